@@ -1,0 +1,92 @@
+"""Axes, and the sizes and shapes made of them.
+
+An axis is a SymPy symbol that stands for a positive whole number, the length of one array dimension.
+A size is an axis, a positive integer, or a sum of these; a shape is a tuple of sizes, `()` a scalar.
+"""
+
+import keyword
+from typing import Any, TypeAlias
+
+from sympy import Add, Expr, Integer, Mul, Symbol, expand
+
+from symrnn.errors import DeclarationError
+
+Size: TypeAlias = Expr
+Shape: TypeAlias = tuple[Size, ...]
+
+
+class Axis(Symbol):
+    """The length of an array dimension, to be given a number only when a kernel runs."""
+
+    __slots__ = ()
+
+    def __new__(cls, name: str) -> "Axis":
+        """Make the axis `name`; axes with equal names are equal."""
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise DeclarationError(
+                f"The axis name {name!r} is not a Python identifier. "
+                "Emitted kernels use it as a variable: choose a name such as 'n' or 'hidden'."
+            )
+        if name in ("T", "B"):
+            raise DeclarationError(
+                f"The axis name {name!r} is taken: T is time and B is the batch, "
+                "and both are implicit. Choose another name."
+            )
+        axis: Axis = Symbol.__xnew__(cls, name, integer=True, positive=True)
+        return axis
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        return (self.name,), {}
+
+    def _hashable_content(self) -> tuple[str, ...]:
+        return ("axis", self.name)
+
+
+def axes(names: str) -> Any:
+    """Axes for a string of names: one axis for one name, a tuple for several.
+
+    >>> n, m = axes("n m")
+    """
+    made = tuple(Axis(name) for name in names.replace(",", " ").split())
+    if not made:
+        raise DeclarationError("axes() needs at least one name, for example axes('n m').")
+    return made[0] if len(made) == 1 else made
+
+
+def as_size(value: object, owner: str) -> Size:
+    """`value` as a size, or an error that names `owner`."""
+    if isinstance(value, bool) or not isinstance(value, int | Expr):
+        raise DeclarationError(
+            f"The shape of {owner} contains {value!r}. "
+            "A shape is made of axes, positive integers and sums of them, such as m + n."
+        )
+    size = expand(Integer(value)) if isinstance(value, int) else expand(value)
+    for term in Add.make_args(size):
+        for factor in Mul.make_args(term):
+            if not (isinstance(factor, Axis) or (factor.is_Integer and factor.is_positive)):
+                raise DeclarationError(
+                    f"The shape of {owner} contains {value}, and {factor} in it is not an axis or "
+                    "a positive integer. Make axes with axes('n m')."
+                )
+    return size
+
+
+def axes_of(shape: Shape) -> tuple[Axis, ...]:
+    """The axes in `shape`, in order of appearance and then by name."""
+    found: dict[Axis, None] = {}
+    for size in shape:
+        for axis in sorted((a for a in size.free_symbols if isinstance(a, Axis)), key=str):
+            found[axis] = None
+    return tuple(found)
+
+
+def size_text(size: Size) -> str:
+    """`size` as Python text, larger-named sums in the order they were built by SymPy's name order."""
+    terms = sorted(Add.make_args(size), key=lambda term: (term.is_Integer, str(term)))
+    return " + ".join(str(term) for term in terms)
+
+
+def shape_text(shape: Shape) -> str:
+    """`shape` as a Python tuple, for messages."""
+    inside = ", ".join(size_text(size) for size in shape)
+    return f"({inside},)" if len(shape) == 1 else f"({inside})"

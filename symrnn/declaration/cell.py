@@ -1,0 +1,334 @@
+"""`Cell`: the equations of a recurrent cell, validated, resolved and in order."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sympy import Eq, Expr, I, Symbol
+from sympy.logic.boolalg import Boolean, BooleanAtom
+
+from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text
+from symrnn.declaration.normal_form import Definition, Equation, normalize
+from symrnn.declaration.quantities import (
+    Constant,
+    Input,
+    NextState,
+    Parameter,
+    Quantity,
+    State,
+    Value,
+    check_name,
+)
+from symrnn.declaration.resolution import Resolved, Resolver
+from symrnn.errors import DeclarationError
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Cell:
+    """A recurrent cell, worked out from its equations.
+
+    `equations` are resolved and in the author's order; `definitions` are the same in normal form and in
+    dependency order. `inputs`, `parameters` and `constants` are in the order of the first equation that
+    uses them (matrices before vectors before scalars, then by name), `states` and `values` in the order
+    of their equations. `shapes` holds (value, shape) pairs.
+    """
+
+    name: str
+    title: str
+    variant: str
+    source: str
+    inputs: tuple[Input, ...]
+    states: tuple[State, ...]
+    parameters: tuple[Parameter, ...]
+    constants: tuple[Constant, ...]
+    values: tuple[Value, ...]
+    output: Value | State | NextState
+    equations: tuple[Equation, ...]
+    definitions: tuple[Definition, ...]
+    shapes: tuple[tuple[Value, Shape], ...]
+
+    def __init__(
+        self,
+        name: str,
+        *equations: Eq,
+        output: Value | State | NextState | None = None,
+        title: str = "",
+        variant: str = "",
+        source: str = "",
+    ) -> None:
+        """Declare the cell `name` by its equations.
+
+        Each equation is `Eq(value, expression)` or `Eq(state.next, expression)`; their order is the
+        order of presentation, not of evaluation. `output` is what the cell hands to the layer above: a
+        value, a state or a state's next value; a cell with exactly one state may leave it out.
+        `title`, `variant` and `source` go into the documents.
+
+        Raises:
+            DeclarationError: the equations do not make a cell; the message says where and how to mend it.
+
+        """
+        check_cell_name(name)
+        pairs = [_target_and_rhs(name, number, eq) for number, eq in enumerate(equations, 1)]
+        if not pairs:
+            raise DeclarationError(f"The cell {name!r} has no equations. Give at least one Eq(...).")
+        _check_targets(name, pairs)
+        _check_names(name, pairs)
+        ordered = _dependency_order(name, pairs)
+        resolved, shapes = _resolve(name, pairs, ordered)
+        inputs, parameters, constants = _used_quantities(resolved)
+        states = tuple(eq.target.state for eq in resolved if isinstance(eq.target, NextState))
+        _check_inputs(name, inputs)
+        taken = _author_names(resolved) | {f"{state.name}_next" for state in states}
+        fields = {
+            "name": name,
+            "title": title or name,
+            "variant": variant,
+            "source": source,
+            "inputs": inputs,
+            "states": states,
+            "parameters": parameters,
+            "constants": constants,
+            "values": tuple(eq.target for eq in resolved if isinstance(eq.target, Value)),
+            "output": _chosen_output(name, output, states, resolved),
+            "equations": resolved,
+            "definitions": normalize((resolved[i] for i in ordered), taken),
+            "shapes": tuple(shapes.items()),
+        }
+        for field, value in fields.items():
+            object.__setattr__(self, field, value)
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The axes of all shapes, inputs' first, then in order of appearance."""
+        quantities = [*self.inputs, *self.states, *self.parameters, *self.constants]
+        found: dict[Axis, None] = {}
+        for quantity in quantities:
+            found.update(dict.fromkeys(axes_of(quantity.shape)))
+        for definition in self.definitions:
+            found.update(dict.fromkeys(axes_of(definition.shape)))
+            found.update(dict.fromkeys(sorted(definition.expr.atoms(Axis), key=str)))
+        return tuple(found)
+
+    def shape_of(self, quantity: Quantity) -> Shape:
+        """The shape per sample of any quantity or part of the cell."""
+        return dict(self.shapes)[quantity] if isinstance(quantity, Value) else quantity.shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape per sample of the output."""
+        return self.shape_of(self.output)
+
+    def __str__(self) -> str:
+        lines = [f"cell {self.name}", *(f"  {equation}" for equation in self.equations)]
+        return "\n".join([*lines, f"  output {self.output}"])
+
+
+def check_cell_name(name: object) -> None:
+    """Raise unless `name` can name a module."""
+    if not isinstance(name, str):
+        raise DeclarationError(
+            f"The first argument of Cell is its name, a string, not {name!r}. Write Cell('gru', Eq(...), ...)."
+        )
+    check_name(name, "cell")
+
+
+def _where(cell: str, number: int, target: object = None) -> str:
+    described = f" ({target} = ...)" if target is not None else ""
+    return f"In cell {cell!r}, equation {number}{described}: "
+
+
+def _target_and_rhs(cell: str, number: int, equation: object) -> tuple[Quantity, Expr]:
+    context = _where(cell, number)
+    if isinstance(equation, bool | BooleanAtom):
+        raise DeclarationError(
+            f"{context}SymPy collapsed it to {bool(equation)}, because both sides are the same or can never "
+            "be equal (for example Eq(q, q + 1)). A state at time t is written state.next."
+        )
+    if not isinstance(equation, Eq):
+        raise DeclarationError(f"{context}{equation!r} is no equation. Write Eq(left, right).")
+    target, rhs = equation.args
+    if isinstance(target, State):
+        raise DeclarationError(
+            f"{context}the left side is {target}, which is the state at t-1. Write Eq({target}.next, ...)."
+        )
+    if isinstance(target, Input | Constant | Parameter):
+        raise DeclarationError(
+            f"{context}the {target.role} {target} is assigned to, but it is given from outside. "
+            "Declare a Value for what is computed."
+        )
+    if not isinstance(target, Value | NextState):
+        raise DeclarationError(
+            f"{context}the left side {target} is neither a Value nor a state's next value. "
+            "Write Eq(value, ...) or Eq(state.next, ...)."
+        )
+    if isinstance(rhs, Boolean) and not isinstance(rhs, Expr):
+        raise DeclarationError(
+            f"{context}the right side {rhs} is a comparison, not a number. Use where(...)."
+        )
+    return target, rhs
+
+
+def _check_targets(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
+    seen: dict[Quantity, int] = {}
+    for number, (target, _) in enumerate(pairs, 1):
+        if target in seen:
+            raise DeclarationError(
+                f"{_where(cell, number, target)}{target} is already defined by equation {seen[target]}. "
+                "Define every value and every state once."
+            )
+        seen[target] = number
+    for number, (target, rhs) in enumerate(pairs, 1):
+        for used in sorted(rhs.atoms(Value, State, NextState), key=str):
+            if isinstance(used, Value) and used not in seen:
+                known = ", ".join(str(t) for t in seen if isinstance(t, Value)) or "none"
+                raise DeclarationError(
+                    f"{_where(cell, number, target)}the value {used} has no equation. Add Eq({used}, ...); "
+                    f"defined values: {known}."
+                )
+            state = used.state if isinstance(used, NextState) else used
+            if isinstance(state, State) and state.next not in seen:
+                raise DeclarationError(
+                    f"{_where(cell, number, target)}the state {state} has no equation. "
+                    f"Add Eq({state}.next, ...)."
+                )
+
+
+def _check_names(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
+    """One name, one quantity; no foreign symbols."""
+    owners: dict[str, Quantity] = {}
+    for number, (target, rhs) in enumerate(pairs, 1):
+        for symbol in sorted({target} | rhs.atoms(Symbol), key=str):
+            if isinstance(symbol, Axis):
+                continue
+            if not isinstance(symbol, Quantity):
+                raise DeclarationError(
+                    f"{_where(cell, number, target)}{symbol} is a plain SymPy symbol. "
+                    "Declare it as Input, State, Parameter, Constant or Value."
+                )
+            quantity = symbol.state if isinstance(symbol, NextState) else symbol
+            other = owners.setdefault(quantity.name, quantity)
+            if other != quantity:
+                raise DeclarationError(
+                    f"{_where(cell, number, target)}two different quantities are named {quantity.name!r}: "
+                    f"a {other.role} of shape {shape_text(other.shape)} and a {quantity.role} of shape "
+                    f"{shape_text(quantity.shape)} (init, value and latex count too). Rename one."
+                )
+        if rhs.has(I):
+            raise DeclarationError(
+                f"{_where(cell, number, target)}SymPy's imaginary unit I is in it, and cells are real. "
+                "Declare a quantity for it, under another Python name if you imported I from sympy."
+            )
+
+
+def _dependency_order(cell: str, pairs: list[tuple[Quantity, Expr]]) -> list[int]:
+    """Positions of the equations such that each one uses only what earlier ones define."""
+    position = {target: i for i, (target, _) in enumerate(pairs)}
+    order: list[int] = []
+    path: list[int] = []
+
+    def visit(i: int) -> None:
+        if i in order:
+            return
+        if i in path:
+            members = [str(pairs[j][0]) for j in path[path.index(i) :]]
+            raise DeclarationError(
+                f"The cell {cell!r} has a cycle: {' needs '.join([*members, members[0]])}. "
+                "Use a state's previous value (the bare state) on one of these right sides."
+            )
+        path.append(i)
+        for used in sorted(pairs[i][1].atoms(Value, NextState), key=lambda q: position[q]):
+            visit(position[used])
+        path.pop()
+        order.append(i)
+
+    for i in range(len(pairs)):
+        visit(i)
+    return order
+
+
+def _resolve(
+    cell: str, pairs: list[tuple[Quantity, Expr]], order: list[int]
+) -> tuple[tuple[Equation, ...], dict[Value, Shape]]:
+    shapes: dict[Value, Shape] = {}
+    resolved: dict[int, Equation] = {}
+    for i in order:
+        target, rhs = pairs[i]
+        try:
+            right = Resolver(shapes).resolve(rhs)
+        except DeclarationError as error:
+            raise DeclarationError(f"{_where(cell, i + 1, target)}{error}") from None
+        if isinstance(target, Value):
+            shapes[target] = right.shape
+        _check_sides(cell, i + 1, target, right)
+        shape = target.shape if isinstance(target, NextState) else right.shape
+        assert isinstance(target, Value | NextState)
+        resolved[i] = Equation(i + 1, target, right.expr, shape)
+    in_order = tuple(resolved[i] for i in range(len(pairs)))
+    values = [eq.target for eq in in_order if isinstance(eq.target, Value)]
+    return in_order, {value: shapes[value] for value in values}
+
+
+def _check_sides(cell: str, number: int, target: Quantity, right: Resolved) -> None:
+    if isinstance(target, Value) or right.shape == target.shape:
+        return
+    moving = right.expr.atoms(Input, State, NextState, Value)
+    if right.shape == () and not moving:
+        return  # broadcast: SymPy turns h - h into 0, which has lost its shape
+    raise DeclarationError(
+        f"{_where(cell, number, target)}the state {target.name.removesuffix('.next')} has shape "
+        f"{shape_text(target.shape)}, but the right side has shape {shape_text(right.shape)}. "
+        "Make them equal."
+    )
+
+
+def _used_quantities(
+    equations: Iterable[Equation],
+) -> tuple[tuple[Input, ...], tuple[Parameter, ...], tuple[Constant, ...]]:
+    found: dict[Quantity, None] = {}
+    for equation in equations:
+        used = equation.rhs.atoms(Input, Parameter, Constant)
+        found.update(dict.fromkeys(sorted(used, key=lambda q: (-len(q.shape), q.name))))
+    return (
+        tuple(q for q in found if isinstance(q, Input)),
+        tuple(q for q in found if isinstance(q, Parameter)),
+        tuple(q for q in found if isinstance(q, Constant)),
+    )
+
+
+def _check_inputs(cell: str, inputs: tuple[Input, ...]) -> None:
+    if not inputs:
+        raise DeclarationError(
+            f"The cell {cell!r} uses no input. The number of time steps and the batch size come from the "
+            "inputs: use at least one Input."
+        )
+
+
+def _author_names(equations: tuple[Equation, ...]) -> set[str]:
+    names: set[str] = set()
+    for equation in equations:
+        names.update(q.name for q in {equation.target} | equation.rhs.atoms(Quantity))
+    return names
+
+
+def _chosen_output(
+    cell: str,
+    output: object,
+    states: tuple[State, ...],
+    equations: tuple[Equation, ...],
+) -> Value | State | NextState:
+    targets = [equation.target for equation in equations]
+    if output is None:
+        if len(states) != 1:
+            choices = ", ".join(str(target) for target in targets)
+            raise DeclarationError(
+                f"The cell {cell!r} has {len(states)} states, so its output must be named. "
+                f"Add output= with one of: {choices}."
+            )
+        return states[0].next
+    if isinstance(output, Value | NextState) and output in targets:
+        return output
+    if isinstance(output, State) and output in states:
+        return output
+    raise DeclarationError(
+        f"The output of cell {cell!r} is {output!r}, which no equation defines. "
+        f"Choose one of: {', '.join(str(target) for target in targets)}."
+    )

@@ -1,0 +1,198 @@
+"""The normal form of a cell: one operation per definition, every intermediate named.
+
+`Cell` equations may nest; derivation and planning want a flat list. A definition's expression is one of
+
+- a pointwise function or `where` of symbols (a call),
+- a `Contract`, `concatenate`, `ones` or `identity` of symbols,
+- an algebraic expression: sums, products and whole powers of symbols and numbers.
+
+A value that is one call *is* that call, and its argument is the pre-activation `a_<value>`. Other parts are
+named by content: `tanh_c`, `U_n_h`, `r_c`. Equal expressions share one part.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sympy import Add, And, Expr, Mul, Not, Or, Pow
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import Boolean
+
+from symrnn.declaration.axes import Shape
+from symrnn.declaration.latex_names import symbol_latex
+from symrnn.declaration.operations import (
+    Contract,
+    PointwiseFunction,
+    concatenate,
+    identity,
+    ones,
+    where,
+)
+from symrnn.declaration.quantities import Constant, NextState, Parameter, Part, Quantity, Value
+from symrnn.declaration.resolution import Resolver, is_coefficient
+
+STRUCTURAL = (Contract, concatenate, ones, identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """One of the author's equations, resolved: `target` = `rhs`, of the given shape per sample.
+
+    `number` counts from 1 in the author's order.
+    """
+
+    number: int
+    target: Value | NextState
+    rhs: Expr
+    shape: Shape
+
+    def __str__(self) -> str:
+        return f"{self.target} = {self.rhs}"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One line of the normal form: `symbol` = `expr`.
+
+    `equation` is the number of the equation that it comes from; `static` tells that it depends on
+    parameters and constants alone, so that a kernel computes it once per call.
+    """
+
+    symbol: Quantity
+    expr: Expr
+    shape: Shape
+    equation: int
+    static: bool
+
+    @property
+    def reads(self) -> tuple[Quantity, ...]:
+        """The symbols in the expression, each once, in the order of their names."""
+        return tuple(sorted(self.expr.atoms(Quantity), key=lambda q: (q.name, q.role)))
+
+    def __str__(self) -> str:
+        return f"{self.symbol} = {self.expr}"
+
+
+def unique_name(base: str, taken: Iterable[str]) -> str:
+    """`base`, or `base_2`, `base_3`, ... : the first that is not in `taken`."""
+    names = set(taken)
+    candidate, number = base, 1
+    while candidate in names:
+        number += 1
+        candidate = f"{base}_{number}"
+    return candidate
+
+
+def plain_name(symbol: Expr) -> str:
+    """A symbol's name for use inside other names: a state's value at t and at t-1 read alike."""
+    return symbol.state.name if isinstance(symbol, NextState) else str(symbol.name)
+
+
+def is_algebraic(expr: Expr) -> bool:
+    """Whether `expr` is a sum, a product or a whole power, to be kept in one definition."""
+    return isinstance(expr, Add | Mul) or (isinstance(expr, Pow) and expr.args[1].is_Integer)
+
+
+def normalize(equations: Iterable[Equation], taken: Iterable[str]) -> tuple[Definition, ...]:
+    """The normal form of `equations`, which are in dependency order; `taken` are the author's names."""
+    normalizer = _Normalizer(set(taken))
+    for equation in equations:
+        normalizer.add(equation)
+    return tuple(normalizer.definitions)
+
+
+class _Normalizer:
+    def __init__(self, taken: set[str]) -> None:
+        self.taken = taken
+        self.definitions: list[Definition] = []
+        self.symbols: dict[Expr, Quantity] = {}
+        self.shapes: dict[Value, Shape] = {}
+        self.static: set[Quantity] = set()
+        self.equation = 0
+
+    def add(self, equation: Equation) -> None:
+        self.equation = equation.number
+        name = plain_name(equation.target)
+        expr = self._normal(equation.rhs, name, equation.target)
+        self._define(equation.target, expr, equation.shape)
+
+    def _define(self, symbol: Quantity, expr: Expr, shape: Shape) -> None:
+        static = all(
+            isinstance(atom, Parameter | Constant) or atom in self.static for atom in expr.atoms(Quantity)
+        ) and not isinstance(symbol, NextState)
+        if static:
+            self.static.add(symbol)
+        if isinstance(symbol, Value):
+            self.shapes[symbol] = shape
+        self.definitions.append(Definition(symbol, expr, shape, self.equation, static))
+        self.symbols.setdefault(expr, symbol)
+
+    def _normal(self, expr: Expr, owner: str = "", target: Quantity | None = None) -> Expr:
+        """`expr` with every operand of an operation replaced by a symbol."""
+        if isinstance(expr, Quantity) or is_coefficient(expr):
+            return expr
+        if is_algebraic(expr):
+            return expr.func(*(self._inline(arg) for arg in expr.args))
+        if isinstance(expr, PointwiseFunction):
+            return type(expr)(*(self._atom(arg, owner, target) for arg in expr.args))
+        if isinstance(expr, where):
+            condition, chosen, otherwise = expr.args
+            return where(self._condition(condition), self._atom(chosen), self._atom(otherwise))
+        if isinstance(expr, Contract):
+            return Contract(expr.spec, *(self._atom(op) for op in expr.operands))
+        if isinstance(expr, concatenate):
+            return concatenate(*(self._atom(part) for part in expr.args))
+        return expr  # ones and identity
+
+    def _inline(self, arg: Expr) -> Expr:
+        """An argument of a sum or a product: algebra stays in place, everything else gets a name."""
+        if is_algebraic(arg) and not is_coefficient(arg):
+            return arg.func(*(self._inline(inner) for inner in arg.args))
+        return self._atom(arg)
+
+    def _condition(self, condition: Boolean) -> Boolean:
+        if isinstance(condition, Relational):
+            sides = (self._inline(condition.lhs), self._inline(condition.rhs))
+            return type(condition)(*sides, evaluate=False)
+        assert isinstance(condition, And | Or | Not)
+        return type(condition)(*(self._condition(arg) for arg in condition.args), evaluate=False)
+
+    def _atom(self, expr: Expr, owner: str = "", target: Quantity | None = None) -> Expr:
+        """A symbol that stands for `expr`; `owner` makes it the pre-activation of that value."""
+        if isinstance(expr, Quantity) or is_coefficient(expr):
+            return expr
+        normal = self._normal(expr)
+        if normal in self.symbols:
+            return self.symbols[normal]
+        shape = Resolver(self.shapes).resolve(normal).shape
+        latex = None
+        if owner and target is not None:
+            name = f"a_{owner}"
+            latex = f"a_{{{symbol_latex(target)}}}"
+        else:
+            name = _content_name(normal)
+        part = Part(unique_name(name, self.taken), *shape, latex=latex)
+        self.taken.add(part.name)
+        self._define(part, normal, shape)
+        return part
+
+
+def _content_name(expr: Expr) -> str:
+    """A name that tells what `expr` is made of."""
+    atoms = sorted(expr.atoms(Quantity), key=lambda q: (-len(q.shape), q.name))
+    if isinstance(expr, Contract):
+        return "_".join(plain_name(op) for op in expr.operands)
+    if isinstance(expr, concatenate):
+        return "_".join(plain_name(op) for op in expr.args)
+    if isinstance(expr, ones | identity):
+        return "_".join([expr.name, *("".join(c for c in str(s) if c.isalnum()) for s in expr.args)])
+    if isinstance(expr, PointwiseFunction | where):
+        return "_".join([expr.name, *(plain_name(atom) for atom in atoms[:2])])
+    if len(atoms) == 1:
+        return f"{'scaled' if isinstance(expr, Mul) else 'term'}_{plain_name(atoms[0])}"
+    joined = "_".join(plain_name(atom) for atom in atoms[:3])
+    return joined if isinstance(expr, Mul) else f"sum_{joined}"
+
+
+def definitions_by_symbol(definitions: Iterable[Definition]) -> Mapping[Quantity, Definition]:
+    """A table from symbol to definition."""
+    return {definition.symbol: definition for definition in definitions}

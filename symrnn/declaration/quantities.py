@@ -1,0 +1,228 @@
+"""The named things of a cell: inputs, states, parameters, constants and computed values.
+
+A quantity is a SymPy symbol that also knows its role, its shape per sample (batch and time are
+implicit) and its LaTeX name. Two quantities are equal if and only if class, name, shape and LaTeX name
+are equal. They are made with SymPy's uncached constructor: the cached one hands out the same object
+for the same name, so that one cell's shape could overwrite another's.
+"""
+
+import keyword
+from typing import Any, ClassVar
+
+from sympy import Expr, Symbol
+
+from symrnn.declaration.axes import Shape, as_size, shape_text
+from symrnn.declaration.operations import Tensorial
+from symrnn.errors import DeclarationError
+
+RESERVED = ("count", "index")  # methods of every tuple: a NamedTuple field of that name breaks them
+INITIALIZERS = ("zeros", "ones", "glorot", "orthogonal", "normal")
+
+
+def check_name(name: object, role: str) -> str:
+    """`name` if emitted code can use it as a variable and as a field, else an error."""
+    if not isinstance(name, str):
+        raise DeclarationError(f"The name of a {role} is a string, not {name!r}.")
+    if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii():
+        raise DeclarationError(
+            f"The {role} name {name!r} is not an ASCII Python identifier. Emitted kernels use it as a "
+            "variable: choose another name, and give the printed one with latex=."
+        )
+    if name.startswith("_") or name in RESERVED:
+        raise DeclarationError(
+            f"The {role} name {name!r} cannot be a field of a NamedTuple, and kernels take parameters "
+            "and states as NamedTuples. Choose a name without a leading underscore, not 'count' or 'index'."
+        )
+    if name in ("T", "B"):
+        raise DeclarationError(
+            f"The {role} name {name!r} is taken: kernels call time T and the batch B. Choose another name."
+        )
+    return name
+
+
+def check_latex(latex: object, name: str) -> str | None:
+    """`latex` if TeX can set it as one symbol, else an error."""
+    if latex is None:
+        return None
+    if not isinstance(latex, str) or not latex.strip():
+        raise DeclarationError(f"The LaTeX name of {name} is a non-empty string, not {latex!r}.")
+    depth = 0
+    for position, character in enumerate(latex):
+        escaped = position > 0 and latex[position - 1] == "\\"
+        if character in "$%#&~\n" and not escaped:
+            raise DeclarationError(
+                f"The LaTeX name {latex!r} of {name} contains {character!r}, which ends mathematics or "
+                "starts a comment in TeX. Leave it out."
+            )
+        depth += (character == "{" and not escaped) - (character == "}" and not escaped)
+        if depth < 0:
+            break
+    if depth != 0:
+        raise DeclarationError(
+            f"The LaTeX name {latex!r} of {name} has unbalanced braces. Give every {{ its }}."
+        )
+    if latex.endswith("\\"):
+        raise DeclarationError(f"The LaTeX name {latex!r} of {name} ends in a backslash. Finish the command.")
+    return latex
+
+
+class Quantity(Tensorial, Symbol):
+    """Base of all named things; use one of its subclasses."""
+
+    __slots__ = ("latex_name", "shape")
+    role: ClassVar[str] = "quantity"
+    shape: Shape
+    latex_name: str | None
+
+    def __new__(cls, name: str, *shape: Any, latex: str | None = None) -> "Quantity":
+        """Make the quantity `name` with the given shape per sample."""
+        return cls._make(check_name(name, cls.role), shape, latex)
+
+    @classmethod
+    def _make(cls, name: str, shape: tuple[Any, ...], latex: str | None) -> Any:
+        made = Symbol.__xnew__(cls, name, commutative=True, real=True)
+        made.shape = tuple(as_size(size, f"{cls.role} {name}") for size in shape)
+        made.latex_name = check_latex(latex, name)
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self.name, *self.shape), {"latex": self.latex_name}
+
+    def _hashable_content(self) -> tuple[str, ...]:
+        # Strings only: SymPy orders symbols by comparing these contents.
+        return (self.role, self.name, shape_text(self.shape), self.latex_name or "")
+
+
+class Input(Quantity):
+    """What arrives at every time step; per sample of the given shape, (T, B, *shape) in a kernel."""
+
+    __slots__ = ()
+    role = "input"
+
+
+class State(Quantity):
+    """What a cell carries over time. The bare symbol is its value at t-1, `.next` its value at t."""
+
+    __slots__ = ()
+    role = "state"
+
+    @property
+    def next(self) -> "NextState":
+        """The state's value at time t, which its equation defines."""
+        return NextState(self)
+
+
+class NextState(Quantity):
+    """The value at time t of a state; made by `State.next`."""
+
+    __slots__ = ("state",)
+    role = "next state"
+    state: State
+
+    def __new__(cls, state: State) -> "NextState":
+        """Make the value at time t of `state`."""
+        made: NextState = cls._make(f"{state.name}.next", state.shape, state.latex_name)
+        made.state = state
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self.state,), {}
+
+
+class Parameter(Quantity):
+    """What is trained; the same for all samples and times.
+
+    `init` says how `init()` of a kernel draws a fresh one: "glorot" (uniform within
+    sqrt(6 / (rows + columns)), the default for matrices), "orthogonal", "normal" (standard deviation
+    1 / sqrt(columns)), "zeros" (the default for vectors and scalars), "ones", or a number.
+    """
+
+    __slots__ = ("init",)
+    role = "parameter"
+    init: str | float
+
+    def __new__(
+        cls, name: str, *shape: Any, latex: str | None = None, init: str | float | None = None
+    ) -> "Parameter":
+        """Make the parameter `name` with the given shape."""
+        made: Parameter = cls._make(check_name(name, cls.role), shape, latex)
+        if init is None:
+            init = "glorot" if len(made.shape) >= 2 else "zeros"
+        if isinstance(init, bool) or not (isinstance(init, int | float) or init in INITIALIZERS):
+            raise DeclarationError(
+                f"Parameter {name} has init={init!r}. Choose a number or one of {', '.join(INITIALIZERS)}."
+            )
+        if init == "orthogonal" and len(made.shape) != 2:
+            raise DeclarationError(
+                f"Parameter {name} of shape {shape_text(made.shape)} cannot be orthogonal: only matrices can. "
+                "Choose another init=."
+            )
+        made.init = init if isinstance(init, str) else float(init)
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self.name, *self.shape), {"latex": self.latex_name, "init": self.init}
+
+    def _hashable_content(self) -> tuple[str, ...]:
+        return (*super()._hashable_content(), str(self.init))
+
+
+class Constant(Quantity):
+    """What is given and never trained: it travels with the parameters, and its gradient is zero.
+
+    `value` is the number that `init()` of a kernel fills it with; a caller may replace it with any
+    array of its shape.
+    """
+
+    __slots__ = ("value",)
+    role = "constant"
+    value: float
+
+    def __new__(cls, name: str, *shape: Any, value: float, latex: str | None = None) -> "Constant":
+        """Make the constant `name` with the given shape."""
+        made: Constant = cls._make(check_name(name, cls.role), shape, latex)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise DeclarationError(f"Constant {name} has value={value!r}. Give a number.")
+        made.value = float(value)
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self.name, *self.shape), {"latex": self.latex_name, "value": self.value}
+
+    def _hashable_content(self) -> tuple[str, ...]:
+        return (*super()._hashable_content(), str(self.value))
+
+
+class Value(Quantity):
+    """Anything computed: a gate, a candidate, a derived parameter, an output. Its shape is inferred."""
+
+    __slots__ = ()
+    role = "value"
+
+    def __new__(cls, name: str, *, latex: str | None = None) -> "Value":
+        """Make the value `name`; the cell works out its shape."""
+        made: Value = cls._make(check_name(name, cls.role), (), latex)
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self.name,), {"latex": self.latex_name}
+
+
+class Part(Quantity):
+    """A named part of a cell's equations that the author left unnamed: a product, a pre-activation.
+
+    Only the cell's own normal form makes these, so the name is not checked.
+    """
+
+    __slots__ = ()
+    role = "part"
+
+    def __new__(cls, name: str, *shape: Any, latex: str | None = None) -> "Part":
+        """Make the part `name`."""
+        made: Part = cls._make(name, shape, latex)
+        return made
+
+
+def is_quantity(expr: Expr) -> bool:
+    """Whether `expr` is a named quantity."""
+    return isinstance(expr, Quantity)

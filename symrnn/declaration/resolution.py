@@ -1,0 +1,325 @@
+"""From the author's form of an expression to its resolved form, with shapes.
+
+Resolved expressions consist of quantities, numbers, axes, sums, products, whole powers, pointwise
+functions, `where`, `concatenate`, `ones`, `identity` and `Contract`. Every shape rule is enforced here.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sympy import (
+    Add,
+    And,
+    Expr,
+    Float,
+    I,
+    Integer,
+    Mul,
+    Not,
+    Or,
+    Piecewise,
+    Pow,
+    S,
+    Symbol,
+    expand,
+)
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import Boolean
+
+from symrnn.declaration.axes import Axis, Shape, as_size, shape_text
+from symrnn.declaration.operations import (
+    SYMPY_EQUIVALENTS,
+    AuthorProduct,
+    Contract,
+    PointwiseFunction,
+    concatenate,
+    dot,
+    einsum,
+    exp,
+    identity,
+    log,
+    matmul,
+    ones,
+    outer,
+    piecewise_as_where,
+    power,
+    reciprocal,
+    sqrt,
+    total,
+    transpose,
+    where,
+)
+from symrnn.declaration.quantities import Quantity, Value
+from symrnn.errors import DeclarationError
+
+LETTERS = "ijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A resolved expression and its shape per sample."""
+
+    expr: Expr
+    shape: Shape
+
+
+def has_quantities(expr: Expr) -> bool:
+    """Whether `expr` depends on any quantity (else it is a number that may contain axes)."""
+    return bool(expr.atoms(Quantity)) or bool(expr.atoms(ones, identity))
+
+
+def is_coefficient(expr: Expr) -> bool:
+    """Whether `expr` is a number, possibly made of axes."""
+    return not has_quantities(expr)
+
+
+class Resolver:
+    """Resolves expressions, given the shapes of the values defined so far."""
+
+    def __init__(self, shapes: Mapping[Value, Shape]) -> None:
+        """`shapes` gives the shape of every value that may be used."""
+        self.shapes = shapes
+
+    def resolve(self, expr: Expr) -> Resolved:
+        """The resolved form of `expr`; a `DeclarationError` states the bare fact if it has none."""
+        if isinstance(expr, Quantity):
+            return Resolved(expr, self.shapes[expr] if isinstance(expr, Value) else expr.shape)
+        if is_coefficient(expr):
+            return Resolved(_checked_number(expr), ())
+        if type(expr) in SYMPY_EQUIVALENTS:
+            return self._sympy_function(expr)
+        if isinstance(expr, Piecewise):
+            return self.resolve(piecewise_as_where(expr))
+        if isinstance(expr, Add | Mul):
+            return self._elementwise(expr)
+        if isinstance(expr, Pow):
+            return self._power(expr)
+        if isinstance(expr, PointwiseFunction):
+            return self._pointwise(type(expr), [self.resolve(arg) for arg in expr.args])
+        if isinstance(expr, where):
+            return self._where(expr)
+        if isinstance(expr, AuthorProduct):
+            return self._product(expr)
+        if isinstance(expr, concatenate):
+            return self._stack(expr)
+        if isinstance(expr, ones | identity):
+            return _constant_array(expr)
+        if isinstance(expr, Contract):
+            return self._contract(expr.spec, [self.resolve(op) for op in expr.operands], str(expr))
+        raise DeclarationError(
+            f"{type(expr).__name__} is outside the vocabulary. Known functions: sigmoid, tanh, relu, exp, "
+            "log, softplus, sqrt, abs, maximum, minimum, where, stop_gradient and the products."
+        )
+
+    def _sympy_function(self, expr: Expr) -> Resolved:
+        function = SYMPY_EQUIVALENTS[type(expr)]
+        args = list(expr.args)
+        if function.arity == 1:
+            return self._pointwise(function, [self.resolve(args[0])])
+        args.sort(key=lambda arg: (is_coefficient(arg), str(arg)))  # Max and Min: any number, any order
+        result = self.resolve(args[0])
+        for arg in args[1:]:
+            result = self._pointwise(function, [result, self.resolve(arg)])
+        return result
+
+    def _elementwise(self, expr: Expr) -> Resolved:
+        parts = [self.resolve(arg) for arg in expr.args]
+        return Resolved(expr.func(*(part.expr for part in parts)), common_shape(parts, expr))
+
+    def _pointwise(self, function: type[PointwiseFunction], args: list[Resolved]) -> Resolved:
+        shape = common_shape(args, function(*(arg.expr for arg in args)))
+        return Resolved(function(*(arg.expr for arg in args)), shape)
+
+    def _power(self, expr: Pow) -> Resolved:
+        base, exponent = expr.args
+        if has_quantities(exponent):
+            if is_coefficient(base):
+                return self.resolve(exp(exponent * _log_of_number(base)))
+            return self.resolve(exp(exponent * log(base)))
+        inner = self.resolve(base)
+        if exponent.is_Integer and exponent > 0:
+            return Resolved(inner.expr**exponent, inner.shape)
+        if exponent.is_Integer:
+            return Resolved(reciprocal(inner.expr) ** (-exponent), inner.shape)
+        if exponent.is_Rational and exponent.q == 2:
+            root = sqrt(inner.expr)
+            whole = Integer(abs(exponent.p))
+            return Resolved(root**whole if exponent > 0 else reciprocal(root) ** whole, inner.shape)
+        if not exponent.is_number:
+            raise DeclarationError(
+                f"The exponent of {expr} contains an axis. Powers take numbers: write exp(p*log(x))."
+            )
+        return Resolved(power(inner.expr, _checked_number(exponent)), inner.shape)
+
+    def _where(self, expr: where) -> Resolved:
+        condition, chosen, otherwise = expr.args
+        sides = [self.resolve(chosen), self.resolve(otherwise)]
+        resolved = self._condition(condition, sides)
+        return Resolved(where(resolved, sides[0].expr, sides[1].expr), common_shape(sides, expr))
+
+    def _condition(self, condition: Boolean, sides: list[Resolved]) -> Boolean:
+        if isinstance(condition, Relational):
+            left, right = self.resolve(condition.lhs), self.resolve(condition.rhs)
+            sides.append(Resolved(left.expr, common_shape([left, right], condition)))
+            return type(condition)(left.expr, right.expr, evaluate=False)
+        if isinstance(condition, And | Or | Not):
+            return type(condition)(
+                *(self._condition(arg, sides) for arg in sorted(condition.args, key=str)), evaluate=False
+            )
+        raise DeclarationError(
+            f"The condition {condition} is no comparison. Use <, <=, >, >=, Eq, Ne and And, Or, Not of these."
+        )
+
+    def _product(self, expr: AuthorProduct) -> Resolved:
+        operands = [op for op in expr.args if isinstance(op, Expr)]
+        coefficient: Expr = S.One
+        resolved = []
+        for operand in operands:
+            factor, rest = _coefficient_of(operand)
+            coefficient *= factor
+            resolved.append(self.resolve(rest))
+        spec = _spec_of(expr, [op.shape for op in resolved])
+        product = self._contract(spec, resolved, str(expr))
+        return Resolved(coefficient * product.expr, product.shape)
+
+    def _contract(self, spec: str, operands: list[Resolved], text: str) -> Resolved:
+        inputs, _, output = spec.partition("->")
+        sizes: dict[str, Expr] = {}
+        for letters, operand in zip(inputs.split(","), operands, strict=True):
+            if len(letters) != len(operand.shape):
+                raise DeclarationError(
+                    f"the operand {operand.expr} of {text} has shape {shape_text(operand.shape)}, "
+                    f"but {letters!r} in {spec!r} names {len(letters)} axes"
+                )
+            for letter, size in zip(letters, operand.shape, strict=True):
+                if sizes.setdefault(letter, size) != size:
+                    raise DeclarationError(
+                        f"in {text} the contracted sizes differ: {operand.expr} has shape "
+                        f"{shape_text(operand.shape)}, and its size {size} meets {sizes[letter]} "
+                        f"(shapes: {_shapes_text(operands)})"
+                    )
+        scalars = Mul(*(op.expr for op in operands if not op.shape))
+        arrays = [op.expr for op in operands if op.shape]
+        kept = [part for part in inputs.split(",") if part]
+        shape = tuple(sizes[letter] for letter in output)
+        if not arrays or kept == [output]:
+            return Resolved(Mul(scalars, *arrays), shape)
+        return Resolved(scalars * Contract(f"{','.join(kept)}->{output}", *arrays), shape)
+
+    def _stack(self, expr: concatenate) -> Resolved:
+        parts = [self.resolve(arg) for arg in expr.args]
+        for part in parts:
+            if not part.shape:
+                raise DeclarationError(
+                    f"the stack {expr} contains the scalar {part.expr}; a stack joins vectors or matrices "
+                    "along their first axis (multiply by ones(1) to make a vector of length 1)"
+                )
+            if part.shape[1:] != parts[0].shape[1:]:
+                raise DeclarationError(
+                    f"the stack {expr} joins different shapes: {_shapes_text(parts)}; "
+                    "all axes but the first must be equal"
+                )
+        first = expand(Add(*(part.shape[0] for part in parts)))
+        return Resolved(concatenate(*(part.expr for part in parts)), (first, *parts[0].shape[1:]))
+
+
+def _constant_array(expr: Expr) -> Resolved:
+    sizes = tuple(as_size(size, str(expr)) for size in expr.args)
+    if isinstance(expr, identity):
+        return Resolved(identity(sizes[0]), (sizes[0], sizes[0]))
+    return Resolved(ones(*sizes), sizes)
+
+
+def _log_of_number(base: Expr) -> Expr:
+    if not (base.is_number and base.is_positive):
+        raise DeclarationError(f"the base {base} of a power is not a positive number; write exp(p*log(x))")
+    return Float(math.log(float(base)))
+
+
+def _checked_number(expr: Expr) -> Expr:
+    if expr.has(I):
+        raise DeclarationError(
+            "SymPy's imaginary unit I is in the equation; cells are real. Declare a quantity of that name."
+        )
+    foreign = [atom for atom in expr.atoms(Symbol) if not isinstance(atom, Axis)]
+    if foreign:
+        raise DeclarationError(
+            f"{', '.join(sorted(map(str, foreign)))} is a plain SymPy symbol. "
+            "Declare it as Input, State, Parameter, Constant or Value."
+        )
+    if expr.is_number and (expr.is_finite is False or not expr.is_real):
+        raise DeclarationError(f"the number {expr} is not finite and real")
+    return expr
+
+
+def _coefficient_of(operand: Expr) -> tuple[Expr, Expr]:
+    """Pull numbers out of a product's operand: (2*W) @ x is 2 * (W @ x)."""
+    if isinstance(operand, Mul):
+        numbers = [arg for arg in operand.args if is_coefficient(arg)]
+        rest = [arg for arg in operand.args if not is_coefficient(arg)]
+        return Mul(*numbers), Mul(*rest)
+    return S.One, operand
+
+
+def _spec_of(expr: AuthorProduct, shapes: list[Shape]) -> str:
+    """The einsum spec that the author's product means, given its operands' shapes."""
+    ranks = [len(shape) for shape in shapes]
+    if isinstance(expr, einsum):
+        return str(expr.args[0])
+    if isinstance(expr, total):
+        return f"{LETTERS[: ranks[0]]}->"
+    if isinstance(expr, transpose):
+        _require(ranks[0] == 2, expr, shapes, "transpose takes a matrix")
+        return "ij->ji"
+    if isinstance(expr, dot | outer):
+        _require(ranks == [1, 1], expr, shapes, f"{expr.name} takes two vectors")
+        return "i,i->" if isinstance(expr, dot) else "i,j->ij"
+    if isinstance(expr, matmul):
+        fits = min(ranks) > 0
+        _require(fits, expr, shapes, "@ contracts the last axis of its left with the first of its right")
+        _require(
+            shapes[0][-1] == shapes[1][0] if fits else True,
+            expr,
+            shapes,
+            "the last size on the left of @ must equal the first on its right",
+        )
+        left, right = LETTERS[: ranks[0]], LETTERS[ranks[0] : ranks[0] + ranks[1] - 1]
+        return f"{left},{left[-1]}{right}->{left[:-1]}{right}"
+    raise DeclarationError(f"{type(expr).__name__} is outside the vocabulary")
+
+
+def _require(fits: bool, expr: AuthorProduct, shapes: list[Shape], rule: str) -> None:
+    if fits:
+        return
+    listed = " and ".join(
+        f"{arg} has shape {shape_text(shape)}" for arg, shape in zip(expr.args, shapes, strict=True)
+    )
+    hint = ""
+    if isinstance(expr, matmul) and any(arg.is_Mul for arg in expr.args):
+        hint = "; @ binds like *, so a * U @ h is read as (a * U) @ h: write a * (U @ h)"
+    raise DeclarationError(f"{rule}, but in {expr} {listed}{hint}")
+
+
+def _shapes_text(operands: list[Resolved]) -> str:
+    return ", ".join(f"{op.expr} {shape_text(op.shape)}" for op in operands)
+
+
+def common_shape(parts: list[Resolved], expr: object) -> Shape:
+    """The one shape among the non-scalars of `parts`; products and sums are element by element."""
+    shape: Shape = ()
+    owner: Expr | None = None
+    for part in parts:
+        if part.shape and not shape:
+            shape, owner = part.shape, part.expr
+        elif part.shape and part.shape != shape:
+            hint = (
+                "; for a matrix times a vector write @ or einsum"
+                if len(part.shape) != len(shape)
+                else "; elementwise operands have equal shapes or are scalars (use einsum for anything else)"
+            )
+            raise DeclarationError(
+                f"shapes differ in {expr}: {owner} has {shape_text(shape)}, "
+                f"{part.expr} has {shape_text(part.shape)}{hint}"
+            )
+    return shape

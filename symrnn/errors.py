@@ -1,0 +1,32 @@
+"""The errors that symrnn raises on purpose, in one short family.
+
+Every message states the fact, then its context, then how to repair it, in the user's terms.
+"""
+
+
+class SymrnnError(Exception):
+    """Base of every error that symrnn raises about a user's request."""
+
+
+class DeclarationError(SymrnnError):
+    """The equations, the quantities or the name of a cell are wrong."""
+
+
+class DerivationError(SymrnnError):
+    """An operation has no vector-Jacobian rule, or a rule met what it cannot differentiate."""
+
+
+class PlanError(SymrnnError):
+    """A plan breaks one of the rules that its checker holds."""
+
+
+class EmissionError(SymrnnError):
+    """A plan or a derivation cannot be written as text: a template or a printer lacks something."""
+
+
+class RequestError(SymrnnError):
+    """A request names a cell, a target or a file that cannot be used."""
+
+
+class CheckFailure(SymrnnError):
+    """A kernel's numbers disagree with the reference."""
