@@ -1,0 +1,213 @@
+"""The reverse sweep: from a cell's definitions to the adjoints of everything they use."""
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from sympy import Eq, Expr, Mul, S
+
+from symrnn.declaration.axes import Shape
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.normal_form import Definition, plain_name, unique_name
+from symrnn.declaration.operations import (
+    Contract,
+    PointwiseFunction,
+    concatenate,
+    identity,
+    ones,
+    where,
+)
+from symrnn.declaration.quantities import (
+    Constant,
+    NextState,
+    Part,
+    Quantity,
+)
+from symrnn.declaration.resolution import is_coefficient
+from symrnn.derivation.derivation import (
+    Adjoint,
+    AdjointEquation,
+    Derivation,
+    LaterAdjoint,
+    OutputAdjoint,
+    Term,
+)
+from symrnn.derivation.rules import (
+    algebraic_term,
+    contraction_term,
+    pointwise_term,
+    stack_term,
+    where_term,
+)
+
+PREFIXES = ("d_", "grad_", "adjoint_")
+
+
+def derive(cell: Cell) -> Derivation:
+    """Backpropagation through time of `cell`: the adjoint of every quantity, with its origin.
+
+    Raises:
+        DerivationError: an operation of the cell has no vector-Jacobian rule.
+    """
+    return _Sweep(cell).run()
+
+
+class _Sweep:
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.terms: dict[Quantity, list[Term]] = {}
+        self.taken = {d.symbol.name for d in cell.definitions} | {
+            q.name for q in (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
+        }
+        self.prefix = next(
+            (p for p in PREFIXES if not any(f"{p}{plain_name(q)}" in self.taken for q in self.everything)),
+            PREFIXES[-1],
+        )
+        self.static = {d.symbol for d in cell.definitions if d.static}
+        self.static |= {*cell.parameters, *cell.constants}
+
+    @cached_property
+    def everything(self) -> tuple[Quantity, ...]:
+        cell = self.cell
+        symbols = tuple(d.symbol for d in cell.definitions)
+        return (*symbols, *cell.inputs, *cell.states, *cell.parameters, *cell.constants)
+
+    @cached_property
+    def before_choice(self) -> set[Quantity]:
+        """What a branch of a `where` is made of: there an adjoint of zero must stay zero.
+
+        The branch that was not taken may be infinite or undefined, and 0 times that is NaN.
+        """
+        found: set[Quantity] = set()
+        for definition in reversed(self.cell.definitions):
+            if isinstance(definition.expr, where) or definition.symbol in found:
+                found.update(definition.reads)
+        return found
+
+    def name(self, of: Quantity, suffix: str = "") -> str:
+        made = unique_name(f"{self.prefix}{plain_name(of)}{suffix}", self.taken)
+        self.taken.add(made)
+        return made
+
+    def run(self) -> Derivation:
+        cell = self.cell
+        output = OutputAdjoint(self.name(cell.output, "_output"), cell.output, cell.output_shape)
+        later = tuple((s, LaterAdjoint(self.name(s, "_later"), s.next, s.shape)) for s in cell.states)
+        for state, symbol in later:
+            self.add(state.next, Term(symbol, "later"))
+        self.add(cell.output, Term(output, "output"))
+        step = [self.finish(d.symbol, d) for d in reversed(cell.definitions) if not d.static]
+        step += [self.finish(q) for q in (*cell.states, *cell.inputs)]
+        static = [self.finish(d.symbol, d) for d in reversed(cell.definitions) if d.static]
+        static += [self.finish(q) for q in cell.parameters]
+        return Derivation(
+            cell,
+            output,
+            later,
+            tuple(equation for equation in step if equation is not None),
+            tuple(equation for equation in static if equation is not None),
+        )
+
+    def add(self, to: Quantity, term: Term) -> None:
+        self.terms.setdefault(to, []).append(term)
+
+    def finish(self, of: Quantity, definition: Definition | None = None) -> AdjointEquation | None:
+        """The adjoint equation of `of`, all of whose uses are done; then hand it to what `of` is made of.
+
+        None for an unnamed part whose adjoint equals another one: that one serves for both.
+        """
+        terms = tuple(self.terms.get(of, ()))
+        shape = self.cell.shape_of(of)
+        if definition is not None and not terms:
+            return None  # nothing depends on it
+        if isinstance(of, Part) and len(terms) == 1 and isinstance(terms[0].expr, Adjoint):
+            if of not in self.static or _is_static(terms[0]):
+                self.hand_back(terms[0].expr, definition)
+                return None
+        suffix = "_next" if isinstance(of, NextState) else ""
+        symbol = Adjoint(self.name(of, suffix), of, shape)
+        if definition is not None:
+            self.hand_back(symbol, definition)
+        return AdjointEquation(of, symbol, terms, shape, of in self.static)
+
+    def hand_back(self, d: Adjoint, definition: Definition | None) -> None:
+        if definition is None:
+            return
+        for argument in _arguments(definition):
+            if isinstance(argument, Constant):
+                continue
+            for rule, expr in self.contributions(d, definition, argument):
+                guarded = self.guard(d, expr, definition.symbol)
+                self.add(argument, Term(guarded, rule, definition))
+
+    def contributions(
+        self, d: Adjoint, definition: Definition, argument: Quantity
+    ) -> Iterable[tuple[str, Expr]]:
+        """The rule and the term for each place where `argument` stands in the definition."""
+        call, shape = definition.expr, self.cell.shape_of(argument)
+        if isinstance(call, PointwiseFunction | where):
+            for position, arg in enumerate(call.args):
+                if arg == argument and isinstance(call, where):
+                    term, rule = where_term(d, call, position), "where"
+                elif arg == argument:
+                    term, rule = pointwise_term(d, definition.symbol, call, position), call.name
+                else:
+                    continue
+                if term is not None:
+                    yield rule, self.to_shape(term, definition.shape, shape)
+        elif isinstance(call, Contract):
+            for position, operand in enumerate(call.operands):
+                if operand == argument:
+                    yield "contraction", contraction_term(d, call, position, shape)
+        elif isinstance(call, concatenate):
+            sizes = [self.cell.shape_of(part)[0] for part in call.args]
+            for position, part in enumerate(call.args):
+                if part == argument:
+                    yield "stack", stack_term(d, call, position, sizes)
+        elif not isinstance(call, ones | identity):
+            term = algebraic_term(d, call, argument)
+            if term != 0:
+                yield "algebraic", self.to_shape(term, definition.shape, shape)
+
+    def to_shape(self, term: Expr, have: Shape, want: Shape) -> Expr:
+        """`term` in the shape of the argument: a scalar that was repeated collects a sum."""
+        if have == want:
+            return term
+        return summed(term, have, self.cell)
+
+    def guard(self, d: Adjoint, expr: Expr, result: Quantity) -> Expr:
+        if result not in self.before_choice or not isinstance(expr, Mul):
+            return expr
+        return where(Eq(d, 0), S.Zero, expr)
+
+
+def _is_static(term: Term) -> bool:
+    return term.definition is not None and term.definition.static
+
+
+def _arguments(definition: Definition) -> tuple[Quantity, ...]:
+    """What a definition reads, in the order in which gradients are handed back."""
+    call = definition.expr
+    if isinstance(call, Contract | concatenate | PointwiseFunction | where):
+        found = [arg for arg in call.args if isinstance(arg, Quantity)]
+        return tuple(dict.fromkeys(found))
+    return definition.reads
+
+
+def summed(expr: Expr, shape: Shape, cell: Cell) -> Expr:
+    """The sum of a pointwise expression over all its axes, as a contraction of its factors."""
+    letters = "ijklmnop"[: len(shape)]
+    outside: list[Expr] = []
+    inside: list[Expr] = []
+    for factor in Mul.make_args(expr):
+        scalar = is_coefficient(factor) or not any(_shape(q, cell) for q in factor.atoms(Quantity))
+        (outside if scalar else inside).append(factor)
+    if not inside:  # constant along the axes
+        inside = [ones(*shape)]
+    if all(isinstance(factor, Quantity) for factor in inside):
+        inside.sort(key=lambda q: (not isinstance(q, Adjoint), q.name))
+        return Mul(*outside, Contract(f"{','.join([letters] * len(inside))}->", *inside))
+    return Mul(*outside, Contract(f"{letters}->", Mul(*inside)))
+
+
+def _shape(quantity: Quantity, cell: Cell) -> Shape:
+    return quantity.shape if isinstance(quantity, Adjoint) else cell.shape_of(quantity)

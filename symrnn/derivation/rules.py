@@ -1,0 +1,142 @@
+"""The vector-Jacobian rules: for every operation, what its result's adjoint hands to each argument.
+
+`d` is the adjoint of the result y, in the shape of y. Every rule is written in terms of y where it
+can be, so that a backward pass reads saved values instead of calling a function again. An operation
+without a rule is an error, not a zero.
+"""
+
+from collections.abc import Callable
+
+from sympy import Eq, Expr, Gt, Integer, Lt, Mul, S
+
+from symrnn.declaration.axes import Shape
+from symrnn.declaration.operations import (
+    Contract,
+    Operation,
+    PointwiseFunction,
+    Slice,
+    absolute,
+    concatenate,
+    exp,
+    expm1,
+    log,
+    maximum,
+    minimum,
+    ones,
+    power,
+    reciprocal,
+    relu,
+    sigmoid,
+    sign,
+    softplus,
+    sqrt,
+    stop_gradient,
+    tanh,
+    where,
+)
+from symrnn.errors import DerivationError
+
+Rule = Callable[..., Expr]
+ZERO = S.Zero
+
+
+def chosen(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
+    """`where`, a zero being a zero in any branch."""
+    return where(condition, then, otherwise)
+
+
+def _power(d: Expr, y: Expr, a: Expr, p: Expr) -> Expr:
+
+    local = p * d * y / a
+    return chosen(Gt(a, 0), local, ZERO) if p > 1 else local  # at 0: 0 for p > 1, infinite for p < 1
+
+
+POINTWISE_RULES: dict[type[PointwiseFunction], tuple[Rule | None, ...]] = {
+    sigmoid: (lambda d, y, a: d * y * (1 - y),),
+    tanh: (lambda d, y, a: d * (1 - y**2),),
+    relu: (lambda d, y, a: chosen(Gt(y, 0), d, ZERO),),
+    exp: (lambda d, y, a: d * y,),
+    log: (lambda d, y, a: d / a,),
+    softplus: (lambda d, y, a: -d * expm1(-y),),
+    sqrt: (lambda d, y, a: d / (2 * y),),
+    absolute: (lambda d, y, a: d * sign(a),),
+    reciprocal: (lambda d, y, a: -d * y**2,),
+    power: (_power, None),
+    maximum: (
+        lambda d, y, a, b: chosen(Gt(a, b), d, chosen(Eq(a, b), d / 2, ZERO)),
+        lambda d, y, a, b: chosen(Lt(a, b), d, chosen(Eq(a, b), d / 2, ZERO)),
+    ),
+    minimum: (
+        lambda d, y, a, b: chosen(Lt(a, b), d, chosen(Eq(a, b), d / 2, ZERO)),
+        lambda d, y, a, b: chosen(Gt(a, b), d, chosen(Eq(a, b), d / 2, ZERO)),
+    ),
+    stop_gradient: (None,),
+    sign: (None,),
+    expm1: (lambda d, y, a: d * (1 + y),),
+}
+"""function -> one rule per argument, called as rule(d, y, *arguments); None: the gradient is zero."""
+
+
+def pointwise_term(d: Expr, y: Expr, call: PointwiseFunction, position: int) -> Expr | None:
+    """What y = f(...) hands to its argument number `position`; None where that is zero by definition.
+
+    Raises:
+        DerivationError: the function has no rule.
+    """
+    rules = POINTWISE_RULES.get(type(call))
+    if rules is None:
+        raise DerivationError(
+            f"{type(call).__name__} has no vector-Jacobian rule. Add one to POINTWISE_RULES in rules.py."
+        )
+    rule = rules[position]
+    return None if rule is None else rule(d, y, *call.args)
+
+
+def where_term(d: Expr, call: where, position: int) -> Expr | None:
+    """What a choice hands to its condition (nothing) or to a branch (the adjoint where it was taken)."""
+    if position == 0:
+        return None
+    return chosen(call.args[0], d, ZERO) if position == 1 else chosen(call.args[0], ZERO, d)
+
+
+def contraction_term(d: Expr, call: Contract, position: int, shape: Shape) -> Expr:
+    """What a contraction hands to operand `position`, whose shape is `shape`.
+
+    The operand's adjoint is the contraction of d with the other operands; an axis that only this
+    operand has was summed, so the adjoint repeats along it.
+    """
+    letters = list(call.letters)
+    target = letters.pop(position)
+    others = list(call.operands)
+    others.pop(position)
+    known = set(call.output).union(*letters)
+    for letter, size in zip(target, shape, strict=True):
+        if letter not in known:
+            letters.append(letter)
+            others.append(ones(size))
+    if not call.output:  # d is a scalar: it multiplies
+        if not others:
+            return d
+        if letters == [target]:
+            return d * others[0]
+        return d * Contract(f"{','.join(letters)}->{target}", *others)
+    return Contract(f"{','.join([call.output, *letters])}->{target}", d, *others)
+
+
+def stack_term(d: Expr, call: concatenate, position: int, sizes: list[Expr]) -> Expr:
+    """What a stack hands to part `position`: its rows of the adjoint."""
+    start: Expr = Integer(0)
+    for size in sizes[:position]:
+        start += size
+    return Slice(d, start, start + sizes[position])
+
+
+def algebraic_term(d: Expr, expr: Expr, argument: Expr) -> Expr:
+    """What an algebraic expression hands to `argument`: SymPy's derivative, times d.
+
+    Raises:
+        DerivationError: `expr` holds an operation, which SymPy cannot differentiate.
+    """
+    if expr.atoms(Operation):
+        raise DerivationError(f"{expr} is not algebraic; the normal form should have named its parts.")
+    return Mul(d, expr.diff(argument))
