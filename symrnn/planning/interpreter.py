@@ -1,0 +1,250 @@
+"""The meaning of a plan: a slow, plain NumPy interpreter.
+
+Every pass over plans is tested by interpreting the plan before and after it on the same arrays.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sympy import And, Expr, Not, Number, Or
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import BooleanAtom
+
+from symrnn.declaration.axes import Axis, axes_of
+from symrnn.declaration.operations import (
+    absolute,
+    exp,
+    expm1,
+    log,
+    maximum,
+    minimum,
+    power,
+    reciprocal,
+    relu,
+    sigmoid,
+    sign,
+    softplus,
+    sqrt,
+    stop_gradient,
+    tanh,
+    where,
+)
+from symrnn.errors import PlanError
+from symrnn.planning.ir import Block, Buffer, Contraction, Fill, Pass, Pointwise, Stack, Statement
+from symrnn.planning.plan import Plan
+
+Array = NDArray[np.float64]
+Sizes = Mapping[str, int]
+
+FUNCTIONS = {
+    sigmoid: lambda x: 0.5 * np.tanh(0.5 * x) + 0.5,
+    tanh: np.tanh,
+    relu: lambda x: np.maximum(x, 0.0),
+    exp: np.exp,
+    log: np.log,
+    softplus: lambda x: np.logaddexp(x, 0.0),
+    sqrt: np.sqrt,
+    absolute: np.abs,
+    reciprocal: lambda x: 1.0 / x,
+    power: np.power,
+    maximum: np.maximum,
+    minimum: np.minimum,
+    stop_gradient: lambda x: x,
+    sign: np.sign,
+    expm1: np.expm1,
+}
+COMPARISONS = {
+    ">": np.greater,
+    "<": np.less,
+    ">=": np.greater_equal,
+    "<=": np.less_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a plan computes: outputs (T, B, ...), final states, gradients by quantity name."""
+
+    outputs: Array
+    final_states: tuple[Array, ...]
+    gradients: Mapping[str, Array]
+    state_gradients: tuple[Array, ...]
+
+
+def interpret(
+    plan: Plan,
+    arrays: Mapping[str, Array],
+    states: tuple[Array, ...],
+    d_outputs: Array,
+    d_states: tuple[Array, ...],
+) -> Result:
+    """Run a plan in float64.
+
+    `arrays` holds inputs (T, B, ...), parameters and constants by name; `states` the initial states
+    (B, ...), `d_outputs` (T, B, ...) and `d_states` (B, ...) the cotangents of outputs and final states.
+    """
+    machine = _Machine(plan, arrays)
+    with np.errstate(all="ignore"):
+        return machine.run(states, d_outputs, d_states)
+
+
+class _Machine:
+    def __init__(self, plan: Plan, arrays: Mapping[str, Array]) -> None:
+        self.plan = plan
+        self.table = plan.table()
+        self.memory: dict[str, Array] = {
+            name: np.asarray(arrays[name], dtype=float)
+            for name in (*plan.inputs, *plan.parameters, *plan.constants)
+        }
+        first = self.memory[plan.inputs[0]]
+        self.sizes: dict[str, int] = {"T": first.shape[0], "B": first.shape[1]}
+        for name in (*plan.inputs, *plan.parameters, *plan.constants):
+            self.solve_sizes(self.table[name], self.memory[name].shape)
+        self.t: int | None = None
+
+    def solve_sizes(self, buffer: Buffer, shape: tuple[int, ...]) -> None:
+        for size, length in zip(buffer.shape, shape[len(buffer.lead) :], strict=True):
+            if isinstance(size, Axis):
+                self.sizes.setdefault(size.name, length)
+
+    def size(self, size: Expr) -> int:
+        return int(size.subs({axis: self.sizes[axis.name] for axis in axes_of((size,))}))
+
+    def run(self, states: tuple[Array, ...], d_outputs: Array, d_states: tuple[Array, ...]) -> Result:
+        plan = self.plan
+        for name, state in zip(plan.states, states, strict=True):
+            buffer = self.table[name]
+            for size, length in zip(buffer.shape, np.shape(state)[1:], strict=True):
+                if isinstance(size, Axis):
+                    self.sizes.setdefault(size.name, length)
+        for carry, state in zip(plan.forward.loop.carries, states, strict=True):
+            self.memory[carry.initial] = np.asarray(state, dtype=float)
+        self.blocks(plan.prepare)
+        final_states = self.pass_over_time(plan.forward)
+        outputs = self.array(plan.output)[: self.sizes["T"]].copy()
+        self.memory[plan.output_cotangent] = np.asarray(d_outputs, dtype=float)
+        for carry, d_state in zip(plan.backward.loop.carries, d_states, strict=True):
+            self.memory[carry.initial] = np.asarray(d_state, dtype=float)
+        state_gradients = self.pass_over_time(plan.backward)
+        self.blocks(plan.finish)
+        gradients = {name: self.array(gradient).copy() for name, gradient in plan.gradients}
+        return Result(outputs, final_states, gradients, state_gradients)
+
+    def pass_over_time(self, through: Pass) -> tuple[Array, ...]:
+        self.blocks(through.before)
+        steps = range(self.sizes["T"])
+        carried = [self.memory[carry.initial].copy() for carry in through.loop.carries]
+        for step in reversed(steps) if through.loop.backwards else steps:
+            self.t = step
+            for carry, value in zip(through.loop.carries, carried, strict=True):
+                self.array(carry.here)[...] = value
+            self.blocks(through.loop.blocks)
+            carried = [self.array(carry.there).copy() for carry in through.loop.carries]
+        self.t = None
+        self.blocks(through.after)
+        return tuple(carried)
+
+    def blocks(self, blocks: tuple[Block, ...]) -> None:
+        for block in blocks:
+            for statement in block.statements:
+                self.execute(statement)
+
+    def array(self, name: str) -> Array:
+        """The array `name` as a view; inside a loop its slice at t."""
+        buffer = self.table[name]
+        whole = self.whole(buffer)
+        if "T" not in buffer.lead or self.t is None:
+            return whole
+        return whole[self.t]
+
+    def whole(self, buffer: Buffer) -> Array:
+        window = buffer.window
+        if window is None:
+            return self.allocate(buffer)
+        base = self.whole(self.table[window.base])
+        if window.shift:
+            base = base[window.shift :]
+        if window.start is None:
+            return base
+        assert window.stop is not None
+        index = [slice(None)] * base.ndim
+        index[len(buffer.lead) + window.axis] = slice(self.size(window.start), self.size(window.stop))
+        return base[tuple(index)]
+
+    def allocate(self, buffer: Buffer) -> Array:
+        if buffer.name not in self.memory:
+            shape = [self.sizes[axis] for axis in buffer.lead]
+            if buffer.extended:
+                shape[0] += 1
+            shape += [self.size(size) for size in buffer.shape]
+            self.memory[buffer.name] = np.full(shape, np.nan)  # reading before writing shows
+        return self.memory[buffer.name]
+
+    def execute(self, statement: Statement) -> None:
+        out = self.array(statement.out)
+        if isinstance(statement, Contraction):
+            operands = [self.aligned(self.array(name)) for name in statement.operands]
+            value: Array = np.einsum(statement.spec, *operands)
+        elif isinstance(statement, Pointwise):
+            value = self.pointwise(statement.expr, self.table[statement.out])
+        elif isinstance(statement, Stack):
+            lead = len(self.table[statement.out].lead) - (self.t is not None)
+            value = np.concatenate([self.array(part) for part in statement.parts], axis=lead)
+        elif isinstance(statement, Fill):
+            value = np.eye(out.shape[0]) if statement.what == "identity" else np.full(
+                out.shape, float(statement.what == "ones")
+            )
+        else:
+            raise PlanError(f"The interpreter does not know {type(statement).__name__}.")
+        if self.t is None and self.table[statement.out].extended:
+            out = out[: self.sizes["T"]]
+        out[...] = out + value if statement.update else value
+
+    def aligned(self, array: Array) -> Array:
+        return array
+
+    def pointwise(self, expr: Expr, out: Buffer) -> Array:
+        """`expr` with every symbol's axes aligned to those of the result."""
+        return np.asarray(self.evaluate(expr, out))
+
+    def evaluate(self, expr: Expr, out: Buffer) -> Array | np.bool_ | float:
+        if expr.is_Symbol and not isinstance(expr, Axis):
+            return self.broadcastable(self.table[expr.name], out)
+        if isinstance(expr, Axis):
+            return float(self.sizes[expr.name])
+        if isinstance(expr, BooleanAtom):
+            return bool(expr)
+        if isinstance(expr, Number) or expr.is_number:
+            return float(expr)
+        if isinstance(expr, Relational):
+            return COMPARISONS[expr.rel_op](*(self.evaluate(arg, out) for arg in expr.args))  # type: ignore[no-any-return]
+        args = [self.evaluate(arg, out) for arg in expr.args]
+        if isinstance(expr, where):
+            return np.where(*args)
+        if isinstance(expr, And | Or | Not):
+            logic = {And: np.logical_and, Or: np.logical_or, Not: np.logical_not}[expr.func]
+            return logic.reduce(args) if len(args) > 1 else logic(*args)
+        if expr.is_Add:
+            return sum(args[1:], start=args[0])
+        if expr.is_Mul:
+            product = args[0]
+            for arg in args[1:]:
+                product = product * arg
+            return product
+        if expr.is_Pow:
+            return args[0] ** args[1]
+        if type(expr) not in FUNCTIONS:
+            raise PlanError(f"The interpreter does not know {type(expr).__name__}.")
+        return FUNCTIONS[type(expr)](*args)
+
+    def broadcastable(self, buffer: Buffer, out: Buffer) -> Array:
+        array = self.array(buffer.name)
+        if self.t is None and "T" in buffer.lead:
+            array = array[: self.sizes["T"]]
+        if not buffer.shape and buffer.lead:  # a scalar per sample goes with every axis of the result
+            array = array.reshape(array.shape + (1,) * len(out.shape))
+        return array

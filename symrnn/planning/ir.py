@@ -1,0 +1,227 @@
+"""The loop IR between mathematics and text.
+
+What it can say: arrays with explicit time and batch axes; einsum contractions, pointwise expressions,
+stacks and fills, each defining or updating one array; blocks of these with a title; one loop over time in
+either direction, with what it carries from step to step. Windows of arrays: a range along one axis, a shift
+in time, another name for the same memory.
+
+What it cannot say: conditions, indices computed from data, loops other than over time, calls.
+
+Conventions. The leading axes of an array are written "" (shared), "B" (per sample) or "TB" (per step and
+sample). Inside a loop a "TB" array stands for its slice at t, so T never occurs in a spec there. Letters of
+specs: T, B, and i, j, k, ... for the axes of one sample. Expressions are SymPy expressions whose symbols are
+array names.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sympy import Expr, Integer, Symbol
+
+from symrnn.declaration.axes import Shape, Size, shape_text
+
+KINDS = (
+    "input",
+    "parameter",
+    "constant",
+    "initial state",
+    "prepared",
+    "value",
+    "output cotangent",
+    "final cotangent",
+    "adjoint",
+    "gradient",
+)
+"""Who owns an array's memory: the caller, `prepare`, the forward pass (value) or the backward pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A range of another array's memory: rows `start` to `stop` of sample axis `axis`, `shift` steps later."""
+
+    base: str
+    axis: int = 0
+    start: Size | None = None
+    stop: Size | None = None
+    shift: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether the window covers all of its base (shifted or not)."""
+        return self.start is None
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An array: name, leading axes, shape per sample, owner; `window` if it lies in another's memory.
+
+    `extended` arrays have one time step more than T: a state's initial value comes first.
+    """
+
+    name: str
+    lead: str
+    shape: Shape
+    kind: str
+    window: Window | None = None
+    extended: bool = False
+
+    @property
+    def symbol(self) -> Symbol:
+        """The symbol that stands for the array in pointwise expressions."""
+        return array_symbol(self.name)
+
+    def __str__(self) -> str:
+        axes = [*self.lead, *(str(size) for size in self.shape)]
+        if self.extended:
+            axes[0] = "T + 1"
+        return f"{self.name} ({', '.join(axes)})" if axes else f"{self.name} ()"
+
+
+def array_symbol(name: str) -> Symbol:
+    """The SymPy symbol of the array `name`; the one place where plans make symbols."""
+    return Symbol(name, real=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """`out` = (or +=) einsum(`spec`, *operands)."""
+
+    out: str
+    spec: str
+    operands: tuple[str, ...]
+    update: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the arrays read."""
+        return self.operands
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The letters of each operand."""
+        return tuple(self.spec.partition("->")[0].split(","))
+
+    @property
+    def output(self) -> str:
+        """The letters of the result."""
+        return self.spec.partition("->")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Pointwise:
+    """`out` = (or +=) `expr`, element by element; scalars go with any shape."""
+
+    out: str
+    expr: Expr
+    update: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the arrays read, sorted."""
+        return tuple(sorted(symbol.name for symbol in self.expr.free_symbols if _is_array(symbol)))
+
+
+def _is_array(symbol: Symbol) -> bool:
+    return type(symbol) is Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """`out` = `parts` one after the other along the first sample axis."""
+
+    out: str
+    parts: tuple[str, ...]
+    update: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the arrays read."""
+        return self.parts
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """`out` = zeros, ones or the identity matrix."""
+
+    out: str
+    what: str
+    update: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Nothing is read."""
+        return ()
+
+
+Statement: TypeAlias = Contraction | Pointwise | Stack | Fill
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Statements that belong together: a title and the equations that they compute."""
+
+    title: str
+    statements: tuple[Statement, ...]
+    sources: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """What the block needs from outside, in order."""
+        made: set[str] = set()
+        found: dict[str, None] = {}
+        for statement in self.statements:
+            found.update(dict.fromkeys(name for name in statement.reads if name not in made))
+            if statement.update and statement.out not in made:
+                found[statement.out] = None
+            made.add(statement.out)
+        return tuple(found)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """What the block defines or updates, in order."""
+        return tuple(dict.fromkeys(statement.out for statement in self.statements))
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """From step to step: `here` is `initial` at the first step, then what `there` was a step before."""
+
+    here: str
+    there: str
+    initial: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """The time loop: `blocks` at every step, from t = 0 up or from t = T - 1 down."""
+
+    blocks: tuple[Block, ...]
+    carries: tuple[Carry, ...]
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A pass over time: blocks before the loop, the loop, blocks after it."""
+
+    before: tuple[Block, ...]
+    loop: Loop
+    after: tuple[Block, ...]
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All blocks, in order of execution."""
+        return (*self.before, *self.loop.blocks, *self.after)
+
+
+def size_of(shape: Shape) -> Size:
+    """The number of elements per sample."""
+    total: Size = Integer(1)
+    for size in shape:
+        total = total * size
+    return total
+
+
+def describe(buffer: Buffer) -> str:
+    """A buffer's shape for messages."""
+    return f"{buffer.name} [{buffer.lead}] {shape_text(buffer.shape)}"

@@ -1,0 +1,62 @@
+"""`Plan`: what a kernel computes, block by block."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from symrnn.planning.ir import Block, Buffer, Pass
+from symrnn.planning.printout import plan_text
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a kernel computes and in which order.
+
+    `prepare` depends on parameters alone; `forward` and `backward` go over time; `finish` turns the adjoints
+    of derived and packed parameters into gradients. `output` names the output's array, `gradients` pairs
+    each input and parameter with its gradient's array, `saved` what the forward pass keeps for the backward
+    pass, with the reason. `applied` tells which passes made the plan.
+    """
+
+    name: str
+    title: str
+    buffers: tuple[Buffer, ...]
+    inputs: tuple[str, ...]
+    states: tuple[str, ...]
+    parameters: tuple[str, ...]
+    constants: tuple[str, ...]
+    output: str
+    output_cotangent: str
+    gradients: tuple[tuple[str, str], ...]
+    prepare: tuple[Block, ...]
+    forward: Pass
+    backward: Pass
+    finish: tuple[Block, ...]
+    saved: tuple[tuple[str, str], ...] = ()
+    applied: tuple[str, ...] = ()
+
+    def buffer(self, name: str) -> Buffer:
+        """The array `name`."""
+        for buffer in self.buffers:
+            if buffer.name == name:
+                return buffer
+        raise KeyError(name)
+
+    def table(self) -> dict[str, Buffer]:
+        """All arrays by name."""
+        return {buffer.name: buffer for buffer in self.buffers}
+
+    def root(self, name: str) -> Buffer:
+        """The array in whose memory `name` lies; itself, if it has its own."""
+        buffer = self.buffer(name)
+        return self.root(buffer.window.base) if buffer.window is not None else buffer
+
+    @property
+    def blocks(self) -> Iterator[Block]:
+        """All blocks of all passes, in order of execution."""
+        yield from self.prepare
+        yield from self.forward.blocks
+        yield from self.backward.blocks
+        yield from self.finish
+
+    def __str__(self) -> str:
+        return plan_text(self)
