@@ -22,10 +22,10 @@ class Axis(Symbol):
 
     def __new__(cls, name: str) -> "Axis":
         """Make the axis `name`; axes with equal names are equal."""
-        if not name.isidentifier() or keyword.iskeyword(name):
+        if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name):
             raise DeclarationError(
-                f"The axis name {name!r} is not a Python identifier. "
-                "Emitted kernels use it as a variable: choose a name such as 'n' or 'hidden'."
+                f"The axis name {name!r} is not an ASCII Python identifier or is a keyword, and emitted "
+                "kernels use it as a variable. Choose a name such as 'n' or 'hidden'."
             )
         if name in ("T", "B"):
             raise DeclarationError(
@@ -47,6 +47,8 @@ def axes(names: str) -> Any:
 
     >>> n, m = axes("n m")
     """
+    if not isinstance(names, str):
+        raise DeclarationError(f"axes() takes a string of names, not {names!r}. Write axes('n m').")
     made = tuple(Axis(name) for name in names.replace(",", " ").split())
     if not made:
         raise DeclarationError("axes() needs at least one name, for example axes('n m').")

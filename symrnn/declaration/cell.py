@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sympy import Eq, Expr, I, Symbol
+from sympy import Eq, Expr, I, MatrixSymbol, Symbol
 from sympy.logic.boolalg import Boolean, BooleanAtom
 
 from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text
@@ -16,7 +16,7 @@ from symrnn.declaration.quantities import (
     Quantity,
     State,
     Value,
-    check_name,
+    check_identifier,
 )
 from symrnn.declaration.resolution import Resolved, Resolver
 from symrnn.errors import DeclarationError
@@ -70,8 +70,8 @@ class Cell:
         pairs = [_target_and_rhs(name, number, eq) for number, eq in enumerate(equations, 1)]
         if not pairs:
             raise DeclarationError(f"The cell {name!r} has no equations. Give at least one Eq(...).")
-        _check_targets(name, pairs)
         _check_names(name, pairs)
+        _check_targets(name, pairs)
         ordered = _dependency_order(name, pairs)
         resolved, shapes = _resolve(name, pairs, ordered)
         inputs, parameters, constants = _used_quantities(resolved)
@@ -126,9 +126,10 @@ def check_cell_name(name: object) -> None:
     """Raise unless `name` can name a module."""
     if not isinstance(name, str):
         raise DeclarationError(
-            f"The first argument of Cell is its name, a string, not {name!r}. Write Cell('gru', Eq(...), ...)."
+            f"The first argument of Cell is its name, a string, not {name!r}. "
+            "Write Cell('gru', Eq(...), ...)."
         )
-    check_name(name, "cell")
+    check_identifier(name, "cell", "Choose another name, and give the printed one with title=.")
 
 
 def _where(cell: str, number: int, target: object = None) -> str:
@@ -144,7 +145,9 @@ def _target_and_rhs(cell: str, number: int, equation: object) -> tuple[Quantity,
             "be equal (for example Eq(q, q + 1)). A state at time t is written state.next."
         )
     if not isinstance(equation, Eq):
-        raise DeclarationError(f"{context}{equation!r} is no equation. Write Eq(left, right).")
+        raise DeclarationError(
+            f"{context}{equation!r} is no equation. Write Eq(left, right), one argument per equation."
+        )
     target, rhs = equation.args
     if isinstance(target, State):
         raise DeclarationError(
@@ -196,9 +199,8 @@ def _check_names(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
     """One name, one quantity; no foreign symbols."""
     owners: dict[str, Quantity] = {}
     for number, (target, rhs) in enumerate(pairs, 1):
-        for symbol in sorted({target} | rhs.atoms(Symbol), key=str):
-            if isinstance(symbol, Axis):
-                continue
+        found = {target} | rhs.atoms(Symbol, MatrixSymbol)
+        for symbol in sorted((s for s in found if not isinstance(s, Axis)), key=_symbol_order):
             if not isinstance(symbol, Quantity):
                 raise DeclarationError(
                     f"{_where(cell, number, target)}{symbol} is a plain SymPy symbol. "
@@ -209,14 +211,27 @@ def _check_names(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
             if other != quantity:
                 raise DeclarationError(
                     f"{_where(cell, number, target)}two different quantities are named {quantity.name!r}: "
-                    f"a {other.role} of shape {shape_text(other.shape)} and a {quantity.role} of shape "
-                    f"{shape_text(quantity.shape)} (init, value and latex count too). Rename one."
+                    f"{_described(other)} and {_described(quantity)}. Rename one, or declare it once."
                 )
         if rhs.has(I):
             raise DeclarationError(
                 f"{_where(cell, number, target)}SymPy's imaginary unit I is in it, and cells are real. "
                 "Declare a quantity for it, under another Python name if you imported I from sympy."
             )
+
+
+def _symbol_order(symbol: Symbol) -> tuple[str, tuple[str, ...]]:
+    return str(symbol), tuple(map(str, symbol._hashable_content()))
+
+
+def _described(quantity: Quantity) -> str:
+    """A quantity with all that distinguishes it from another of its name."""
+    facts = [] if isinstance(quantity, Value) else [f"shape {shape_text(quantity.shape)}"]
+    facts += [f"latex {quantity.latex_name!r}"] if quantity.latex_name is not None else []
+    facts += [f"init {quantity.init!r}"] if isinstance(quantity, Parameter) else []
+    facts += [f"value {quantity.value!r}"] if isinstance(quantity, Constant) else []
+    article = "an" if quantity.role[0] in "aeiou" else "a"
+    return f"{article} {quantity.role}{' with ' * bool(facts)}{', '.join(facts)}"
 
 
 def _dependency_order(cell: str, pairs: list[tuple[Quantity, Expr]]) -> list[int]:
@@ -232,7 +247,7 @@ def _dependency_order(cell: str, pairs: list[tuple[Quantity, Expr]]) -> list[int
             members = [str(pairs[j][0]) for j in path[path.index(i) :]]
             raise DeclarationError(
                 f"The cell {cell!r} has a cycle: {' needs '.join([*members, members[0]])}. "
-                "Use a state's previous value (the bare state) on one of these right sides."
+                "Break it: a state's previous value (the bare state) needs no equation of this time step."
             )
         path.append(i)
         for used in sorted(pairs[i][1].atoms(Value, NextState), key=lambda q: position[q]):
@@ -255,7 +270,8 @@ def _resolve(
         try:
             right = Resolver(shapes).resolve(rhs)
         except DeclarationError as error:
-            raise DeclarationError(f"{_where(cell, i + 1, target)}{error}") from None
+            fact = str(error).removesuffix(".")
+            raise DeclarationError(f"{_where(cell, i + 1, target)}{fact}.") from None
         if isinstance(target, Value):
             shapes[target] = right.shape
         _check_sides(cell, i + 1, target, right)
@@ -276,7 +292,7 @@ def _check_sides(cell: str, number: int, target: Quantity, right: Resolved) -> N
     raise DeclarationError(
         f"{_where(cell, number, target)}the state {target.name.removesuffix('.next')} has shape "
         f"{shape_text(target.shape)}, but the right side has shape {shape_text(right.shape)}. "
-        "Make them equal."
+        + ("Multiply it by ones(...) to repeat a scalar." if right.shape == () else "Make them equal.")
     )
 
 

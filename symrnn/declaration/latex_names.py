@@ -4,47 +4,10 @@ An own, small table instead of SymPy's, which reads `c_tilde` as a subscript and
 suffixes `_tilde _hat _bar _prime`, Greek words and subscripts; nothing else is interpreted.
 """
 
+from symrnn.declaration.latex_syntax import GREEK
 from symrnn.declaration.quantities import NextState, Quantity
 
 ACCENTS = {"tilde": r"\tilde", "hat": r"\hat", "bar": r"\bar"}
-GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "pi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Pi",
-        "Sigma",
-        "Upsilon",
-        "Phi",
-        "Psi",
-        "Omega",
-    ]
-)
 
 
 def word_latex(word: str) -> str:

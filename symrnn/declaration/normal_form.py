@@ -4,7 +4,10 @@
 
 - a pointwise function or `where` of symbols (a call),
 - a `Contract`, `concatenate`, `ones` or `identity` of symbols,
-- an algebraic expression: sums, products and whole powers of symbols and numbers.
+- an algebraic expression: sums, products and whole powers of symbols and numbers, or one of these alone.
+
+A scalar expression may define a symbol of any shape, which it fills: the state in `Eq(h.next, 0)`, or a part
+whose terms with a shape cancelled once equal expressions had one name.
 
 A value that is one call *is* that call, and its argument is the pre-activation `a_<value>`. Other parts are
 named by content: `tanh_c`, `U_n_h`, `r_c`. Equal expressions share one part.
@@ -104,7 +107,7 @@ class _Normalizer:
     def __init__(self, taken: set[str]) -> None:
         self.taken = taken
         self.definitions: list[Definition] = []
-        self.symbols: dict[Expr, Quantity] = {}
+        self.symbols: dict[tuple[Expr, Shape], Quantity] = {}
         self.shapes: dict[Value, Shape] = {}
         self.static: set[Quantity] = set()
         self.equation = 0
@@ -116,15 +119,17 @@ class _Normalizer:
         self._define(equation.target, expr, equation.shape)
 
     def _define(self, symbol: Quantity, expr: Expr, shape: Shape) -> None:
-        static = all(
+        fixed = all(
             isinstance(atom, Parameter | Constant) or atom in self.static for atom in expr.atoms(Quantity)
-        ) and not isinstance(symbol, NextState)
+        )
+        static = fixed and not isinstance(symbol, NextState)
         if static:
             self.static.add(symbol)
         if isinstance(symbol, Value):
             self.shapes[symbol] = shape
         self.definitions.append(Definition(symbol, expr, shape, self.equation, static))
-        self.symbols.setdefault(expr, symbol)
+        if static or not fixed:  # else a static expression would be taken from a state, which moves in time
+            self.symbols.setdefault((expr, shape), symbol)
 
     def _normal(self, expr: Expr, owner: str = "", target: Quantity | None = None) -> Expr:
         """`expr` with every operand of an operation replaced by a symbol."""
@@ -160,10 +165,10 @@ class _Normalizer:
         """A symbol that stands for `expr`; `owner` makes it the pre-activation of that value."""
         if isinstance(expr, Quantity) or is_coefficient(expr):
             return expr
+        shape = Resolver(self.shapes).resolve(expr).shape
         normal = self._normal(expr)
-        if normal in self.symbols:
-            return self.symbols[normal]
-        shape = Resolver(self.shapes).resolve(normal).shape
+        if (normal, shape) in self.symbols:
+            return self.symbols[normal, shape]
         latex = None
         if owner and target is not None:
             name = f"a_{owner}"
@@ -180,7 +185,10 @@ def _content_name(expr: Expr) -> str:
     """A name that tells what `expr` is made of."""
     atoms = sorted(expr.atoms(Quantity), key=lambda q: (-len(q.shape), q.name))
     if isinstance(expr, Contract):
-        return "_".join(plain_name(op) for op in expr.operands)
+        names = [plain_name(op) for op in expr.operands]
+        if len(names) > 1:
+            return "_".join(names)
+        return f"{names[0]}_T" if len(expr.output) == len(expr.letters[0]) else f"total_{names[0]}"
     if isinstance(expr, concatenate):
         return "_".join(plain_name(op) for op in expr.args)
     if isinstance(expr, ones | identity):
@@ -189,6 +197,8 @@ def _content_name(expr: Expr) -> str:
         return "_".join([expr.name, *(plain_name(atom) for atom in atoms[:2])])
     if len(atoms) == 1:
         return f"{'scaled' if isinstance(expr, Mul) else 'term'}_{plain_name(atoms[0])}"
+    if not atoms:
+        return "number"
     joined = "_".join(plain_name(atom) for atom in atoms[:3])
     return joined if isinstance(expr, Mul) else f"sum_{joined}"
 

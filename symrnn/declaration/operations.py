@@ -8,6 +8,7 @@ The nodes are unevaluated SymPy expressions: SymPy's own simplification of sums 
 around them, never inside.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from sympy import (
@@ -22,9 +23,11 @@ from sympy import (
 )
 from sympy import exp as sympy_exp
 from sympy import log as sympy_log
+from sympy import sqrt as sympy_sqrt
 from sympy import tanh as sympy_tanh
 from sympy.core.symbol import Str
-from sympy.logic.boolalg import Boolean
+from sympy.logic.boolalg import Boolean, BooleanAtom
+from sympy.printing.precedence import PRECEDENCE
 
 from symrnn.errors import DeclarationError
 
@@ -61,7 +64,13 @@ class Tensorial:
         return transpose(self)
 
     def transpose(self) -> "Expr":
-        """The transpose of a matrix. (SymPy's own would leave a commutative symbol as it is.)"""
+        """The transpose of a matrix. SymPy's own would leave a commutative symbol as it is."""
+        return transpose(self)
+
+    def _eval_transpose(self) -> "Expr":
+        return transpose(self)  # SymPy's own function transpose() means the same
+
+    def _eval_adjoint(self) -> "Expr":
         return transpose(self)
 
 
@@ -71,6 +80,7 @@ class Operation(Tensorial, Expr):
     __slots__ = ()
     name: ClassVar[str] = ""
     is_commutative = True
+    is_number = False  # SymPy takes ones(2), which has no symbol, for a number to be evaluated
     is_extended_real = True
 
     def _sympystr(self, printer: Any) -> str:
@@ -215,13 +225,22 @@ class where(Operation):  # noqa: N801
 
     def __new__(cls, condition: Any, chosen: Any, otherwise: Any) -> Any:
         """Choose by a comparison of expressions, such as `h > 0`."""
-        if condition in (True, False, S.true, S.false):
-            return as_operand(chosen if condition in (True, S.true) else otherwise, "where")
+        if isinstance(condition, bool):
+            raise DeclarationError(
+                f"where() got the condition {condition}. Python's == compares expressions as objects: "
+                "write Eq(a, b), or a comparison such as h > 0."
+            )
+        if isinstance(condition, BooleanAtom):  # SymPy knew the answer, as in h**2 >= 0
+            return as_operand(chosen if condition is S.true else otherwise, "where")
         if not isinstance(condition, Boolean) or isinstance(condition, Symbol):
             raise DeclarationError(
                 f"where() got the condition {condition!r}. Give a comparison of expressions, such as h > 0."
             )
         return Expr.__new__(cls, condition, as_operand(chosen, "where"), as_operand(otherwise, "where"))
+
+
+AT_SPECS = ("ij,j->i", "i,ij->j", "ij,jk->ik", "i,i->")
+"""The contractions that print as `a @ b`."""
 
 
 class AuthorProduct(Operation):
@@ -235,6 +254,7 @@ class matmul(AuthorProduct):  # noqa: N801
 
     __slots__ = ()
     name = "matmul"
+    precedence = PRECEDENCE["Mul"]
 
     def __new__(cls, left: Any, right: Any) -> "matmul":
         """Make the product of two expressions, or of an expression and a stack."""
@@ -242,13 +262,12 @@ class matmul(AuthorProduct):  # noqa: N801
         return made
 
     def _sympystr(self, printer: Any) -> str:
-        left, right = (_factor_text(arg, printer) for arg in self.args)
-        return f"{left} @ {right}"
+        return _product_text(self.args, printer)
 
 
-def _factor_text(expr: Any, printer: Any) -> str:
-    text: str = printer._print(expr)
-    return f"({text})" if expr.is_Add or expr.is_Mul else text
+def _product_text(factors: Iterable[Any], printer: Any) -> str:
+    """`a @ b`, with brackets round every factor that is a sum or itself a product."""
+    return " @ ".join(printer.parenthesize(factor, PRECEDENCE["Mul"]) for factor in factors)
 
 
 class dot(AuthorProduct):  # noqa: N801
@@ -334,6 +353,10 @@ class einsum(AuthorProduct):  # noqa: N801
         made: einsum = Expr.__new__(cls, Str(text), *(as_operand(op, "einsum") for op in operands))
         return made
 
+    def _sympystr(self, printer: Any) -> str:
+        spec, *operands = self.args
+        return f"einsum({', '.join([repr(str(spec)), *(printer._print(op) for op in operands)])})"
+
 
 class concatenate(Operation):  # noqa: N801
     """A stack along the first axis; right of `@` a list does the same."""
@@ -414,10 +437,15 @@ class Contract(Operation):
         """The letters of the result."""
         return self.spec.partition("->")[2]
 
+    @property
+    def precedence(self) -> int:
+        """How tightly the printed form binds."""
+        return int(PRECEDENCE["Mul" if self.spec in AT_SPECS else "Atom"])
+
     def _sympystr(self, printer: Any) -> str:
-        texts = [_factor_text(op, printer) for op in self.operands]
-        if self.spec in ("ij,j->i", "i,ij->j", "ij,jk->ik", "i,i->"):
-            return " @ ".join(texts)
+        if self.spec in AT_SPECS:
+            return _product_text(self.operands, printer)
+        texts = [printer._print(operand) for operand in self.operands]
         if self.spec == "i,j->ij":
             return f"outer({', '.join(texts)})"
         if self.spec == "ij->ji":
@@ -481,6 +509,24 @@ SYMPY_EQUIVALENTS: dict[type, type[PointwiseFunction]] = {
     Min: minimum,
 }
 """SymPy's own functions that mean the same; a declaration may use either."""
+
+
+NUMBER_FORMS: dict[type[PointwiseFunction], Callable[..., Expr]] = {
+    sigmoid: lambda x: 1 / (1 + sympy_exp(-x)),
+    tanh: sympy_tanh,
+    relu: lambda x: Max(x, 0),
+    exp: sympy_exp,
+    log: sympy_log,
+    softplus: lambda x: sympy_log(1 + sympy_exp(x)),
+    sqrt: sympy_sqrt,
+    absolute: Abs,
+    reciprocal: lambda x: 1 / x,
+    power: lambda x, p: x**p,
+    maximum: Max,
+    minimum: Min,
+    stop_gradient: lambda x: x,
+}
+"""The functions applied to numbers and axes, in SymPy's terms: 1/sqrt(m) is one number."""
 
 
 def piecewise_as_where(expr: Piecewise) -> Expr:

@@ -7,11 +7,14 @@ for the same name, so that one cell's shape could overwrite another's.
 """
 
 import keyword
+import math
+from numbers import Real
 from typing import Any, ClassVar
 
 from sympy import Expr, Symbol
 
 from symrnn.declaration.axes import Shape, as_size, shape_text
+from symrnn.declaration.latex_syntax import check_latex
 from symrnn.declaration.operations import Tensorial
 from symrnn.errors import DeclarationError
 
@@ -19,15 +22,28 @@ RESERVED = ("count", "index")  # methods of every tuple: a NamedTuple field of t
 INITIALIZERS = ("zeros", "ones", "glorot", "orthogonal", "normal")
 
 
+def check_identifier(name: object, role: str, repair: str) -> str:
+    """`name` if it is an ASCII identifier and no keyword, else an error that ends with `repair`."""
+    if not isinstance(name, str):
+        raise DeclarationError(f"The name of {_article(role)} is a string, not {name!r}.")
+    if keyword.iskeyword(name):
+        raise DeclarationError(
+            f"The {role} name {name!r} is a Python keyword, and emitted kernels use it as a "
+            f"variable. {repair}"
+        )
+    if not name.isidentifier() or not name.isascii():
+        raise DeclarationError(
+            f"The {role} name {name!r} is not an ASCII Python identifier, and emitted kernels use it as a "
+            f"variable. {repair}"
+        )
+    return name
+
+
 def check_name(name: object, role: str) -> str:
     """`name` if emitted code can use it as a variable and as a field, else an error."""
-    if not isinstance(name, str):
-        raise DeclarationError(f"The name of a {role} is a string, not {name!r}.")
-    if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii():
-        raise DeclarationError(
-            f"The {role} name {name!r} is not an ASCII Python identifier. Emitted kernels use it as a "
-            "variable: choose another name, and give the printed one with latex=."
-        )
+    name = check_identifier(
+        name, role, "Choose another name, such as 'lambda_' or 'W_r', and give the printed one with latex=."
+    )
     if name.startswith("_") or name in RESERVED:
         raise DeclarationError(
             f"The {role} name {name!r} cannot be a field of a NamedTuple, and kernels take parameters "
@@ -35,44 +51,29 @@ def check_name(name: object, role: str) -> str:
         )
     if name in ("T", "B"):
         raise DeclarationError(
-            f"The {role} name {name!r} is taken: kernels call time T and the batch B. Choose another name."
+            f"The {role} name {name!r} is taken: kernels call time T and the batch B. Choose another name, "
+            f"and give the printed one with latex={name!r}."
         )
     return name
 
 
-def check_latex(latex: object, name: str) -> str | None:
-    """`latex` if TeX can set it as one symbol, else an error."""
-    if latex is None:
-        return None
-    if not isinstance(latex, str) or not latex.strip():
-        raise DeclarationError(f"The LaTeX name of {name} is a non-empty string, not {latex!r}.")
-    depth = 0
-    for position, character in enumerate(latex):
-        escaped = position > 0 and latex[position - 1] == "\\"
-        if character in "$%#&~\n" and not escaped:
-            raise DeclarationError(
-                f"The LaTeX name {latex!r} of {name} contains {character!r}, which ends mathematics or "
-                "starts a comment in TeX. Leave it out."
-            )
-        depth += (character == "{" and not escaped) - (character == "}" and not escaped)
-        if depth < 0:
-            break
-    if depth != 0:
-        raise DeclarationError(
-            f"The LaTeX name {latex!r} of {name} has unbalanced braces. Give every {{ its }}."
-        )
-    if latex.endswith("\\"):
-        raise DeclarationError(f"The LaTeX name {latex!r} of {name} ends in a backslash. Finish the command.")
-    return latex
+def _article(role: str) -> str:
+    return f"{'an' if role[0] in 'aeiou' else 'a'} {role}"
+
+
+def _is_number(value: object) -> bool:
+    """Whether `value` is a finite real number of Python, NumPy or SymPy."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class Quantity(Tensorial, Symbol):
     """Base of all named things; use one of its subclasses."""
 
-    __slots__ = ("latex_name", "shape")
+    __slots__ = ("_content", "latex_name", "shape")
     role: ClassVar[str] = "quantity"
     shape: Shape
     latex_name: str | None
+    _content: tuple[str, ...]
 
     def __new__(cls, name: str, *shape: Any, latex: str | None = None) -> "Quantity":
         """Make the quantity `name` with the given shape per sample."""
@@ -83,14 +84,18 @@ class Quantity(Tensorial, Symbol):
         made = Symbol.__xnew__(cls, name, commutative=True, real=True)
         made.shape = tuple(as_size(size, f"{cls.role} {name}") for size in shape)
         made.latex_name = check_latex(latex, name)
+        made._identify()
         return made
+
+    def _identify(self, *more: str) -> None:
+        """Set what distinguishes quantities. Strings only: SymPy orders symbols by comparing these."""
+        self._content = (self.role, self.name, shape_text(self.shape), self.latex_name or "", *more)
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.name, *self.shape), {"latex": self.latex_name}
 
     def _hashable_content(self) -> tuple[str, ...]:
-        # Strings only: SymPy orders symbols by comparing these contents.
-        return (self.role, self.name, shape_text(self.shape), self.latex_name or "")
+        return self._content
 
 
 class Input(Quantity):
@@ -148,23 +153,22 @@ class Parameter(Quantity):
         made: Parameter = cls._make(check_name(name, cls.role), shape, latex)
         if init is None:
             init = "glorot" if len(made.shape) >= 2 else "zeros"
-        if isinstance(init, bool) or not (isinstance(init, int | float) or init in INITIALIZERS):
+        if not (_is_number(init) or (isinstance(init, str) and init in INITIALIZERS)):
             raise DeclarationError(
-                f"Parameter {name} has init={init!r}. Choose a number or one of {', '.join(INITIALIZERS)}."
+                f"Parameter {name} has init={init!r}. "
+                f"Choose a finite number or one of {', '.join(INITIALIZERS)}."
             )
         if init == "orthogonal" and len(made.shape) != 2:
             raise DeclarationError(
-                f"Parameter {name} of shape {shape_text(made.shape)} cannot be orthogonal: only matrices can. "
-                "Choose another init=."
+                f"Parameter {name} of shape {shape_text(made.shape)} cannot be orthogonal: only matrices "
+                "can. Choose another init=."
             )
         made.init = init if isinstance(init, str) else float(init)
+        made._identify(str(made.init))
         return made
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.name, *self.shape), {"latex": self.latex_name, "init": self.init}
-
-    def _hashable_content(self) -> tuple[str, ...]:
-        return (*super()._hashable_content(), str(self.init))
 
 
 class Constant(Quantity):
@@ -181,16 +185,14 @@ class Constant(Quantity):
     def __new__(cls, name: str, *shape: Any, value: float, latex: str | None = None) -> "Constant":
         """Make the constant `name` with the given shape."""
         made: Constant = cls._make(check_name(name, cls.role), shape, latex)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise DeclarationError(f"Constant {name} has value={value!r}. Give a number.")
+        if not _is_number(value):
+            raise DeclarationError(f"Constant {name} has value={value!r}. Give a finite number.")
         made.value = float(value)
+        made._identify(str(made.value))
         return made
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.name, *self.shape), {"latex": self.latex_name, "value": self.value}
-
-    def _hashable_content(self) -> tuple[str, ...]:
-        return (*super()._hashable_content(), str(self.value))
 
 
 class Value(Quantity):
@@ -199,8 +201,13 @@ class Value(Quantity):
     __slots__ = ()
     role = "value"
 
-    def __new__(cls, name: str, *, latex: str | None = None) -> "Value":
-        """Make the value `name`; the cell works out its shape."""
+    def __new__(cls, name: str, *shape: Any, latex: str | None = None) -> "Value":
+        """Make the value `name`; the cell works out its shape, so that none is given."""
+        if shape:
+            raise DeclarationError(
+                f"The value {name} is given a shape, but the shape of a value follows from its equation. "
+                f"Write Value({name!r})."
+            )
         made: Value = cls._make(check_name(name, cls.role), (), latex)
         return made
 

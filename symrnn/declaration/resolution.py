@@ -4,31 +4,36 @@ Resolved expressions consist of quantities, numbers, axes, sums, products, whole
 functions, `where`, `concatenate`, `ones`, `identity` and `Contract`. Every shape rule is enforced here.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sympy import (
+    ITE,
     Add,
     And,
     Expr,
-    Float,
     I,
     Integer,
     Mul,
     Not,
+    Number,
+    NumberSymbol,
     Or,
     Piecewise,
     Pow,
+    Rational,
     S,
     Symbol,
     expand,
+    preorder_traversal,
 )
+from sympy import log as sympy_log
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis, Shape, as_size, shape_text
 from symrnn.declaration.operations import (
+    NUMBER_FORMS,
     SYMPY_EQUIVALENTS,
     AuthorProduct,
     Contract,
@@ -54,6 +59,9 @@ from symrnn.declaration.quantities import Quantity, Value
 from symrnn.errors import DeclarationError
 
 LETTERS = "ijklmnopqrstuvwxyz"
+ARRAY_OPERATIONS = (AuthorProduct, Contract, concatenate, identity, ones, where)
+PRECEDENCE_HINT = "; @ binds like *, so a * U @ h is read as (a * U) @ h: write a * (U @ h)"
+NUMBER_PARTS = (Add, Mul, Pow, Number, NumberSymbol, Axis, *SYMPY_EQUIVALENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +72,9 @@ class Resolved:
     shape: Shape
 
 
-def has_quantities(expr: Expr) -> bool:
-    """Whether `expr` depends on any quantity (else it is a number that may contain axes)."""
-    return bool(expr.atoms(Quantity)) or bool(expr.atoms(ones, identity))
-
-
 def is_coefficient(expr: Expr) -> bool:
-    """Whether `expr` is a number, possibly made of axes."""
-    return not has_quantities(expr)
+    """Whether `expr` is a number, possibly made of axes: no quantity, array or choice is in it."""
+    return not expr.atoms(Quantity, Piecewise, *ARRAY_OPERATIONS)
 
 
 class Resolver:
@@ -107,10 +110,7 @@ class Resolver:
             return _constant_array(expr)
         if isinstance(expr, Contract):
             return self._contract(expr.spec, [self.resolve(op) for op in expr.operands], str(expr))
-        raise DeclarationError(
-            f"{type(expr).__name__} is outside the vocabulary. Known functions: sigmoid, tanh, relu, exp, "
-            "log, softplus, sqrt, abs, maximum, minimum, where, stop_gradient and the products."
-        )
+        raise _outside_vocabulary(expr)
 
     def _sympy_function(self, expr: Expr) -> Resolved:
         function = SYMPY_EQUIVALENTS[type(expr)]
@@ -125,7 +125,19 @@ class Resolver:
 
     def _elementwise(self, expr: Expr) -> Resolved:
         parts = [self.resolve(arg) for arg in expr.args]
-        return Resolved(expr.func(*(part.expr for part in parts)), common_shape(parts, expr))
+        shape = common_shape(parts, expr)
+        made = expr.func(*(part.expr for part in parts))
+        if shape and made != expr and self._lost_shape(made, shape):
+            raise DeclarationError(
+                f"{expr} cancels to {made}, which has lost the shape {shape_text(shape)}. "
+                "Leave out what cancels; a scalar times ones(...) is an array"
+            )
+        return Resolved(made, shape)
+
+    def _lost_shape(self, made: Expr, shape: Shape) -> bool:
+        """Whether SymPy cancelled all terms of `made` that had a shape."""
+        terms = made.args if isinstance(made, Add | Mul) else (made,)
+        return all(self.resolve(term).shape != shape for term in terms)
 
     def _pointwise(self, function: type[PointwiseFunction], args: list[Resolved]) -> Resolved:
         shape = common_shape(args, function(*(arg.expr for arg in args)))
@@ -133,11 +145,14 @@ class Resolver:
 
     def _power(self, expr: Pow) -> Resolved:
         base, exponent = expr.args
-        if has_quantities(exponent):
+        if not is_coefficient(exponent):
             if is_coefficient(base):
                 return self.resolve(exp(exponent * _log_of_number(base)))
             return self.resolve(exp(exponent * log(base)))
         inner = self.resolve(base)
+        exponent = _checked_number(exponent)
+        if exponent.is_Float and float(2 * exponent).is_integer():
+            exponent = Rational(exponent)  # x**0.5 is the square root, x**2.0 the square
         if exponent.is_Integer and exponent > 0:
             return Resolved(inner.expr**exponent, inner.shape)
         if exponent.is_Integer:
@@ -148,9 +163,9 @@ class Resolver:
             return Resolved(root**whole if exponent > 0 else reciprocal(root) ** whole, inner.shape)
         if not exponent.is_number:
             raise DeclarationError(
-                f"The exponent of {expr} contains an axis. Powers take numbers: write exp(p*log(x))."
+                f"the exponent of {expr} contains an axis. Powers take numbers: write exp(p*log(x))"
             )
-        return Resolved(power(inner.expr, _checked_number(exponent)), inner.shape)
+        return Resolved(power(inner.expr, exponent), inner.shape)
 
     def _where(self, expr: where) -> Resolved:
         condition, chosen, otherwise = expr.args
@@ -163,25 +178,44 @@ class Resolver:
             left, right = self.resolve(condition.lhs), self.resolve(condition.rhs)
             sides.append(Resolved(left.expr, common_shape([left, right], condition)))
             return type(condition)(left.expr, right.expr, evaluate=False)
+        if isinstance(condition, ITE):  # what SymPy makes of a comparison with a Piecewise
+            test, then, otherwise = condition.args
+            return self._condition(Or(And(test, then), And(Not(test), otherwise)), sides)
         if isinstance(condition, And | Or | Not):
             return type(condition)(
                 *(self._condition(arg, sides) for arg in sorted(condition.args, key=str)), evaluate=False
             )
         raise DeclarationError(
-            f"The condition {condition} is no comparison. Use <, <=, >, >=, Eq, Ne and And, Or, Not of these."
+            f"the condition {condition} is no comparison. Use <, <=, >, >=, Eq, Ne and And, Or, Not of these"
         )
 
     def _product(self, expr: AuthorProduct) -> Resolved:
         operands = [op for op in expr.args if isinstance(op, Expr)]
-        coefficient: Expr = S.One
+        scalars: Expr = S.One
         resolved = []
         for operand in operands:
-            factor, rest = _coefficient_of(operand)
-            coefficient *= factor
-            resolved.append(self.resolve(rest))
-        spec = _spec_of(expr, [op.shape for op in resolved])
+            factor, array = self._factored(operand, expr)
+            scalars *= factor
+            resolved.append(array)
+        spec = _spec_of(expr, resolved)
         product = self._contract(spec, resolved, str(expr))
-        return Resolved(coefficient * product.expr, product.shape)
+        return Resolved(scalars * product.expr, product.shape)
+
+    def _factored(self, operand: Expr, product: AuthorProduct) -> tuple[Expr, Resolved]:
+        """The scalar factors of a product's operand, and the rest: (2*g*W) @ x is 2*g*(W @ x)."""
+        if not isinstance(operand, Mul):
+            return S.One, self.resolve(operand)
+        parts = [self.resolve(arg) for arg in operand.args]
+        arrays = [part for part in parts if part.shape]
+        scalars = Mul(*(part.expr for part in parts if not part.shape))
+        if not arrays:
+            return S.One, Resolved(scalars, ())
+        try:
+            shape = common_shape(arrays, operand)
+        except DeclarationError as error:
+            hint = PRECEDENCE_HINT if isinstance(product, matmul) else ""
+            raise DeclarationError(f"{error}{hint}") from None
+        return scalars, Resolved(Mul(*(part.expr for part in arrays)), shape)
 
     def _contract(self, spec: str, operands: list[Resolved], text: str) -> Resolved:
         inputs, _, output = spec.partition("->")
@@ -232,38 +266,49 @@ def _constant_array(expr: Expr) -> Resolved:
 
 
 def _log_of_number(base: Expr) -> Expr:
+    base = _checked_number(base)
     if not (base.is_number and base.is_positive):
         raise DeclarationError(f"the base {base} of a power is not a positive number; write exp(p*log(x))")
-    return Float(math.log(float(base)))
+    return sympy_log(base)
+
+
+def _outside_vocabulary(expr: Expr) -> DeclarationError:
+    return DeclarationError(
+        f"{type(expr).__name__} is outside the vocabulary. Write it with the known functions: sigmoid, tanh, "
+        "relu, exp, log, softplus, sqrt, abs, maximum, minimum, where, stop_gradient; @, matmul, dot, outer, "
+        "total, transpose, einsum, concatenate, identity, ones"
+    )
 
 
 def _checked_number(expr: Expr) -> Expr:
+    """A number made of SymPy's functions alone, of which every part is in the vocabulary."""
     if expr.has(I):
         raise DeclarationError(
-            "SymPy's imaginary unit I is in the equation; cells are real. Declare a quantity of that name."
+            "SymPy's imaginary unit I is in the equation; cells are real. Declare a quantity of that name"
         )
     foreign = [atom for atom in expr.atoms(Symbol) if not isinstance(atom, Axis)]
     if foreign:
         raise DeclarationError(
             f"{', '.join(sorted(map(str, foreign)))} is a plain SymPy symbol. "
-            "Declare it as Input, State, Parameter, Constant or Value."
+            "Declare it as Input, State, Parameter, Constant or Value"
         )
-    if expr.is_number and (expr.is_finite is False or not expr.is_real):
-        raise DeclarationError(f"the number {expr} is not finite and real")
-    return expr
+    number = expr.replace(
+        lambda part: isinstance(part, PointwiseFunction),
+        lambda part: NUMBER_FORMS[type(part)](*part.args),
+    )
+    if number.is_number and not (number.is_finite and number.is_real):
+        raise DeclarationError(
+            f"the number {expr} is not finite and real. Mend the division, root or logarithm it comes from"
+        )
+    for part in preorder_traversal(number):
+        if not isinstance(part, NUMBER_PARTS):
+            raise _outside_vocabulary(part)
+    return number
 
 
-def _coefficient_of(operand: Expr) -> tuple[Expr, Expr]:
-    """Pull numbers out of a product's operand: (2*W) @ x is 2 * (W @ x)."""
-    if isinstance(operand, Mul):
-        numbers = [arg for arg in operand.args if is_coefficient(arg)]
-        rest = [arg for arg in operand.args if not is_coefficient(arg)]
-        return Mul(*numbers), Mul(*rest)
-    return S.One, operand
-
-
-def _spec_of(expr: AuthorProduct, shapes: list[Shape]) -> str:
+def _spec_of(expr: AuthorProduct, operands: list[Resolved]) -> str:
     """The einsum spec that the author's product means, given its operands' shapes."""
+    shapes = [operand.shape for operand in operands]
     ranks = [len(shape) for shape in shapes]
     if isinstance(expr, einsum):
         return str(expr.args[0])
@@ -295,9 +340,7 @@ def _require(fits: bool, expr: AuthorProduct, shapes: list[Shape], rule: str) ->
     listed = " and ".join(
         f"{arg} has shape {shape_text(shape)}" for arg, shape in zip(expr.args, shapes, strict=True)
     )
-    hint = ""
-    if isinstance(expr, matmul) and any(arg.is_Mul for arg in expr.args):
-        hint = "; @ binds like *, so a * U @ h is read as (a * U) @ h: write a * (U @ h)"
+    hint = PRECEDENCE_HINT if isinstance(expr, matmul) and any(arg.is_Mul for arg in expr.args) else ""
     raise DeclarationError(f"{rule}, but in {expr} {listed}{hint}")
 
 

@@ -125,7 +125,7 @@ class _Machine:
             self.memory[carry.initial] = np.asarray(state, dtype=float)
         self.blocks(plan.prepare)
         final_states = self.pass_over_time(plan.forward)
-        outputs = self.array(plan.output)[: self.sizes["T"]].copy()
+        outputs = self.array(plan.output).copy()
         self.memory[plan.output_cotangent] = np.asarray(d_outputs, dtype=float)
         for carry, d_state in zip(plan.backward.loop.carries, d_states, strict=True):
             self.memory[carry.initial] = np.asarray(d_state, dtype=float)
@@ -157,9 +157,9 @@ class _Machine:
         """The array `name` as a view; inside a loop its slice at t."""
         buffer = self.table[name]
         whole = self.whole(buffer)
-        if "T" not in buffer.lead or self.t is None:
+        if "T" not in buffer.lead:
             return whole
-        return whole[self.t]
+        return whole[: self.sizes["T"]] if self.t is None else whole[self.t]
 
     def whole(self, buffer: Buffer) -> Array:
         window = buffer.window
@@ -187,7 +187,7 @@ class _Machine:
     def execute(self, statement: Statement) -> None:
         out = self.array(statement.out)
         if isinstance(statement, Contraction):
-            operands = [self.aligned(self.array(name)) for name in statement.operands]
+            operands = [self.array(name) for name in statement.operands]
             value: Array = np.einsum(statement.spec, *operands)
         elif isinstance(statement, Pointwise):
             value = self.pointwise(statement.expr, self.table[statement.out])
@@ -200,12 +200,7 @@ class _Machine:
             )
         else:
             raise PlanError(f"The interpreter does not know {type(statement).__name__}.")
-        if self.t is None and self.table[statement.out].extended:
-            out = out[: self.sizes["T"]]
         out[...] = out + value if statement.update else value
-
-    def aligned(self, array: Array) -> Array:
-        return array
 
     def pointwise(self, expr: Expr, out: Buffer) -> Array:
         """`expr` with every symbol's axes aligned to those of the result."""
@@ -243,8 +238,6 @@ class _Machine:
 
     def broadcastable(self, buffer: Buffer, out: Buffer) -> Array:
         array = self.array(buffer.name)
-        if self.t is None and "T" in buffer.lead:
-            array = array[: self.sizes["T"]]
         if not buffer.shape and buffer.lead:  # a scalar per sample goes with every axis of the result
             array = array.reshape(array.shape + (1,) * len(out.shape))
         return array

@@ -1,0 +1,13 @@
+"""A short fingerprint of a cell's equations, by which emitted files say what they were made from."""
+
+import hashlib
+
+from symrnn.declaration.cell import Cell
+
+
+def cell_digest(cell: Cell) -> str:
+    """Twelve hexadecimal digits that change with the cell's equations, shapes or output."""
+    lines = [str(cell)]
+    for quantity in (*cell.inputs, *cell.states, *cell.parameters, *cell.constants):
+        lines.append(f"{quantity.role} {quantity.name} {quantity.shape}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

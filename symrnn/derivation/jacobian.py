@@ -1,0 +1,360 @@
+"""The step Jacobian: how each state at time t depends on each state at time t-1, in symbols.
+
+It is read off the tangent, which is linear in the dotted states. Between vectors it is a sum of products
+of diagonal matrices, matrices (for a stack: their column blocks) and identities, noncommutative SymPy
+expressions of the node classes below. Where a scalar or a matrix state is concerned, or a vector's way
+leads through a matrix, it is the linear map itself, as the tangent's expression in the dotted state.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sympy import Add, Expr, Integer, Mul, S
+
+from symrnn.declaration.axes import Shape
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.operations import Contract, concatenate, ones, where
+from symrnn.declaration.quantities import Constant, Quantity, State
+from symrnn.derivation.numeric import Array, Sizes, Values, evaluate, evaluate_cell, size_value
+from symrnn.derivation.tangent import Tangent
+
+
+class Operator(Expr):
+    """Base of the matrices that step Jacobians are made of; they do not commute."""
+
+    __slots__ = ()
+    is_commutative = False
+
+
+class Diag(Operator):
+    """The diagonal matrix of a vector expression."""
+
+    __slots__ = ()
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"diag({printer._print(self.args[0])})"
+
+
+class MatrixOf(Operator):
+    """A matrix expression as an operator."""
+
+    __slots__ = ()
+
+    def _sympystr(self, printer: Any) -> str:
+        return str(printer._print(self.args[0]))
+
+
+class Block(Operator):
+    """Columns `start` to `stop` of a matrix: those that meet part number `position` of a stack."""
+
+    __slots__ = ()
+
+    def __new__(cls, matrix: Expr, stack: concatenate, position: int, start: Expr, stop: Expr) -> "Block":
+        """Take the column block of `matrix` that multiplies one part of `stack`."""
+        made: Block = Expr.__new__(cls, matrix, stack, Integer(position), start, stop)
+        return made
+
+    def _sympystr(self, printer: Any) -> str:
+        matrix, _, _, start, stop = (printer._print(arg) for arg in self.args)
+        return f"{matrix}[:, {start}:{stop}]"
+
+
+class Column(Operator):
+    """A vector expression as a matrix with one column: it takes a scalar."""
+
+    __slots__ = ()
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"column({printer._print(self.args[0])})"
+
+
+class Row(Operator):
+    """A vector expression as a matrix with one row: it gives a scalar."""
+
+    __slots__ = ()
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"row({printer._print(self.args[0])})"
+
+
+class Identity(Operator):
+    """The identity on vectors of one size."""
+
+    __slots__ = ()
+
+    def _sympystr(self, printer: Any) -> str:
+        return "I"
+
+
+@dataclass(frozen=True, slots=True)
+class StepJacobian:
+    """The derivative of the next value of `of` by the previous value of `wrt`.
+
+    `expr` is a product form if `is_matrix`, else the linear map: what the direction `direction` of
+    `wrt` does to `of.next`, an expression that is linear in it.
+    """
+
+    cell: Cell
+    of: State
+    wrt: State
+    expr: Expr
+    is_matrix: bool
+    direction: Quantity
+
+    def evaluate(self, values: Values, sizes: Sizes) -> Array:
+        """The Jacobian at a point: an array of shape (*of.shape, *wrt.shape).
+
+        `values` holds one sample's inputs, states, parameters and constants by name, `sizes` the length
+        of every axis by name.
+        """
+        known = evaluate_cell(self.cell, values, sizes)
+        for zeros in self.expr.atoms(Constant):  # in place of the parts of a stack that do not move
+            if zeros.name not in known:
+                known[zeros.name] = np.zeros([size_value(size, sizes) for size in zeros.shape])
+        rows, columns = (
+            tuple(size_value(size, sizes) for size in state.shape) for state in (self.of, self.wrt)
+        )
+        if self.is_matrix:
+            matrix = _operator_value(self.expr, known, sizes)
+            return np.broadcast_to(matrix, (*rows, *columns)).copy()
+        made = np.empty((*rows, *columns))
+        for at in np.ndindex(columns):
+            basis = np.zeros(columns)
+            basis[at] = 1.0
+            along = evaluate(self.expr, {**known, self.direction.name: basis}, sizes)
+            made[(..., *at)] = along
+        return made
+
+    def __str__(self) -> str:
+        if self.is_matrix:
+            return f"d {self.of.next} / d {self.wrt} = {self.expr}"
+        return f"d {self.of.next} / d {self.wrt}: {self.direction} -> {self.expr}"
+
+
+def step_jacobian(cell: Cell) -> tuple[StepJacobian, ...]:
+    """The Jacobian of every next state by every previous state, in the order of the states.
+
+    Raises:
+        DerivationError: an operation of the cell has no rule.
+    """
+    reader = _Reader(Tangent(cell))
+    return tuple(reader.read(of, wrt) for of in cell.states for wrt in cell.states)
+
+
+class _NotAMatrixError(Exception):
+    """A dependence that no product of matrices expresses."""
+
+
+class _Reader:
+    def __init__(self, tangent: Tangent) -> None:
+        self.tangent = tangent
+        self.partners = {partner: q for q, partner in tangent.dotted.items()}
+        self.restricted: dict[tuple[Expr, Quantity], Expr] = {}
+        self.operators: dict[Expr, Expr] = {}
+
+    def read(self, of: State, wrt: State) -> StepJacobian:
+        direction = self.tangent.dotted[wrt]
+        linear = self.restrict(self.tangent.dotted[of.next], direction)
+        expr, is_matrix = linear, linear == 0
+        if len(of.shape) == len(wrt.shape) == 1:
+            with suppress(_NotAMatrixError):
+                expr, is_matrix = self.operator(linear, direction), True
+        return StepJacobian(self.tangent.of, of, wrt, expr, is_matrix, direction)
+
+    def moves(self, expr: Expr) -> bool:
+        return any(atom in self.partners for atom in expr.atoms(Quantity))
+
+    def restrict(self, expr: Expr, direction: Quantity) -> Expr:
+        """`expr` with every direction but one zero, and dotted values replaced by what they are."""
+        key = (expr, direction)
+        if key not in self.restricted:
+            self.restricted[key] = self._restrict(expr, direction)
+        return self.restricted[key]
+
+    def _restrict(self, expr: Expr, direction: Quantity) -> Expr:
+        if expr == direction or not self.moves(expr):
+            return expr
+        if isinstance(expr, Quantity):
+            made = self.tangent.equations.get(self.partners[expr], S.Zero)
+            made = self.restrict(made, direction)
+            return made if made == 0 else self.tangent.shaped(made, self.tangent.shape(expr))
+        if isinstance(expr, Mul | Contract):
+            args = [self.restrict(arg, direction) if self.moves(arg) else arg for arg in expr.args]
+            return S.Zero if S.Zero in args else expr.func(*args)
+        if isinstance(expr, where):
+            sides = [self.restrict(side, direction) for side in expr.args[1:]]
+            return S.Zero if sides == [0, 0] else where(expr.args[0], *sides)
+        if isinstance(expr, concatenate):
+            return self._restrict_stack(expr, direction)
+        return expr.func(*(self.restrict(arg, direction) for arg in expr.args))
+
+    def _restrict_stack(self, expr: concatenate, direction: Quantity) -> Expr:
+        parts = [self.restrict(part, direction) for part in expr.args]
+        if not any(self.moves(part) for part in parts):
+            return S.Zero
+        shapes = [self.tangent.shape(part) for part in expr.args]
+        zeros = [self.tangent.zeros_of(shape) for shape in shapes]
+        return concatenate(*(zero if part == 0 else part for part, zero in zip(parts, zeros, strict=True)))
+
+    def rank(self, expr: Expr) -> int:
+        return len(self.tangent.shape(expr))
+
+    def operator(self, expr: Expr, direction: Quantity) -> Expr:
+        """The matrix that takes the direction to `expr`, which is linear in it."""
+        if expr not in self.operators:
+            self.operators[expr] = self._operator(expr, direction)
+        return self.operators[expr]
+
+    def _operator(self, expr: Expr, direction: Quantity) -> Expr:
+        if expr == direction:
+            return Identity(*direction.shape)
+        if not self.moves(expr):
+            return S.Zero
+        if isinstance(expr, Add):
+            shape = self.tangent.shape(expr)
+            return collected(self.summand(term, shape, direction) for term in expr.args)
+        if isinstance(expr, Mul):
+            linear = next(factor for factor in expr.args if self.moves(factor))
+            rest = [factor for factor in expr.args if factor != linear]
+            return self.scaled(rest, linear, direction)
+        if isinstance(expr, where):
+            return self.choice(expr, direction)
+        if isinstance(expr, Contract):
+            return self.product(expr, direction)
+        raise _NotAMatrixError
+
+    def summand(self, term: Expr, shape: Shape, direction: Quantity) -> Expr:
+        """The operator of a term of a sum; a scalar among vectors is repeated."""
+        repeated = [ones(*shape)] if shape and not self.rank(term) else []
+        return self.scaled(repeated, term, direction)
+
+    def scaled(self, rest: list[Expr], linear: Expr, direction: Quantity) -> Expr:
+        """The operator of an elementwise product."""
+        scalars = [factor for factor in rest if not self.rank(factor)]
+        arrays = [factor for factor in rest if self.rank(factor)]
+        inner = self.operator(linear, direction)
+        if not arrays:
+            return times(*scalars, inner)
+        if self.rank(Mul(*arrays)) != 1:
+            raise _NotAMatrixError
+        outer = Diag(Mul(*arrays)) if self.rank(linear) else Column(Mul(*arrays))
+        return times(*scalars, outer, inner)
+
+    def choice(self, expr: where, direction: Quantity) -> Expr:
+        condition, chosen, otherwise = expr.args
+        terms = []
+        for side, taken in ((chosen, where(condition, 1, 0)), (otherwise, where(condition, 0, 1))):
+            if side != 0:
+                terms.append(self.scaled([taken], side, direction))
+        return collected(terms)
+
+    def product(self, expr: Contract, direction: Quantity) -> Expr:
+        """The operator of a contraction: the other operands, contracted to a matrix."""
+        position = next(i for i, operand in enumerate(expr.operands) if self.moves(operand))
+        linear, own = expr.operands[position], expr.letters[position]
+        if len(own) != 1 or len(expr.output) > 1:
+            raise _NotAMatrixError
+        others = [operand for i, operand in enumerate(expr.operands) if i != position]
+        letters = [text for i, text in enumerate(expr.letters) if i != position]
+        if own not in "".join(letters) and own != expr.output:
+            letters.append(own)
+            others.append(ones(*self.tangent.shape(linear)))
+        if not others:
+            raise _NotAMatrixError
+        target = own if own == expr.output else expr.output + own
+        matrix = others[0] if letters == [target] else Contract(f"{','.join(letters)}->{target}", *others)
+        if isinstance(linear, concatenate):
+            if len(target) != 2:
+                raise _NotAMatrixError
+            return self.blocks(matrix, linear, direction)
+        inner = self.operator(linear, direction)
+        if len(target) == 2:
+            return times(MatrixOf(matrix), inner)
+        return times(Diag(matrix) if expr.output else Row(matrix), inner)
+
+    def blocks(self, matrix: Expr, stack: concatenate, direction: Quantity) -> Expr:
+        """The operator of a matrix times a stack: one column block for each part that moves."""
+        start: Expr = S.Zero
+        terms = []
+        for position, part in enumerate(stack.args):
+            stop = start + self.tangent.shape(part)[0]
+            if self.moves(part):
+                block = Block(matrix, stack, position, start, stop)
+                terms.append(times(block, self.operator(part, direction)))
+            start = stop
+        return collected(terms)
+
+
+def times(*factors: Expr) -> Expr:
+    """The product of operators: neighbouring diagonals merge, identities vanish unless alone."""
+    flat = [inner for factor in factors for inner in Mul.make_args(factor)]
+    scalars = [factor for factor in flat if factor.is_commutative]
+    made: list[Expr] = []
+    for factor in (factor for factor in flat if not factor.is_commutative):
+        if isinstance(factor, Identity) and made:
+            continue
+        if made and isinstance(made[-1], Identity):
+            made.pop()
+        if made and isinstance(made[-1], Diag) and isinstance(factor, Diag):
+            made[-1] = Diag(made[-1].args[0] * factor.args[0])
+        else:
+            made.append(factor)
+    return Mul(*scalars, *made)
+
+
+def collected(operators: Iterable[Expr]) -> Expr:
+    """The sum of operators; diagonals in front of the same matrix are added, common factors taken out."""
+    groups: dict[Expr, list[Expr]] = {}
+    others: list[Expr] = []
+    for term in Add.make_args(Add(*operators)):
+        factors = list(Mul.make_args(term))
+        at = next((i for i, factor in enumerate(factors) if not factor.is_commutative), None)
+        if at is not None and isinstance(factors[at], Diag):
+            weight = Mul(*factors[:at], factors[at].args[0])
+            groups.setdefault(Mul(*factors[at + 1 :]), []).append(weight)
+        else:
+            others.append(term)
+    merged = (times(Diag(_factored(weights)), rest) for rest, weights in groups.items())
+    return Add(*others, *merged)
+
+
+def _factored(terms: list[Expr]) -> Expr:
+    """A sum with the factors that all its terms share in front."""
+    shared = [
+        factor
+        for factor in Mul.make_args(terms[0])
+        if not factor.is_number and all(factor in Mul.make_args(term) for term in terms[1:])
+    ]
+    if len(terms) == 1 or not shared:
+        return Add(*terms)
+    rests = (Mul(*(f for f in Mul.make_args(term) if f not in shared)) for term in terms)
+    return Mul(*shared, Add(*rests))
+
+
+def _operator_value(expr: Expr, known: Values, sizes: Sizes) -> Array:
+    """The matrix that an operator expression is, or a number for a commutative factor."""
+    if isinstance(expr, Diag):
+        return np.diag(evaluate(expr.args[0], known, sizes))
+    if isinstance(expr, MatrixOf):
+        return evaluate(expr.args[0], known, sizes)
+    if isinstance(expr, Block):
+        start, stop = (size_value(size, sizes) for size in expr.args[3:])
+        return evaluate(expr.args[0], known, sizes)[:, start:stop]
+    if isinstance(expr, Column):
+        return evaluate(expr.args[0], known, sizes)[:, None]
+    if isinstance(expr, Row):
+        return evaluate(expr.args[0], known, sizes)[None, :]
+    if isinstance(expr, Identity):
+        return np.eye(size_value(expr.args[0], sizes))
+    if isinstance(expr, Add):
+        return sum(_operator_value(term, known, sizes) for term in expr.args)
+    if isinstance(expr, Mul) and not expr.is_commutative:
+        made: Array = None
+        for factor in expr.args:
+            value = _operator_value(factor, known, sizes)
+            made = value if made is None else made @ value if np.ndim(made) == 2 else made * value
+        return made
+    return evaluate(expr, known, sizes)

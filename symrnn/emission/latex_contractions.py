@@ -1,0 +1,123 @@
+r"""How contractions are set: as matrix products where they are such, with indices where they are not."""
+
+from abc import ABC, abstractmethod
+
+from sympy import Expr
+
+from symrnn.declaration.operations import Contract
+
+PRODUCT, POWER, ATOM = 1, 2, 3
+
+
+class ContractionPrinter(ABC):
+    """The part of the printer that knows matrix products; the rest supplies `text`."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def text(self, expr: Expr, needed: int = 0) -> str:
+        """`expr` in LaTeX, in brackets where it binds less closely than `needed`."""
+
+    def contraction(self, expr: Contract) -> tuple[str, int]:
+        """A contraction and how closely it binds."""
+        chain = self.chained(expr)
+        if chain is not None:
+            return chain, PRODUCT if " " in chain or len(expr.operands) > 1 else ATOM
+        return self.indexed(expr), PRODUCT
+
+    def chained(self, expr: Contract) -> str | None:
+        """A contraction as a product of matrices and vectors, or None if it is no such product."""
+        letters, operands, output = list(expr.letters), list(expr.operands), expr.output
+        if len(operands) == 1:
+            return self.transposed(operands[0]) if expr.spec == "ij->ji" else None
+        if any(len(text) > 2 for text in letters) or len(output) > 2:
+            return None
+        order = _chain_order(letters, output)
+        if order is None:
+            return None
+        pieces = []
+        for position, flipped in order:
+            operand = operands[position]
+            pieces.append(self.transposed(operand) if flipped else self.text(operand, POWER))
+        return " ".join(pieces)
+
+    def transposed(self, operand: Expr) -> str:
+        """The transpose of a matrix, or a vector as a row."""
+        if isinstance(operand, Contract) and operand.spec == "ij->ji":
+            return self.text(operand.operands[0], POWER)
+        text = self.text(operand, ATOM)
+        base, mark, above = text.rpartition("^{")
+        if (
+            mark
+            and above.count("{") == above.count("}") - 1
+            and text.endswith("}")
+            and not text.startswith("\\b")
+        ):
+            return rf"{base}^{{{above[:-1]}\top}}"
+        return rf"{text}^{{\top}}"
+
+    def indexed(self, expr: Contract) -> str:
+        """A contraction with its indices: (sum over j of A_hij v_j) with h, i free."""
+        free = expr.output
+        summed = sorted(set("".join(expr.letters)) - set(free))
+        factors = r" \, ".join(
+            self.element(operand, letters)
+            for operand, letters in zip(expr.operands, expr.letters, strict=True)
+        )
+        body = rf"\sum_{{{','.join(summed)}}} {factors}" if summed else factors
+        return rf"\biggl[ {body} \biggr]_{{{free}}}" if free else body
+
+    def element(self, operand: Expr, letters: str) -> str:
+        """One element of an array."""
+        text = self.text(operand, ATOM)
+        if not letters:
+            return text
+        plain = "_" not in text and not text.endswith(")")
+        return f"{text}_{{{letters}}}" if plain else rf"\bigl({text}\bigr)_{{{letters}}}"
+
+
+def _chain_order(letters: list[str], output: str) -> list[tuple[int, bool]] | None:
+    """The operands in the order of a matrix product, each with whether it is transposed.
+
+    A vector is a column; at the left end it is a row. None where the letters do not form a chain from
+    the first free index to the last.
+    """
+    for start in range(len(letters)):
+        for flip_start in (False, True) if len(letters[start]) == 2 else (False,):
+            order = _follow(letters, output, start, flip_start)
+            if order is not None:
+                return order
+    return None
+
+
+def _follow(letters: list[str], output: str, start: int, flip: bool) -> list[tuple[int, bool]] | None:
+    first = letters[start]
+    if len(output) == 2 and all(len(text) == 1 for text in letters):  # v w^T
+        if sorted(letters) != sorted(output) or len(letters) != 2:
+            return None
+        row = letters.index(output[0])
+        return [(row, False), (1 - row, True)]
+    if len(first) == 2:
+        outer, open_letter = (first[1], first[0]) if flip else (first[0], first[1])
+        if not output or outer != output[0]:
+            return None
+        order, free = [(start, flip)], outer
+    else:  # a row at the left end: only for scalars
+        if output:
+            return None
+        order, open_letter, free = [(start, True)], first, ""
+    left = set(range(len(letters))) - {start}
+    while left:
+        found = [i for i in left if open_letter in letters[i]]
+        if len(found) != 1 or sum(open_letter in text for text in letters) != 2 or open_letter in output:
+            return None
+        text = letters[found[0]]
+        left.discard(found[0])
+        if len(text) == 1:
+            order.append((found[0], False))
+            open_letter = ""
+            break
+        order.append((found[0], text[1] == open_letter))
+        open_letter = text[0] if text[1] == open_letter else text[1]
+    ends = free + open_letter
+    return order if not left and ends == output else None

@@ -1,0 +1,150 @@
+r"""Where a long formula breaks: widths are estimated from the LaTeX text, breaks fall before operators.
+
+The printer writes ` + `, ` - ` and ` \odot ` with one space on either side, and sizes its brackets
+explicitly (`\bigl`, never `\left`), so that a line may end before any of them.
+"""
+
+import re
+
+TOKEN = re.compile(r"\\begin\{\w+\}|\\end\{\w+\}|\\[a-zA-Z]+|\\.|.", re.DOTALL)
+OPERATORS = (" + ", " - ", r" \odot ")
+NARROW = frozenset(
+    [
+        "\\,",
+        "\\!",
+        "\\;",
+        "\\bigl",
+        "\\bigr",
+        "\\Bigl",
+        "\\Bigr",
+        "\\biggl",
+        "\\biggr",
+        "\\Biggl",
+        "\\Biggr",
+        "\\mathrm",
+        "\\mathbf",
+        "\\mathcal",
+        "\\mathbb",
+        "\\operatorname",
+        "\\text",
+        "\\tilde",
+        "\\hat",
+        "\\bar",
+        "\\dot",
+        "\\displaystyle",
+        "\\limits",
+    ]
+)
+WIDE = {
+    "\\odot": 14.0,
+    "+": 14.0,
+    "-": 14.0,
+    "=": 16.0,
+    "\\sum": 24.0,
+    "\\top": 7.0,
+    "\\qquad": 22.0,
+    "\\quad": 11.0,
+    "\\mapsto": 20.0,
+    "\\Gamma": 7.0,
+    "\\langle": 4.5,
+    "\\rangle": 4.5,
+    "\\partial": 6.5,
+    "\\tanh": 22.0,
+    "\\exp": 18.0,
+    "\\log": 16.0,
+    "\\max": 20.0,
+    "\\min": 19.0,
+    "<": 14.0,
+    ">": 14.0,
+}
+LETTER = 6.4
+
+
+def width(latex: str) -> float:
+    """About how wide a formula is when set at 11 pt, in points."""
+    return _width(TOKEN.findall(latex), [0])
+
+
+def _width(tokens: list[str], at: list[int], closing: str = "") -> float:
+    """The width from position `at` up to the closing token; subscript and superscript share their place."""
+    rows, scripts = [0.0], {"^": 0.0, "_": 0.0}
+    while at[0] < len(tokens):
+        token = tokens[at[0]]
+        at[0] += 1
+        if token == closing:
+            break
+        if token in "^_":
+            scripts[token] = 0.75 * _atom(tokens, at)
+            continue
+        rows[-1] += max(scripts.values())
+        scripts = {"^": 0.0, "_": 0.0}
+        if token == r"\\":
+            rows.append(0.0)
+        elif token == r"\frac":
+            rows[-1] += max(_atom(tokens, at), _atom(tokens, at)) + 3.0
+        else:
+            at[0] -= 1
+            rows[-1] += _atom(tokens, at)
+    return max(*rows[:-1], rows[-1] + max(scripts.values()), 0.0)
+
+
+def _atom(tokens: list[str], at: list[int]) -> float:
+    if at[0] >= len(tokens):
+        return 0.0
+    token = tokens[at[0]]
+    at[0] += 1
+    if token == "{":
+        return _width(tokens, at, "}")
+    if token.startswith(r"\begin"):
+        return _width(tokens, at, token.replace("begin", "end")) + 14.0
+    if token in WIDE:
+        return WIDE[token]
+    if token.isspace() or token in NARROW or token == "}":
+        return 0.0
+    if token in "()[].,|":
+        return 4.5
+    if token == "&":
+        return 11.0
+    return LETTER
+
+
+def split_formula(latex: str, room: float) -> tuple[str, ...]:
+    """A formula as lines of at most about `room` points; each after the first starts with an operator."""
+    lines = []
+    while width(latex) > room:
+        at = _best_break(latex, room)
+        if at is None:
+            break
+        lines.append(latex[:at].rstrip())
+        latex = latex[at:].strip()
+    return (*lines, latex)
+
+
+def _best_break(latex: str, room: float) -> int | None:
+    """The outermost operator whose left side fits, the last one among equals."""
+    found = [(depth, position, width(latex[:position])) for position, depth in _operators(latex)]
+    fitting = [item for item in found if item[2] <= room]
+    good = [item for item in fitting if item[2] >= 0.35 * room] or fitting or found[:1]
+    if not good:
+        return None
+    outermost = min(depth for depth, _, _ in good)
+    return max(position for depth, position, _ in good if depth == outermost)
+
+
+def _operators(latex: str) -> list[tuple[int, int]]:
+    """Positions where a line may end, with the bracket depth there; products bind closer than sums."""
+    found: list[tuple[int, int]] = []
+    position = braces = brackets = environments = 0
+    for token in TOKEN.findall(latex):
+        if token.startswith((r"\begin", r"\end")):
+            environments += 1 if token.startswith(r"\begin") else -1
+        elif token in "{}":
+            braces += 1 if token == "{" else -1
+        elif token in "()[]":
+            brackets += 1 if token in "([" else -1
+        elif token == " " and not braces and not environments and position:
+            standing = next((o for o in OPERATORS if latex.startswith(o, position)), None)
+            if standing is not None:
+                found.append((position, 2 * brackets + (standing == r" \odot ")))
+        position += len(token)
+    return found

@@ -1,0 +1,374 @@
+r"""From SymPy expressions of a cell to LaTeX mathematics, as a textbook sets it.
+
+Vectors are columns. Time stands above: c^{\langle t-1\rangle} for a state, c^{\langle t\rangle} for its next
+value, inputs and values; what does not change with time has none. Elementwise products of arrays are
+written with \odot, products with scalars by juxtaposition, contractions as matrix products where they are
+such and with indices where they are not.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sympy import Add, And, Eq, Expr, Ge, Gt, Le, Lt, Mul, Ne, Not, Pow, Rational, S
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import Boolean
+
+from symrnn.declaration.axes import Axis, Shape
+from symrnn.declaration.latex_names import name_latex, symbol_latex
+from symrnn.declaration.operations import (
+    Contract,
+    PointwiseFunction,
+    Slice,
+    concatenate,
+    expm1,
+    identity,
+    ones,
+    reciprocal,
+    where,
+)
+from symrnn.declaration.quantities import Constant, Parameter, Quantity, State, Value
+from symrnn.declaration.resolution import is_coefficient
+from symrnn.derivation.derivation import Adjoint, LaterAdjoint, OutputAdjoint
+from symrnn.emission.latex_contractions import ContractionPrinter
+from symrnn.emission.reading_order import Roles, ordered_factors, ordered_terms
+from symrnn.errors import EmissionError
+
+NOW, BEFORE = r"\langle t\rangle", r"\langle t-1\rangle"
+
+FUNCTIONS: dict[str, str] = {
+    "tanh": r"\tanh",
+    "relu": r"\operatorname{relu}",
+    "exp": r"\exp",
+    "log": r"\log",
+    "softplus": r"\operatorname{softplus}",
+    "maximum": r"\max",
+    "minimum": r"\min",
+    "stop_gradient": r"\operatorname{sg}",
+    "sign": r"\operatorname{sign}",
+}
+"""Functions that are written name(arguments); the others have a notation of their own."""
+
+COMPARISONS: dict[type, str] = {Lt: "<", Le: r"\le", Gt: ">", Ge: r"\ge", Eq: "=", Ne: r"\ne"}
+
+SUM, PRODUCT, POWER, ATOM = range(4)
+"""How closely a piece of text binds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """What the printer must know besides the expression.
+
+    `shapes` are those of computed values, `static` the values that parameters alone determine, `names`
+    the LaTeX names of parts and of anything that is not called as it was declared, `delta` and `sigma`
+    the signs for adjoints and for the logistic function.
+    """
+
+    shapes: Mapping[Quantity, Shape] = field(default_factory=dict)
+    static: frozenset[Quantity] = frozenset()
+    names: Mapping[Quantity, str] = field(default_factory=dict)
+    roles: Roles = field(default_factory=dict)
+    delta: str = r"\delta"
+    sigma: str = r"\sigma"
+
+
+@dataclass(frozen=True, slots=True)
+class Printer(ContractionPrinter):
+    """Prints resolved expressions and what the derivation makes of them."""
+
+    notation: Notation = field(default_factory=Notation)
+
+    def text(self, expr: Expr, needed: int = SUM) -> str:
+        """`expr` in LaTeX, in brackets where its operator binds less closely than `needed`."""
+        made, binding = self._printed(expr)
+        return made if binding >= needed else bracketed(made)
+
+    def rank(self, expr: Expr) -> int:
+        """The number of axes of an expression."""
+        if isinstance(expr, Quantity):
+            return len(self.notation.shapes[expr] if isinstance(expr, Value) else expr.shape)
+        if isinstance(expr, Contract):
+            return len(expr.output)
+        if isinstance(expr, Slice | concatenate):
+            return self.rank(expr.args[0])
+        if isinstance(expr, ones | identity):
+            return len(expr.args) if isinstance(expr, ones) else 2
+        if is_coefficient(expr) or not isinstance(expr, Expr | Boolean):
+            return 0
+        return max((self.rank(arg) for arg in expr.args), default=0)
+
+    def _printed(self, expr: Expr) -> tuple[str, int]:
+        if isinstance(expr, Quantity):
+            return self.symbol(expr), ATOM
+        if is_coefficient(expr):
+            return self._number(expr)
+        if isinstance(expr, Add):
+            return self._sum(expr), SUM
+        if isinstance(expr, Mul):
+            return self._product(expr)
+        if isinstance(expr, Pow):
+            return self._power(expr)
+        if isinstance(expr, PointwiseFunction):
+            return self._function(expr)
+        if isinstance(expr, where):
+            return self._choice(expr)
+        if isinstance(expr, Contract):
+            return self.contraction(expr)
+        if isinstance(expr, concatenate):
+            rows = r" \\ ".join(self.text(part) for part in expr.args)
+            return rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}", ATOM
+        if isinstance(expr, Slice):
+            of, start, stop = expr.args
+            first = self.size(start + 1)
+            return rf"{bracketed(self.text(of))}_{{{first}:{self.size(stop)}}}", ATOM
+        if isinstance(expr, ones):
+            return rf"\mathbf{{1}}_{{{self.sizes(expr.args)}}}", ATOM
+        if isinstance(expr, identity):
+            return rf"I_{{{self.size(expr.args[0])}}}", ATOM
+        raise EmissionError(f"{type(expr).__name__} has no LaTeX form: {expr}. Add one to latex_printer.py.")
+
+    # names
+
+    def symbol(self, quantity: Quantity) -> str:
+        """A quantity with its time."""
+        delta = self.notation.delta
+        if isinstance(quantity, OutputAdjoint):
+            return rf"{delta}_{{\mathrm{{out}}}} {self.symbol(quantity.of)}"
+        if isinstance(quantity, LaterAdjoint):
+            return rf"{delta}_{{\mathrm{{later}}}} {self.symbol(quantity.of)}"
+        if isinstance(quantity, Adjoint):
+            later = r"_{\mathrm{later}}" if isinstance(quantity.of, State) else ""
+            return f"{delta}{later} {self.symbol(quantity.of)}"
+        name = self.name(quantity)
+        if isinstance(quantity, Parameter | Constant) or quantity in self.notation.static:
+            return name
+        return superscript(name, BEFORE if isinstance(quantity, State) else NOW)
+
+    def name(self, quantity: Quantity) -> str:
+        """A quantity's name without its time."""
+        return self.notation.names.get(quantity) or symbol_latex(quantity)
+
+    def size(self, size: Expr) -> str:
+        """A size: axes by their names, numbers last."""
+        terms = sorted(Add.make_args(size), key=lambda term: (term.is_number, str(term)))
+        return "+".join(self._size_term(term) for term in terms).replace("+-", "-")
+
+    def _size_term(self, term: Expr) -> str:
+        if isinstance(term, Axis):
+            return name_latex(term.name)
+        return "".join(
+            self._size_term(arg) if isinstance(arg, Axis) else str(arg) for arg in Mul.make_args(term)
+        )
+
+    def sizes(self, shape: Shape) -> str:
+        r"""A shape as m \times (m+n)."""
+        texts = [self.size(size) for size in shape]
+        if len(texts) == 1:
+            return texts[0]
+        return r" \times ".join(f"({text})" if "+" in text else text for text in texts)
+
+    # algebra
+
+    def _number(self, expr: Expr) -> tuple[str, int]:
+        if expr.is_Integer:
+            return str(expr), ATOM if expr >= 0 else SUM
+        if isinstance(expr, Rational):
+            sign = "-" if expr < 0 else ""
+            return rf"{sign}\frac{{{abs(expr.p)}}}{{{expr.q}}}", SUM if sign else PRODUCT
+        if expr.is_Float:
+            text = f"{float(expr):.10g}"
+            if "e" in text:
+                digits, _, exponent = text.partition("e")
+                return rf"{digits}\cdot 10^{{{int(exponent)}}}", PRODUCT
+            return text, ATOM if expr >= 0 else SUM
+        if isinstance(expr, Axis):
+            return name_latex(expr.name), ATOM
+        if isinstance(expr, Pow) and expr.args[1] in (S.Half, -S.Half):
+            root = rf"\sqrt{{{self.text(expr.args[0])}}}"
+            return (root, ATOM) if expr.args[1] == S.Half else (rf"\frac{{1}}{{{root}}}", PRODUCT)
+        if isinstance(expr, Add):
+            return self._sum(expr), SUM
+        if isinstance(expr, Mul):
+            return self._product(expr)
+        if isinstance(expr, Pow):
+            return self._power(expr)
+        return f"{float(expr):.10g}", ATOM
+
+    def _sum(self, expr: Expr) -> str:
+        return joined(
+            self.text(term, PRODUCT if _is_sum(term) else SUM)
+            for term in ordered_terms(expr, self.notation.roles)
+        )
+
+    def _product(self, expr: Expr) -> tuple[str, int]:
+        sign, over, under = _fraction_parts(expr)
+        if sign < 0:
+            for position, factor in enumerate(over):
+                if isinstance(factor, expm1):  # -(exp(-y) - 1) reads better as 1 - exp(-y)
+                    over[position] = S.One - _Exponential(factor.args[0])
+                    sign = 1
+                    break
+        above = self._factors(over)
+        if under:
+            below = self._factors(under)
+            above = rf"\frac{{{above}}}{{{below}}}"
+        return ("-" + above, SUM) if sign < 0 else (above, PRODUCT)
+
+    def _factors(self, factors: list[Expr]) -> str:
+        """Scalars first, side by side; then arrays, elementwise."""
+        if not factors:
+            return "1"
+        if len(factors) == 1:
+            return self.text(factors[0])
+        order = sorted(factors, key=lambda f: self._position(f, factors))
+        scalars = [self.text(factor, PRODUCT) for factor in order if not self.rank(factor)]
+        arrays = [self.text(factor, POWER) for factor in order if self.rank(factor)]
+        if len(arrays) == 1:
+            only = next(factor for factor in order if self.rank(factor))
+            arrays = [self.text(only, PRODUCT)] if not isinstance(only, Add) else arrays
+        elementwise = [r" \odot ".join(arrays)] if arrays else []
+        return r" \, ".join([*scalars, *elementwise])
+
+    def _position(self, factor: Expr, factors: list[Expr]) -> int:
+        ordered = ordered_factors(Mul(*factors, evaluate=False), self.notation.roles)
+        return next((i for i, other in enumerate(ordered) if other == factor), 0)
+
+    def _power(self, expr: Expr) -> tuple[str, int]:
+        base, exponent = expr.args
+        if exponent.is_negative:
+            below = self.text(base) if exponent == -1 else self.text(base ** (-exponent))
+            return rf"\frac{{1}}{{{below}}}", PRODUCT
+        if isinstance(base, reciprocal):
+            return rf"\frac{{1}}{{{self.text(base.args[0] ** exponent)}}}", PRODUCT
+        raised = self.text(exponent)
+        if isinstance(base, PointwiseFunction) and base.name in ("tanh", "sigmoid"):
+            name = FUNCTIONS.get(base.name, self.notation.sigma)
+            return rf"{name}^{{{raised}}}{bracketed(self.text(base.args[0]), after_name=True)}", ATOM
+        inner = self.text(base, ATOM)
+        if "^" in inner and not inner.startswith(("(", r"\b", r"\B")):
+            inner = bracketed(inner)
+        return rf"{inner}^{{{raised}}}", ATOM
+
+    # functions
+
+    def _function(self, expr: PointwiseFunction) -> tuple[str, int]:
+        special: dict[str, Callable[[], tuple[str, int]]] = {
+            "sqrt": lambda: (rf"\sqrt{{{self.text(expr.args[0])}}}", ATOM),
+            "abs": lambda: (rf"\lvert {self.text(expr.args[0])} \rvert", ATOM),
+            "reciprocal": lambda: (rf"\frac{{1}}{{{self.text(expr.args[0])}}}", PRODUCT),
+            "power": lambda: (rf"{bracketed(self.text(expr.args[0]))}^{{{self.text(expr.args[1])}}}", ATOM),
+            "expm1": lambda: (rf"e^{{{self.text(expr.args[0])}}} - 1", SUM),
+            "e": lambda: (rf"e^{{{self.text(expr.args[0])}}}", ATOM),
+        }
+        if expr.name in special:
+            return special[expr.name]()
+        if expr.name == "sigmoid":
+            name = self.notation.sigma
+        elif expr.name in FUNCTIONS:
+            name = FUNCTIONS[expr.name]
+        else:
+            raise EmissionError(f"{expr.name} has no LaTeX form. Add one to latex_printer.py.")
+        inside = r",\, ".join(self.text(arg) for arg in expr.args)
+        return name + bracketed(inside, after_name=True), ATOM
+
+    def _choice(self, expr: where) -> tuple[str, int]:
+        condition, chosen, otherwise = expr.args
+        if isinstance(condition, Eq) and isinstance(condition.lhs, Adjoint) and chosen == 0:
+            return self._printed(
+                otherwise
+            )  # a guard against 0 times infinity, which mathematics does not need
+        if otherwise == 0 or chosen == 0:
+            kept = chosen if otherwise == 0 else otherwise
+            holds = self.condition(condition if otherwise == 0 else Not(condition))
+            sign = r" \odot " if self.rank(condition) else r" \, "
+            return rf"{self.text(kept, PRODUCT)}{sign}[ {holds} ]", PRODUCT
+        branches = [f"{self.text(chosen)}, & \\text{{if }} {self.condition(condition)}"]
+        while isinstance(otherwise, where):
+            condition, chosen, rest = otherwise.args
+            branches.append(f"{self.text(chosen)}, & \\text{{if }} {self.condition(condition)}")
+            otherwise = rest
+        branches.append(rf"{self.text(otherwise)}, & \text{{otherwise}}")
+        rows = r" \\ ".join(branches)
+        return rf"\begin{{cases}} {rows} \end{{cases}}", SUM
+
+    def condition(self, condition: Boolean) -> str:
+        """A comparison, or several joined in words."""
+        if isinstance(condition, Relational):
+            return f"{self.text(condition.lhs)} {COMPARISONS[type(condition)]} {self.text(condition.rhs)}"
+        if isinstance(condition, Not):
+            return rf"\text{{not }} {self.condition(condition.args[0])}"
+        word = r" \text{ and } " if isinstance(condition, And) else r" \text{ or } "
+        return word.join(f"({self.condition(arg)})" for arg in condition.args)
+
+
+class _Exponential(PointwiseFunction):
+    """exp(x) in the notation e^x; the printer's own."""
+
+    __slots__ = ()
+    name = "e"
+
+
+def _is_sum(term: Expr) -> bool:
+    return isinstance(term, Add | expm1)
+
+
+def _fraction_parts(expr: Expr) -> tuple[int, list[Expr], list[Expr]]:
+    """The sign, the factors above and those below the line of a product."""
+    coefficient, rest = expr.as_coeff_Mul()
+    sign = -1 if coefficient.is_negative else 1
+    over: list[Expr] = []
+    under: list[Expr] = []
+    size = abs(coefficient)
+    if isinstance(size, Rational):
+        over += [S(size.p)] if size.p != 1 else []
+        under += [S(size.q)] if size.q != 1 else []
+    elif size != 1:
+        over.append(size)
+    for factor in Mul.make_args(rest):
+        base, exponent = factor.args if isinstance(factor, Pow) else (factor, S.One)
+        if isinstance(base, reciprocal) and exponent.is_positive:
+            under.append(base.args[0] ** exponent)
+        elif exponent.is_negative:
+            under.append(base ** (-exponent))
+        elif factor != 1:
+            over.append(factor)
+    return sign, over, under
+
+
+def joined(terms: Iterable[str]) -> str:
+    """Terms with plus signs between them, or the minus sign that a term brings."""
+    text = ""
+    for term in terms:
+        if not text:
+            text = term
+        elif term.startswith("-"):
+            text += f" - {term[1:]}"
+        else:
+            text += f" + {term}"
+    return text or "0"
+
+
+def superscript(name: str, above: str) -> str:
+    """A name with something above; a name that has a superscript or a prime already gets braces."""
+    depth = 0
+    for character in name:
+        if character in "^'" and depth == 0:
+            return f"{{{name}}}^{{{above}}}"
+        depth += (character == "{") - (character == "}")
+    return f"{name}^{{{above}}}"
+
+
+def bracketed(text: str, *, after_name: bool = False) -> str:
+    r"""`text` in round brackets as large as it needs, of explicit size so that a line may end inside."""
+    rows = max((part.count(r"\\") + 1 for part in text.split(r"\begin{")[1:]), default=1)
+    if rows > 2:
+        size = r"\Bigg"
+    elif rows == 2 or r"\sum" in text:
+        size = r"\bigg"
+    elif r"\frac" in text:
+        size = r"\Big"
+    elif "(" in text:
+        size = r"\big"
+    else:
+        return f"({text})"
+    space = r"\!" if after_name and size != r"\big" else ""
+    return f"{space}{size}l({text}{size}r)"

@@ -1,0 +1,136 @@
+"""The rules that every plan keeps, checked between passes."""
+
+from collections.abc import Iterable
+
+from symrnn.declaration.axes import shape_text
+from symrnn.errors import PlanError
+from symrnn.planning.ir import Block, Buffer, Contraction, Pointwise, Stack, Statement, describe
+from symrnn.planning.plan import Plan
+
+GIVEN = ("input", "parameter", "constant", "initial state", "output cotangent", "final cotangent")
+
+
+def check(plan: Plan) -> Plan:
+    """`plan`, if it keeps all rules.
+
+    Names are unique and known; windows lie in arrays of equal leading axes; specs agree with ranks and
+    sizes; nothing is read or updated before it is defined, nothing given from outside is written.
+
+    Raises:
+        PlanError: the plan breaks a rule; the message names the block and the statement.
+    """
+    names = [buffer.name for buffer in plan.buffers]
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise PlanError(f"In the plan of {plan.name} several arrays are called {', '.join(doubles)}.")
+    checker = _Checker(plan)
+    for buffer in plan.buffers:
+        checker.window(buffer)
+    checker.run()
+    return plan
+
+
+class _Checker:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.table = plan.table()
+        self.defined = {b.name for b in plan.buffers if b.kind in GIVEN}
+        self.own_definition = {s.out for block in plan.blocks for s in block.statements if not s.update}
+
+    def fail(self, block: Block, statement: Statement, fact: str) -> PlanError:
+        return PlanError(f"In the plan of {self.plan.name}, block [{block.title}], {statement}: {fact}.")
+
+    def window(self, buffer: Buffer) -> None:
+        if buffer.window is None:
+            return
+        base = self.table.get(buffer.window.base)
+        if base is None:
+            raise PlanError(f"{describe(buffer)} is a window of {buffer.window.base!r}, which does not exist.")
+        if base.lead != buffer.lead:
+            raise PlanError(f"{describe(buffer)} is a window of {describe(base)}: leading axes differ.")
+
+    def run(self) -> None:
+        plan = self.plan
+        self.blocks(plan.prepare)
+        for through in (plan.forward, plan.backward):
+            self.blocks(through.before)
+            for carry in through.loop.carries:
+                self.define(carry.here)
+            self.blocks(through.loop.blocks)
+            for carry in through.loop.carries:
+                if carry.there not in self.defined:
+                    raise PlanError(f"In the plan of {plan.name} the loop never defines {carry.there!r}.")
+            self.blocks(through.after)
+        self.blocks(plan.finish)
+
+    def blocks(self, blocks: Iterable[Block]) -> None:
+        for block in blocks:
+            for statement in block.statements:
+                self.statement(block, statement)
+
+    def statement(self, block: Block, statement: Statement) -> None:
+        for name in (*statement.reads, statement.out):
+            if name not in self.table:
+                raise self.fail(block, statement, f"there is no array {name!r}")
+        for name in statement.reads:
+            if not self.is_defined(name):
+                raise self.fail(block, statement, f"{name!r} is read before it is defined")
+        if statement.update and not self.is_defined(statement.out):
+            raise self.fail(block, statement, f"{statement.out!r} is updated before it is defined")
+        if self.table[statement.out].kind in GIVEN:
+            raise self.fail(block, statement, f"{statement.out!r} is given from outside and must not change")
+        if isinstance(statement, Contraction):
+            self.contraction(block, statement)
+        elif isinstance(statement, Pointwise):
+            self.pointwise(block, statement)
+        elif isinstance(statement, Stack):
+            total = sum(self.table[part].shape[0] for part in statement.parts)
+            if total != self.table[statement.out].shape[0]:
+                raise self.fail(block, statement, f"the parts have {total} rows together")
+        self.define(statement.out)
+
+    def contraction(self, block: Block, statement: Contraction) -> None:
+        sizes: dict[str, object] = {}
+        arrays = [*statement.operands, statement.out]
+        for name, letters in zip(arrays, [*statement.inputs, statement.output], strict=True):
+            sample = letters.replace("T", "").replace("B", "")
+            shape = self.table[name].shape
+            if len(sample) != len(shape):
+                raise self.fail(block, statement, f"{letters!r} does not fit {describe(self.table[name])}")
+            for letter, size in zip(sample, shape, strict=True):
+                if sizes.setdefault(letter, size) != size:
+                    raise self.fail(block, statement, f"{letter!r} is {size} and {sizes[letter]}")
+
+    def pointwise(self, block: Block, statement: Pointwise) -> None:
+        out = self.table[statement.out].shape
+        for name in statement.reads:
+            shape = self.table[name].shape
+            if shape not in ((), out):
+                raise self.fail(
+                    block, statement, f"{name!r} has shape {shape_text(shape)}, the result {shape_text(out)}"
+                )
+
+    def is_defined(self, name: str) -> bool:
+        """Whether a value has been written: to the array itself, to what contains it, or to its parts."""
+        if name in self.defined:
+            return True
+        window = self.table[name].window
+        if window is not None and name not in self.own_definition:
+            return self.is_defined(window.base)
+        parts = [b.name for b in self.table.values() if b.window is not None and b.window.base == name]
+        return any(part in self.defined for part in parts)
+
+    def define(self, name: str) -> None:
+        """Mark `name` as written, and what lay in exactly the same place as overwritten."""
+        window = self.table[name].window
+        for other in self.table.values():
+            same_place = other.window is not None and other.window == window and not window_shifted(other)
+            continued = window is not None and window.whole and window.base == other.name and not window.shift
+            if other.name != name and (same_place or continued) and other.kind not in GIVEN:
+                self.defined.discard(other.name)
+        self.defined.add(name)
+
+
+def window_shifted(buffer: Buffer) -> bool:
+    """Whether the buffer is another one, some steps later."""
+    return buffer.window is not None and buffer.window.shift != 0

@@ -1,0 +1,173 @@
+"""A plan taken apart for editing: every statement on a line of its own, with its block's title."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from sympy import Expr
+
+from symrnn.declaration.axes import Shape
+from symrnn.planning.ir import (
+    Block,
+    Buffer,
+    Contraction,
+    Loop,
+    Pass,
+    Pointwise,
+    Stack,
+    Statement,
+    Window,
+    array_symbol,
+)
+from symrnn.planning.names import Names
+from symrnn.planning.plan import Plan
+
+REGIONS = (
+    "prepare",
+    "forward before",
+    "forward loop",
+    "forward after",
+    "backward before",
+    "backward loop",
+    "backward after",
+    "finish",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A statement with the title and the source equations of its block."""
+
+    statement: Statement
+    title: str
+    sources: tuple[str, ...] = ()
+
+
+class Draft:
+    """An editable copy of a plan; `finished` gives a plan again."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.names = Names()
+        self.names.taken |= {buffer.name for buffer in plan.buffers}
+        self.buffers: dict[str, Buffer] = plan.table()
+        blocks = {
+            "prepare": plan.prepare,
+            "forward before": plan.forward.before,
+            "forward loop": plan.forward.loop.blocks,
+            "forward after": plan.forward.after,
+            "backward before": plan.backward.before,
+            "backward loop": plan.backward.loop.blocks,
+            "backward after": plan.backward.after,
+            "finish": plan.finish,
+        }
+        self.regions: dict[str, list[Line]] = {region: _lines(blocks[region]) for region in REGIONS}
+
+    def new(self, name: str, lead: str, shape: Shape, kind: str, window: Window | None = None) -> str:
+        """The name of a new array."""
+        made = self.names.fresh(name)
+        self.buffers[made] = Buffer(made, lead, shape, kind, window)
+        return made
+
+    def part(self, base: str, axis: int, start: Expr, stop: Expr, hint: str) -> str:
+        """The array that is rows `start` to `stop` of axis `axis` of `base`."""
+        window = Window(base, axis, start, stop)
+        for buffer in self.buffers.values():
+            if buffer.window == window:
+                return buffer.name
+        parent = self.buffers[base]
+        shape = tuple(stop - start if i == axis else size for i, size in enumerate(parent.shape))
+        return self.new(hint, parent.lead, shape, parent.kind, window)
+
+    def lines(self) -> Iterator[Line]:
+        """All lines, in order of execution."""
+        for region in REGIONS:
+            yield from self.regions[region]
+
+    def root(self, name: str) -> str:
+        """The array in whose memory `name` lies."""
+        window = self.buffers[name].window
+        return self.root(window.base) if window is not None else name
+
+    def is_static(self, name: str) -> bool:
+        """Whether the array is the same for all samples and steps."""
+        return not self.buffers[name].lead
+
+    def finished(self, applied: str) -> Plan:
+        """The edited plan, without the arrays that nothing uses any more."""
+        plan = self.plan
+        blocks = {region: _blocks(lines) for region, lines in self.regions.items()}
+        forward = Pass(
+            blocks["forward before"],
+            Loop(blocks["forward loop"], plan.forward.loop.carries),
+            blocks["forward after"],
+        )
+        backward = Pass(
+            blocks["backward before"],
+            Loop(blocks["backward loop"], plan.backward.loop.carries, backwards=True),
+            blocks["backward after"],
+        )
+        return replace(
+            plan,
+            buffers=self._used_buffers(),
+            prepare=blocks["prepare"],
+            forward=forward,
+            backward=backward,
+            finish=blocks["finish"],
+            applied=(*plan.applied, applied),
+        )
+
+    def _used_buffers(self) -> tuple[Buffer, ...]:
+        plan = self.plan
+        names = {plan.output, plan.output_cotangent, *plan.inputs, *plan.parameters, *plan.constants}
+        names |= {gradient for _, gradient in plan.gradients}
+        for carry in (*plan.forward.loop.carries, *plan.backward.loop.carries):
+            names |= {carry.here, carry.there, carry.initial}
+        for line in self.lines():
+            names |= {line.statement.out, *line.statement.reads}
+        queue = list(names)
+        while queue:
+            window = self.buffers[queue.pop()].window
+            if window is not None and window.base not in names:
+                names.add(window.base)
+                queue.append(window.base)
+        return tuple(buffer for buffer in self.buffers.values() if buffer.name in names)
+
+
+def _lines(blocks: Iterable[Block]) -> list[Line]:
+    return [Line(statement, block.title, block.sources) for block in blocks for statement in block.statements]
+
+
+def _blocks(lines: Iterable[Line]) -> tuple[Block, ...]:
+    """Lines put back into blocks: neighbours with one title share a block."""
+    made: list[tuple[str, list[Statement], dict[str, None]]] = []
+    for line in lines:
+        if not made or made[-1][0] != line.title:
+            made.append((line.title, [], {}))
+        made[-1][1].append(line.statement)
+        made[-1][2].update(dict.fromkeys(line.sources))
+    return tuple(Block(title, tuple(statements), tuple(sources)) for title, statements, sources in made)
+
+
+def renamed(statement: Statement, table: dict[str, str]) -> Statement:
+    """The statement with arrays renamed."""
+    out = table.get(statement.out, statement.out)
+    if isinstance(statement, Contraction):
+        return replace(statement, out=out, operands=tuple(table.get(o, o) for o in statement.operands))
+    if isinstance(statement, Stack):
+        return replace(statement, out=out, parts=tuple(table.get(p, p) for p in statement.parts))
+    if isinstance(statement, Pointwise):
+        symbols = {array_symbol(old): array_symbol(new) for old, new in table.items()}
+        return replace(statement, out=out, expr=statement.expr.xreplace(symbols))
+    return replace(statement, out=out)
+
+
+def over_time(contraction: Contraction, draft: Draft) -> Contraction:
+    """The contraction outside of the loop: T joins B wherever an array has a time axis."""
+    letters = [
+        part.replace("B", "TB") if "T" in draft.buffers[name].lead else part
+        for name, part in zip(contraction.operands, contraction.inputs, strict=True)
+    ]
+    out = contraction.output
+    if "T" in draft.buffers[contraction.out].lead:
+        out = out.replace("B", "TB")
+    return replace(contraction, spec=f"{','.join(letters)}->{out}")

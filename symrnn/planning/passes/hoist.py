@@ -1,0 +1,198 @@
+"""Move work out of the time loop, where it becomes one product over all T·B rows."""
+
+from dataclasses import replace
+
+from sympy import Add
+
+from symrnn.planning.ir import Contraction, Fill, Pointwise, Statement
+from symrnn.planning.passes.draft import Draft, Line, over_time
+from symrnn.planning.plan import Plan
+
+
+def hoist_inputs(plan: Plan) -> Plan:
+    """Compute before the loop what does not depend on the state.
+
+    An array all of whose statements qualify moves whole. Of a sum with a product that qualifies, the
+    qualifying terms move and the loop adds the rest.
+    """
+    draft = Draft(plan)
+    lines = draft.regions["forward loop"]
+    early = _early_arrays(draft, lines)
+    before: list[Line] = []
+    inside: list[Line] = []
+    started: set[str] = set()  # arrays to which a hoisted product has given a first value
+    for line in _products_first(_split_sums(lines, early), early):
+        statement = line.statement
+        reads = set(statement.reads)
+        product = isinstance(statement, Contraction)
+        if reads <= early and (statement.out in early or product or statement.out in started):
+            moved = over_time(statement, draft) if isinstance(statement, Contraction) else statement
+            before.append(replace(line, statement=replace(moved, update=statement.out in started)))
+            started.add(statement.out)
+        else:
+            update = statement.update or statement.out in started
+            inside.append(replace(line, statement=replace(statement, update=update)))
+    draft.regions["forward before"] += before
+    draft.regions["forward loop"] = _first_defines(inside, started)
+    return draft.finished("inputs hoisted")
+
+
+def _early_arrays(draft: Draft, lines: list[Line]) -> set[str]:
+    """Arrays that depend on inputs and parameters alone."""
+    carried = {name for c in draft.plan.forward.loop.carries for name in (c.here, c.there)}
+    early = {b.name for b in draft.buffers.values() if b.kind == "input" or not b.lead}
+    writers: dict[str, set[str]] = {}
+    for line in lines:
+        writers.setdefault(line.statement.out, set()).update(line.statement.reads)
+    changed = True
+    while changed:
+        changed = False
+        for out, reads in writers.items():
+            if out not in early and out not in carried and reads - {out} <= early:
+                early.add(out)
+                changed = True
+    return early
+
+
+def _split_sums(lines: list[Line], early: set[str]) -> list[Line]:
+    """Separate the early terms of pointwise sums into arrays that an early product starts."""
+    starts = {
+        line.statement.out
+        for line in lines
+        if isinstance(line.statement, Contraction) and set(line.statement.reads) <= early
+    }
+    made: list[Line] = []
+    for line in lines:
+        statement = line.statement
+        if not (isinstance(statement, Pointwise) and statement.out in starts - early):
+            made.append(line)
+            continue
+        terms = Add.make_args(statement.expr)
+        groups = ([], [])  # type: tuple[list[object], list[object]]
+        for term in terms:
+            reads = set(replace(statement, expr=term).reads)
+            groups[0 if reads <= early else 1].append(term)
+        update = statement.update
+        for group in groups:
+            if group:
+                made.append(replace(line, statement=replace(statement, expr=Add(*group), update=update)))
+                update = True
+    return made
+
+
+def _products_first(lines: list[Line], early: set[str]) -> list[Line]:
+    """Bring the early statements of a sum to its front: the first defines, the others update."""
+    made: list[Line] = []
+    done: set[int] = set()
+    for i, line in enumerate(lines):
+        if i in done:
+            continue
+        out = line.statement.out
+        group = [j for j in range(i, len(lines)) if lines[j].statement.out == out and j not in done]
+        group.sort(key=lambda j: not set(lines[j].statement.reads) <= early)
+        first = line.statement.update
+        # Only the early ones move up; the others stay where their operands are ready.
+        moving = [j for j in group if set(lines[j].statement.reads) <= early]
+        if moving and not isinstance(lines[moving[0]].statement, Contraction):
+            products = [j for j in moving if isinstance(lines[j].statement, Contraction)]
+            moving = products + [j for j in moving if j not in products]
+        for position, j in enumerate(moving):
+            update = first or position > 0
+            made.append(replace(lines[j], statement=replace(lines[j].statement, update=update)))
+            done.add(j)
+        if i not in done:
+            made.append(line)
+            done.add(i)
+    return made
+
+
+def _first_defines(lines: list[Line], started: set[str]) -> list[Line]:
+    """Make the first statement of an array that nothing has started a definition."""
+    seen = set(started)
+    made = []
+    for line in lines:
+        out = line.statement.out
+        if out not in seen and line.statement.update:
+            line = replace(line, statement=replace(line.statement, update=False))
+        seen.add(out)
+        made.append(line)
+    return made
+
+
+def delay_gradients(plan: Plan) -> Plan:
+    """Compute after the loop what the recursion does not wait for: gradients of weights and inputs."""
+    draft = Draft(plan)
+    lines = draft.regions["backward loop"]
+    needed = {name for carry in plan.backward.loop.carries for name in (carry.there, carry.here)}
+    for line in reversed(lines):
+        if line.statement.out in needed or draft.root(line.statement.out) in needed:
+            needed |= set(line.statement.reads)
+    inputs = {draft.root(gradient) for name, gradient in plan.gradients if name in plan.inputs}
+    late: set[str] = set()
+    inside: list[Line] = []
+    after: list[Line] = []
+    for line in lines:
+        statement = line.statement
+        waits = any(draft.root(name) in late for name in statement.reads)
+        goes = waits or isinstance(statement, Contraction) or draft.root(statement.out) in inputs
+        if statement.out in needed or not goes:
+            inside.append(line)
+            continue
+        late.add(draft.root(statement.out))
+        moved = over_time(statement, draft) if isinstance(statement, Contraction) else statement
+        after.append(replace(line, statement=moved))
+    draft.regions["backward loop"] = inside
+    draft.regions["backward after"] = [*after, *draft.regions["backward after"]]
+    _drop_zero_fills(draft)
+    return draft.finished("gradients delayed")
+
+
+def _drop_zero_fills(draft: Draft) -> None:
+    """Let the first product define a gradient instead of adding to zeros, where it covers all of it."""
+    kept: list[Line] = []
+    in_loop = {draft.root(line.statement.out) for line in draft.regions["backward loop"]}
+    for line in draft.regions["backward before"]:
+        statement = line.statement
+        if not (isinstance(statement, Fill) and statement.what == "zeros" and statement.out not in in_loop):
+            kept.append(line)
+        elif not _covered(draft, statement):
+            kept.append(line)
+        else:
+            _define_first(draft, statement.out)
+    draft.regions["backward before"] = kept
+
+
+def _covered(draft: Draft, fill: Statement) -> bool:
+    """Whether the statements after the loop write every element of the filled array."""
+    outs = {
+        line.statement.out
+        for line in draft.regions["backward after"]
+        if draft.root(line.statement.out) == fill.out
+    }
+    if fill.out in outs:
+        return outs == {fill.out}
+    windows = [draft.buffers[out].window for out in outs]
+    ranges = [(w.start, w.stop) for w in windows if w is not None and w.base == fill.out]
+    if not ranges or len(ranges) != len(outs) or len({w.axis for w in windows if w is not None}) != 1:
+        return False
+    axis = next(w.axis for w in windows if w is not None)
+    position = 0 * draft.buffers[fill.out].shape[axis]
+    remaining = list(ranges)
+    while remaining:
+        following = [r for r in remaining if r[0] == position]
+        if len(following) != 1:
+            return False
+        remaining.remove(following[0])
+        position = following[0][1]
+    return bool(position == draft.buffers[fill.out].shape[axis])
+
+
+def _define_first(draft: Draft, root: str) -> None:
+    seen: set[str] = set()
+    for i, line in enumerate(draft.regions["backward after"]):
+        out = line.statement.out
+        if draft.root(out) == root and out not in seen:
+            seen.add(out)
+            draft.regions["backward after"][i] = replace(
+                line, statement=replace(line.statement, update=False)
+            )

@@ -1,0 +1,343 @@
+"""Pack products that share an operand: four gates' products of x become one with stacked weights.
+
+Pre-activations whose products share an operand are laid side by side in one array, in an order that lets as
+many groups of products as possible become one contraction: with stacked weights forwards, with stacked
+adjoints backwards, and one weight gradient that is cut into the parameters' parts afterwards.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import permutations
+
+from sympy import Expr, Integer, Symbol
+
+from symrnn.planning.ir import Contraction, Pointwise, Stack, Window, array_symbol
+from symrnn.planning.passes.draft import Draft, Line
+from symrnn.planning.plan import Plan
+
+FORWARD = ("ij,Bj->Bi", "ij,TBj->TBi")  # weights @ operand
+BACKWARD = ("Bi,ij->Bj", "TBi,ij->TBj")  # adjoint @ weights
+GRADIENT = ("Bi,Bj->ij", "TBi,TBj->ij")  # adjoint, operand
+BIAS = ("Bi->i", "TBi->i")
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A statement of a group: its line's position in a region, and the array that would be packed."""
+
+    position: int
+    array: str
+
+
+def pack_products(plan: Plan) -> Plan:
+    """Merge products that share an operand or a result, forwards and backwards."""
+    draft = Draft(plan)
+    for regions, name in (
+        (("forward before", "forward loop"), "a_all"),
+        (("backward loop", "backward after"), "d_a_all"),
+    ):
+        groups = [group for region in regions for group in _groups(draft, region).values()]
+        for component in _components([{m.array for m in group} for group in groups]):
+            relevant = [{m.array for m in group} & set(component) for group in groups]
+            _lay_side_by_side(draft, _best_order(component, relevant), name)
+    for region in ("forward before", "forward loop"):
+        _merge_region(draft, region)
+        _merge_biases(draft, region)
+    for region in ("backward loop", "backward after"):
+        _merge_region(draft, region)
+    _merge_bias_gradients(draft)
+    return draft.finished("products packed")
+
+
+def _groups(draft: Draft, region: str) -> dict[tuple[str, ...], list[_Member]]:
+    """Products of a region that may become one, by what they share."""
+    found: dict[tuple[str, ...], list[_Member]] = {}
+    for position, line in enumerate(draft.regions[region]):
+        s = line.statement
+        if not isinstance(s, Contraction):
+            continue
+        if s.spec in FORWARD and draft.is_static(s.operands[0]) and _packable(draft, s.out):
+            key = ("forward", s.operands[1], str(s.update))
+            found.setdefault(key, []).append(_Member(position, s.out))
+        elif s.spec in BACKWARD and draft.is_static(s.operands[1]) and _packable(draft, s.operands[0]):
+            found.setdefault(("backward", s.out), []).append(_Member(position, s.operands[0]))
+        elif s.spec in GRADIENT and _packable(draft, s.operands[0]):
+            key = ("gradient", s.operands[1], str(s.update))
+            found.setdefault(key, []).append(_Member(position, s.operands[0]))
+    return {
+        key: group
+        for key, group in found.items()
+        if len(group) > 1 and len({member.array for member in group}) == len(group)
+    }
+
+
+def _packable(draft: Draft, name: str) -> bool:
+    """Whether an array may be laid beside others: a vector per sample and step that owns its memory."""
+    buffer = draft.buffers[name]
+    carried = {
+        n
+        for loop in (draft.plan.forward.loop, draft.plan.backward.loop)
+        for carry in loop.carries
+        for n in (carry.here, carry.there, carry.initial)
+    }
+    own = buffer.window is None or buffer.window.base in _packs(draft)
+    kind = buffer.kind in ("value", "adjoint") and name not in carried and name != draft.plan.output
+    return own and kind and buffer.lead == "TB" and len(buffer.shape) == 1
+
+
+def _packs(draft: Draft) -> set[str]:
+    return {n for n in draft.buffers if n.rstrip("_0123456789") in ("a_all", "d_a_all")}
+
+
+def _components(groups: list[set[str]]) -> list[list[str]]:
+    """Arrays that are connected through groups, each component in order of first appearance."""
+    components: list[set[str]] = []
+    for group in groups:
+        touching = [c for c in components if c & group]
+        components = [c for c in components if not c & group] + [set().union(group, *touching)]
+    order: dict[str, None] = {}
+    for group in groups:
+        order.update(dict.fromkeys(sorted(group)))
+    return [[name for name in order if name in component] for component in components]
+
+
+def _best_order(component: list[str], groups: list[set[str]]) -> list[str]:
+    """The order in which most groups are contiguous; arrays of the same groups stay neighbours."""
+    classes: dict[tuple[bool, ...], list[str]] = {}
+    for name in component:
+        classes.setdefault(tuple(name in group for group in groups), []).append(name)
+    kinds = list(classes.values())
+    if len(kinds) > 6:  # 720 orders are quick, more are not worth it
+        return component
+
+    def contiguous(order: Iterable[list[str]]) -> int:
+        names = [name for kind in order for name in kind]
+        return sum(_is_run(sorted(names.index(n) for n in group)) for group in groups if len(group) > 1)
+
+    best = max(permutations(kinds), key=contiguous)
+    return [name for kind in best for name in kind]
+
+
+def _is_run(positions: list[int]) -> bool:
+    return positions == list(range(positions[0], positions[0] + len(positions)))
+
+
+def _lay_side_by_side(draft: Draft, members: list[str], name: str) -> None:
+    """Make the arrays `members` windows of one new array."""
+    if len(members) < 2:
+        return
+    kind = draft.buffers[members[0]].kind
+    total: Expr = Integer(0)
+    for member in members:
+        total += draft.buffers[member].shape[0]
+    base = draft.new(name, "TB", (total,), kind)
+    start: Expr = Integer(0)
+    for member in members:
+        stop = start + draft.buffers[member].shape[0]
+        draft.buffers[member] = replace(draft.buffers[member], window=Window(base, 0, start, stop))
+        start = stop
+
+
+def _runs(draft: Draft, group: list[_Member]) -> list[list[_Member]]:
+    """The members that lie next to each other in one array, in their order there."""
+
+    def window(member: _Member) -> Window | None:
+        return draft.buffers[member.array].window
+
+    placed = [m for m in group if window(m) is not None]
+    by_start = {(w.base, w.start): m for m in placed if (w := window(m)) is not None}
+    ends = {(w.base, w.stop) for m in placed if (w := window(m)) is not None}
+    runs = []
+    for key, member in by_start.items():
+        if key in ends:
+            continue
+        run = [member]
+        while (w := window(run[-1])) is not None and (w.base, w.stop) in by_start:
+            run.append(by_start[w.base, w.stop])
+        runs.append(run)
+    return [run for run in runs if len(run) > 1]
+
+
+def _spanning(draft: Draft, run: list[str]) -> str:
+    """The array that spans a run of neighbours."""
+    first, last = draft.buffers[run[0]].window, draft.buffers[run[-1]].window
+    assert first is not None
+    assert last is not None
+    base = draft.buffers[first.base]
+    if first.start == 0 and last.stop == base.shape[0]:
+        return base.name
+    assert first.start is not None
+    assert last.stop is not None
+    return draft.part(base.name, 0, first.start, last.stop, f"{run[0]}_to_{run[-1]}")
+
+
+def _merge_region(draft: Draft, region: str) -> None:
+    """Replace every run of groupable products by one product."""
+    merged: dict[int, list[Line]] = {}
+    dropped: set[int] = set()
+    for key, group in _groups(draft, region).items():
+        for run in _runs(draft, group):
+            positions = [member.position for member in run]
+            lines = [draft.regions[region][p] for p in positions]
+            kind = key[0]
+            if kind == "backward" and not _uninterrupted(draft, region, positions, key[1]):
+                continue
+            make = {"forward": _forward, "backward": _backward, "gradient": _gradient}[kind]
+            where = max(positions) if kind == "backward" else min(positions)
+            merged[where] = make(draft, [m.array for m in run], lines)
+            dropped |= set(positions)
+    draft.regions[region] = [
+        made
+        for position, line in enumerate(draft.regions[region])
+        for made in (merged.get(position, []) if position in dropped else [line])
+    ]
+
+
+def _uninterrupted(draft: Draft, region: str, positions: list[int], out: str) -> bool:
+    """Whether nothing else touches `out` between the first and the last of the positions."""
+    between = range(min(positions), max(positions) + 1)
+    lines = draft.regions[region]
+    others = [lines[p].statement for p in between if p not in positions]
+    return not any(out in (s.out, *s.reads) for s in others)
+
+
+def _sources(lines: list[Line]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(source for line in lines for source in line.sources))
+
+
+def _products(lines: list[Line]) -> list[Contraction]:
+    return [line.statement for line in lines if isinstance(line.statement, Contraction)]
+
+
+def _forward(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
+    products = _products(lines)
+    weights = _stacked(draft, [p.operands[0] for p in products], f"W_{products[0].operands[1]}")
+    out = _spanning(draft, arrays)
+    statement = replace(products[0], out=out, operands=(weights, products[0].operands[1]))
+    return [Line(statement, ", ".join(arrays), _sources(lines))]
+
+
+def _backward(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
+    products = _products(lines)
+    weights = _stacked(draft, [p.operands[1] for p in products], f"W_{products[0].out.partition('_')[2]}")
+    first = min(products, key=lambda p: p.update)
+    statement = replace(first, operands=(_spanning(draft, arrays), weights))
+    return [Line(statement, lines[-1].title, _sources(lines))]
+
+
+def _gradient(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
+    products = _products(lines)
+    operand = products[0].operands[1]
+    rows: Expr = Integer(0)
+    for array in arrays:
+        rows += draft.buffers[array].shape[0]
+    columns = draft.buffers[operand].shape[0]
+    packed = draft.new(f"d_W_{operand}", "", (rows, columns), "gradient")
+    title = f"weights of {operand}"
+    statement = replace(products[0], out=packed, operands=(_spanning(draft, arrays), operand), update=False)
+    made = [Line(statement, title, _sources(lines))]
+    return made + _unpacked(draft, packed, [p.out for p in products], [p.update for p in products], title)
+
+
+def _unpacked(
+    draft: Draft, packed: str, outs: list[str], updates: list[bool], title: str
+) -> list[Line]:
+    """Copies from a packed gradient to where the parameters' gradients are."""
+    made = []
+    start: Expr = Integer(0)
+    for out, update in zip(outs, updates, strict=True):
+        stop = start + draft.buffers[out].shape[0]
+        piece = draft.part(packed, 0, start, stop, f"{packed}_part")
+        made.append(Line(Pointwise(out, array_symbol(piece), update), title))
+        start = stop
+    return made
+
+
+def _stacked(draft: Draft, parts: list[str], hint: str) -> str:
+    """The prepared array that stacks `parts`."""
+    for line in draft.regions["prepare"]:
+        if isinstance(line.statement, Stack) and line.statement.parts == tuple(parts):
+            return line.statement.out
+    rows: Expr = Integer(0)
+    for part in parts:
+        rows += draft.buffers[part].shape[0]
+    shape = (rows, *draft.buffers[parts[0]].shape[1:])
+    packed = draft.new(hint, "", shape, "prepared")
+    draft.regions["prepare"].append(Line(Stack(packed, tuple(parts)), "packed parameters"))
+    return packed
+
+
+def _merge_biases(draft: Draft, region: str) -> None:
+    """Add what parameters alone give to neighbouring pre-activations in one statement."""
+    group: list[_Member] = []
+    for position, line in enumerate(draft.regions[region]):
+        s = line.statement
+        if (
+            isinstance(s, Pointwise)
+            and s.update
+            and all(draft.is_static(name) for name in s.reads)
+            and draft.buffers[s.out].window is not None
+            and any(draft.buffers[name].shape for name in s.reads)
+            and s.out not in {member.array for member in group}
+        ):
+            group.append(_Member(position, s.out))
+    merged: dict[int, Line] = {}
+    dropped: set[int] = set()
+    for run in _runs(draft, group):
+        lines = [draft.regions[region][m.position] for m in run]
+        parts = [_static_vector(draft, line) for line in lines]
+        packed = _stacked(draft, parts, "b_all")
+        out = _spanning(draft, [m.array for m in run])
+        statement = Pointwise(out, array_symbol(packed), update=True)
+        title = ", ".join(m.array for m in run)
+        positions = [m.position for m in run]
+        merged[max(positions)] = Line(statement, title, _sources(lines))
+        dropped |= set(positions)
+    draft.regions[region] = [
+        merged.get(position, line)
+        for position, line in enumerate(draft.regions[region])
+        if position not in dropped or position in merged
+    ]
+
+
+def _static_vector(draft: Draft, line: Line) -> str:
+    """The array that holds a static pointwise expression."""
+    statement = line.statement
+    assert isinstance(statement, Pointwise)
+    if isinstance(statement.expr, Symbol):
+        return str(statement.expr.name)
+    shape = draft.buffers[statement.out].shape
+    name = draft.new(f"b_{statement.out}", "", shape, "prepared")
+    draft.regions["prepare"].append(Line(Pointwise(name, statement.expr), "packed parameters"))
+    return name
+
+
+def _merge_bias_gradients(draft: Draft) -> None:
+    """Sum neighbouring adjoints over time and batch once, for all the biases that they reach."""
+    region = draft.regions["backward after"]
+    targets: dict[str, list[Line]] = {}
+    for line in region:
+        s = line.statement
+        if isinstance(s, Contraction) and s.spec == BIAS[1] and draft.buffers[s.operands[0]].window:
+            targets.setdefault(s.operands[0], []).append(line)
+    moved: list[Line] = []
+    made: list[Line] = []
+    for run in _runs(draft, [_Member(i, array) for i, array in enumerate(targets)]):
+        arrays = [m.array for m in run]
+        rows: Expr = Integer(0)
+        for array in arrays:
+            rows += draft.buffers[array].shape[0]
+        packed = draft.new("d_b_all", "", (rows,), "gradient")
+        lines = [line for array in arrays for line in targets[array]]
+        made.append(Line(Contraction(packed, BIAS[1], (_spanning(draft, arrays),)), "biases", _sources(lines)))
+        start: Expr = Integer(0)
+        for array in arrays:
+            stop = start + draft.buffers[array].shape[0]
+            piece = draft.part(packed, 0, start, stop, f"{packed}_part")
+            for line in targets[array]:
+                made.append(
+                    Line(Pointwise(line.statement.out, array_symbol(piece), line.statement.update), "biases")
+                )
+            start = stop
+        moved += lines
+    draft.regions["backward after"] = [line for line in region if line not in moved] + made

@@ -1,0 +1,126 @@
+"""The main job: from a cell to its document, its plan, its kernels and their proof, in one folder."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from symrnn import __version__
+from symrnn.declaration.cell import Cell
+from symrnn.emission.targets import TARGETS
+from symrnn.errors import RequestError
+from symrnn.pipeline import derive, emit, latex, plan
+from symrnn.workbench.check import check_module
+from symrnn.workbench.files import SIGNATURE, is_signed, make_folder, require_writable, write
+from symrnn.workbench.loading import load_source
+from symrnn.workbench.problem import draw_problem
+from symrnn.workbench.report import CheckReport
+from symrnn.workbench.typesetting import NO_TEX, find_pdflatex, typeset
+
+STEPS_PER_CELL = 3 + len(TARGETS)
+"""How often `build` tells its progress: the texts, the PDF, the problem, and the check of every target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What was made of one cell: the files, one report per target, and what is to be said about the PDF."""
+
+    cell: Cell
+    files: tuple[Path, ...]
+    reports: tuple[CheckReport, ...]
+    note: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every kernel agrees with the reference."""
+        return all(report.passed for report in self.reports)
+
+
+def signed(text: str, cell: Cell, comment: str) -> str:
+    """`text` under a line that says who made it, unless it says so itself."""
+    if is_signed(text):
+        return text
+    return f"{comment} {SIGNATURE} {__version__} from {cell.name}, do not edit\n{text.rstrip()}\n"
+
+
+def texts_of(cell: Cell) -> dict[str, str]:
+    """Everything symrnn writes about `cell`, by file name: LaTeX, the plan, a kernel for every target."""
+    derivation = derive(cell)
+    planned = plan(derivation)
+    texts = {
+        f"{cell.name}.tex": signed(latex(derivation), cell, "%"),
+        f"{cell.name}_plan.txt": signed(str(planned), cell, "#"),
+    }
+    for target in TARGETS:
+        texts[kernel_name(cell, target)] = signed(emit(planned, target=target), cell, "#")
+    return texts
+
+
+def kernel_name(cell: Cell, target: str) -> str:
+    """The file name of the kernel of `cell` for `target`."""
+    return f"{cell.name}_{target}.py"
+
+
+def build(
+    cell: Cell,
+    folder: Path,
+    *,
+    force: bool = False,
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Build:
+    """What was made of `cell` in `folder`/<cell>/: its files, and the check of its kernels.
+
+    `tell` hears what comes next, `STEPS_PER_CELL` times. Unless `force`, nothing is written if one of the
+    files exists and symrnn did not write it.
+
+    Raises:
+        RequestError: a file or the folder cannot be written.
+        EmissionError: pdflatex is installed and refuses the document.
+
+    """
+    home = folder / cell.name
+    make_folder(home)
+    tell(f"{cell.name}: equations to text")
+    texts = texts_of(cell)
+    pdf = home / f"{cell.name}.pdf"
+    with_pdf = find_pdflatex() is not None
+    paths = [home / name for name in texts]
+    require_writable([*paths, pdf] if with_pdf else paths, force=force)
+    for path, text in zip(paths, texts.values(), strict=True):
+        write(path, text, force=force)
+    tell(f"{cell.name}: pages")
+    if with_pdf:
+        write(pdf, typeset(texts[f"{cell.name}.tex"], cell.name), force=True)
+        paths.append(pdf)
+    reports = _check_all(cell, texts, seed, tell)
+    return Build(cell, tuple(paths), reports, "" if with_pdf else NO_TEX)
+
+
+def _check_all(
+    cell: Cell, texts: Mapping[str, str], seed: int, tell: Callable[[str], None]
+) -> tuple[CheckReport, ...]:
+    """The check of the very texts that were written, all at one problem."""
+    tell(f"{cell.name}: reference")
+    problem = draw_problem(cell, seed=seed)
+    reports = []
+    for target in TARGETS:
+        tell(f"{cell.name}: check of {target}")
+        module = load_source(texts[kernel_name(cell, target)], f"{cell.name}_{target}")
+        reports.append(check_module(problem, module, target=target))
+    return tuple(reports)
+
+
+def require_different_names(cells: list[Cell]) -> None:
+    """Raise if two cells would be built into one folder.
+
+    Raises:
+        RequestError: two of the cells have one name.
+
+    """
+    names = [cell.name for cell in cells]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RequestError(
+            f"Two of the cells are named {', '.join(twice)}, and both would go into one folder. "
+            "Build them apart, with different folders after -o."
+        )

@@ -1,0 +1,131 @@
+"""Finding the cell that a command line names: a shipped one, or one in a user's file."""
+
+import hashlib
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from symrnn import zoo
+from symrnn.declaration.cell import Cell
+from symrnn.errors import RequestError
+from symrnn.workbench.loading import import_file
+
+
+def find_cell(request: str) -> Cell:
+    """The cell named by `request`: `gru`, `path/to/file.py:name`, or `file.py` with exactly one cell.
+
+    The file is executed, as Python would run it: modules beside it can be imported.
+
+    Raises:
+        RequestError: no such shipped cell, no such file, the file cannot be executed, or the name in it is
+            absent or no Cell; the message says which names there are.
+
+    """
+    file_name, name = _split(request)
+    if file_name is None:
+        return zoo.cell(request)
+    path = Path(file_name)
+    if not path.is_file():
+        kind = "is a folder" if path.is_dir() else "does not exist"
+        raise RequestError(f"The cell file {path} {kind}. Name a Python file, as in path/to/file.py:name.")
+    if path.suffix != ".py":
+        raise RequestError(
+            f"The cell file {path} does not end in .py. Name a Python file, as in path/to/file.py:name."
+        )
+    wanted = f"the cell {name!r}" if name else "its cell"
+    module = _executed(path, wanted)
+    return _named_cell(module, path, name) if name else _only_cell(module, path)
+
+
+def _split(request: str) -> tuple[str | None, str]:
+    """File and name; no file for a shipped cell."""
+    file_name, colon, name = request.rpartition(":")
+    if colon and file_name and not any(slash in name for slash in "/\\"):
+        if not name.isidentifier():
+            raise RequestError(
+                f"In {request!r}, {name!r} is no Python name. Write path/to/file.py:name, with the name that "
+                "the cell has in the file."
+            )
+        return file_name, name
+    if request.endswith(".py") or any(slash in request for slash in "/\\"):
+        return request, ""
+    return None, ""
+
+
+def _executed(path: Path, wanted: str) -> ModuleType:
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    try:
+        with _importable(path.resolve().parent):
+            return import_file(path, f"symrnn_cell_file_{digest}")
+    except SyntaxError as error:
+        raise RequestError(
+            f"The file {path} is not Python, so {wanted} cannot be read from it: "
+            f"{error.msg}{_line_of_syntax_error(error, path)}."
+        ) from None
+    except (Exception, SystemExit) as error:
+        # The one place for a broad clause: this runs a stranger's code, which may raise anything, and the
+        # answer owed is where and what, not our own traceback.
+        text = str(error).strip() or "no message"
+        raise RequestError(
+            f"The file {path} raised {type(error).__name__}{_line(error, path)}, so {wanted} cannot be read "
+            f"from it: {text}"
+        ) from None
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Modules in `folder` can be imported, as when Python runs a file in it."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        if str(folder) in sys.path:
+            sys.path.remove(str(folder))
+
+
+def _line_of_syntax_error(error: SyntaxError, path: Path) -> str:
+    if error.lineno is None:
+        return ""
+    elsewhere = error.filename if error.filename and Path(error.filename).name != path.name else ""
+    return f" ({elsewhere + ', ' if elsewhere else ''}line {error.lineno})"
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """The last line of the file itself that was running."""
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path
+    ]
+    return f" at line {lines[-1]}" if lines else ""
+
+
+def _cells_in(module: ModuleType) -> dict[str, Cell]:
+    return {name: value for name, value in vars(module).items() if isinstance(value, Cell)}
+
+
+def _listed(cells: dict[str, Cell]) -> str:
+    return f"Cells in it: {', '.join(cells)}." if cells else "It has no Cell at its top level."
+
+
+def _named_cell(module: ModuleType, path: Path, name: str) -> Cell:
+    cells = _cells_in(module)
+    if name in cells:
+        return cells[name]
+    if name in vars(module):
+        kind = type(vars(module)[name]).__name__
+        raise RequestError(f"{name!r} in the file {path} is no Cell but of type {kind}. {_listed(cells)}")
+    raise RequestError(f"The file {path} has no name {name!r}. {_listed(cells)}")
+
+
+def _only_cell(module: ModuleType, path: Path) -> Cell:
+    cells = _cells_in(module)
+    different = {id(cell): cell for cell in cells.values()}
+    if len(different) == 1:
+        return next(iter(different.values()))
+    if not cells:
+        raise RequestError(f"The file {path} has no Cell at its top level. Assign one: my_cell = Cell(...).")
+    raise RequestError(
+        f"The file {path} has {len(different)} cells. Name one: {path}:{next(iter(cells))}. {_listed(cells)}"
+    )

@@ -1,0 +1,179 @@
+"""The vocabulary in numbers: every pointwise function as one formula for NumPy and for JAX.
+
+This is one half of the reference. It shares nothing with derivation, planning and emission. JAX
+differentiates these formulas by itself; they are written with `where` such that its answer is the rule of
+the declaration, not JAX's own convention: relu' and abs' are 0 at 0, maximum and minimum share a tie
+equally, and all of them hand on NaN.
+"""
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+from sympy import Eq, Ge, Gt, Le, Lt, Ne
+
+from symrnn.declaration import operations as op
+
+Array: TypeAlias = Any
+"""An array of NumPy or of JAX."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayLibrary:
+    """What the reference needs of an array library.
+
+    `elementwise(function, *arrays)` applies a function of `xp` to arrays of equal shape.
+    `scan(step, state, inputs, steps)` returns the last state and the stacked outputs of
+    `state, output = step(state, inputs[t])`; `inputs` and `state` are dicts of arrays.
+    """
+
+    xp: Any
+    elementwise: Callable[..., Array]
+    stop_gradient: Callable[[Array], Array]
+    scan: Callable[..., tuple[dict[Any, Array], Array]]
+
+
+def sigmoid(xp: Any, x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow."""
+    e = xp.exp(xp.where(x >= 0, -x, x))
+    return xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def softplus(xp: Any, x: Array) -> Array:
+    """log(1 + exp(x)), without overflow."""
+    e = xp.exp(xp.where(x > 0, -x, x))
+    return xp.where(x > 0, x, 0.0) + xp.log1p(e)
+
+
+def relu(xp: Any, x: Array) -> Array:
+    """max(x, 0): slope 0 at 0, NaN stays NaN."""
+    return xp.where(x <= 0, 0.0, x)
+
+
+def absolute(xp: Any, x: Array) -> Array:
+    """|x|: slope 0 at 0, NaN stays NaN."""
+    return xp.where(x < 0, -x, xp.where(x == 0, 0.0, x))
+
+
+def maximum(xp: Any, a: Array, b: Array) -> Array:
+    """The larger of a and b, at a tie half of each; NaN stays NaN."""
+    return xp.where(a > b, a, xp.where(a < b, b, 0.5 * a + 0.5 * b))
+
+
+def minimum(xp: Any, a: Array, b: Array) -> Array:
+    """The smaller of a and b, at a tie half of each; NaN stays NaN."""
+    return xp.where(a < b, a, xp.where(a > b, b, 0.5 * a + 0.5 * b))
+
+
+FORMULAS: dict[type[op.PointwiseFunction], Callable[..., Array]] = {
+    op.sigmoid: sigmoid,
+    op.tanh: lambda xp, x: xp.tanh(x),
+    op.relu: relu,
+    op.exp: lambda xp, x: xp.exp(x),
+    op.log: lambda xp, x: xp.log(x),
+    op.softplus: softplus,
+    op.sqrt: lambda xp, x: xp.sqrt(x),
+    op.absolute: absolute,
+    op.reciprocal: lambda _, x: 1 / x,
+    op.power: lambda xp, x, p: xp.power(x, p),
+    op.maximum: maximum,
+    op.minimum: minimum,
+    op.sign: lambda xp, x: xp.sign(x),
+    op.expm1: lambda xp, x: xp.expm1(x),
+}
+"""Every pointwise function but stop_gradient, which is the library's own."""
+
+COMPARISONS: dict[type, str] = {
+    Gt: "greater",
+    Ge: "greater_equal",
+    Lt: "less",
+    Le: "less_equal",
+    Eq: "equal",
+    Ne: "not_equal",
+}
+"""The function of an array library for every comparison."""
+
+
+def _numpy_scan(
+    step: Callable[..., Any], state: dict[Any, Array], inputs: dict[Any, Array], steps: int
+) -> tuple[dict[Any, Array], Array]:
+    outputs = []
+    for t in range(steps):
+        state, output = step(state, {quantity: array[t] for quantity, array in inputs.items()})
+        outputs.append(output)
+    return state, np.stack(outputs) if outputs else None
+
+
+def numpy_library(stop_gradient: Callable[[Array], Array] = lambda x: x) -> ArrayLibrary:
+    """NumPy; `stop_gradient` may record the values that pass, to hold them fixed later."""
+    return ArrayLibrary(np, lambda function, *arrays: function(*arrays), stop_gradient, _numpy_scan)
+
+
+def jax_is_installed() -> bool:
+    """Whether JAX can be imported."""
+    return importlib.util.find_spec("jax") is not None
+
+
+def jax_library() -> ArrayLibrary:
+    """JAX, with the rule that an adjoint of exactly zero contributes nothing."""
+    import jax
+    import jax.numpy as jnp
+
+    def scan(
+        step: Callable[..., Any], state: dict[Any, Array], inputs: dict[Any, Array], steps: int
+    ) -> tuple[dict[Any, Array], Array]:
+        # Names as keys: JAX sorts the keys of a dict, and SymPy symbols have no order.
+        by_name = {quantity.name: quantity for quantity in (*state, *inputs)}
+
+        def named_step(carry: dict[str, Array], now: dict[str, Array]) -> tuple[dict[str, Array], Array]:
+            after, output = step(_rekeyed(carry, by_name), _rekeyed(now, by_name))
+            return {quantity.name: array for quantity, array in after.items()}, output
+
+        first = {quantity.name: array for quantity, array in state.items()}
+        rows = {quantity.name: array for quantity, array in inputs.items()}
+        last, outputs = jax.lax.scan(named_step, first, rows, length=steps)
+        return _rekeyed(last, by_name), outputs
+
+    return ArrayLibrary(jnp, partial(_guarded, jax), jax.lax.stop_gradient, scan)
+
+
+def _rekeyed(arrays: dict[str, Array], keys: dict[str, Any]) -> dict[Any, Array]:
+    return {keys[name]: array for name, array in arrays.items()}
+
+
+def _guarded(jax: Any, function: Callable[..., Array], *arrays: Array) -> Array:
+    """`function(*arrays)`, whose derivative is not looked at where the adjoint is exactly zero.
+
+    `where` "takes the branch taken and does not see the other". Plain autodiff multiplies the zero
+    adjoint of the other branch by its local derivative, and 0 * inf is NaN.
+    """
+    guarded = jax.custom_vjp(function)
+
+    def forward(*primals: Array) -> tuple[Array, Any]:
+        result, pull = jax.vjp(function, *primals)
+        return result, pull
+
+    def backward(pull: Any, adjoint: Array) -> tuple[Array, ...]:
+        return tuple(jax.numpy.where(adjoint == 0, 0.0, term) for term in pull(adjoint))
+
+    guarded.defvjp(forward, backward)
+    return guarded(*jax.numpy.broadcast_arrays(*arrays))
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """A context in which JAX computes in float64; its setting is as before afterwards."""
+    import jax
+
+    if hasattr(jax, "enable_x64"):
+        with jax.enable_x64(True):
+            yield
+    else:
+        from jax.experimental import enable_x64
+
+        with enable_x64(True):
+            yield

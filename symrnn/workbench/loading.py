@@ -1,0 +1,94 @@
+"""Emitted source as an imported module, from a real file, so that debuggers and Numba's cache work."""
+
+import hashlib
+import importlib.util
+import os
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from symrnn.declaration.cell import Cell
+from symrnn.errors import RequestError
+from symrnn.pipeline import emit
+from symrnn.workbench.files import replace
+
+if TYPE_CHECKING:
+    from symrnn.planning.plan import Plan
+
+CACHE_VARIABLE = "SYMRNN_CACHE"
+
+_importing = threading.RLock()
+
+
+def load(plan: "Plan | Cell", target: str = "numba") -> ModuleType:
+    """The kernel of a plan or a cell, emitted for `target` and imported.
+
+    The same source gives the same module. Its file lies in the cache folder (see `cache_folder`).
+
+    Raises:
+        RequestError: there is no such target, or the cache folder cannot be written.
+
+    """
+    source = emit(plan, target=target)
+    return load_source(source, f"{plan.name}_{target}")
+
+
+def cache_folder() -> Path:
+    """Where loaded kernels lie: $SYMRNN_CACHE, else `symrnn` in the user's cache folder."""
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen)
+    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
+        return Path(local) / "symrnn" / "cache"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "symrnn"
+    return Path.home() / ".cache" / "symrnn"
+
+
+def load_source(source: str, name: str) -> ModuleType:
+    """The module that `source` makes; `name` goes into its file name and its module name.
+
+    File and module are named by the digest of the source, so equal sources share one module, and the
+    file of a source that was loaded before is left as it is: Numba's cache for it stays good.
+
+    Raises:
+        RequestError: the cache folder cannot be written.
+
+    """
+    digest = hashlib.sha256(source.encode("utf-8")).hexdigest()[:16]
+    path = cache_folder() / f"{name}_{digest}.py"
+    module_name = f"symrnn_loaded_{name}_{digest}"
+    with _importing:
+        if module_name in sys.modules:
+            return sys.modules[module_name]
+        _write_if_changed(path, source.encode("utf-8"))
+        return import_file(path, module_name)
+
+
+def _write_if_changed(path: Path, data: bytes) -> None:
+    try:
+        if path.is_file() and path.read_bytes() == data:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, data)
+    except OSError as error:
+        raise RequestError(
+            f"The kernel cannot be written to {path}: {error.strerror}. "
+            f"Set the environment variable {CACHE_VARIABLE} to a folder that you may write to."
+        ) from None
+
+
+def import_file(path: Path, module_name: str) -> ModuleType:
+    """The module in the file at `path`, registered under `module_name` unless its code raises."""
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+    return module
