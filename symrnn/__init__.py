@@ -27,4 +27,4 @@ from symrnn.declaration.operations import (
 from symrnn.declaration.quantities import Constant, Input, Parameter, State, Value
 from symrnn.errors import DeclarationError
 
-__version__ = "0.1.0"
+from symrnn.version import __version__

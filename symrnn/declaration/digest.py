@@ -8,6 +8,6 @@ from symrnn.declaration.cell import Cell
 def cell_digest(cell: Cell) -> str:
     """Twelve hexadecimal digits that change with the cell's equations, shapes or output."""
     lines = [str(cell)]
-    for quantity in (*cell.inputs, *cell.states, *cell.parameters, *cell.constants):
-        lines.append(f"{quantity.role} {quantity.name} {quantity.shape}")
+    given = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
+    lines += [f"{quantity.role} {quantity.name} {quantity.shape}" for quantity in given]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

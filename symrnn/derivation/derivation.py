@@ -26,6 +26,10 @@ class Adjoint(Quantity):
     def __getnewargs_ex__(self) -> tuple[tuple[object, ...], dict[str, object]]:
         return (self.name, self.of, self.shape), {}
 
+    def _hashable_content(self) -> tuple[str, ...]:
+        # With `of` in it: SymPy's cache must not hand one cell an equally named adjoint of another.
+        return (*super()._hashable_content(), *self.of._hashable_content())
+
 
 class LaterAdjoint(Adjoint):
     """The adjoint of a state's next value as far as step t+1 hands it back."""

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 from sympy import Expr
 
-from symrnn.declaration.operations import Contract
+from symrnn.declaration.operations import Contract, identity
 
 PRODUCT, POWER, ATOM = 1, 2, 3
 
@@ -20,6 +20,10 @@ class ContractionPrinter(ABC):
 
     def contraction(self, expr: Contract) -> tuple[str, int]:
         """A contraction and how closely it binds."""
+        expr = flattened(expr)
+        trace = _traced(expr)
+        if trace is not None:
+            return rf"\operatorname{{tr}} {self.text(trace, ATOM)}", PRODUCT
         chain = self.chained(expr)
         if chain is not None:
             return chain, PRODUCT if " " in chain or len(expr.operands) > 1 else ATOM
@@ -72,8 +76,33 @@ class ContractionPrinter(ABC):
         text = self.text(operand, ATOM)
         if not letters:
             return text
-        plain = "_" not in text and not text.endswith(")")
-        return f"{text}_{{{letters}}}" if plain else rf"\bigl({text}\bigr)_{{{letters}}}"
+        bracketed = text.endswith(")") and text.startswith(("(", r"\b", r"\B"))
+        if bracketed or "_" not in text:
+            return f"{text}_{{{letters}}}"
+        return rf"\bigl({text}\bigr)_{{{letters}}}"
+
+
+def flattened(expr: Contract) -> Contract:
+    """A contraction with the outer products among its operands taken apart, so that v^T A w shows."""
+    letters: list[str] = []
+    operands: list[Expr] = []
+    for operand, text in zip(expr.operands, expr.letters, strict=True):
+        if isinstance(operand, Contract) and operand.spec == "i,j->ij" and not expr.output:
+            letters += list(text)
+            operands += list(operand.operands)
+        else:
+            letters.append(text)
+            operands.append(operand)
+    if len(operands) == len(expr.operands):
+        return expr
+    return Contract(f"{','.join(letters)}->{expr.output}", *operands)
+
+
+def _traced(expr: Contract) -> Expr | None:
+    """The matrix whose trace a contraction is, if it is one."""
+    if expr.spec != "ij,ij->" or not any(isinstance(operand, identity) for operand in expr.operands):
+        return None
+    return next((op for op in expr.operands if not isinstance(op, identity)), None)
 
 
 def _chain_order(letters: list[str], output: str) -> list[tuple[int, bool]] | None:

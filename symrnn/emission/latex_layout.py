@@ -120,11 +120,25 @@ def split_formula(latex: str, room: float) -> tuple[str, ...]:
     return (*lines, latex)
 
 
+def is_sum(latex: str) -> bool:
+    """Whether a formula has a plus or a minus outside all brackets."""
+    return any(depth == 0 for _, depth in _operators(latex))
+
+
+def indents(lines: tuple[str, ...]) -> tuple[int, ...]:
+    """For each line how many brackets the lines before it have left open, at most two."""
+    made, open_brackets = [], 0
+    for line in lines:
+        made.append(max(0, min(2, open_brackets)))
+        open_brackets += sum(line.count(b) for b in "([") - sum(line.count(b) for b in ")]")
+    return tuple(made)
+
+
 def _best_break(latex: str, room: float) -> int | None:
     """The outermost operator whose left side fits, the last one among equals."""
     found = [(depth, position, width(latex[:position])) for position, depth in _operators(latex)]
     fitting = [item for item in found if item[2] <= room]
-    good = [item for item in fitting if item[2] >= 0.35 * room] or fitting or found[:1]
+    good = [item for item in fitting if item[2] >= 0.15 * room] or fitting or found[:1]
     if not good:
         return None
     outermost = min(depth for depth, _, _ in good)

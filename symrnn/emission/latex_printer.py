@@ -112,7 +112,8 @@ class Printer(ContractionPrinter):
         if isinstance(expr, where):
             return self._choice(expr)
         if isinstance(expr, Contract):
-            return self.contraction(expr)
+            scalars, product = self.pulled(expr)
+            return self.contraction(product) if scalars == 1 else self._product(scalars * product)
         if isinstance(expr, concatenate):
             rows = r" \\ ".join(self.text(part) for part in expr.args)
             return rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}", ATOM
@@ -125,6 +126,16 @@ class Printer(ContractionPrinter):
         if isinstance(expr, identity):
             return rf"I_{{{self.size(expr.args[0])}}}", ATOM
         raise EmissionError(f"{type(expr).__name__} has no LaTeX form: {expr}. Add one to latex_printer.py.")
+
+    def pulled(self, expr: Contract) -> tuple[Expr, Contract]:
+        """The scalar factors of a contraction's operands, and the contraction without them."""
+        scalars: Expr = S.One
+        operands = []
+        for operand in expr.operands:
+            factors = Mul.make_args(operand)
+            scalars *= Mul(*(factor for factor in factors if not self.rank(factor)))
+            operands.append(Mul(*(factor for factor in factors if self.rank(factor))))
+        return scalars, Contract(expr.spec, *operands)
 
     # names
 
@@ -191,13 +202,18 @@ class Printer(ContractionPrinter):
             return self._product(expr)
         if isinstance(expr, Pow):
             return self._power(expr)
+        if expr.free_symbols:
+            raise EmissionError(f"{expr} has no LaTeX form: it is neither a quantity nor a number.")
         return f"{float(expr):.10g}", ATOM
 
     def _sum(self, expr: Expr) -> str:
-        return joined(
-            self.text(term, PRODUCT if _is_sum(term) else SUM)
-            for term in ordered_terms(expr, self.notation.roles)
-        )
+        return joined(self._term(term) for term in ordered_terms(expr, self.notation.roles))
+
+    def _term(self, term: Expr) -> str:
+        text, binding = self._printed(term)
+        if isinstance(term, Add | where) and binding == SUM:
+            return bracketed(text)
+        return text
 
     def _product(self, expr: Expr) -> tuple[str, int]:
         sign, over, under = _fraction_parts(expr)
@@ -217,6 +233,9 @@ class Printer(ContractionPrinter):
         """Scalars first, side by side; then arrays, elementwise."""
         if not factors:
             return "1"
+        shown = [factor for factor in factors if not isinstance(factor, ones)]
+        if any(self.rank(factor) for factor in shown):
+            factors = shown
         if len(factors) == 1:
             return self.text(factors[0])
         order = sorted(factors, key=lambda f: self._position(f, factors))
@@ -242,7 +261,7 @@ class Printer(ContractionPrinter):
         raised = self.text(exponent)
         if isinstance(base, PointwiseFunction) and base.name in ("tanh", "sigmoid"):
             name = FUNCTIONS.get(base.name, self.notation.sigma)
-            return rf"{name}^{{{raised}}}{bracketed(self.text(base.args[0]), after_name=True)}", ATOM
+            return rf"{name}^{{{raised}}}{bracketed(self.text(base.args[0]))}", ATOM
         inner = self.text(base, ATOM)
         if "^" in inner and not inner.startswith(("(", r"\b", r"\B")):
             inner = bracketed(inner)
@@ -268,7 +287,7 @@ class Printer(ContractionPrinter):
         else:
             raise EmissionError(f"{expr.name} has no LaTeX form. Add one to latex_printer.py.")
         inside = r",\, ".join(self.text(arg) for arg in expr.args)
-        return name + bracketed(inside, after_name=True), ATOM
+        return name + bracketed(inside), ATOM
 
     def _choice(self, expr: where) -> tuple[str, int]:
         condition, chosen, otherwise = expr.args
@@ -279,6 +298,8 @@ class Printer(ContractionPrinter):
         if otherwise == 0 or chosen == 0:
             kept = chosen if otherwise == 0 else otherwise
             holds = self.condition(condition if otherwise == 0 else Not(condition))
+            if kept == 1:
+                return f"[ {holds} ]", ATOM
             sign = r" \odot " if self.rank(condition) else r" \, "
             return rf"{self.text(kept, PRODUCT)}{sign}[ {holds} ]", PRODUCT
         branches = [f"{self.text(chosen)}, & \\text{{if }} {self.condition(condition)}"]
@@ -305,10 +326,6 @@ class _Exponential(PointwiseFunction):
 
     __slots__ = ()
     name = "e"
-
-
-def _is_sum(term: Expr) -> bool:
-    return isinstance(term, Add | expm1)
 
 
 def _fraction_parts(expr: Expr) -> tuple[int, list[Expr], list[Expr]]:
@@ -357,7 +374,7 @@ def superscript(name: str, above: str) -> str:
     return f"{name}^{{{above}}}"
 
 
-def bracketed(text: str, *, after_name: bool = False) -> str:
+def bracketed(text: str) -> str:
     r"""`text` in round brackets as large as it needs, of explicit size so that a line may end inside."""
     rows = max((part.count(r"\\") + 1 for part in text.split(r"\begin{")[1:]), default=1)
     if rows > 2:
@@ -370,5 +387,4 @@ def bracketed(text: str, *, after_name: bool = False) -> str:
         size = r"\big"
     else:
         return f"({text})"
-    space = r"\!" if after_name and size != r"\big" else ""
-    return f"{space}{size}l({text}{size}r)"
+    return f"{size}l({text}{size}r)"

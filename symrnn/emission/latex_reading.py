@@ -268,7 +268,18 @@ class _Reader:
                 through = consumer(expr)
                 is_fixed = equation.static and through is not None and self.is_static(through)
                 (fixed if is_fixed else moving).setdefault(through, []).append(expr)
-        return PrintedAdjoint(equation, _contributions(moving), _contributions(fixed))
+        return PrintedAdjoint(equation, self.in_turn(moving), self.in_turn(fixed))
+
+    def in_turn(self, found: dict[Quantity | None, list[Expr]]) -> tuple[Contribution, ...]:
+        """The output's own term, then pointwise ones, then products, each as the author, the later step's."""
+        order = {symbol: number for number, symbol in enumerate(self.definitions)}
+        made = []
+        for through in sorted(found, key=lambda q: -1 if q is None else order[q]):
+            if through is None:
+                made += [Contribution(None, expr) for expr in found[through]]
+            else:
+                made.append(Contribution(through, Add(*found[through])))
+        return tuple(sorted(made, key=_place))
 
     def is_static(self, quantity: Quantity) -> bool:
         definition = self.definitions.get(quantity)
@@ -281,17 +292,6 @@ def consumer(expr: Expr) -> Quantity | None:
         if not isinstance(adjoint, LaterAdjoint | OutputAdjoint):
             return adjoint.of
     return None
-
-
-def _contributions(found: dict[Quantity | None, list[Expr]]) -> tuple[Contribution, ...]:
-    """The output's own term first, then pointwise ones, then products, the later step's last."""
-    made = []
-    for through, exprs in found.items():
-        if through is None:
-            made += [Contribution(None, expr) for expr in exprs]
-        else:
-            made.append(Contribution(through, Add(*exprs)))
-    return tuple(sorted(made, key=_place))
 
 
 def _place(contribution: Contribution) -> int:

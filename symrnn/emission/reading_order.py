@@ -148,7 +148,8 @@ def _term_key(term: Expr, roles: Roles) -> Key:
     if gate is not None:
         accented = any(isinstance(f, Symbol) and f.name.endswith(("_tilde", "_hat")) for f in factors)
         return (2, not accented, gate[0], any(name in CARRIED for name in names), text)
-    return (3, any(name in CARRIED for name in names), text)
+    bare = len(factors) == 1 and isinstance(factors[0], Symbol)  # h + eps * tanh(...)
+    return (3, not bare, any(name in CARRIED for name in names), text)
 
 
 def _adjoint_term_key(factors: list[Expr], names: list[str], text: str) -> Key:

@@ -9,8 +9,9 @@ from sympy import Add, Expr, Mul, S
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.digest import cell_digest
 from symrnn.declaration.normal_form import Definition
-from symrnn.declaration.operations import Contract, Operation, Slice, concatenate, identity, ones
+from symrnn.declaration.operations import Contract, Operation, Slice, concatenate, identity, ones, sigmoid
 from symrnn.declaration.quantities import NextState, Part, Quantity
 from symrnn.derivation.derivation import Adjoint, AdjointEquation, Derivation, Term
 from symrnn.errors import PlanError
@@ -29,7 +30,7 @@ from symrnn.planning.ir import (
     array_symbol,
 )
 from symrnn.planning.names import Names
-from symrnn.planning.plan import Plan
+from symrnn.planning.plan import Header, Plan
 
 
 def lower(derivation: Derivation) -> Plan:
@@ -114,7 +115,6 @@ class _Lowering:
         keep |= {name for _, name in gradients} | {self.array_of[self.derivation.output]}
         return Plan(
             name=cell.name,
-            title=cell.title,
             buffers=tuple(b for b in self.buffers.values() if b.name in used | keep),
             inputs=inputs,
             states=tuple(self.array_of[state] for state in cell.states),
@@ -127,7 +127,34 @@ class _Lowering:
             forward=forward,
             backward=backward,
             finish=finish,
+            roles=self.roles(),
+            axes=cell.axes,
+            header=self.header(),
             applied=("lowered",),
+        )
+
+    def roles(self) -> tuple[tuple[str, str], ...]:
+        """What reading order goes by: a quantity's role, with gates and products told apart."""
+        roles = {name: quantity.role for quantity, name in self.array_of.items()}
+        for definition in self.cell.definitions:
+            if isinstance(definition.expr, sigmoid):
+                roles[self.array_of[definition.symbol]] = "gate"
+            elif isinstance(definition.expr, Contract):
+                roles[self.array_of[definition.symbol]] = "contraction"
+        return tuple(roles.items())
+
+    def header(self) -> Header:
+        cell = self.cell
+        fresh = [(self.array_of[q], q.init) for q in cell.parameters]
+        fresh += [(self.array_of[q], q.value) for q in cell.constants]
+        return Header(
+            title=cell.title,
+            variant=cell.variant,
+            source=cell.source,
+            digest=cell_digest(cell),
+            equations=tuple(str(equation) for equation in cell.equations),
+            output=str(cell.output),
+            fresh=tuple(fresh),
         )
 
     # -- forward ------------------------------------------------------------------------------

@@ -3,8 +3,25 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from symrnn.declaration.axes import Axis
 from symrnn.planning.ir import Block, Buffer, Pass
 from symrnn.planning.printout import plan_text
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a document about the plan says of the cell that it came from.
+
+    `fresh` pairs every parameter with how a fresh one is drawn, and every constant with its value.
+    """
+
+    title: str = ""
+    variant: str = ""
+    source: str = ""
+    digest: str = ""
+    equations: tuple[str, ...] = ()
+    output: str = ""
+    fresh: tuple[tuple[str, str | float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,13 +29,12 @@ class Plan:
     """What a kernel computes and in which order.
 
     `prepare` depends on parameters alone; `forward` and `backward` go over time; `finish` turns the adjoints
-    of derived and packed parameters into gradients. `output` names the output's array, `gradients` pairs
+    of derived and packed parameters into gradients. `roles` tells what reading order goes by. `output` names the output's array, `gradients` pairs
     each input and parameter with its gradient's array, `saved` what the forward pass keeps for the backward
     pass, with the reason. `applied` tells which passes made the plan.
     """
 
     name: str
-    title: str
     buffers: tuple[Buffer, ...]
     inputs: tuple[str, ...]
     states: tuple[str, ...]
@@ -31,6 +47,9 @@ class Plan:
     forward: Pass
     backward: Pass
     finish: tuple[Block, ...]
+    roles: tuple[tuple[str, str], ...] = ()
+    axes: tuple[Axis, ...] = ()
+    header: Header = Header()
     saved: tuple[tuple[str, str], ...] = ()
     applied: tuple[str, ...] = ()
 

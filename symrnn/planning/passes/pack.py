@@ -37,7 +37,10 @@ def pack_products(plan: Plan) -> Plan:
         (("backward loop", "backward after"), "d_a_all"),
     ):
         groups = [group for region in regions for group in _groups(draft, region).values()]
+        position = {b: i for i, b in enumerate(draft.buffers)}
+        forwards = name == "a_all"  # adjoints come in reverse, so that both directions stack weights alike
         for component in _components([{m.array for m in group} for group in groups]):
+            component.sort(key=lambda array: position[array] if forwards else -position[array])
             relevant = [{m.array for m in group} & set(component) for group in groups]
             _lay_side_by_side(draft, _best_order(component, relevant), name)
     for region in ("forward before", "forward loop"):
@@ -90,15 +93,12 @@ def _packs(draft: Draft) -> set[str]:
 
 
 def _components(groups: list[set[str]]) -> list[list[str]]:
-    """Arrays that are connected through groups, each component in order of first appearance."""
+    """Arrays that are connected through groups."""
     components: list[set[str]] = []
     for group in groups:
         touching = [c for c in components if c & group]
         components = [c for c in components if not c & group] + [set().union(group, *touching)]
-    order: dict[str, None] = {}
-    for group in groups:
-        order.update(dict.fromkeys(sorted(group)))
-    return [[name for name in order if name in component] for component in components]
+    return [sorted(component) for component in components]
 
 
 def _best_order(component: list[str], groups: list[set[str]]) -> list[str]:

@@ -1,0 +1,181 @@
+"""Printing pointwise expressions as Python text, in reading order.
+
+One printer walks the expression; a target gives the texts of its leaves, numbers and functions.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sympy import Abs, Add, And, Expr, Max, Min, Mul, Not, Number, NumberSymbol, Or, Pow, Symbol
+from sympy import exp as sympy_exp
+from sympy import log as sympy_log
+from sympy import tanh as sympy_tanh
+from sympy.core.relational import Relational
+
+from symrnn.declaration.axes import Axis
+from symrnn.declaration.operations import PointwiseFunction, where
+from symrnn.emission.reading_order import Roles, ordered_factors, ordered_terms
+from symrnn.errors import EmissionError
+
+SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # binding strength, weakest first
+
+NUMBER_FUNCTIONS = {
+    sympy_exp: "math.exp",
+    sympy_log: "math.log",
+    sympy_tanh: "math.tanh",
+    Abs: "abs",
+    Max: "max",
+    Min: "min",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a target writes the pieces of an expression.
+
+    `array` gives the text of an array symbol, `number` that of a number already written in Python,
+    `functions` the callee of each pointwise function, `choose` the text of a `where`, `logic` the words
+    for and, or, not, `axis` the variable that holds an axis's length.
+    """
+
+    array: Callable[[str], str]
+    number: Callable[[str], str]
+    functions: Mapping[type[PointwiseFunction], str]
+    choose: str
+    logic: tuple[str, str, str]
+    axis: Callable[[str], str]
+
+
+class ExpressionPrinter:
+    """Prints expressions in a dialect."""
+
+    def __init__(self, dialect: Dialect, roles: Roles) -> None:
+        self.dialect = dialect
+        self.roles = roles
+
+    def text(self, expr: Expr, within: int = SUM) -> str:
+        """The text of `expr`, in brackets if it binds weaker than its surroundings `within`."""
+        text, strength = self.print(expr)
+        return f"({text})" if strength < within else text
+
+    def print(self, expr: Expr) -> tuple[str, int]:
+        """The text of `expr` and how strongly its outermost operation binds."""
+        if is_number(expr):
+            return self.number(expr)
+        if isinstance(expr, Symbol):
+            return self.dialect.array(expr.name), ATOM
+        if isinstance(expr, Add):
+            return self.sum(expr), SUM
+        if isinstance(expr, Mul):
+            return self.product(expr)
+        if isinstance(expr, Pow):
+            return self.power(expr)
+        if isinstance(expr, where):
+            condition = self.condition(expr.args[0])
+            branches = [self.text(arg) for arg in expr.args[1:]]
+            return self.dialect.choose.format(condition, *branches), ATOM
+        if isinstance(expr, PointwiseFunction):
+            return self.call(expr), ATOM
+        raise EmissionError(f"No printer knows {type(expr).__name__}: {expr}.")
+
+    def call(self, expr: PointwiseFunction) -> str:
+        callee = self.dialect.functions.get(type(expr))
+        if callee is None:
+            raise EmissionError(f"The target has no function for {expr.name}.")
+        if "{}" in callee:  # an operator form, which brings its own brackets
+            return callee.format(*(self.text(arg, ATOM) for arg in expr.args))
+        return f"{callee}({', '.join(self.text(arg) for arg in expr.args)})"
+
+    def number(self, expr: Expr) -> tuple[str, int]:
+        """A number, perhaps made of axes, computed in Python's own precision."""
+        text, strength = self.python_number(expr)
+        written = self.dialect.number(text)
+        return written, strength if written == text else ATOM
+
+    def python_number(self, expr: Expr) -> tuple[str, int]:
+        if isinstance(expr, Axis):
+            return self.dialect.axis(expr.name), ATOM
+        if isinstance(expr, Number | NumberSymbol):
+            text = _plain_number(expr)
+            return text, SIGN if text.startswith("-") else PRODUCT if "/" in text else ATOM
+        if isinstance(expr, Add):
+            return " + ".join(self.bracketed(arg, SUM) for arg in expr.args), SUM
+        if isinstance(expr, Mul):
+            return " * ".join(self.bracketed(arg, POWER) for arg in expr.args), PRODUCT
+        if isinstance(expr, Pow):
+            base, exponent = expr.args
+            if exponent == -1:
+                return f"1 / {self.bracketed(base, POWER)}", PRODUCT
+            return f"{self.bracketed(base, ATOM)} ** {self.bracketed(exponent, ATOM)}", POWER
+        if type(expr) in NUMBER_FUNCTIONS:
+            args = ", ".join(self.bracketed(arg, SUM) for arg in expr.args)
+            return f"{NUMBER_FUNCTIONS[type(expr)]}({args})", ATOM
+        raise EmissionError(f"No printer knows the number {expr}.")
+
+    def bracketed(self, expr: Expr, within: int) -> str:
+        text, strength = self.python_number(expr)
+        return f"({text})" if strength < within else text
+
+    def sum(self, expr: Add) -> str:
+        text = ""
+        for term in ordered_terms(expr, self.roles):
+            negative = term.as_coeff_Mul()[0].is_negative
+            if not text:
+                text = self.text(term, PRODUCT if not negative else SUM)
+            elif negative:
+                text += f" - {self.text(-term, PRODUCT)}"
+            else:
+                text += f" + {self.text(term, PRODUCT)}"
+        return text
+
+    def product(self, expr: Mul) -> tuple[str, int]:
+        coefficient, rest = expr.as_coeff_Mul()
+        if coefficient.is_negative:
+            positive = Mul(-coefficient, rest)
+            return f"-{self.text(positive, POWER if not isinstance(positive, Mul) else PRODUCT)}", SIGN
+        above: list[str] = []
+        below: list[str] = []
+        for factor in ordered_factors(expr, self.roles):
+            if isinstance(factor, Pow) and factor.args[1].is_Integer and factor.args[1] < 0:
+                below.append(self.text(1 / factor, POWER))
+            else:
+                above.append(self.text(factor, POWER))
+        top = " * ".join(above) or self.dialect.number("1")
+        return " / ".join([top, *below]), PRODUCT
+
+    def power(self, expr: Pow) -> tuple[str, int]:
+        base, exponent = expr.args
+        if exponent.is_Integer and exponent < 0:
+            return f"{self.dialect.number('1')} / {self.text(1 / expr, POWER)}", PRODUCT
+        # Multiplied out: a whole exponent would promote float32 to float64 in compiled code.
+        return " * ".join([self.text(base, ATOM)] * int(exponent)), PRODUCT
+
+    def condition(self, expr: Expr) -> str:
+        """A comparison, or comparisons joined by and, or, not; always fit to stand in brackets."""
+        if isinstance(expr, Relational):
+            left, right = (self.text(side, PRODUCT) for side in expr.args)
+            return f"({left} {expr.rel_op} {right})"
+        conjunction, disjunction, negation = self.dialect.logic
+        if isinstance(expr, Not):
+            return f"({negation}{self.condition(expr.args[0])})"
+        if isinstance(expr, And | Or):
+            word = conjunction if isinstance(expr, And) else disjunction
+            return f"({f' {word} '.join(self.condition(arg) for arg in sorted(expr.args, key=str))})"
+        raise EmissionError(f"No printer knows the condition {expr}.")
+
+
+def is_number(expr: Expr) -> bool:
+    """Whether `expr` is a number, perhaps made of axes."""
+    return (
+        all(isinstance(symbol, Axis) for symbol in expr.free_symbols)
+        and not isinstance(expr, PointwiseFunction | where)
+        and not expr.atoms(PointwiseFunction, where)
+    )
+
+
+def _plain_number(expr: Expr) -> str:
+    if expr.is_Integer:
+        return str(expr)
+    if expr.is_Rational:
+        return f"{expr.p} / {expr.q}"
+    return repr(float(expr))

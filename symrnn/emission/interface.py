@@ -1,0 +1,220 @@
+"""The part of an emitted module that is the same for every array target: its contract and its checks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sympy import Add, Expr
+
+from symrnn.declaration.axes import Axis, size_text
+from symrnn.emission.layout import Layout
+from symrnn.planning.ir import Buffer
+from symrnn.planning.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A line of a NamedTuple: the name and the shape, as text."""
+
+    name: str
+    shape: str
+
+
+def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
+    """The values of the template's names that do not depend on the target.
+
+    `prepared` are the arrays that the target keeps in `Prepared` besides the parameters.
+    """
+    plan = layout.plan
+    shared = [plan.buffer(name) for name in (*plan.parameters, *plan.constants)]
+    inputs = [plan.buffer(name) for name in plan.inputs]
+    states = [plan.buffer(name) for name in plan.states]
+    parameter_lines = _parameter_sizes(layout, shared)
+    return {
+        "axes": _tuple(f'"{axis.name}"' for axis in plan.axes),
+        "inputs_table": _table(inputs),
+        "states_table": _table(states),
+        "parameters_table": _table(plan.buffer(name) for name in plan.parameters),
+        "constants_table": _table(plan.buffer(name) for name in plan.constants),
+        "output_shape": _shape_data(plan.buffer(plan.output)),
+        "input_fields": tuple(Field(b.name, f"(T, B{_tail(b)})") for b in inputs),
+        "state_fields": tuple(Field(b.name, f"(B{_tail(b)})") for b in states),
+        "parameter_fields": tuple(Field(b.name, _shape_comment(b)) for b in shared),
+        "constants_note": " (and given constants, whose gradient is zero)" if plan.constants else "",
+        "prepared_fields": prepared,
+        "prepared_arguments": ", ".join(["parameters", "sizes", "dtype", *(f.name for f in prepared)]),
+        "init_axes": "".join(f"{axis.name}, " for axis in plan.axes),
+        "init_note": _axis_note(plan),
+        "init_lines": tuple(_init_line(plan, b) for b in shared),
+        "init_functions": _init_functions(plan),
+        "size_check_lines": tuple(parameter_lines),
+        "known_sizes": _tuple(layout.axis_names[axis.name] for axis in layout.parameter_axes()),
+        "parameter_check_lines": tuple(_parameter_check(layout, b) for b in shared),
+        "input_check_lines": tuple(_input_checks(layout, inputs)),
+        "input_array_lines": tuple(
+            f'_checked_array("inputs.{b.name}", inputs.{b.name}, {layout.shape(b)}, prepared.dtype),'
+            for b in inputs
+        ),
+        "sizes_lines": tuple(_size_lines(layout, inputs, states)),
+        "axis_names": _tuple(layout.axis_names[axis.name] for axis in plan.axes),
+        "outputs_shape": f"(T, B{''.join(f', {layout.size(s)}' for s in plan.buffer(plan.output).shape)})",
+        "zero_states": ", ".join(f"np.zeros({_state_shape(layout, b)}, dtype)" for b in states),
+        "state_array_lines": tuple(
+            f'_checked_array(f"{{what}}.{b.name}", state.{b.name}, {_state_shape(layout, b)}, dtype),'
+            for b in states
+        ),
+    }
+
+
+def _tuple(texts: Iterable[str]) -> str:
+    listed = list(texts)
+    return f"({listed[0]},)" if len(listed) == 1 else f"({', '.join(listed)})"
+
+
+def _shape_data(buffer: Buffer) -> str:
+    return _tuple(f'"{size_text(size)}"' for size in buffer.shape)
+
+
+def _table(buffers: Iterable[Buffer]) -> str:
+    return "{" + ", ".join(f'"{b.name}": {_shape_data(b)}' for b in buffers) + "}"
+
+
+def _tail(buffer: Buffer) -> str:
+    return "".join(f", {size_text(size)}" for size in buffer.shape)
+
+
+def _shape_comment(buffer: Buffer) -> str:
+    return _tuple(size_text(size) for size in buffer.shape) if buffer.shape else "a number"
+
+
+def _state_shape(layout: Layout, buffer: Buffer) -> str:
+    return _tuple(["B", *(layout.size(size) for size in buffer.shape)])
+
+
+def _axis_note(plan: Plan) -> str:
+    return f", {', '.join(axis.name for axis in plan.axes)} are sizes" if plan.axes else ""
+
+
+def _plain_shape(buffer: Buffer) -> str:
+    return _tuple(size_text(size) for size in buffer.shape)
+
+
+def _init_line(plan: Plan, buffer: Buffer) -> str:
+    how = dict(plan.header.fresh)[buffer.name]
+    shape = _plain_shape(buffer)
+    if how == "zeros":
+        return f"{buffer.name}=np.zeros({shape}, dtype),"
+    if how == "ones":
+        return f"{buffer.name}=np.ones({shape}, dtype),"
+    if isinstance(how, float):
+        return f"{buffer.name}=np.full({shape}, {how!r}, dtype),"
+    return f"{buffer.name}=_{how}(rng, {shape}, dtype),"
+
+
+_INIT_FUNCTIONS = {
+    "glorot": (
+        "def _glorot(rng, shape, dtype):",
+        '    """Uniform within sqrt(6 / (rows + columns)): Glorot and Bengio 2010."""',
+        "    rows, columns = (shape[0], shape[-1]) if len(shape) > 1 else (math.prod(shape), 1)",
+        "    limit = math.sqrt(6 / max(rows + columns, 1))",
+        "    return rng.uniform(-limit, limit, shape).astype(dtype)",
+    ),
+    "orthogonal": (
+        "def _orthogonal(rng, shape, dtype):",
+        '    """Orthonormal rows or columns, whichever are fewer."""',
+        "    q, r = np.linalg.qr(rng.standard_normal((max(shape), min(shape))))",
+        "    q = q * np.where(np.diag(r) < 0, -1.0, 1.0)",
+        "    return np.ascontiguousarray(q if shape[0] >= shape[1] else q.T, dtype)",
+    ),
+    "normal": (
+        "def _normal(rng, shape, dtype):",
+        '    """Standard deviation 1 / sqrt(columns)."""',
+        "    columns = shape[-1] if len(shape) > 1 else 1",
+        "    return np.asarray(rng.standard_normal(shape) / math.sqrt(max(columns, 1)), dtype)",
+    ),
+}
+
+
+def _init_functions(plan: Plan) -> tuple[str, ...]:
+    """The functions that draw fresh parameters, those that are used."""
+    used = {how for _, how in plan.header.fresh if isinstance(how, str)}
+    lines: list[str] = []
+    for name, text in _INIT_FUNCTIONS.items():
+        if name in used:
+            lines += [*text, "", ""]
+    return tuple(lines)
+
+
+def _parameter_sizes(layout: Layout, shared: list[Buffer]) -> list[str]:
+    """Lines that read axis lengths off the parameters' shapes."""
+    lines = []
+    known: list[Axis] = []
+    ranked = [b for b in shared if b.shape]
+    lines += [f'_rank("parameters.{b.name}", p.{b.name}, {len(b.shape)})' for b in ranked]
+    places = [(f"p.{b.name}", b.name, i, size) for b in ranked for i, size in enumerate(b.shape)]
+    lines += _solve(layout, [(f"parameters.{n}", t, i, s) for t, n, i, s in places], known)
+    return lines
+
+
+def _solve(layout: Layout, places: list[tuple[str, str, int, Expr]], known: list[Axis]) -> list[str]:
+    """Lines that work out unknown axes, each from a length that leaves only it open."""
+    lines = []
+    progress = True
+    while progress:
+        progress = False
+        for what, text, index, size in sorted(places, key=lambda p: len(Add.make_args(p[3]))):
+            axis = layout.open_axis(size, known)
+            if axis is None:
+                continue
+            rest = size - axis
+            name = layout.axis_names[axis.name]
+            value = f"{text}.shape[{index}]"
+            if rest == 0:
+                lines.append(f"{name} = {value}")
+            else:
+                lines.append(f'{name} = _difference("{what}", {text}, {value} - ({layout.size(rest)}))')
+            known.append(axis)
+            progress = True
+            break
+    return lines
+
+
+def _parameter_check(layout: Layout, buffer: Buffer) -> str:
+    if not buffer.shape:
+        return f'_scalar("parameters.{buffer.name}", p.{buffer.name}, dtype),'
+    shape = _tuple(layout.size(size) for size in buffer.shape)
+    return f'_checked_array("parameters.{buffer.name}", p.{buffer.name}, {shape}, dtype),'
+
+
+def _input_checks(layout: Layout, inputs: list[Buffer]) -> list[str]:
+    lines = [f'_rank("inputs.{b.name}", inputs.{b.name}, {len(b.shape) + 2})' for b in inputs]
+    lines.append(f"T, B = inputs.{inputs[0].name}.shape[:2]")
+    if layout.plan.axes:
+        axes = _tuple(layout.axis_names[axis.name] for axis in layout.plan.axes)
+        lines.append(f"{axes} = _sizes(prepared, inputs, state)")
+    return lines
+
+
+def _size_lines(
+    layout: Layout, inputs: list[Buffer], states: list[Buffer]
+) -> list[str]:
+    """The body of `_sizes`: what the parameters tell, then inputs, then states."""
+    lines = []
+    found = layout.parameter_axes()
+    if found:
+        lines.append(f"{_tuple(layout.axis_names[axis.name] for axis in found)} = prepared.sizes")
+    places = [
+        (f"inputs.{b.name}", f"inputs.{b.name}", i + 2, s) for b in inputs for i, s in enumerate(b.shape)
+    ]
+    lines += _solve(layout, places, found)
+    missing = [axis for axis in layout.plan.axes if axis not in found]
+    if missing:
+        listed = ", ".join(axis.name for axis in missing)
+        lines.append("if state is None:")
+        lines.append(f'    raise ValueError("state is needed: only it tells the size {listed}.")')
+        lines.append('state = _bundle("state", state, State)')
+        lines += [f'_rank("state.{b.name}", state.{b.name}, {len(b.shape) + 1})' for b in states]
+        places = [
+            (f"state.{b.name}", f"state.{b.name}", i + 1, s) for b in states for i, s in enumerate(b.shape)
+        ]
+        lines += _solve(layout, places, found)
+    return lines

@@ -1,0 +1,64 @@
+r"""Step Jacobians in print: diag(v), matrices, column blocks, identities; or the linear map."""
+
+from collections.abc import Iterable
+
+from sympy import Add, Expr, Mul
+
+from symrnn.derivation.jacobian import Block, Column, Diag, Identity, MatrixOf, Operator, Row, StepJacobian
+from symrnn.emission.latex_contractions import PRODUCT
+from symrnn.emission.latex_printer import Printer, bracketed, joined
+from symrnn.emission.latex_reading import ColumnBlock
+
+
+def jacobian_text(jacobian: StepJacobian, printer: Printer, blocks: Iterable[ColumnBlock]) -> tuple[str, str]:
+    """The two sides of the equation that states one step Jacobian."""
+    of, wrt = printer.symbol(jacobian.of.next), printer.symbol(jacobian.wrt)
+    if jacobian.is_matrix:
+        left = rf"\frac{{\mathrm{{d}} {of}}}{{\mathrm{{d}} {wrt}}}"
+        return left, _operator(jacobian.expr, printer, tuple(blocks))
+    direction = printer.symbol(jacobian.direction)
+    left = rf"\frac{{\mathrm{{d}} {of}}}{{\mathrm{{d}} {wrt}}} \bigl[{direction}\bigr]"
+    return left, printer.text(jacobian.expr)
+
+
+def _operator(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> str:
+    if isinstance(expr, Add):
+        terms = sorted(expr.args, key=lambda term: (bool(term.atoms(Block, MatrixOf, Row)), str(term)))
+        return joined(_operator(term, printer, blocks) for term in terms)
+    if isinstance(expr, Mul) and not expr.is_commutative:
+        return _product(expr, printer, blocks)
+    if isinstance(expr, Diag):
+        inside = printer.text(expr.args[0])
+        return r"\operatorname{diag}" + bracketed(inside)
+    if isinstance(expr, MatrixOf):
+        return printer.text(expr.args[0], PRODUCT + 1)
+    if isinstance(expr, Column):
+        return printer.text(expr.args[0], PRODUCT + 1)
+    if isinstance(expr, Row):
+        return printer.transposed(expr.args[0])
+    if isinstance(expr, Identity):
+        return rf"I_{{{printer.size(expr.args[0])}}}"
+    if isinstance(expr, Block):
+        matrix, _, _, start, stop = expr.args
+        for block in blocks:
+            if (block.matrix, block.start, block.stop) == (matrix, start, stop):
+                return printer.symbol(block.symbol)
+        return rf"{bracketed(printer.text(matrix))}_{{:,\,{printer.size(start + 1)}:{printer.size(stop)}}}"
+    return printer.text(expr)
+
+
+def _product(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> str:
+    scalars = Mul(
+        *(factor for factor in expr.args if not isinstance(factor, Operator) and factor.is_commutative)
+    )
+    pieces = []
+    for factor in expr.args:
+        if factor.is_commutative:
+            continue
+        text = _operator(factor, printer, blocks)
+        pieces.append(bracketed(text) if isinstance(factor, Add) else text)
+    if scalars == 1:
+        return r" \, ".join(pieces)
+    if scalars == -1:
+        return "-" + r" \, ".join(pieces)
+    return r" \, ".join([printer.text(scalars, PRODUCT), *pieces])

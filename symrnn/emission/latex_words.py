@@ -1,0 +1,155 @@
+r"""The words of the document: what each symbol means, and why each adjoint is what it is."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from symrnn.declaration.axes import Shape
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.latex_names import name_latex
+from symrnn.declaration.operations import PointwiseFunction, ones, sigmoid, tanh, where
+from symrnn.declaration.quantities import NextState, Parameter, Quantity
+from symrnn.emission.latex_printer import Printer
+from symrnn.emission.latex_reading import PrintedAdjoint, Reading
+
+DERIVATIVES: dict[str, str] = {
+    "sigmoid": r", and $\sigma' = \sigma\,(1-\sigma)$",
+    "tanh": r", and $\tanh' = 1 - \tanh^{2}$",
+    "relu": r", and $\operatorname{relu}'$ is $1$ where its argument is positive, else $0$",
+    "exp": r", and $\exp' = \exp$",
+    "log": r", and $\log'(a) = 1/a$",
+    "softplus": r", and $\operatorname{softplus}'(a) = 1 - e^{-\operatorname{softplus}(a)}$",
+    "sqrt": r", and $(\sqrt{a}\,)' = 1/(2\sqrt{a}\,)$",
+    "abs": r", and $\lvert a\rvert' = \operatorname{sign}(a)$, which is $0$ at $0$",
+    "reciprocal": r", and $(1/a)' = -1/a^{2}$",
+}
+INITS = {
+    "glorot": "Glorot uniform",
+    "orthogonal": "random orthogonal",
+    "normal": "scaled normal",
+    "zeros": "zeros",
+    "ones": "ones",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolRow:
+    """A line of the table of symbols."""
+
+    symbol: str
+    meaning: str
+    shape: str
+
+
+def sentence_list(items: Iterable[str]) -> str:
+    """Items joined by commas and a last 'and'."""
+    *before, last = list(items) or [""]
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+CONVENTIONS: dict[str, str] = {
+    "sigmoid": r"$\sigma(a) = 1/(1+e^{-a})$",
+    "relu": r"$\operatorname{relu}(a) = \max(a, 0)$",
+    "softplus": r"$\operatorname{softplus}(a) = \log(1 + e^{a})$",
+    "stop_gradient": r"$\operatorname{sg}(a) = a$ passes no gradient back",
+    "abs": r"$\operatorname{sign}(a)$ is $-1$, $0$ or $1$",
+}
+
+
+def conventions(cell: Cell, printer: Printer) -> str:
+    """The signs that the document uses and a reader may not know, as one sentence, or nothing."""
+    used = {call.name for d in cell.definitions for call in d.expr.atoms(PointwiseFunction)}
+    choices = used & {"relu", "maximum", "minimum", "power"} or any(
+        d.expr.atoms(where) for d in cell.definitions
+    )
+    found = [text for name, text in CONVENTIONS.items() if name in used]
+    if choices:
+        found.append("$[P]$ is $1$ where $P$ holds and $0$ elsewhere")
+    if any(d.expr.atoms(ones) for d in cell.definitions):
+        found.append(r"$\mathbf{1}$ is an array of ones")
+    sentence = sentence_list(found).replace(r"\sigma", printer.notation.sigma)
+    return f"Here {sentence}." if found else ""
+
+
+def symbol_rows(cell: Cell, reading: Reading, printer: Printer) -> tuple[SymbolRow, ...]:
+    """The table of symbols: what is given, what is computed, what is trained, sizes."""
+    activations = {part for _, part in reading.activations}
+    kinds = ("intermediate result", "pre-activation")
+    rows = [_row(printer, q, "input", q.shape) for q in cell.inputs]
+    rows += [_row(printer, q, "state before the step", q.shape) for q in cell.states]
+    rows += [_row(printer, e.target, _meaning(cell, e.target), e.shape) for e in cell.equations]
+    rows += [_row(printer, part, kinds[part in activations], part.shape) for part, _ in reading.named]
+    rows += [_row(printer, q, f"parameter, starts as {_initial(q)}", q.shape) for q in cell.parameters]
+    rows += [_row(printer, q, f"constant, {q.value:g} unless given", q.shape) for q in cell.constants]
+    rows += [SymbolRow(name_latex(axis.name), "size", r"\mathbb{N}") for axis in cell.axes]
+    rows.append(SymbolRow("T", "number of time steps; $t = 1, \\dots, T$", r"\mathbb{N}"))
+    rows.append(SymbolRow("B", "number of samples in a batch", r"\mathbb{N}"))
+    return tuple(rows)
+
+
+def _initial(parameter: Parameter) -> str:
+    return INITS.get(str(parameter.init), f"{parameter.init}")
+
+
+def _row(printer: Printer, quantity: Quantity, meaning: str, shape: Shape) -> SymbolRow:
+    return SymbolRow(printer.symbol(quantity), meaning, space(printer, shape))
+
+
+def space(printer: Printer, shape: Shape) -> str:
+    """The set that an array of this shape is from."""
+    return rf"\mathbb{{R}}^{{{printer.sizes(shape)}}}" if shape else r"\mathbb{R}"
+
+
+def _meaning(cell: Cell, target: Quantity) -> str:
+    definition = next(d for d in cell.definitions if d.symbol == target)
+    output = " and output" if target == cell.output else ""
+    if isinstance(target, NextState):
+        return f"state after the step{output}"
+    if definition.static:
+        return "value made of parameters"
+    if isinstance(definition.expr, sigmoid):
+        return f"gate{output}"
+    if isinstance(definition.expr, tanh):
+        return f"candidate{output}"
+    return f"value{output}"
+
+
+def reason(
+    cell: Cell,
+    adjoint: PrintedAdjoint,
+    printer: Printer,
+    reading: Reading,
+    label_of: Callable[[Quantity], str],
+) -> str:
+    """Why the adjoint of a quantity is what the next equation says, in one or two sentences."""
+    of, name = adjoint.of, f"${printer.symbol(adjoint.of)}$"
+    made_by = {part: target for target, part in reading.activations}
+    through = [item.through for item in adjoint.moving if item.through is not None]
+    if of in made_by and through == [made_by[of]]:
+        target = made_by[of]
+        call = next(d.expr for d in cell.definitions if d.symbol == target)
+        known = DERIVATIVES.get(call.name, "") if isinstance(call, PointwiseFunction) else ""
+        known = known.replace(r"\sigma", printer.notation.sigma)
+        made = f"${printer.symbol(target)}$"
+        return rf"By \eqref{{{label_of(target)}}}, {made} is a function of {name} alone{known}, so"
+    sentences = []
+    if through:
+        numbered = [*(equation.target for equation in cell.equations), *(part for part, _ in reading.named)]
+        numbers = sentence_list(rf"\eqref{{{label_of(q)}}}" for q in numbered if q in through)
+        only = " only" if len(through) == 1 else ""
+        sentences.append(f"{name} enters {numbers}{only}")
+    sentences += _outside(cell, of)
+    if not sentences:
+        return f"Nothing depends on {name}:"
+    first, *rest = sentences
+    if not through:
+        first = f"{name} {first}"
+    return " and ".join([first, *rest]) + ", so"
+
+
+def _outside(cell: Cell, of: Quantity) -> list[str]:
+    made = []
+    if of == cell.output:
+        made.append("is the output")
+    if isinstance(of, NextState):
+        made.append("is read by the next step")
+    return made

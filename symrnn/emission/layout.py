@@ -1,0 +1,152 @@
+"""Where a plan's arrays live, in the words that all array targets share."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sympy import Add, Expr, Mul
+
+from symrnn.declaration.axes import Axis
+from symrnn.declaration.normal_form import unique_name
+from symrnn.planning.ir import Block, Buffer, Pointwise, Statement
+from symrnn.planning.plan import Plan
+
+
+class Layout:
+    """Questions about a plan's memory, answered once for all targets."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.table = plan.table()
+        names = set(self.table)
+        # Authors' names win: an axis that shares its name with a quantity gets another variable.
+        self.axis_names = {axis.name: unique_name(axis.name, names) for axis in plan.axes}
+        taken = names | set(self.axis_names.values())
+        self.axis_names = {
+            name: f"size_{name}" if name in names else variable for name, variable in self.axis_names.items()
+        }
+        self.taken = taken | set(self.axis_names.values())
+        self.optional = _optional_statements(plan)
+
+    def fresh(self, name: str) -> str:
+        """A variable name that no array and no axis has."""
+        return unique_name(name, self.taken)
+
+    def root(self, name: str) -> Buffer:
+        """The array that owns the memory of `name`."""
+        return self.plan.root(name)
+
+    def size(self, size: Expr) -> str:
+        """The text of a size: `2 * m + n`."""
+        terms = sorted(Add.make_args(size), key=lambda term: (term.is_Integer, _axis_order(term, self.plan)))
+        return " + ".join(self._product(term) for term in terms) or "0"
+
+    def _product(self, term: Expr) -> str:
+        factors = sorted(Mul.make_args(term), key=lambda f: (not f.is_Integer, str(f)))
+        return " * ".join(str(f) if f.is_Integer else self.axis_names[f.name] for f in factors)
+
+    def shape(self, buffer: Buffer) -> str:
+        """The text of an array's shape, leading axes included: `(T, B, m)`."""
+        axes = [*buffer.lead, *(self.size(size) for size in buffer.shape)]
+        if buffer.extended:
+            axes[0] = "T + 1"
+        return f"({axes[0]},)" if len(axes) == 1 else f"({', '.join(axes)})"
+
+    def rows(self, start: Expr, stop: Expr, whole: Expr) -> str:
+        """The text of a slice, ends left out where they are those of the whole axis."""
+        first = "" if start == 0 else self.size(start)
+        last = "" if stop == whole else self.size(stop)
+        return (
+            f"{first}:{last}".replace(" ", "") if " " not in f"{first}{last}" else f"{first} : {last}".strip()
+        )
+
+    def kinds(self, *kinds: str) -> list[Buffer]:
+        """The arrays of the given kinds that own their memory."""
+        return [b for b in self.plan.buffers if b.kind in kinds and b.window is None]
+
+    def is_base(self, name: str) -> bool:
+        """Whether other arrays are ranges of this one."""
+        return any(
+            b.window is not None and b.window.base == name and not b.window.whole for b in self.table.values()
+        )
+
+    def saved_memory(self) -> list[Buffer]:
+        """The arrays that the forward pass hands to the backward pass, each memory once."""
+        roots = {self.root(name).name for name, _ in self.plan.saved}
+        return [b for b in self.plan.buffers if b.name in roots]
+
+    def parameter_axes(self) -> list[Axis]:
+        """The axes whose lengths the shapes of parameters and constants tell."""
+        sizes = [s for n in (*self.plan.parameters, *self.plan.constants) for s in self.table[n].shape]
+        known: list[Axis] = []
+        while True:
+            found = next((axis for s in sizes if (axis := self.open_axis(s, known)) is not None), None)
+            if found is None:
+                return [axis for axis in self.plan.axes if axis in known]
+            known.append(found)
+
+    def open_axis(self, size: Expr, known: list[Axis]) -> Axis | None:
+        """The axis that a known length `size` leaves to be worked out: the only unknown one, once."""
+        unknown = [axis for axis in self.plan.axes if axis in size.free_symbols and axis not in known]
+        if len(unknown) != 1 or size.coeff(unknown[0]) != 1:
+            return None
+        return unknown[0]
+
+    def initial_of(self, state: str) -> str:
+        """The array of a state's initial value."""
+        return next(c.initial for c in self.plan.forward.loop.carries if c.here == state)
+
+
+def _axis_order(term: Expr, plan: Plan) -> tuple[int, str]:
+    positions = [plan.axes.index(axis) for axis in term.atoms(Axis) if axis in plan.axes]
+    return (-min(positions, default=-1), str(term))
+
+
+def _optional_statements(plan: Plan) -> frozenset[Statement]:
+    """The statements after the backward loop that serve the gradients of inputs alone."""
+    inputs = {plan.root(gradient).name for name, gradient in plan.gradients if name in plan.inputs}
+    statements = [s for block in plan.backward.after for s in block.statements]
+    later = {name for block in plan.finish for name in block.reads}
+    optional: list[Statement] = []
+    for position in reversed(range(len(statements))):
+        statement = statements[position]
+        readers = [s for s in statements if statement.out in s.reads]
+        serves = bool(readers) and all(s in optional for s in readers) and statement.out not in later
+        gradient = plan.root(statement.out).kind == "gradient"
+        if plan.root(statement.out).name in inputs or (serves and not gradient):
+            optional.append(statement)
+    return frozenset(optional)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Neighbouring statements of one kind of a region, with the blocks' titles and sources."""
+
+    title: str
+    sources: tuple[str, ...]
+    statements: tuple[Statement, ...]
+
+
+def fused(blocks: Iterable[Block], layout: Layout) -> list[Group]:
+    """Blocks cut and merged such that neighbouring pointwise statements of one shape stand together."""
+    made: list[Group] = []
+    for block in blocks:
+        for position, statement in enumerate(block.statements):
+            sources = block.sources if position == 0 else ()
+            last = made[-1] if made else None
+            if last is not None and _fuses(last.statements[-1], statement, layout):
+                made[-1] = Group(
+                    last.title if block.title in last.title.split(", ") else f"{last.title}, {block.title}",
+                    tuple(dict.fromkeys((*last.sources, *sources))),
+                    (*last.statements, statement),
+                )
+            else:
+                made.append(Group(block.title, sources, (statement,)))
+    return made
+
+
+def _fuses(one: Statement, other: Statement, layout: Layout) -> bool:
+    if not (isinstance(one, Pointwise) and isinstance(other, Pointwise)):
+        return False
+    a, b = layout.table[one.out], layout.table[other.out]
+    same = a.shape == b.shape and bool(a.lead) == bool(b.lead)
+    return same and (one in layout.optional) == (other in layout.optional)

@@ -1,0 +1,488 @@
+"""A plan as Numba code: the whole loop over time compiled, one slice of the batch per call.
+
+Pointwise statements of one shape share a loop over elements. Arrays keep their plan names; `<name>_row` is a
+contiguous row of one sample, `<name>_j` an element. Arrays that lie in the same memory share one row, because
+two views of it would keep the compiler from using vector instructions.
+"""
+
+from sympy import Expr, Integer
+
+from symrnn.declaration.operations import (
+    PointwiseFunction,
+    absolute,
+    exp,
+    expm1,
+    log,
+    maximum,
+    minimum,
+    power,
+    reciprocal,
+    relu,
+    sigmoid,
+    sign,
+    softplus,
+    sqrt,
+    stop_gradient,
+    tanh,
+)
+from symrnn.declaration.normal_form import unique_name
+from symrnn.emission.expressions import Dialect, ExpressionPrinter
+from symrnn.emission.layout import Group, Layout, fused
+from symrnn.errors import EmissionError
+from symrnn.planning.ir import (
+    Block,
+    Buffer,
+    Contraction,
+    Fill,
+    Pass,
+    Pointwise,
+    Stack,
+    Statement,
+    Window,
+    array_symbol,
+)
+
+FUNCTIONS: dict[type[PointwiseFunction], str] = {
+    sigmoid: "_sigmoid",
+    tanh: "_tanh",
+    relu: "_relu",
+    exp: "_exp",
+    log: "_log",
+    softplus: "_softplus",
+    sqrt: "_sqrt",
+    absolute: "_abs",
+    reciprocal: "(one / {})",
+    power: "_power",
+    maximum: "_maximum",
+    minimum: "_minimum",
+    stop_gradient: "{}",
+    sign: "_sign",
+    expm1: "_expm1",
+}
+INDENT = "    "
+INDICES = "jklpq"
+FORWARD = ("ij,Bj->Bi", "ij,TBj->TBi")
+BACKWARD = ("Bi,ij->Bj", "TBi,ij->TBj")
+
+
+def indented(lines: list[str], levels: int = 1) -> list[str]:
+    """The lines, indented."""
+    return [f"{INDENT * levels}{line}" if line else line for line in lines]
+
+
+class NumbaWriter:
+    """Writes the body of one compiled pass over time."""
+
+    def __init__(self, layout: Layout, through: Pass, own_kinds: tuple[str, ...]) -> None:
+        self.layout = layout
+        self.plan = layout.plan
+        self.through = through
+        self.groups = {
+            "before": fused(through.before, layout),
+            "loop": fused(through.loop.blocks, layout),
+            "after": fused(through.after, layout),
+        }
+        self.own_kinds = own_kinds  # arrays that this pass makes
+        self.t, self.b = layout.fresh("t"), layout.fresh("b")
+        self.indices = [layout.fresh(index) for index in INDICES]
+        self.panels: dict[tuple[str, bool], str] = {}  # (matrix, transposed) -> argument with its panels
+        self.arguments: dict[str, None] = {}  # arrays that the compiled function takes
+        self.elements = self._elementwise_only()
+
+    # -- what needs memory --------------------------------------------------------------------
+
+    def _elementwise_only(self) -> frozenset[str]:
+        """Arrays that live within one fused group: elements of these are local variables."""
+        places: dict[str, set[tuple[str, int]]] = {}
+        for region, groups in self.groups.items():
+            for number, group in enumerate(groups):
+                for statement in group.statements:
+                    names = {statement.out, *statement.reads}
+                    for name in names:
+                        tag = (region, number if isinstance(statement, Pointwise) else -number - 1)
+                        places.setdefault(name, set()).add(tag)
+        carried = {n for c in self.through.loop.carries for n in (c.here, c.there)}
+        saved = {name for name, _ in self.plan.saved} | {self.plan.output}
+        found = set()
+        for name, where in places.items():
+            buffer = self.layout.table[name]
+            single = len(where) == 1 and next(iter(where))[1] >= 0
+            own = buffer.window is None or buffer.window.whole  # a range of another array is read through that
+            mine = buffer.kind in self.own_kinds and buffer.kind != "gradient" and buffer.lead and own
+            if single and mine and name not in carried | saved and not self.layout.is_base(name):
+                found.add(name)
+        return frozenset(found)
+
+    def memory(self) -> list[Buffer]:
+        """The arrays that the wrapper allocates for this pass, each memory once."""
+        roots: dict[str, None] = {}
+        for groups in self.groups.values():
+            for group in groups:
+                for statement in group.statements:
+                    for name in (statement.out, *statement.reads):
+                        root = self.layout.root(name)
+                        if root.kind in self.own_kinds and name not in self.elements and self.compiled(statement):
+                            roots[root.name] = None
+        for carry in self.through.loop.carries:
+            for name in (carry.here, carry.there):
+                roots[self.layout.root(name).name] = None
+        return [b for b in self.plan.buffers if b.name in roots]
+
+    def compiled(self, statement: Statement) -> bool:
+        """Whether the statement moves data of samples; the rest is left to Python, once per call."""
+        names = (statement.out, *statement.reads)
+        return any(self.layout.table[name].lead for name in names)
+
+    # -- access ---------------------------------------------------------------------------------
+
+    def place(self, buffer: Buffer) -> tuple[str, int, list[tuple[int, Expr, Expr]]]:
+        """The owning array, the shift in time, and the ranges along sample axes (axis, start, stop)."""
+        window = buffer.window
+        if window is None:
+            return buffer.name, 0, []
+        base, shift, ranges = self.place(self.layout.table[window.base])
+        if window.start is not None and window.stop is not None:
+            ranges = [*ranges, (window.axis, window.start, window.stop)]
+        return base, shift + window.shift, ranges
+
+    def sample_slices(self, buffer: Buffer) -> list[str]:
+        """Index texts of the sample axes, none where all are whole."""
+        base, _, ranges = self.place(buffer)
+        if not ranges:
+            return []
+        shape = self.layout.table[base].shape
+        spans = {axis: (Integer(0), size) for axis, size in enumerate(shape)}
+        for axis, start, stop in ranges:
+            offset = spans[axis][0]
+            spans[axis] = (offset + start, offset + stop)
+        return [
+            self.layout.rows(start, stop, shape[axis]) for axis, (start, stop) in sorted(spans.items())
+        ]
+
+    def at(self, buffer: Buffer) -> list[str]:
+        """Index texts of the time axis inside a loop over time."""
+        if "T" not in buffer.lead:
+            return []
+        _, shift, _ = self.place(buffer)
+        return [f"{self.t} + {shift}" if shift else self.t]
+
+    def view(self, name: str, lead: list[str]) -> str:
+        """The text of a view of an array with the given leading indices."""
+        buffer = self.layout.table[name]
+        base, _, _ = self.place(buffer)
+        self.arguments[base] = None
+        index = [*lead, *self.sample_slices(buffer)]
+        return f"{self.argument(base)}[{', '.join(index)}]" if index else self.argument(base)
+
+    def argument(self, name: str) -> str:
+        """The variable of an array inside the compiled function; gradients have an axis of parts."""
+        return name
+
+    def rows(self, name: str) -> str:
+        """All rows of the batch slice at step t: (rows, ...)."""
+        return self.view(name, [*self.at(self.layout.table[name]), "lo:hi"])
+
+    # -- statements -----------------------------------------------------------------------------
+
+    def body(self, region: str) -> list[str]:
+        """The lines of a region for one step of time; sums over T in a region of their own are apart."""
+        lines: list[str] = []
+        for group in self.groups[region]:
+            statements = [s for s in group.statements if self.compiled(s)]
+            if not statements:
+                continue
+            text = self.group(Group(group.title, group.sources, tuple(statements)))
+            lines += [*(f"# {source}" for source in group.sources), *text]
+        return lines
+
+    def group(self, group: Group) -> list[str]:
+        first = group.statements[0]
+        if isinstance(first, Pointwise):
+            return self.pointwise(group.statements)
+        if isinstance(first, Contraction):
+            return self.contraction(first)
+        if isinstance(first, Stack):
+            return self.stack(first)
+        if isinstance(first, Fill):
+            return [f"{self.rows(first.out)} = 0"] if first.what == "zeros" else []
+        raise EmissionError(f"The Numba target cannot write {type(first).__name__}.")
+
+    def contraction(self, s: Contraction) -> list[str]:
+        """A product on packed panels where it is one, else nested loops."""
+        update = str(s.update)
+        if s.spec in FORWARD and not self.layout.table[s.operands[0]].lead:
+            panels = self.panels_of(s.operands[0], transposed=True)
+            return [f"_multiply({self.rows(s.operands[1])}, {panels}, {self.rows(s.out)}, {update})"]
+        if s.spec in BACKWARD and not self.layout.table[s.operands[1]].lead:
+            panels = self.panels_of(s.operands[1], transposed=False)
+            return [f"_multiply({self.rows(s.operands[0])}, {panels}, {self.rows(s.out)}, {update})"]
+        return self.nested(s)
+
+    def panels_of(self, matrix: str, transposed: bool) -> str:
+        """The argument that holds the panels of a shared matrix."""
+        key = (matrix, transposed)
+        if key not in self.panels:
+            self.panels[key] = unique_name(f"{matrix}_panels", self.layout.taken | set(self.panels.values()))
+        return self.panels[key]
+
+    def is_outer(self, s: Statement) -> bool:
+        """Whether a statement is the gradient of a weight matrix, one product over all rows."""
+        return isinstance(s, Contraction) and s.spec == "TBi,TBj->ij"
+
+    def outer(self, s: Contraction) -> str:
+        """The product over all rows of the slice of the batch."""
+        left, right = (self.all_rows(name) for name in s.operands)
+        return f"_add_outer({left}, {right}, {self.view(s.out, [])})"
+
+    def all_rows(self, name: str) -> str:
+        """All steps of the batch slice: (T, rows, ...)."""
+        buffer = self.layout.table[name]
+        _, shift, _ = self.place(buffer)
+        base = self.layout.root(name)
+        steps = f"{shift}:" if shift else ":T" if base.extended else ":"
+        return self.view(name, [steps, "lo:hi"])
+
+    def nested(self, s: Contraction) -> list[str]:
+        """Loops over the result's axes, and within them over the summed ones."""
+        letters = [letter for letter in s.output if letter not in "TB"]
+        summed = [c for c in dict.fromkeys("".join(s.inputs)) if c not in "TB" and c not in s.output]
+        variables = dict(zip([*letters, *summed], self.indices + [f"{i}_" for i in self.indices], strict=False))
+        sizes = self.letter_sizes(s)
+        batched = any("B" in part for part in s.inputs)
+
+        def element(name: str, part: str) -> str:
+            return self.element_at(name, [variables[c] for c in part if c not in "TB"])
+
+        product = " * ".join(element(n, p) for n, p in zip(s.operands, s.inputs, strict=True))
+        target = element(s.out, s.output)
+        gradient = "B" not in s.output and batched
+        lines: list[str] = []
+        depth = 0
+        if batched:
+            lines.append(f"for {self.b} in range(lo, hi):")
+            depth += 1
+        for letter in letters:
+            lines.append(f"{INDENT * depth}for {variables[letter]} in range({sizes[letter]}):")
+            depth += 1
+        pad = INDENT * depth
+        assign = "+=" if s.update or gradient else "="
+        if not summed:
+            return [*lines, f"{pad}{target} {assign} {product}"]
+        lines.append(f"{pad}total = zero")
+        for letter in summed:
+            lines.append(f"{INDENT * depth}for {variables[letter]} in range({sizes[letter]}):")
+            depth += 1
+        return [*lines, f"{INDENT * depth}total += {product}", f"{pad}{target} {assign} total"]
+
+    def letter_sizes(self, s: Contraction) -> dict[str, str]:
+        sizes = {}
+        for name, part in zip((*s.operands, s.out), (*s.inputs, s.output), strict=True):
+            sample = part.replace("T", "").replace("B", "")
+            for letter, size in zip(sample, self.layout.table[name].shape, strict=True):
+                sizes[letter] = self.layout.size(size)
+        return sizes
+
+    def element_at(self, name: str, index: list[str]) -> str:
+        """One element of an array, at sample b and step t where it has these axes."""
+        buffer = self.layout.table[name]
+        base, _, ranges = self.place(buffer)
+        self.arguments[base] = None
+        offset = dict.fromkeys(range(len(index)), Integer(0))
+        for axis, start, _ in ranges:
+            offset[axis] += start
+        places = [
+            text if offset[axis] == 0 else f"{self.layout.size(offset[axis])} + {text}"
+            for axis, text in enumerate(index)
+        ]
+        lead = [*self.at(buffer), *([self.b] if "B" in buffer.lead else [])]
+        inside = ", ".join([*lead, *places]) or "()"
+        return f"{self.argument(base)}[{inside}]"
+
+    def stack(self, s: Stack) -> list[str]:
+        """Copies of the parts into their rows."""
+        lines = [f"for {self.b} in range(lo, hi):"]
+        out = self.layout.table[s.out]
+        start: Expr = Integer(0)
+        lead = ", ".join([*self.at(out), self.b])
+        base, _, _ = self.place(out)
+        self.arguments[base] = None
+        for part in s.parts:
+            buffer = self.layout.table[part]
+            stop = start + buffer.shape[0]
+            source = self.view(part, [*self.at(buffer), self.b] if buffer.lead else [])
+            rows = self.layout.rows(start, stop, out.shape[0])
+            lines.append(f"{INDENT}{self.argument(base)}[{lead}, {rows}] = {source}")
+            start = stop
+        return lines
+
+    # -- pointwise --------------------------------------------------------------------------------
+
+    def pointwise(self, statements: tuple[Statement, ...]) -> list[str]:
+        """One loop over the batch slice and the elements of a sample for a group of statements."""
+        writer = _Elements(self, [s for s in statements if isinstance(s, Pointwise)])
+        return writer.lines()
+
+    def constants(self) -> list[str]:
+        """Typed numbers, because a Python number would promote float32 to float64."""
+        return ["one = real(1)", "zero = real(0)"]
+
+    # -- passes -----------------------------------------------------------------------------------
+
+    def lines(self) -> list[str]:
+        """The body of the compiled function."""
+        made: list[str] = []
+        before = self.body("before")
+        if before:
+            made += [f"for {self.t} in range(T):", *indented(before)]
+        start = self.start_of_carries()
+        inside = [*self.body("loop"), *self.hand_back()]
+        steps = "range(T - 1, -1, -1)" if self.through.loop.backwards else "range(T)"
+        if inside:
+            made += [*start, f"for {self.t} in {steps}:", *indented(inside)]
+        return made + self.after()
+
+    def start_of_carries(self) -> list[str]:
+        return []
+
+    def hand_back(self) -> list[str]:
+        """Copies of what the next step takes, where it does not lie in place."""
+        if not self.through.loop.backwards:
+            return []
+        lines = []
+        for carry in self.through.loop.carries:
+            if self.layout.root(carry.there).name != self.layout.root(carry.here).name:
+                lines.append(f"{self.rows(carry.here)}[...] = {self.rows(carry.there)}")
+        return lines
+
+    def after(self) -> list[str]:
+        """Statements after the loop: step by step, but weight gradients as one product."""
+        made: list[str] = []
+        for group in self.groups["after"]:
+            statements = tuple(s for s in group.statements if self.compiled(s))
+            if not statements:
+                continue
+            comments = [f"# {source}" for source in group.sources]
+            first = statements[0]
+            if isinstance(first, Contraction) and self.is_outer(first):
+                text = [*comments, self.outer(first)]
+            else:
+                text = self.group(Group(group.title, group.sources, statements))
+                text = [*comments, f"for {self.t} in range(T):", *indented(text)]
+            if first in self.layout.optional:
+                text = ["if input_gradients:", *indented(text)]
+            made += text
+        return made
+
+
+class _Elements:
+    """The loop of one group of pointwise statements."""
+
+    def __init__(self, writer: NumbaWriter, statements: list[Pointwise]) -> None:
+        self.writer = writer
+        self.layout = writer.layout
+        self.statements = statements
+        self.shape = self.layout.table[statements[0].out].shape
+        self.index = writer.indices[: len(self.shape)]
+        self.before: list[str] = []  # once per sample: rows and scalars
+        self.inside: list[str] = []  # once per element
+        self.rows: dict[tuple[object, ...], str] = {}
+        self.known: dict[str, str] = {}  # array -> local variable with its element
+        self.taken = set(self.layout.taken)
+
+    def lines(self) -> list[str]:
+        for statement in self.statements:
+            self.statement(statement)
+        depth = 1
+        lines = [f"for {self.writer.b} in range(lo, hi):"]
+        if len(self.shape) <= 1:
+            lines += indented(self.before)
+            for index, size in zip(self.index, self.shape, strict=True):
+                lines.append(f"{INDENT * depth}for {index} in range({self.layout.size(size)}):")
+                depth += 1
+        else:
+            for index, size in zip(self.index[:-1], self.shape[:-1], strict=True):
+                lines.append(f"{INDENT * depth}for {index} in range({self.layout.size(size)}):")
+                depth += 1
+            lines += indented(self.before, depth)
+            lines.append(f"{INDENT * depth}for {self.index[-1]} in range({self.layout.size(self.shape[-1])}):")
+            depth += 1
+        return lines + indented(self.inside, depth)
+
+    def fresh(self, name: str) -> str:
+        made = unique_name(name, self.taken)
+        self.taken.add(made)
+        return made
+
+    def statement(self, s: Pointwise) -> None:
+        for name in s.reads:
+            self.load(name)
+        if s.update and s.out not in self.known:
+            self.load(s.out)
+        dialect = Dialect(
+            lambda name: self.known[name],
+            number=_typed,
+            functions=FUNCTIONS,
+            choose="({1} if {0} else {2})",
+            logic=("and", "or", "not "),
+            axis=lambda name: self.layout.axis_names[name],
+        )
+        right = ExpressionPrinter(dialect, dict(self.writer.plan.roles)).text(s.expr)
+        buffer = self.layout.table[s.out]
+        if s.update:
+            self.inside.append(f"{self.known[s.out]} += {right}")
+        else:
+            if s.out not in self.known:
+                self.known[s.out] = self.fresh(f"{s.out}_{''.join(self.index) or 'b'}")
+            self.inside.append(f"{self.known[s.out]} = {right}")
+        if s.out not in self.writer.elements:
+            self.inside.append(f"{self.target(buffer)} = {self.known[s.out]}")
+
+    def load(self, name: str) -> None:
+        """Make the element of an array a local variable."""
+        if name in self.known:
+            return
+        buffer = self.layout.table[name]
+        suffix = "".join(self.index) if buffer.shape else "b" if buffer.lead else "0"
+        local = self.fresh(f"{name}_{suffix}")
+        self.known[name] = local
+        if buffer.shape:
+            self.inside.append(f"{local} = {self.target(buffer)}")
+        else:
+            self.before.append(f"{local} = {self.writer.element_at(name, [])}")
+
+    def target(self, buffer: Buffer) -> str:
+        """The text of the current element in memory."""
+        if not buffer.shape:
+            return self.writer.element_at(buffer.name, [])
+        base, shift, ranges = self.writer.place(buffer)
+        key = (base, shift, tuple(ranges))
+        if key not in self.rows:
+            row = self.fresh(f"{buffer.name}_row")
+            lead = [*self.writer.at(buffer), *([self.writer.b] if "B" in buffer.lead else [])]
+            self.writer.arguments[base] = None
+            outer = self.index[:-1]
+            offsets = dict.fromkeys(range(len(self.shape)), Integer(0))
+            for axis, start, _ in ranges:
+                offsets[axis] += start
+            outer_text = [
+                f"{self.layout.size(offsets[i])} + {text}" if offsets[i] != 0 else text
+                for i, text in enumerate(outer)
+            ]
+            slices = self.writer.sample_slices(buffer)
+            last = [slices[-1]] if slices and slices[-1] != ":" else []
+            index = [*lead, *outer_text, *last]
+            array = self.writer.argument(base)
+            self.before.append(f"{row} = {array}[{', '.join(index)}]" if index else f"{row} = {array}")
+            self.rows[key] = row
+        return f"{self.rows[key]}[{self.index[-1]}]"
+
+
+def _typed(text: str) -> str:
+    """A number in the kernel's own type."""
+    if text == "1":
+        return "one"
+    if text == "0":
+        return "zero"
+    return f"real({text})"
+
+

@@ -1,0 +1,189 @@
+"""What the Numba target puts into its template."""
+
+import hashlib
+
+from sympy import Expr, Poly
+
+from symrnn.emission.interface import Field
+from symrnn.emission.layout import Layout
+from symrnn.emission.numba_code import NumbaWriter
+from symrnn.emission.numpy_code import NumpyWriter
+from symrnn.emission.numpy_module import (
+    final_states,
+    gradient_results,
+    numpy_prepared,
+    prepare_lines,
+    prepared_arrays,
+    unpack,
+)
+from symrnn.planning.cost import moving_operations
+from symrnn.planning.ir import Buffer, Pass
+
+
+def forward_writer(layout: Layout) -> tuple[NumbaWriter, list[str]]:
+    """The writer of the forward pass, and its lines."""
+    writer = NumbaWriter(layout, layout.plan.forward, ("value",))
+    return writer, writer.lines()
+
+
+def numba_prepared(layout: Layout) -> tuple[Field, ...]:
+    """The fields of `Prepared`: prepared arrays and the forward pass's panels."""
+    writer, _ = forward_writer(layout)
+    panels = tuple(Field(name, f"{matrix}, packed") for (matrix, _), name in writer.panels.items())
+    return (*numpy_prepared(layout), *panels)
+
+
+def panel_lines(writer: NumbaWriter, layout: Layout) -> list[str]:
+    """Lines that pack the matrices of a pass."""
+    text = NumpyWriter(layout)
+    lines = []
+    for (matrix, transposed), name in writer.panels.items():
+        array = text.static_text(layout.table[matrix])
+        lines.append(f"{name} = _panels(_plain({array}){'.T' if transposed else ''})")
+    return lines
+
+
+def numba_prepare_lines(layout: Layout, writer: NumbaWriter) -> tuple[str, ...]:
+    """The lines that compute what depends on parameters alone, panels included."""
+    lines = list(prepare_lines(layout))
+    packing = panel_lines(writer, layout)
+    if packing and not lines:
+        names = [*layout.plan.parameters, *layout.plan.constants]
+        sizes = [layout.axis_names[axis.name] for axis in layout.parameter_axes()]
+        lines = [*unpack(names, "parameters"), *unpack(sizes, "sizes")]
+    return (*lines, *packing)
+
+
+def arguments(writer: NumbaWriter, layout: Layout) -> tuple[list[str], list[Buffer]]:
+    """What a compiled pass takes: sizes and panels by name, and arrays."""
+    arrays = [b for b in layout.plan.buffers if b.name in writer.arguments]
+    sizes = [layout.axis_names[axis.name] for axis in layout.plan.axes]
+    return [*sizes, *writer.panels.values()], arrays
+
+
+def is_partial(buffer: Buffer) -> bool:
+    """Whether every thread adds to a copy of its own."""
+    return buffer.kind == "gradient" and not buffer.lead
+
+
+def work(through: Pass, layout: Layout) -> str:
+    """The number of operations of a pass, as text."""
+    statements = [s for block in through.blocks for s in block.statements]
+    per_row = moving_operations(statements, layout.table)
+    return f"T * B * ({polynomial(per_row, layout)})"
+
+
+def polynomial(expr: Expr, layout: Layout) -> str:
+    """A polynomial in axes as Python text."""
+    axes = [axis for axis in layout.plan.axes if expr.has(axis)]
+    if not axes:
+        return str(expr)
+    terms = []
+    for powers, coefficient in Poly(expr, *axes).terms():
+        factors = [str(coefficient)] if coefficient != 1 or not any(powers) else []
+        for axis, power in zip(axes, powers, strict=True):
+            factors += [layout.axis_names[axis.name]] * power
+        terms.append(" * ".join(factors))
+    return " + ".join(terms)
+
+
+def allocation(buffer: Buffer, layout: Layout) -> str:
+    """The line that allocates an array of a pass."""
+    return f"{buffer.name} = np.empty({layout.shape(buffer)}, dtype)"
+
+
+def shared_head(layout: Layout, names: set[str]) -> list[str]:
+    """Lines that bind parameters and prepared arrays."""
+    plan = layout.plan
+    shared = [*plan.parameters, *plan.constants]
+    lines = unpack(shared, "prepared.parameters")
+    lines += [f"{name} = _plain({name})" for name in shared if name in names]
+    for buffer in prepared_arrays(layout):
+        lines.append(f"{buffer.name} = prepared.{buffer.name}")
+    return lines
+
+
+def numba_context(layout: Layout) -> dict[str, object]:
+    """The values of the names that only the Numba template has."""
+    forward, forward_lines = forward_writer(layout)
+    context = {
+        **_forward_context(layout, forward, forward_lines),
+        **_backward_context(layout),
+        **gradient_results(layout),
+    }
+    fingerprint = hashlib.sha256(repr(sorted(context.items())).encode()).hexdigest()[:12]
+    return {**context, "home": f"symrnn_{layout.plan.name}_{fingerprint}"}
+
+
+def _top(layout: Layout, time_of: str) -> list[str]:
+    return [f"T = {time_of}.shape[0]", f"real = {time_of}.dtype.type", "one, zero = real(1), real(0)"]
+
+
+def _forward_context(layout: Layout, writer: NumbaWriter, lines: list[str]) -> dict[str, object]:
+    plan = layout.plan
+    first = plan.inputs[0]
+    writer.arguments[first] = None
+    names, arrays = arguments(writer, layout)
+    memory = writer.memory()
+    initial = [layout.initial_of(state) for state in plan.states]
+    head = shared_head(layout, set(writer.arguments))
+    head += [f"{name} = prepared.{name}" for name in writer.panels.values()]
+    head += unpack(list(plan.inputs), "inputs")
+    head += [f"{name} = _plain({name})" for name in plan.inputs]
+    head += [f"T, B = {first}.shape[:2]", *unpack(initial, "state")]
+    head += [allocation(buffer, layout) for buffer in memory]
+    head += [f"{c.here}[0] = {c.initial}" for c in plan.forward.loop.carries]
+    text = NumpyWriter(layout)
+    saved = [b.name for b in layout.saved_memory()]
+    parts = text.part_of_output()
+    return {
+        "prepare_lines": numba_prepare_lines(layout, writer),
+        "forward_arguments": ", ".join(["part", "lo", "hi", *names, *(b.name for b in arrays)]),
+        "forward_call": ", ".join([*names, *(b.name for b in arrays)]),
+        "forward_lines": tuple([*_top(layout, first), *lines]),
+        "forward_head": tuple(head),
+        "forward_work": work(plan.forward, layout),
+        "output_name": parts,
+        "final_states": final_states(layout),
+        "saved_names": f"{saved[0]}," if len(saved) == 1 else ", ".join(saved),
+    }
+
+
+def _backward_context(layout: Layout) -> dict[str, object]:
+    plan = layout.plan
+    writer = NumbaWriter(layout, plan.backward, ("adjoint", "gradient"))
+    lines = writer.lines()
+    cotangent = plan.output_cotangent
+    writer.arguments[cotangent] = None
+    names, arrays = arguments(writer, layout)
+    memory = [b for b in writer.memory() if not is_partial(b)]
+    partial = [b for b in arrays if is_partial(b)]
+    saved = [b.name for b in layout.saved_memory()]
+    finals = [c.initial for c in plan.backward.loop.carries]
+    used = set(writer.arguments)
+    head = shared_head(layout, used)
+    head += unpack(list(plan.inputs), "tape.inputs")
+    head += [f"{name} = _plain({name})" for name in plan.inputs if name in used]
+    head += unpack(saved, "tape.saved")
+    head += [f"{cotangent} = _plain(d_outputs)", f"T, B = {cotangent}.shape[:2]", *unpack(finals, "d_state")]
+    head += panel_lines(writer, layout)
+    head += [allocation(buffer, layout) for buffer in memory]
+    head += [f"{c.here}[...] = {c.initial}" for c in plan.backward.loop.carries]
+    shapes = {b.name: layout.shape(b).strip("()").rstrip(",") for b in partial}
+    gradients = [
+        f"{b.name}_parts = np.zeros((parts, {shapes[b.name]}), dtype)".replace(", )", ",)") for b in partial
+    ]
+    own = [f"{b.name} = {b.name}_parts[part]" for b in partial]
+    taken = [f"{b.name}_parts" if is_partial(b) else b.name for b in arrays]
+    finish = [f"{b.name} = {b.name}_parts.sum(axis=0)" for b in partial]
+    text = NumpyWriter(layout)
+    finish += text.once_after_loop({b.name for b in partial})
+    return {
+        "backward_arguments": ", ".join(["part", "lo", "hi", "input_gradients", *names, *taken]),
+        "backward_call": ", ".join(["input_gradients", *names, *taken]),
+        "backward_lines": tuple([*_top(layout, cotangent), *own, *lines]),
+        "backward_head": tuple(head),
+        "backward_work": work(plan.backward, layout),
+        "gradient_memory": tuple(gradients),
+        "finish_lines": tuple(finish),
+    }

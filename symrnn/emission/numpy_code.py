@@ -1,0 +1,308 @@
+"""A plan as NumPy statements: readable expressions, one line each, a Python loop over time."""
+
+from symrnn.declaration.operations import (
+    PointwiseFunction,
+    absolute,
+    exp,
+    expm1,
+    log,
+    maximum,
+    minimum,
+    power,
+    reciprocal,
+    relu,
+    sigmoid,
+    sign,
+    softplus,
+    sqrt,
+    stop_gradient,
+    tanh,
+)
+from symrnn.emission.expressions import Dialect, ExpressionPrinter
+from symrnn.emission.layout import Layout
+from symrnn.errors import EmissionError
+from symrnn.planning.ir import Block, Buffer, Contraction, Fill, Pass, Pointwise, Stack, Statement
+
+FUNCTIONS: dict[type[PointwiseFunction], str] = {
+    sigmoid: "_sigmoid",
+    tanh: "np.tanh",
+    relu: "_relu",
+    exp: "np.exp",
+    log: "np.log",
+    softplus: "_softplus",
+    sqrt: "np.sqrt",
+    absolute: "np.abs",
+    reciprocal: "(1 / {})",
+    power: "({} ** {})",
+    maximum: "np.maximum",
+    minimum: "np.minimum",
+    stop_gradient: "{}",
+    sign: "np.sign",
+    expm1: "np.expm1",
+}
+INDENT = "    "
+
+
+class NumpyWriter:
+    """Writes the statements of a plan; every method gives lines without a base indent."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.plan = layout.plan
+        self.t = layout.fresh("t")
+
+    # -- names of arrays ------------------------------------------------------------------------
+
+    def is_local(self, buffer: Buffer) -> bool:
+        """Whether the array lives for one step, as a local variable."""
+        root = self.layout.root(buffer.name)
+        return root.lead == "B" and not self.layout.is_base(root.name) and root.kind in ("value", "adjoint")
+
+    def access(self, name: str, looping: bool) -> str:
+        """The text that reads or writes the array `name`."""
+        buffer = self.layout.table[name]
+        if self.is_local(buffer):
+            return name
+        if "T" not in buffer.lead:
+            return self.static_text(buffer)
+        base, shift, extended = self.time_base(buffer)
+        if looping:
+            return f"{base}[{self.t} + {shift}]" if shift else f"{base}[{self.t}]"
+        if not extended:
+            return base
+        return f"{base}[{shift}:]" if shift else f"{base}[:-1]"
+
+    def time_base(self, buffer: Buffer) -> tuple[str, int, bool]:
+        """The variable, the shift in time and whether it has a step more than T."""
+        window = buffer.window
+        if window is not None and window.shift:
+            base, shift, extended = self.time_base(self.layout.table[window.base])
+            return base, shift + window.shift, extended
+        return buffer.name, 0, buffer.extended
+
+    def static_text(self, buffer: Buffer) -> str:
+        window = buffer.window
+        if window is None or buffer.lead:
+            return buffer.name
+        assert window.start is not None
+        assert window.stop is not None
+        base = self.layout.table[window.base]
+        rows = self.layout.rows(window.start, window.stop, base.shape[window.axis])
+        return f"{self.static_text(base)}[{', '.join([':'] * window.axis + [rows])}]"
+
+    # -- expressions ------------------------------------------------------------------------------
+
+    def expression(self, statement: Pointwise, looping: bool) -> str:
+        """The right side of a pointwise statement."""
+        out = self.layout.table[statement.out]
+
+        def array(name: str) -> str:
+            buffer = self.layout.table[name]
+            text = self.access(name, looping)
+            if out.shape and not buffer.shape and buffer.lead:
+                lead = len(buffer.lead) - (looping and "T" in buffer.lead)
+                return f"{text}[{', '.join([':'] * lead + ['None'] * len(out.shape))}]"
+            return text
+
+        dialect = Dialect(
+            array,
+            number=str,
+            functions=FUNCTIONS,
+            choose="np.where({}, {}, {})",
+            logic=("&", "|", "~"),
+            axis=lambda name: self.layout.axis_names[name],
+        )
+        return ExpressionPrinter(dialect, dict(self.plan.roles)).text(statement.expr)
+
+    def covers(self, statement: Pointwise) -> bool:
+        """Whether the expression has the shape of the result without being repeated."""
+        out = self.layout.table[statement.out]
+        reads = [self.layout.table[name] for name in statement.reads]
+        shape = not out.shape or any(b.shape for b in reads)
+        return shape and (not out.lead or any(b.lead for b in reads))
+
+    # -- statements -------------------------------------------------------------------------------
+
+    def contraction(self, s: Contraction, looping: bool) -> str:
+        """The right side of a contraction."""
+        texts = [self.access(name, looping) for name in s.operands]
+        if s.spec in ("ij,Bj->Bi", "ij,TBj->TBi"):
+            return f"{texts[1]} @ {texts[0]}.T"
+        if s.spec in ("Bi,ij->Bj", "TBi,ij->TBj"):
+            return f"{texts[0]} @ {texts[1]}"
+        if s.spec == "Bi,Bj->ij":
+            return f"{texts[0]}.T @ {texts[1]}"
+        if s.spec == "TBi,TBj->ij":
+            return f"np.tensordot({texts[0]}, {texts[1]}, ((0, 1), (0, 1)))"
+        if s.spec == "TBi->i":
+            return f"{texts[0]}.sum(axis=(0, 1))"
+        if s.spec == "ij,j->i":
+            return f"{texts[0]} @ {texts[1]}"
+        if s.spec == "ij->ji":
+            return f"{texts[0]}.T"
+        return f'np.einsum("{s.spec}", {", ".join(texts)})'
+
+    def right_side(self, statement: Statement, looping: bool) -> str:
+        if isinstance(statement, Contraction):
+            return self.contraction(statement, looping)
+        if isinstance(statement, Pointwise):
+            return self.expression(statement, looping)
+        buffer = self.layout.table[statement.out]
+        if isinstance(statement, Stack):
+            lead = len(buffer.lead) - (looping and "T" in buffer.lead)
+            parts = ", ".join(self.access(part, looping) for part in statement.parts)
+            return f"np.concatenate([{parts}], axis={lead})" if lead else f"np.concatenate([{parts}])"
+        if isinstance(statement, Fill):
+            maker = {
+                "zeros": "np.zeros({}, dtype)",
+                "ones": "np.ones({}, dtype)",
+                "identity": "np.eye({}, dtype=dtype)",
+            }
+            shape = self.layout.shape(buffer)
+            inside = self.layout.size(buffer.shape[0]) if statement.what == "identity" else shape
+            return maker[statement.what].format(inside)
+        raise EmissionError(f"The NumPy target cannot write {type(statement).__name__}.")
+
+    def binds(self, buffer: Buffer) -> bool:
+        """Whether the first statement of an array makes a new variable instead of filling memory."""
+        if buffer.lead:
+            return self.is_local(buffer)
+        return buffer.window is None and not self.filled_by_parts(buffer)
+
+    def statement(self, statement: Statement, looping: bool) -> list[str]:
+        """The lines of one statement."""
+        buffer = self.layout.table[statement.out]
+        right = self.right_side(statement, looping)
+        target = self.access(statement.out, looping)
+        if statement.update:
+            if buffer.shape or buffer.lead:
+                return [f"{target} += {right}"]
+            return [f"{target} = {target} + {right}"]  # a scalar: NumPy's are immutable
+        if not self.binds(buffer):
+            ranked = len(buffer.shape) + len(buffer.lead) - (looping and "T" in buffer.lead)
+            whole = target if target.endswith("]") else f"{target}[{'...' if ranked != 1 else ':'}]"
+            return [f"{whole} = {right}"]
+        if isinstance(statement, Pointwise):
+            if not self.covers(statement):
+                shape = self.layout.shape(buffer)
+                return [f"{target} = np.empty({shape}, dtype)", f"{target}[...] = {right}"]
+            if statement.expr.is_Symbol:
+                right = f"{right}.copy()"
+        return [f"{target} = {right}"]
+
+    def blocks(self, blocks: tuple[Block, ...], looping: bool) -> list[str]:
+        """The lines of blocks, each under its equations."""
+        lines: list[str] = []
+        for block in blocks:
+            needed = [s for s in block.statements if s not in self.layout.optional]
+            extra = [s for s in block.statements if s in self.layout.optional]
+            comments = [f"# {source}" for source in block.sources]
+            body = [line for s in needed for line in self.statement(s, looping)]
+            if body:
+                lines += [*comments, *body]
+            if extra:
+                lines += ["if input_gradients:"]
+                lines += [f"{INDENT}{line}" for line in comments if not body]
+                lines += [f"{INDENT}{line}" for s in extra for line in self.statement(s, looping)]
+        return lines
+
+    # -- memory -----------------------------------------------------------------------------------
+
+    def allocations(self, kinds: tuple[str, ...]) -> list[str]:
+        """Lines that allocate what must exist before it is filled, and name its parts."""
+        lines = []
+        for buffer in self.layout.kinds(*kinds):
+            if not self.is_local(buffer) and not self.binds(buffer):
+                lines.append(f"{buffer.name} = np.empty({self.layout.shape(buffer)}, dtype)")
+        for buffer in self.plan.buffers:
+            window = buffer.window
+            if window is None or not buffer.lead or window.shift or buffer.kind not in kinds:
+                continue
+            if self.is_local(buffer):
+                continue
+            lines.append(self.part(buffer))
+        return lines
+
+    def filled_by_parts(self, buffer: Buffer) -> bool:
+        """Whether statements write ranges of an array and never the whole."""
+        outs = {s.out for block in self.plan.blocks for s in block.statements}
+        return buffer.name not in outs and self.layout.is_base(buffer.name)
+
+    def part(self, buffer: Buffer) -> str:
+        window = buffer.window
+        assert window is not None
+        if window.start is None or window.stop is None:
+            return f"{buffer.name} = {window.base}  # in its place"
+        base = self.layout.table[window.base]
+        rows = self.layout.rows(window.start, window.stop, base.shape[window.axis])
+        index = ", ".join([":"] * (len(buffer.lead) + window.axis) + [rows])
+        return f"{buffer.name} = {window.base}[{index}]"
+
+    def saved_parts(self) -> list[str]:
+        """Lines that name the ranges of saved memory that the backward pass reads."""
+        lines = []
+        for name, _ in self.plan.saved:
+            buffer = self.layout.table[name]
+            if buffer.window is not None and not buffer.window.shift:
+                lines.append(self.part(buffer).partition("  #")[0])
+        return lines
+
+    def part_of_output(self) -> str:
+        """The output (T, B, ...) as a view of the memory that holds it."""
+        buffer = self.layout.table[self.plan.output]
+        base = self.layout.root(buffer.name)
+        if buffer.window is None or base.extended:
+            return self.access(buffer.name, looping=False)
+        if buffer.window.whole:
+            return buffer.window.base
+        return self.part(buffer).partition(" = ")[2]
+
+    def once_after_loop(self, made: set[str]) -> list[str]:
+        """Lines after the backward loop that touch no sample: cutting up packed gradients, finishing.
+
+        `made` are the gradients that compiled code has made already.
+        """
+        through, lines = self.plan.backward, []
+        for buffer in self.layout.kinds("gradient"):
+            if not buffer.lead and buffer.name not in made and not self.binds(buffer):
+                lines.append(f"{buffer.name} = np.empty({self.layout.shape(buffer)}, dtype)")
+        blocks = []
+        for block in (*through.before, *through.after, *self.plan.finish):
+            kept = tuple(
+                s
+                for s in block.statements
+                if not any(self.layout.table[n].lead for n in (s.out, *s.reads)) and not self.refill(s, made)
+            )
+            blocks.append(Block(block.title, kept, block.sources if block in self.plan.finish else ()))
+        return lines + self.blocks(tuple(blocks), looping=False)
+
+    def refill(self, statement: Statement, made: set[str]) -> bool:
+        """Whether a statement sets to zero what compiled code has added up from zero."""
+        return isinstance(statement, Fill) and statement.out in made
+
+    # -- passes -----------------------------------------------------------------------------------
+
+    def forward(self) -> list[str]:
+        """The body of the forward pass."""
+        lines = self.allocations(("value",))
+        for carry in self.plan.forward.loop.carries:
+            lines.append(f"{carry.here}[0] = {carry.initial}")
+        return lines + self.over_time(self.plan.forward, [])
+
+    def backward(self) -> list[str]:
+        """The body of the backward pass, up to the gradients."""
+        lines = self.allocations(("adjoint", "gradient"))
+        carries = self.plan.backward.loop.carries
+        lines += [f"{carry.here} = {carry.initial}.copy()" for carry in carries]
+        hand_back = [f"{carry.here} = {carry.there}" for carry in carries]
+        lines += self.over_time(self.plan.backward, hand_back)
+        finish = self.blocks(self.plan.finish, looping=False)
+        return [*lines, *finish]
+
+    def over_time(self, through: Pass, hand_back: list[str]) -> list[str]:
+        lines = self.blocks(through.before, looping=False)
+        inside = [*self.blocks(through.loop.blocks, looping=True), *hand_back]
+        steps = "reversed(range(T))" if through.loop.backwards else "range(T)"
+        if inside:
+            lines += [f"for {self.t} in {steps}:", *(f"{INDENT}{line}" for line in inside)]
+        return lines + self.blocks(through.after, looping=False)

@@ -1,0 +1,71 @@
+"""The array targets: one record each, and the function that emits a module for any of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from symrnn.emission.interface import Field, interface
+from symrnn.emission.layout import Layout
+from symrnn.emission.numba_module import numba_context, numba_prepared
+from symrnn.emission.numpy_module import numpy_context, numpy_prepared
+from symrnn.emission.templates import render
+from symrnn.errors import RequestError
+from symrnn.planning.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A language for kernels: its name, its template, and what it puts into the template.
+
+    `prepared` lists the arrays that `Prepared` keeps; `context` gives the texts that only this target has.
+    """
+
+    name: str
+    title: str
+    template: str
+    prepared: Callable[[Layout], tuple[Field, ...]]
+    context: Callable[[Layout], Mapping[str, object]]
+
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for target in (
+        Target("numpy", "NumPy", "numpy.py.jinja", numpy_prepared, numpy_context),
+        Target("numba", "Numba", "numba.py.jinja", numba_prepared, numba_context),
+    )
+}
+"""The targets by name."""
+
+
+def emit_module(plan: Plan, target: str, version: str) -> str:
+    """The source of a standalone module that computes `plan`.
+
+    Raises:
+        RequestError: there is no such target.
+        EmissionError: the plan holds something that the target cannot write.
+    """
+    if target not in TARGETS:
+        raise RequestError(f"There is no target {target!r}. Targets: {', '.join(TARGETS)}.")
+    chosen = TARGETS[target]
+    layout = Layout(plan)
+    shared = interface(layout, chosen.prepared(layout))
+    return render(
+        chosen.template,
+        {**shared, "docstring": docstring(layout, chosen, version), **chosen.context(layout)},
+    )
+
+
+def docstring(layout: Layout, target: Target, version: str) -> tuple[str, ...]:
+    """The lines of the module's docstring, the signature in it."""
+    plan, header = layout.plan, layout.plan.header
+    variant = f" ({header.variant})" if header.variant else ""
+    lines = [
+        f'"""{header.title}{variant}: forward and backward pass over a sequence, in {target.title}.',
+        "",
+        f"made by symrnn {version} from {plan.name} ({header.digest}), do not edit.",
+    ]
+    if header.source:
+        lines += ["", f"Source: {header.source}"]
+    lines += ["", "The step (a bare state is its value at t-1, .next the one at t):", ""]
+    lines += [f"    {equation}" for equation in header.equations]
+    lines += ["", f"The output is {header.output}. Arrays carry time T first, then the batch B."]
+    return (*(line.replace("\\", "\\\\") for line in lines), '"""')

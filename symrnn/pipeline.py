@@ -1,0 +1,50 @@
+"""The whole story: a cell's equations become a derivation, a plan, a kernel and a paper.
+
+    Cell --derive--> Derivation --plan--> Plan --emit--> source of a kernel
+                         |
+                         +--latex--> a LaTeX document
+
+Each verb takes its predecessor's result, or a `Cell`.
+"""
+
+from symrnn.declaration.cell import Cell
+from symrnn.derivation.derivation import Derivation
+from symrnn.derivation.reverse import derive
+from symrnn.emission.latex_document import latex_document
+from symrnn.emission.targets import emit_module
+from symrnn.planning.checker import check as check_plan
+from symrnn.planning.lowering import lower
+from symrnn.planning.passes import PASSES
+from symrnn.planning.plan import Plan
+from symrnn.version import __version__
+
+__all__ = ["derive", "emit", "latex", "plan"]
+
+
+def plan(source: Derivation | Cell) -> Plan:
+    """The plan of a derivation or a cell, after all passes, checked after each.
+
+    Raises:
+        DerivationError: an operation has no vector-Jacobian rule.
+    """
+    derivation = derive(source) if isinstance(source, Cell) else source
+    planned = check_plan(lower(derivation))
+    for improve in PASSES:
+        planned = check_plan(improve(planned))
+    return planned
+
+
+def emit(source: Plan | Derivation | Cell, target: str = "numba") -> str:
+    """The source of a standalone kernel module, for the target "numpy" or "numba".
+
+    Raises:
+        RequestError: there is no such target.
+    """
+    planned = source if isinstance(source, Plan) else plan(source)
+    return emit_module(planned, target, __version__)
+
+
+def latex(source: Derivation | Cell) -> str:
+    """The LaTeX document of a derivation."""
+    derivation = derive(source) if isinstance(source, Cell) else source
+    return latex_document(derivation)

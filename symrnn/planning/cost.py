@@ -1,0 +1,42 @@
+"""What a plan costs: floating-point operations of its products and bytes of what it saves."""
+
+from sympy import Expr, Integer
+
+from symrnn.planning.ir import Buffer, Contraction, Pointwise, Statement, size_of
+from symrnn.planning.plan import Plan
+
+
+def operations(statement: Statement, table: dict[str, Buffer]) -> Expr:
+    """Multiplications and additions of a statement per sample and step, a function call counted as one."""
+    if isinstance(statement, Contraction):
+        sizes: dict[str, Expr] = {}
+        for name, letters in zip(statement.operands, statement.inputs, strict=True):
+            sample = letters.replace("T", "").replace("B", "")
+            sizes.update(zip(sample, table[name].shape, strict=True))
+        total: Expr = Integer(1)
+        for size in sizes.values():
+            total = total * size
+        return 2 * total if len(statement.operands) > 1 else total
+    if isinstance(statement, Pointwise):
+        count = statement.expr.count_ops() + statement.update
+        return Integer(count) * size_of(table[statement.out].shape)
+    return Integer(0)
+
+
+def moving_operations(statements: list[Statement], table: dict[str, Buffer]) -> Expr:
+    """Operations per sample and step of the statements that touch samples."""
+    total: Expr = Integer(0)
+    for statement in statements:
+        if any(table[name].lead for name in (statement.out, *statement.reads)):
+            total += operations(statement, table)
+    return total.expand()
+
+
+def saved_elements(plan: Plan) -> Expr:
+    """Elements per sample and step of the memory that the forward pass keeps."""
+    roots = {plan.root(name).name for name, _ in plan.saved}
+    total: Expr = Integer(0)
+    for buffer in plan.buffers:
+        if buffer.name in roots:
+            total += size_of(buffer.shape)
+    return total.expand()
