@@ -21,7 +21,7 @@ from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import escaped, latex_document
 from symrnn.emission.latex_layout import is_sum, split_formula, width
 from symrnn.emission.latex_printer import Notation, Printer
-from symrnn.emission.reading_order import ordered_factors, ordered_terms, reading_roles
+from symrnn.declaration.reading_order import ordered_factors, ordered_terms, reading_roles
 from symrnn.errors import EmissionError
 from symrnn.zoo import CELLS
 

@@ -8,6 +8,7 @@ from sympy.logic.boolalg import Boolean, BooleanAtom
 
 from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text
 from symrnn.declaration.normal_form import Definition, Equation, normalize
+from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
     Constant,
     Input,
@@ -18,6 +19,7 @@ from symrnn.declaration.quantities import (
     Value,
     check_identifier,
 )
+from symrnn.declaration.reading_order import reading_roles
 from symrnn.declaration.resolution import Resolved, Resolver
 from symrnn.errors import DeclarationError
 
@@ -117,8 +119,13 @@ class Cell:
         """The shape per sample of the output."""
         return self.shape_of(self.output)
 
+    def text(self, line: Equation | Definition) -> str:
+        """An equation or a definition as a line of text, its terms in reading order."""
+        left, right = (line.target, line.rhs) if isinstance(line, Equation) else (line.symbol, line.expr)
+        return f"{left} = {plain_text(right, reading_roles(self))}"
+
     def __str__(self) -> str:
-        lines = [f"cell {self.name}", *(f"  {equation}" for equation in self.equations)]
+        lines = [f"cell {self.name}", *(f"  {self.text(equation)}" for equation in self.equations)]
         return "\n".join([*lines, f"  output {self.output}"])
 
 

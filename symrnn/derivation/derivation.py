@@ -7,7 +7,9 @@ from sympy import Add, Expr
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Definition
+from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import Quantity, State
+from symrnn.declaration.reading_order import NO_ROLES, Roles, reading_roles
 
 
 class Adjoint(Quantity):
@@ -82,13 +84,17 @@ class AdjointEquation:
         """The sum of the terms; zero where nothing depends on the quantity."""
         return Add(*(term.expr for term in self.terms))
 
-    def __str__(self) -> str:
+    def text(self, roles: Roles) -> str:
+        """The equation as a line of text, its terms in reading order."""
         moving = [term for term in self.terms if term.definition is None or not term.definition.static]
         if not self.static or not moving:
-            return f"{self.symbol} = {self.expr}"
+            return f"{self.symbol} = {plain_text(self.expr, roles)}"
         fixed = Add(*(term.expr for term in self.terms if term not in moving))
-        summed = f"sum over t of ({Add(*(term.expr for term in moving))})"
-        return f"{self.symbol} = {summed}" + (f" + {fixed}" if fixed != 0 else "")
+        summed = f"sum over t of {plain_text(Add(*(term.expr for term in moving)), roles)}"
+        return f"{self.symbol} = {summed}" + (f" + {plain_text(fixed, roles)}" if fixed != 0 else "")
+
+    def __str__(self) -> str:
+        return self.text(NO_ROLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,8 @@ class Derivation:
         raise KeyError(str(quantity))
 
     def __str__(self) -> str:
+        roles = reading_roles(self.cell)
         lines = [f"backpropagation through time of {self.cell.name}", "  at every step, t = T ... 1:"]
-        lines += [f"    {equation}" for equation in self.step]
-        lines += ["  for the parameters:", *(f"    {equation}" for equation in self.static)]
+        lines += [f"    {equation.text(roles)}" for equation in self.step]
+        lines += ["  for the parameters:", *(f"    {equation.text(roles)}" for equation in self.static)]
         return "\n".join(lines)

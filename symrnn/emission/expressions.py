@@ -14,7 +14,7 @@ from sympy.core.relational import Relational
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.operations import PointwiseFunction, where
-from symrnn.emission.reading_order import Roles, ordered_factors, ordered_terms
+from symrnn.declaration.reading_order import Roles, ordered_factors, ordered_terms
 from symrnn.errors import EmissionError
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # binding strength, weakest first

@@ -8,6 +8,7 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.digest import cell_digest
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.quantities import Quantity
+from symrnn.declaration.reading_order import reading_roles
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.jacobian import step_jacobian
 from symrnn.emission.latex_jacobian import jacobian_text
@@ -15,7 +16,6 @@ from symrnn.emission.latex_layout import indents, is_sum, split_formula, width
 from symrnn.emission.latex_printer import Notation, Printer, bracketed, joined
 from symrnn.emission.latex_reading import ColumnBlock, Contribution, PrintedAdjoint, Reading, read
 from symrnn.emission.latex_words import conventions, reason, sentence_list, symbol_rows
-from symrnn.emission.reading_order import reading_roles
 from symrnn.emission.templates import render
 from symrnn.version import __version__
 

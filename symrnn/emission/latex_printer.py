@@ -27,10 +27,10 @@ from symrnn.declaration.operations import (
     where,
 )
 from symrnn.declaration.quantities import Constant, Parameter, Quantity, State, Value
+from symrnn.declaration.reading_order import Roles, ordered_factors, ordered_terms
 from symrnn.declaration.resolution import is_coefficient
 from symrnn.derivation.derivation import Adjoint, LaterAdjoint, OutputAdjoint
 from symrnn.emission.latex_contractions import ContractionPrinter
-from symrnn.emission.reading_order import Roles, ordered_factors, ordered_terms
 from symrnn.errors import EmissionError
 
 NOW, BEFORE = r"\langle t\rangle", r"\langle t-1\rangle"

@@ -7,6 +7,7 @@ two views of it would keep the compiler from using vector instructions.
 
 from sympy import Expr, Integer
 
+from symrnn.declaration.normal_form import unique_name
 from symrnn.declaration.operations import (
     PointwiseFunction,
     absolute,
@@ -25,12 +26,10 @@ from symrnn.declaration.operations import (
     stop_gradient,
     tanh,
 )
-from symrnn.declaration.normal_form import unique_name
 from symrnn.emission.expressions import Dialect, ExpressionPrinter
 from symrnn.emission.layout import Group, Layout, fused
 from symrnn.errors import EmissionError
 from symrnn.planning.ir import (
-    Block,
     Buffer,
     Contraction,
     Fill,
@@ -38,8 +37,6 @@ from symrnn.planning.ir import (
     Pointwise,
     Stack,
     Statement,
-    Window,
-    array_symbol,
 )
 
 FUNCTIONS: dict[type[PointwiseFunction], str] = {

@@ -13,7 +13,8 @@ from symrnn.declaration.digest import cell_digest
 from symrnn.declaration.normal_form import Definition
 from symrnn.declaration.operations import Contract, Operation, Slice, concatenate, identity, ones, sigmoid
 from symrnn.declaration.quantities import NextState, Part, Quantity
-from symrnn.derivation.derivation import Adjoint, AdjointEquation, Derivation, Term
+from symrnn.declaration.reading_order import reading_roles
+from symrnn.derivation.derivation import Adjoint, AdjointEquation, Derivation
 from symrnn.errors import PlanError
 from symrnn.planning.ir import (
     Block,
@@ -152,10 +153,21 @@ class _Lowering:
             variant=cell.variant,
             source=cell.source,
             digest=cell_digest(cell),
-            equations=tuple(str(equation) for equation in cell.equations),
+            equations=tuple(cell.text(equation) for equation in cell.equations),
             output=str(cell.output),
             fresh=tuple(fresh),
         )
+
+    def reasons(self, equation: AdjointEquation) -> tuple[str, ...]:
+        """A derived equation with what it follows from; pointwise ones show themselves in the code."""
+        roles = reading_roles(self.cell)
+        origins = [self.cell.text(term.definition) for term in equation.terms if term.definition is not None]
+        origins += ["what step t + 1 hands back" for term in equation.terms if term.rule == "later"]
+        origins += ["the output's cotangent" for term in equation.terms if term.rule == "output"]
+        told = "; ".join(dict.fromkeys(origins)) or "nothing"
+        if equation.static or equation.expr.atoms(Contract, Slice):
+            return (equation.text(roles), f"    from {told}")
+        return (f"{equation.symbol} from {told}",)
 
     # -- forward ------------------------------------------------------------------------------
 
@@ -169,7 +181,7 @@ class _Lowering:
         for number, statements in blocks.items():
             equation = self.cell.equations[number - 1]
             title = self.array_of[equation.target]
-            made.append(Block(title, tuple(statements), (f"({number}) {equation}",)))
+            made.append(Block(title, tuple(statements), (f"({number}) {self.cell.text(equation)}",)))
         return tuple(made)
 
     def is_inlined(self, definition: Definition) -> bool:
@@ -279,7 +291,7 @@ class _Lowering:
     def step_block(self, equation: AdjointEquation) -> Block:
         out = self.array_of[equation.symbol]
         statements = self.sum_of(out, [term.expr for term in equation.terms])
-        return Block(out, tuple(statements), tuple(_reasons(equation)))
+        return Block(out, tuple(statements), self.reasons(equation))
 
     def sum_of(self, out: str, terms: list[Expr], update: bool = False) -> list[Statement]:
         """Statements that make `out` the sum of derived terms: pointwise first, then products."""
@@ -328,9 +340,9 @@ class _Lowering:
         statements: list[Statement] = []
         for term in moving:
             statements += self.summed_over_batch(out, term.expr)
-        blocks = [Block(out, tuple(statements), tuple(_reasons(equation)))] if statements else []
+        blocks = [Block(out, tuple(statements), self.reasons(equation))] if statements else []
         ends = self.sum_of(out, [term.expr for term in fixed], update=True) if fixed else []
-        return blocks, [Block(out, tuple(ends), tuple(_reasons(equation)))] if ends else []
+        return blocks, [Block(out, tuple(ends), self.reasons(equation))] if ends else []
 
     def summed_over_batch(self, out: str, term: Expr) -> list[Statement]:
         """`out` += the sum over the batch of a term of one step."""
@@ -375,16 +387,6 @@ def _size_of_letter(
             if isinstance(operand, ones):
                 return operand.args[position]
     raise PlanError(f"the letter {letter} of {product.spec} belongs to no array")
-
-
-def _reasons(equation: AdjointEquation) -> list[str]:
-    return [str(equation), *(f"from {_origin(term)}" for term in equation.terms)]
-
-
-def _origin(term: Term) -> str:
-    if term.definition is None:
-        return "step t + 1" if term.rule == "later" else "the output's cotangent"
-    return str(term.definition)
 
 
 def _used(blocks: list[Block], buffers: dict[str, Buffer]) -> set[str]:

@@ -10,9 +10,9 @@ RESERVED = frozenset(
         *keyword.kwlist,
         *keyword.softkwlist,
         *dir(builtins),
-        *"T B t b lo hi np nb math threading sys os types njit parameters inputs state tape dtype real".split(),
-        *"forward backward predict prepare step init Inputs State Parameters Run Gradients Prepared".split(),
-        *"sigmoid tanh relu exp log softplus sqrt reciprocal maximum minimum where sign expm1 power".split(),
+        *["T", "B", "t", "b", "lo", "hi", "np", "nb", "math", "threading", "sys", "os", "types", "njit", "parameters", "inputs", "state", "tape", "dtype", "real"],
+        *["forward", "backward", "predict", "prepare", "step", "init", "Inputs", "State", "Parameters", "Run", "Gradients", "Prepared"],
+        *["sigmoid", "tanh", "relu", "exp", "log", "softplus", "sqrt", "reciprocal", "maximum", "minimum", "where", "sign", "expm1", "power"],
     }
 )
 """Names that emitted modules use themselves; an author's quantity of that name gets an underscore."""

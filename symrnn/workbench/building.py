@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from symrnn import __version__
 from symrnn.declaration.cell import Cell
 from symrnn.emission.targets import TARGETS
 from symrnn.errors import RequestError
 from symrnn.pipeline import derive, emit, latex, plan
+from symrnn.version import __version__
 from symrnn.workbench.check import check_module
 from symrnn.workbench.files import SIGNATURE, is_signed, make_folder, require_writable, write
 from symrnn.workbench.loading import load_source

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from symrnn import __version__
 from symrnn.emission.targets import TARGETS
 from symrnn.errors import RequestError, SymrnnError
 from symrnn.pipeline import derive, emit, latex, plan
+from symrnn.version import __version__
 from symrnn.workbench import building, terminal
 from symrnn.workbench.cells import find_cell
 from symrnn.workbench.check import check_module, dtype_name

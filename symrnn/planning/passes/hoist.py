@@ -153,9 +153,7 @@ def _drop_zero_fills(draft: Draft) -> None:
     in_loop = {draft.root(line.statement.out) for line in draft.regions["backward loop"]}
     for line in draft.regions["backward before"]:
         statement = line.statement
-        if not (isinstance(statement, Fill) and statement.what == "zeros" and statement.out not in in_loop):
-            kept.append(line)
-        elif not _covered(draft, statement):
+        if not (isinstance(statement, Fill) and statement.what == "zeros" and statement.out not in in_loop) or not _covered(draft, statement):
             kept.append(line)
         else:
             _define_first(draft, statement.out)

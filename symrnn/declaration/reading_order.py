@@ -12,14 +12,16 @@ part that is a contraction, a plain SymPy symbol), `roles`, a table from name to
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from sympy import Add, Expr, Mul, Pow, Symbol
 
 from symrnn.declaration.axes import Axis
-from symrnn.declaration.cell import Cell
 from symrnn.declaration.operations import Contract, Operation, Slice, concatenate, identity, ones, sigmoid
 from symrnn.declaration.quantities import Input, Quantity
+
+if TYPE_CHECKING:  # a cell prints itself in this order
+    from symrnn.declaration.cell import Cell
 
 Roles: TypeAlias = Mapping[str, str]
 Key: TypeAlias = tuple[int | str, ...]
@@ -31,7 +33,7 @@ GIVEN = ("parameter", "constant")
 CARRIED = ("state", "next state", "input")
 
 
-def reading_roles(cell: Cell) -> dict[str, str]:
+def reading_roles(cell: "Cell") -> dict[str, str]:
     """The role of every symbol of a cell by name; gates and contractions are told from other values.
 
     A gate is a value that is a sigmoid. Contractions are told apart by whether an input is in them.
