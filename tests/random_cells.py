@@ -47,9 +47,9 @@ from symrnn import (
     transpose,
     where,
 )
-from symrnn.declaration.axes import Shape
+from symrnn.declaration.axes import Axis, Shape
 from symrnn.declaration.operations import absolute, reciprocal
-from symrnn.declaration.quantities import Quantity
+from symrnn.declaration.quantities import NextState, Quantity
 
 n, m, k = axes("n m k")
 SIZES = {m: 3, n: 2, k: 5}
@@ -134,12 +134,23 @@ class _Builder:
     def finished(self, equations: list[Eq], states: list[State]) -> Cell:
         if self.pick(2):  # the order of presentation is not that of evaluation
             equations = [equations[-1], *equations[:-1]]
+        equations[-1] = self.with_sizes(equations)
         moving = [eq.lhs for eq in equations if not str(eq.lhs).startswith("A_")]
         outputs: list[Quantity] = [*(state.next for state in states), *moving, *states]
         output = self.choose(outputs)
         if len(states) == 1 and output == states[0].next:
             return Cell("random", *equations)
         return Cell("random", *equations, output=output)
+
+    def with_sizes(self, equations: list[Eq]) -> Eq:
+        """The last equation, with a parameter for every axis whose size no quantity would tell."""
+        used = [eq.rhs for eq in equations] + [eq.lhs for eq in equations if isinstance(eq.lhs, NextState)]
+        given = [q for expr in used for q in expr.atoms(Quantity) if not isinstance(q, Value)]
+        told = {size for q in given for size in q.shape}
+        missing = sorted({a for expr in used for a in expr.atoms(Axis)} - told, key=str)
+        last = equations[-1]
+        extra = [total(self.parameter((axis,)).expr) for axis in missing]
+        return Eq(last.lhs, sympy.Add(last.rhs, *extra)) if extra else last
 
     def derived(self, name: str, depth: int) -> Eq:
         """An equation among parameters alone."""

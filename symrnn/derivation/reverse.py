@@ -136,8 +136,7 @@ class _Sweep:
             if isinstance(argument, Constant):
                 continue
             for rule, expr in self.contributions(d, definition, argument):
-                guarded = self.guard(d, expr, definition.symbol)
-                self.add(argument, Term(guarded, rule, definition))
+                self.add(argument, Term(expr, rule, definition))
 
     def contributions(
         self, d: Adjoint, definition: Definition, argument: Quantity
@@ -153,6 +152,7 @@ class _Sweep:
                 else:
                     continue
                 if term is not None:
+                    term = self.guard(d, term, definition.symbol)
                     yield rule, self.to_shape(term, definition.shape, shape)
         elif isinstance(call, Contract):
             for position, operand in enumerate(call.operands):
@@ -166,6 +166,7 @@ class _Sweep:
         elif not isinstance(call, ones | identity):
             term = algebraic_term(d, call, argument)
             if term != 0:
+                term = self.guard(d, term, definition.symbol)
                 yield "algebraic", self.to_shape(term, definition.shape, shape)
 
     def to_shape(self, term: Expr, have: Shape, want: Shape) -> Expr:
@@ -175,6 +176,7 @@ class _Sweep:
         return summed(term, have, self.cell)
 
     def guard(self, d: Adjoint, expr: Expr, result: Quantity) -> Expr:
+        """`expr`, an element of `d` times something, but zero where `d` is, inside a branch of a choice."""
         if result not in self.before_choice or not isinstance(expr, Mul):
             return expr
         return where(Eq(d, 0), S.Zero, expr)

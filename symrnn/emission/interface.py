@@ -1,5 +1,6 @@
 """The part of an emitted module that is the same for every array target: its contract and its checks."""
 
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -65,6 +66,12 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
     }
 
 
+def wrapped(names: Iterable[str]) -> tuple[str, ...]:
+    """Arguments as lines of about 100 columns, each ending in a comma."""
+    text = ", ".join(names)
+    return tuple(textwrap.wrap(f"{text},", 96, break_long_words=False)) if text else ()
+
+
 def _tuple(texts: Iterable[str]) -> str:
     listed = list(texts)
     return f"({listed[0]},)" if len(listed) == 1 else f"({', '.join(listed)})"
@@ -75,7 +82,9 @@ def _shape_data(buffer: Buffer) -> str:
 
 
 def _table(buffers: Iterable[Buffer]) -> str:
-    return "{" + ", ".join(f'"{b.name}": {_shape_data(b)}' for b in buffers) + "}"
+    entries = [f'"{b.name}": {_shape_data(b)}' for b in buffers]
+    line = "{" + ", ".join(entries) + "}"
+    return line if len(line) < 80 else "{\n" + "".join(f"    {entry},\n" for entry in entries) + "}"
 
 
 def _tail(buffer: Buffer) -> str:

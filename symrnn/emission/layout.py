@@ -118,30 +118,24 @@ def _optional_statements(plan: Plan) -> frozenset[Statement]:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Neighbouring statements of one kind of a region, with the blocks' titles and sources."""
+class Sourced:
+    """A statement, and the equations to show above it: those of its block, if it is the block's first."""
 
-    title: str
+    statement: Statement
     sources: tuple[str, ...]
-    statements: tuple[Statement, ...]
 
 
-def fused(blocks: Iterable[Block], layout: Layout) -> list[Group]:
-    """Blocks cut and merged such that neighbouring pointwise statements of one shape stand together."""
-    made: list[Group] = []
+def fused(blocks: Iterable[Block], layout: Layout) -> list[tuple[Sourced, ...]]:
+    """Groups of neighbouring statements: pointwise ones of one shape together, others alone."""
+    made: list[list[Sourced]] = []
     for block in blocks:
         for position, statement in enumerate(block.statements):
-            sources = block.sources if position == 0 else ()
-            last = made[-1] if made else None
-            if last is not None and _fuses(last.statements[-1], statement, layout):
-                made[-1] = Group(
-                    last.title if block.title in last.title.split(", ") else f"{last.title}, {block.title}",
-                    tuple(dict.fromkeys((*last.sources, *sources))),
-                    (*last.statements, statement),
-                )
+            sourced = Sourced(statement, block.sources if position == 0 else ())
+            if made and _fuses(made[-1][-1].statement, statement, layout):
+                made[-1].append(sourced)
             else:
-                made.append(Group(block.title, sources, (statement,)))
-    return made
+                made.append([sourced])
+    return [tuple(group) for group in made]
 
 
 def _fuses(one: Statement, other: Statement, layout: Layout) -> bool:

@@ -27,7 +27,7 @@ from symrnn.declaration.operations import (
     tanh,
 )
 from symrnn.emission.expressions import Dialect, ExpressionPrinter
-from symrnn.emission.layout import Group, Layout, fused
+from symrnn.emission.layout import Layout, Sourced, fused
 from symrnn.errors import EmissionError
 from symrnn.planning.ir import (
     Buffer,
@@ -93,9 +93,8 @@ class NumbaWriter:
         places: dict[str, set[tuple[str, int]]] = {}
         for region, groups in self.groups.items():
             for number, group in enumerate(groups):
-                for statement in group.statements:
-                    names = {statement.out, *statement.reads}
-                    for name in names:
+                for statement in (sourced.statement for sourced in group):
+                    for name in {statement.out, *statement.reads}:
                         tag = (region, number if isinstance(statement, Pointwise) else -number - 1)
                         places.setdefault(name, set()).add(tag)
         carried = {n for c in self.through.loop.carries for n in (c.here, c.there)}
@@ -115,7 +114,7 @@ class NumbaWriter:
         roots: dict[str, None] = {}
         for groups in self.groups.values():
             for group in groups:
-                for statement in group.statements:
+                for statement in (sourced.statement for sourced in group):
                     for name in (statement.out, *statement.reads):
                         root = self.layout.root(name)
                         if root.kind in self.own_kinds and name not in self.elements and self.compiled(statement):
@@ -182,26 +181,26 @@ class NumbaWriter:
     # -- statements -----------------------------------------------------------------------------
 
     def body(self, region: str) -> list[str]:
-        """The lines of a region for one step of time; sums over T in a region of their own are apart."""
-        lines: list[str] = []
-        for group in self.groups[region]:
-            statements = [s for s in group.statements if self.compiled(s)]
-            if not statements:
-                continue
-            text = self.group(Group(group.title, group.sources, tuple(statements)))
-            lines += [*(f"# {source}" for source in group.sources), *text]
-        return lines
+        """The lines of a region for one step of time."""
+        return [line for group in self.moving(region) for line in self.group(group)]
 
-    def group(self, group: Group) -> list[str]:
-        first = group.statements[0]
+    def moving(self, region: str) -> list[tuple[Sourced, ...]]:
+        """The groups of a region without the statements that are left to Python."""
+        groups = [tuple(s for s in group if self.compiled(s.statement)) for group in self.groups[region]]
+        return [group for group in groups if group]
+
+    def group(self, group: tuple[Sourced, ...]) -> list[str]:
+        """The lines of one group, its equations above them."""
+        first = group[0].statement
+        comments = [f"# {source}" for source in group[0].sources]
         if isinstance(first, Pointwise):
-            return self.pointwise(group.statements)
+            return _Elements(self, group).lines()
         if isinstance(first, Contraction):
-            return self.contraction(first)
+            return [*comments, *self.contraction(first)]
         if isinstance(first, Stack):
-            return self.stack(first)
+            return [*comments, *self.stack(first)]
         if isinstance(first, Fill):
-            return [f"{self.rows(first.out)} = 0"] if first.what == "zeros" else []
+            return [f"{self.rows(first.out)}[...] = {'one' if first.what == 'ones' else 'zero'}"]
         raise EmissionError(f"The Numba target cannot write {type(first).__name__}.")
 
     def contraction(self, s: Contraction) -> list[str]:
@@ -312,17 +311,6 @@ class NumbaWriter:
             start = stop
         return lines
 
-    # -- pointwise --------------------------------------------------------------------------------
-
-    def pointwise(self, statements: tuple[Statement, ...]) -> list[str]:
-        """One loop over the batch slice and the elements of a sample for a group of statements."""
-        writer = _Elements(self, [s for s in statements if isinstance(s, Pointwise)])
-        return writer.lines()
-
-    def constants(self) -> list[str]:
-        """Typed numbers, because a Python number would promote float32 to float64."""
-        return ["one = real(1)", "zero = real(0)"]
-
     # -- passes -----------------------------------------------------------------------------------
 
     def lines(self) -> list[str]:
@@ -354,31 +342,24 @@ class NumbaWriter:
     def after(self) -> list[str]:
         """Statements after the loop: step by step, but weight gradients as one product."""
         made: list[str] = []
-        for group in self.groups["after"]:
-            statements = tuple(s for s in group.statements if self.compiled(s))
-            if not statements:
-                continue
-            comments = [f"# {source}" for source in group.sources]
-            first = statements[0]
+        for group in self.moving("after"):
+            first = group[0].statement
             if isinstance(first, Contraction) and self.is_outer(first):
-                text = [*comments, self.outer(first)]
+                text = [*(f"# {source}" for source in group[0].sources), self.outer(first)]
             else:
-                text = self.group(Group(group.title, group.sources, statements))
-                text = [*comments, f"for {self.t} in range(T):", *indented(text)]
-            if first in self.layout.optional:
-                text = ["if input_gradients:", *indented(text)]
-            made += text
+                text = [f"for {self.t} in range(T):", *indented(self.group(group))]
+            made += ["if input_gradients:", *indented(text)] if first in self.layout.optional else text
         return made
 
 
 class _Elements:
     """The loop of one group of pointwise statements."""
 
-    def __init__(self, writer: NumbaWriter, statements: list[Pointwise]) -> None:
+    def __init__(self, writer: NumbaWriter, group: tuple[Sourced, ...]) -> None:
         self.writer = writer
         self.layout = writer.layout
-        self.statements = statements
-        self.shape = self.layout.table[statements[0].out].shape
+        self.group = group
+        self.shape = self.layout.table[group[0].statement.out].shape
         self.index = writer.indices[: len(self.shape)]
         self.before: list[str] = []  # once per sample: rows and scalars
         self.inside: list[str] = []  # once per element
@@ -387,8 +368,10 @@ class _Elements:
         self.taken = set(self.layout.taken)
 
     def lines(self) -> list[str]:
-        for statement in self.statements:
-            self.statement(statement)
+        for sourced in self.group:
+            assert isinstance(sourced.statement, Pointwise)
+            self.inside += [f"# {source}" for source in sourced.sources]
+            self.statement(sourced.statement)
         depth = 1
         lines = [f"for {self.writer.b} in range(lo, hi):"]
         if len(self.shape) <= 1:

@@ -4,7 +4,7 @@ import hashlib
 
 from sympy import Expr, Poly
 
-from symrnn.emission.interface import Field
+from symrnn.emission.interface import Field, wrapped
 from symrnn.emission.layout import Layout
 from symrnn.emission.numba_code import NumbaWriter
 from symrnn.emission.numpy_code import NumpyWriter
@@ -138,8 +138,8 @@ def _forward_context(layout: Layout, writer: NumbaWriter, lines: list[str]) -> d
     parts = text.part_of_output()
     return {
         "prepare_lines": numba_prepare_lines(layout, writer),
-        "forward_arguments": ", ".join(["part", "lo", "hi", *names, *(b.name for b in arrays)]),
-        "forward_call": ", ".join([*names, *(b.name for b in arrays)]),
+        "forward_arguments": wrapped(["part", "lo", "hi", *names, *(b.name for b in arrays)]),
+        "forward_call": wrapped([*names, *(b.name for b in arrays)]),
         "forward_lines": tuple([*_top(layout, first), *lines]),
         "forward_head": tuple(head),
         "forward_work": work(plan.forward, layout),
@@ -179,8 +179,8 @@ def _backward_context(layout: Layout) -> dict[str, object]:
     text = NumpyWriter(layout)
     finish += text.once_after_loop({b.name for b in partial})
     return {
-        "backward_arguments": ", ".join(["part", "lo", "hi", "input_gradients", *names, *taken]),
-        "backward_call": ", ".join(["input_gradients", *names, *taken]),
+        "backward_arguments": wrapped(["part", "lo", "hi", "input_gradients", *names, *taken]),
+        "backward_call": wrapped(["input_gradients", *names, *taken]),
         "backward_lines": tuple([*_top(layout, cotangent), *own, *lines]),
         "backward_head": tuple(head),
         "backward_work": work(plan.backward, layout),

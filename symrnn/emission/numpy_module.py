@@ -1,6 +1,6 @@
 """What the NumPy target puts into its template."""
 
-from symrnn.emission.interface import Field
+from symrnn.emission.interface import Field, wrapped
 from symrnn.emission.layout import Layout
 from symrnn.emission.numpy_code import NumpyWriter
 from symrnn.planning.ir import Buffer
@@ -39,7 +39,7 @@ def known_sizes(layout: Layout) -> list[str]:
     return unpack([layout.axis_names[axis.name] for axis in from_interface], "sizes")
 
 
-def gradient_results(layout: Layout) -> dict[str, str]:
+def gradient_results(layout: Layout) -> dict[str, object]:
     """The parts of `Gradients`, as text."""
     plan = layout.plan
     table = dict(plan.gradients)
@@ -52,7 +52,7 @@ def gradient_results(layout: Layout) -> dict[str, str]:
     parameters += [f"{name}=np.zeros_like({name})" for name in plan.constants]
     states = [f"{state}={c.here}" for state, c in zip(plan.states, plan.backward.loop.carries, strict=True)]
     return {
-        "parameter_gradients": ", ".join(parameters),
+        "parameter_gradients": wrapped(parameters),
         "input_gradient_fields": ", ".join(f"{name}={table[name]}" for name in plan.inputs),
         "state_gradients": ", ".join(states),
     }

@@ -1,9 +1,15 @@
 """What a plan costs: floating-point operations of its products and bytes of what it saves."""
 
-from sympy import Expr, Integer
+from typing import TYPE_CHECKING
+
+from sympy import Expr, Integer, preorder_traversal
+
+from symrnn.declaration.operations import Operation
 
 from symrnn.planning.ir import Buffer, Contraction, Pointwise, Statement, size_of
-from symrnn.planning.plan import Plan
+
+if TYPE_CHECKING:  # a plan prints its costs
+    from symrnn.planning.plan import Plan
 
 
 def operations(statement: Statement, table: dict[str, Buffer]) -> Expr:
@@ -18,9 +24,22 @@ def operations(statement: Statement, table: dict[str, Buffer]) -> Expr:
             total = total * size
         return 2 * total if len(statement.operands) > 1 else total
     if isinstance(statement, Pointwise):
-        count = statement.expr.count_ops() + statement.update
+        calls = sum(isinstance(node, Operation) for node in preorder_traversal(statement.expr))
+        count = statement.expr.count_ops() + calls + statement.update
         return Integer(count) * size_of(table[statement.out].shape)
     return Integer(0)
+
+
+def traffic(statement: Statement, table: dict[str, Buffer]) -> Expr:
+    """Numbers per sample and step that a statement reads and writes, shared arrays not counted."""
+    names = [*dict.fromkeys(statement.reads), statement.out]
+    if statement.update:
+        names.append(statement.out)
+    total: Expr = Integer(0)
+    for name in names:
+        if table[name].lead:
+            total += size_of(table[name].shape)
+    return total.expand()
 
 
 def moving_operations(statements: list[Statement], table: dict[str, Buffer]) -> Expr:
@@ -32,7 +51,7 @@ def moving_operations(statements: list[Statement], table: dict[str, Buffer]) -> 
     return total.expand()
 
 
-def saved_elements(plan: Plan) -> Expr:
+def saved_elements(plan: "Plan") -> Expr:
     """Elements per sample and step of the memory that the forward pass keeps."""
     roots = {plan.root(name).name for name, _ in plan.saved}
     total: Expr = Integer(0)

@@ -5,6 +5,7 @@ Every pass over plans is tested by interpreting the plan before and after it on 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,27 +103,36 @@ class _Machine:
         }
         first = self.memory[plan.inputs[0]]
         self.sizes: dict[str, int] = {"T": first.shape[0], "B": first.shape[1]}
-        for name in (*plan.inputs, *plan.parameters, *plan.constants):
-            self.solve_sizes(self.table[name], self.memory[name].shape)
         self.t: int | None = None
 
-    def solve_sizes(self, buffer: Buffer, shape: tuple[int, ...]) -> None:
-        for size, length in zip(buffer.shape, shape[len(buffer.lead) :], strict=True):
-            if isinstance(size, Axis):
-                self.sizes.setdefault(size.name, length)
+    def solve_sizes(self) -> None:
+        """Work out every axis from a length that leaves only it open."""
+        plan = self.plan
+        names = [*plan.inputs, *plan.parameters, *plan.constants]
+        names += [carry.initial for carry in plan.forward.loop.carries]
+        lengths = [
+            (size, length)
+            for name in names
+            for size, length in zip(
+                self.table[name].shape, self.memory[name].shape[len(self.table[name].lead) :], strict=True
+            )
+        ]
+        for _ in plan.axes:  # each round settles one more axis of a sum such as m + n
+            for size, length in lengths:
+                rest = size.subs({axis: self.sizes.get(axis.name, axis) for axis in axes_of((size,))})
+                for axis in axes_of((rest,)):
+                    if rest.free_symbols == {axis}:
+                        remaining = length - int(rest.subs(axis, 0))
+                        self.sizes[axis.name] = remaining // int(rest.coeff(axis))
 
     def size(self, size: Expr) -> int:
         return int(size.subs({axis: self.sizes[axis.name] for axis in axes_of((size,))}))
 
     def run(self, states: tuple[Array, ...], d_outputs: Array, d_states: tuple[Array, ...]) -> Result:
         plan = self.plan
-        for name, state in zip(plan.states, states, strict=True):
-            buffer = self.table[name]
-            for size, length in zip(buffer.shape, np.shape(state)[1:], strict=True):
-                if isinstance(size, Axis):
-                    self.sizes.setdefault(size.name, length)
         for carry, state in zip(plan.forward.loop.carries, states, strict=True):
             self.memory[carry.initial] = np.asarray(state, dtype=float)
+        self.solve_sizes()
         self.blocks(plan.prepare)
         final_states = self.pass_over_time(plan.forward)
         outputs = self.array(plan.output).copy()
@@ -221,8 +231,9 @@ class _Machine:
         if isinstance(expr, where):
             return np.where(*args)
         if isinstance(expr, And | Or | Not):
-            logic = {And: np.logical_and, Or: np.logical_or, Not: np.logical_not}[expr.func]
-            return logic.reduce(args) if len(args) > 1 else logic(*args)
+            if isinstance(expr, Not):
+                return np.logical_not(*args)
+            return reduce(np.logical_and if isinstance(expr, And) else np.logical_or, args)
         if expr.is_Add:
             return sum(args[1:], start=args[0])
         if expr.is_Mul:

@@ -52,7 +52,7 @@ class _Lowering:
         self.array_of: dict[Quantity, str] = {}
         self.static: set[str] = set()
         self.pending: list[Statement] = []  # temporaries of the statement being laid down
-        self.extra_fills: list[Statement] = []  # constant arrays that derived equations need
+        self.extra: list[Statement] = []  # what derived equations need of parameters alone
 
     # -- arrays -------------------------------------------------------------------------------
 
@@ -86,8 +86,14 @@ class _Lowering:
             self.static.add(made)
         return made
 
-    def temporary(self, name: str, lead: str, shape: Shape) -> str:
-        return self.new(name, "adjoint", lead, shape)
+    def temporary(self, name: str, expr: Expr, shape: Shape) -> tuple[str, list[Statement]]:
+        """An array for a part of a derived term, and where the statement that makes it belongs."""
+        reads = [self.buffers[self.array_of[q]] for q in expr.atoms(Quantity)]
+        if any(buffer.lead for buffer in reads):
+            return self.new(name, "adjoint", "TB", shape), self.pending
+        if any(buffer.kind == "gradient" for buffer in reads):
+            return self.new(name, "gradient", "", shape), self.pending
+        return self.new(name, "prepared", "", shape), self.extra
 
     # -- the whole ----------------------------------------------------------------------------
 
@@ -107,9 +113,12 @@ class _Lowering:
                 kind, lead = ("prepared", "") if definition.static else ("value", "TB")
                 self.declare(definition.symbol, kind, lead, definition.shape)
         prepare = self.definition_blocks(static=True)
-        forward = Pass((), Loop(self.definition_blocks(static=False), tuple(carries)), ())
+        output, repeated = self.output()
+        blocks = (*self.definition_blocks(static=False), *repeated)
+        forward = Pass((), Loop(blocks, tuple(carries)), ())
         backward, finish, gradients = self.backward()
-        output = self.array_of[cell.output]
+        if self.extra:
+            prepare = (*prepare, Block("for the gradients", tuple(self.extra)))
         used = _used([*prepare, *forward.blocks, *backward.blocks, *finish], self.buffers)
         keep = {*inputs, *parameters, *constants, output, *(c.here for c in carries)}
         keep |= {name for c in (*carries, *backward.loop.carries) for name in (c.here, c.there, c.initial)}
@@ -195,14 +204,24 @@ class _Lowering:
             return False
         return len(uses) == 1 and definition.symbol in Add.make_args(uses[0].expr) and not uses[0].static
 
+    def output(self) -> tuple[str, tuple[Block, ...]]:
+        """The output's array; one that parameters alone determine is repeated over time and batch."""
+        output = self.array_of[self.cell.output]
+        if self.buffers[output].lead:
+            return output, ()
+        whole = self.new(f"{output}_output", "value", "TB", self.buffers[output].shape)
+        return whole, (Block(whole, (Pointwise(whole, array_symbol(output)),)),)
+
     def definition(self, definition: Definition) -> list[Statement]:
         out, expr = self.array_of[definition.symbol], definition.expr
-        if isinstance(expr, Contract):
-            return [self.contraction(out, expr)]
-        if isinstance(expr, concatenate):
-            return [Stack(out, tuple(self.array_of[part] for part in expr.args))]
-        if isinstance(expr, ones | identity):
-            return [Fill(out, expr.name)]
+        structural = isinstance(expr, Contract | concatenate | ones | identity)
+        if structural and not definition.static and not self.moves(expr):
+            # A state may be set to what parameters alone determine.
+            fixed = self.new(f"{out}_fixed", "prepared", "", definition.shape)
+            self.extra.extend(self.structural(fixed, expr))
+            return [Pointwise(out, array_symbol(fixed))]
+        if structural:
+            return self.structural(out, expr)
         inlined = {d.symbol: d.expr for d in self.cell.definitions if self.is_inlined(d)}
         terms = Add.make_args(expr)
         products = [inlined[term] for term in terms if term in inlined]
@@ -213,6 +232,17 @@ class _Lowering:
         if rest != 0 or not statements:
             statements.append(Pointwise(out, self.pointwise(rest), update=bool(statements)))
         return statements
+
+    def moves(self, expr: Expr) -> bool:
+        """Whether anything in `expr` has a time axis or a batch axis."""
+        return any(self.array_of[q] not in self.static for q in expr.atoms(Quantity))
+
+    def structural(self, out: str, expr: Expr) -> list[Statement]:
+        if isinstance(expr, Contract):
+            return [self.contraction(out, expr)]
+        if isinstance(expr, concatenate):
+            return [Stack(out, tuple(self.array_of[part] for part in expr.args))]
+        return [Fill(out, expr.name)]
 
     def contraction(self, out: str, product: Contract, update: bool = False) -> Contraction:
         """The statement for a product of arrays; the batch letter goes where a sample's data are."""
@@ -229,12 +259,18 @@ class _Lowering:
         if isinstance(expr, Quantity):
             return self.array_of[expr]
         if isinstance(expr, ones):
-            name = self.new("ones", "prepared", "", tuple(expr.args))
-            self.extra_fills.append(Fill(name, "ones"))
-            return name
-        shape = self.shape_of(expr)
-        name = self.temporary(f"{out}_terms", "TB", shape)
-        self.pending.append(Pointwise(name, self.pointwise(expr)))
+            return self.array_of_ones(expr)
+        name, before = self.temporary(f"{out}_terms", expr, self.shape_of(expr))
+        before.append(Pointwise(name, self.pointwise(expr)))
+        return name
+
+    def array_of_ones(self, expr: ones) -> str:
+        shape = tuple(expr.args)
+        for statement in self.extra:
+            if isinstance(statement, Fill) and self.buffers[statement.out].shape == shape:
+                return statement.out
+        name = self.new("ones", "prepared", "", shape)
+        self.extra.append(Fill(name, "ones"))
         return name
 
     def shape_of(self, expr: Expr) -> Shape:
@@ -272,8 +308,6 @@ class _Lowering:
             final = self.new(f"{self.array_of[symbol]}_final", "final cotangent", "B", state.shape)
             carries.append(Carry(self.array_of[symbol], adjoints[state], final))
         before = [Block("gradients start at zero", tuple(zero_fills))] if zero_fills else []
-        if self.extra_fills:
-            before.append(Block("arrays of ones", tuple(self.extra_fills)))
         gradients = tuple(
             (self.array_of[q], adjoints[q]) for q in (*cell.inputs, *cell.parameters) if q in adjoints
         )
@@ -314,9 +348,8 @@ class _Lowering:
             table[piece] = array_symbol(self.window_of(piece))
         for product in term.atoms(Contract):
             shape = tuple(_size_of_letter(letter, product, self.buffers, self.array_of) for letter in product.output)
-            lead = "" if all(self.array_of.get(op, "") in self.static for op in product.operands) else "TB"
-            name = self.temporary(f"{out}_product", lead, shape)
-            self.pending.append(self.contraction(name, product))
+            name, before = self.temporary(f"{out}_product", product, shape)
+            before.append(self.contraction(name, product))
             table[product] = array_symbol(name)
         return self.pointwise(term.xreplace(table))
 
@@ -357,9 +390,9 @@ class _Lowering:
             ]
             made = [Contraction(out, f"{','.join(parts)}->{letters}", factors, update=True)]
         else:
-            name = self.temporary(f"{out}_terms", "TB", shape)
             expr = self.without_products(term, out)
-            self.pending.append(Pointwise(name, expr))
+            name, before = self.temporary(f"{out}_terms", term, shape)
+            before.append(Pointwise(name, expr))
             made = [Contraction(out, f"B{letters}->{letters}", (name,), update=True)]
         made = [*self.pending, *made]
         self.pending = []

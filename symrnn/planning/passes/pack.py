@@ -214,7 +214,8 @@ def _forward(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
     weights = _stacked(draft, [p.operands[0] for p in products], f"W_{products[0].operands[1]}")
     out = _spanning(draft, arrays)
     statement = replace(products[0], out=out, operands=(weights, products[0].operands[1]))
-    return [Line(statement, ", ".join(arrays), _sources(lines))]
+    title = ", ".join(arrays)
+    return [Line(statement, title, (f"{title}: the part that {products[0].operands[1]} gives",))]
 
 
 def _backward(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
@@ -291,7 +292,7 @@ def _merge_biases(draft: Draft, region: str) -> None:
         statement = Pointwise(out, array_symbol(packed), update=True)
         title = ", ".join(m.array for m in run)
         positions = [m.position for m in run]
-        merged[max(positions)] = Line(statement, title, _sources(lines))
+        merged[max(positions)] = Line(statement, f"biases of {title}", (f"{title}: the biases",))
         dropped |= set(positions)
     draft.regions[region] = [
         merged.get(position, line)
