@@ -30,38 +30,42 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
     inputs = [plan.buffer(name) for name in plan.inputs]
     states = [plan.buffer(name) for name in plan.states]
     parameter_lines = _parameter_sizes(layout, shared)
+
+    def named(buffers: list[Buffer]) -> list[tuple[Buffer, str]]:
+        return [(b, layout.field(b.name)) for b in buffers]
+
     return {
         "axes": _tuple(f'"{axis.name}"' for axis in plan.axes),
-        "inputs_table": _table(inputs),
-        "states_table": _table(states),
-        "parameters_table": _table(plan.buffer(name) for name in plan.parameters),
-        "constants_table": _table(plan.buffer(name) for name in plan.constants),
+        "inputs_table": _table(layout, inputs),
+        "states_table": _table(layout, states),
+        "parameters_table": _table(layout, map(plan.buffer, plan.parameters)),
+        "constants_table": _table(layout, map(plan.buffer, plan.constants)),
         "output_shape": _shape_data(plan.buffer(plan.output)),
-        "input_fields": tuple(Field(b.name, f"(T, B{_tail(b)})") for b in inputs),
-        "state_fields": tuple(Field(b.name, f"(B{_tail(b)})") for b in states),
-        "parameter_fields": tuple(Field(b.name, _shape_comment(b)) for b in shared),
+        "input_fields": tuple(Field(layout.field(b.name), f"(T, B{_tail(b)})") for b in inputs),
+        "state_fields": tuple(Field(layout.field(b.name), f"(B{_tail(b)})") for b in states),
+        "parameter_fields": tuple(Field(layout.field(b.name), _shape_comment(b)) for b in shared),
         "constants_note": " (and given constants, whose gradient is zero)" if plan.constants else "",
         "prepared_fields": prepared,
         "prepared_arguments": ", ".join(["parameters", "sizes", "dtype", *(f.name for f in prepared)]),
         "init_axes": "".join(f"{axis.name}, " for axis in plan.axes),
         "init_note": _axis_note(plan),
-        "init_lines": tuple(_init_line(plan, b) for b in shared),
+        "init_lines": tuple(_init_line(layout, b) for b in shared),
         "init_functions": _init_functions(plan),
         "size_check_lines": tuple(parameter_lines),
         "known_sizes": _tuple(layout.axis_names[axis.name] for axis in layout.parameter_axes()),
         "parameter_check_lines": tuple(_parameter_check(layout, b) for b in shared),
         "input_check_lines": tuple(_input_checks(layout, inputs)),
         "input_array_lines": tuple(
-            f'_checked_array("inputs.{b.name}", inputs.{b.name}, {layout.shape(b)}, prepared.dtype),'
-            for b in inputs
+            f'_checked_array("inputs.{name}", inputs.{name}, {layout.shape(b)}, prepared.dtype),'
+            for b, name in named(inputs)
         ),
         "sizes_lines": tuple(_size_lines(layout, inputs, states)),
         "axis_names": _tuple(layout.axis_names[axis.name] for axis in plan.axes),
         "outputs_shape": f"(T, B{''.join(f', {layout.size(s)}' for s in plan.buffer(plan.output).shape)})",
         "zero_states": ", ".join(f"np.zeros({_state_shape(layout, b)}, dtype)" for b in states),
         "state_array_lines": tuple(
-            f'_checked_array(f"{{what}}.{b.name}", state.{b.name}, {_state_shape(layout, b)}, dtype),'
-            for b in states
+            f'_checked_array(f"{{what}}.{name}", state.{name}, {_state_shape(layout, b)}, dtype),'
+            for b, name in named(states)
         ),
     }
 
@@ -81,8 +85,8 @@ def _shape_data(buffer: Buffer) -> str:
     return _tuple(f'"{size_text(size)}"' for size in buffer.shape)
 
 
-def _table(buffers: Iterable[Buffer]) -> str:
-    entries = [f'"{b.name}": {_shape_data(b)}' for b in buffers]
+def _table(layout: Layout, buffers: Iterable[Buffer]) -> str:
+    entries = [f'"{layout.field(b.name)}": {_shape_data(b)}' for b in buffers]
     line = "{" + ", ".join(entries) + "}"
     return line if len(line) < 80 else "{\n" + "".join(f"    {entry},\n" for entry in entries) + "}"
 
@@ -107,16 +111,17 @@ def _plain_shape(buffer: Buffer) -> str:
     return _tuple(size_text(size) for size in buffer.shape)
 
 
-def _init_line(plan: Plan, buffer: Buffer) -> str:
-    how = dict(plan.header.fresh)[buffer.name]
+def _init_line(layout: Layout, buffer: Buffer) -> str:
+    how = dict(layout.plan.header.fresh)[buffer.name]
+    name = layout.field(buffer.name)
     shape = _plain_shape(buffer)
     if how == "zeros":
-        return f"{buffer.name}=np.zeros({shape}, dtype),"
+        return f"{name}=np.zeros({shape}, dtype),"
     if how == "ones":
-        return f"{buffer.name}=np.ones({shape}, dtype),"
+        return f"{name}=np.ones({shape}, dtype),"
     if isinstance(how, float):
-        return f"{buffer.name}=np.full({shape}, {how!r}, dtype),"
-    return f"{buffer.name}=_{how}(rng, {shape}, dtype),"
+        return f"{name}=np.full({shape}, {how!r}, dtype),"
+    return f"{name}=_{how}(rng, {shape}, dtype),"
 
 
 _INIT_FUNCTIONS = {
@@ -158,9 +163,14 @@ def _parameter_sizes(layout: Layout, shared: list[Buffer]) -> list[str]:
     lines = []
     known: list[Axis] = []
     ranked = [b for b in shared if b.shape]
-    lines += [f'_rank("parameters.{b.name}", p.{b.name}, {len(b.shape)})' for b in ranked]
-    places = [(f"p.{b.name}", b.name, i, size) for b in ranked for i, size in enumerate(b.shape)]
-    lines += _solve(layout, [(f"parameters.{n}", t, i, s) for t, n, i, s in places], known)
+    names = [layout.field(b.name) for b in ranked]
+    lines += [f'_rank("parameters.{n}", given.{n}, {len(b.shape)})' for n, b in zip(names, ranked, strict=True)]
+    places = [
+        (f"parameters.{n}", f"given.{n}", i, size)
+        for n, b in zip(names, ranked, strict=True)
+        for i, size in enumerate(b.shape)
+    ]
+    lines += _solve(layout, places, known)
     return lines
 
 
@@ -188,15 +198,19 @@ def _solve(layout: Layout, places: list[tuple[str, str, int, Expr]], known: list
 
 
 def _parameter_check(layout: Layout, buffer: Buffer) -> str:
+    name = layout.field(buffer.name)
     if not buffer.shape:
-        return f'_scalar("parameters.{buffer.name}", p.{buffer.name}, dtype),'
+        return f'_scalar("parameters.{name}", given.{name}, dtype),'
     shape = _tuple(layout.size(size) for size in buffer.shape)
-    return f'_checked_array("parameters.{buffer.name}", p.{buffer.name}, {shape}, dtype),'
+    return f'_checked_array("parameters.{name}", given.{name}, {shape}, dtype),'
 
 
 def _input_checks(layout: Layout, inputs: list[Buffer]) -> list[str]:
-    lines = [f'_rank("inputs.{b.name}", inputs.{b.name}, {len(b.shape) + 2})' for b in inputs]
-    lines.append(f"T, B = inputs.{inputs[0].name}.shape[:2]")
+    names = [layout.field(b.name) for b in inputs]
+    lines = [
+        f'_rank("inputs.{n}", inputs.{n}, {len(b.shape) + 2})' for n, b in zip(names, inputs, strict=True)
+    ]
+    lines.append(f"T, B = inputs.{names[0]}.shape[:2]")
     if layout.plan.axes:
         axes = _tuple(layout.axis_names[axis.name] for axis in layout.plan.axes)
         lines.append(f"{axes} = _sizes(prepared, inputs, state)")
@@ -212,7 +226,9 @@ def _size_lines(
     if found:
         lines.append(f"{_tuple(layout.axis_names[axis.name] for axis in found)} = prepared.sizes")
     places = [
-        (f"inputs.{b.name}", f"inputs.{b.name}", i + 2, s) for b in inputs for i, s in enumerate(b.shape)
+        (f"inputs.{n}", f"inputs.{n}", i + 2, s)
+        for n, b in ((layout.field(b.name), b) for b in inputs)
+        for i, s in enumerate(b.shape)
     ]
     lines += _solve(layout, places, found)
     missing = [axis for axis in layout.plan.axes if axis not in found]
@@ -221,9 +237,8 @@ def _size_lines(
         lines.append("if state is None:")
         lines.append(f'    raise ValueError("state is needed: only it tells the size {listed}.")')
         lines.append('state = _bundle("state", state, State)')
-        lines += [f'_rank("state.{b.name}", state.{b.name}, {len(b.shape) + 1})' for b in states]
-        places = [
-            (f"state.{b.name}", f"state.{b.name}", i + 1, s) for b in states for i, s in enumerate(b.shape)
-        ]
+        known = [(layout.field(b.name), b) for b in states]
+        lines += [f'_rank("state.{n}", state.{n}, {len(b.shape) + 1})' for n, b in known]
+        places = [(f"state.{n}", f"state.{n}", i + 1, s) for n, b in known for i, s in enumerate(b.shape)]
         lines += _solve(layout, places, found)
     return lines

@@ -8,6 +8,7 @@ from sympy import Add, Expr, Mul
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.normal_form import unique_name
 from symrnn.planning.ir import Block, Buffer, Pointwise, Statement
+from symrnn.planning.names import RESERVED
 from symrnn.planning.plan import Plan
 
 
@@ -18,18 +19,25 @@ class Layout:
         self.plan = plan
         self.table = plan.table()
         names = set(self.table)
+        taken = names | RESERVED | {axis.name for axis in plan.axes}
         # Authors' names win: an axis that shares its name with a quantity gets another variable.
-        self.axis_names = {axis.name: unique_name(axis.name, names) for axis in plan.axes}
-        taken = names | set(self.axis_names.values())
         self.axis_names = {
-            name: f"size_{name}" if name in names else variable for name, variable in self.axis_names.items()
+            axis.name: unique_name(f"size_{axis.name}", taken)
+            if axis.name in names | RESERVED
+            else axis.name
+            for axis in plan.axes
         }
+        self.fields = dict(plan.header.fields)
         self.taken = taken | set(self.axis_names.values())
         self.optional = _optional_statements(plan)
 
     def fresh(self, name: str) -> str:
         """A variable name that no array and no axis has."""
         return unique_name(name, self.taken)
+
+    def field(self, name: str) -> str:
+        """The author's name of an input, state, parameter or constant, by which callers know it."""
+        return self.fields.get(name, name)
 
     def root(self, name: str) -> Buffer:
         """The array that owns the memory of `name`."""

@@ -44,16 +44,16 @@ def gradient_results(layout: Layout) -> dict[str, object]:
     plan = layout.plan
     table = dict(plan.gradients)
     parameters = [
-        f"{name}={table[name]}"
+        f"{layout.field(name)}={table[name]}"
         if layout.table[name].shape
-        else f"{name}=np.asarray({table[name]}, dtype)"
+        else f"{layout.field(name)}=np.asarray({table[name]}, dtype)"
         for name in plan.parameters
     ]
-    parameters += [f"{name}=np.zeros_like({name})" for name in plan.constants]
-    states = [f"{state}={c.here}" for state, c in zip(plan.states, plan.backward.loop.carries, strict=True)]
+    parameters += [f"{layout.field(name)}=np.zeros_like({name})" for name in plan.constants]
+    states = [f"{layout.field(state)}={c.here}" for state, c in zip(plan.states, plan.backward.loop.carries, strict=True)]
     return {
         "parameter_gradients": wrapped(parameters),
-        "input_gradient_fields": ", ".join(f"{name}={table[name]}" for name in plan.inputs),
+        "input_gradient_fields": ", ".join(f"{layout.field(name)}={table[name]}" for name in plan.inputs),
         "state_gradients": ", ".join(states),
     }
 

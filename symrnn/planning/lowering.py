@@ -157,6 +157,7 @@ class _Lowering:
         cell = self.cell
         fresh = [(self.array_of[q], q.init) for q in cell.parameters]
         fresh += [(self.array_of[q], q.value) for q in cell.constants]
+        given = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
         return Header(
             title=cell.title,
             variant=cell.variant,
@@ -165,6 +166,7 @@ class _Lowering:
             equations=tuple(cell.text(equation) for equation in cell.equations),
             output=str(cell.output),
             fresh=tuple(fresh),
+            fields=tuple((self.array_of[q], q.name) for q in given if self.array_of[q] != q.name),
         )
 
     def reasons(self, equation: AdjointEquation) -> tuple[str, ...]:

@@ -5,17 +5,20 @@ import keyword
 
 from symrnn.declaration.normal_form import unique_name
 
+_MODULES = ("np", "math", "os", "sys", "types", "contextlib", "ir", "njit", "nb_types", "cgutils", "intrinsic")
+_VERBS = ("init", "prepare", "predict", "forward", "backward", "step")
+_RECORDS = ("Inputs", "State", "Parameters", "Run", "Gradients", "Prepared", "Tape")
+_ARGUMENTS = ("parameters", "inputs", "state", "tape", "prepared", "d_outputs", "d_state", "input_gradients")
+_VARIABLES = ("T", "B", "part", "parts", "lo", "hi", "real", "one", "zero", "total", "bounds", "sizes", "dtype")
+_CHECKS = ("given", "what", "outputs", "start", "some", "array")
+
 RESERVED = frozenset(
     {
-        *keyword.kwlist,
-        *keyword.softkwlist,
-        *dir(builtins),
-        *["T", "B", "t", "b", "lo", "hi", "np", "nb", "math", "threading", "sys", "os", "types", "njit", "parameters", "inputs", "state", "tape", "dtype", "real"],
-        *["forward", "backward", "predict", "prepare", "step", "init", "Inputs", "State", "Parameters", "Run", "Gradients", "Prepared"],
-        *["sigmoid", "tanh", "relu", "exp", "log", "softplus", "sqrt", "reciprocal", "maximum", "minimum", "where", "sign", "expm1", "power"],
+        *(*keyword.kwlist, *keyword.softkwlist, *dir(builtins)),
+        *(*_MODULES, *_VERBS, *_RECORDS, *_ARGUMENTS, *_VARIABLES, *_CHECKS),
     }
 )
-"""Names that emitted modules use themselves; an author's quantity of that name gets an underscore."""
+"""Names that emitted modules use themselves; the variable of a quantity of that name gets an underscore."""
 
 
 class Names:

@@ -21,10 +21,10 @@ def hoist_inputs(plan: Plan) -> Plan:
     before: list[Line] = []
     inside: list[Line] = []
     started: set[str] = set()  # arrays to which a hoisted product has given a first value
-    for line in _products_first(_split_sums(lines, early), early):
+    for line in _products_first(_split_sums(lines, early, draft), early):
         statement = line.statement
         reads = set(statement.reads)
-        product = isinstance(statement, Contraction)
+        product = gains(statement, draft)
         if reads <= early and (statement.out in early or product or statement.out in started):
             moved = over_time(statement, draft) if isinstance(statement, Contraction) else statement
             before.append(replace(line, statement=replace(moved, update=statement.out in started)))
@@ -37,13 +37,25 @@ def hoist_inputs(plan: Plan) -> Plan:
     return draft.finished("inputs hoisted")
 
 
+def gains(statement: Statement, draft: Draft) -> bool:
+    """Whether a statement is a product with a shared array, which gains from many rows at once.
+
+    A product of two arrays of a sample gains nothing, and its result may be large: it stays in the loop.
+    """
+    arrays = (statement.out, *statement.reads)
+    return isinstance(statement, Contraction) and any(draft.is_static(name) for name in arrays)
+
+
 def _early_arrays(draft: Draft, lines: list[Line]) -> set[str]:
     """Arrays that depend on inputs and parameters alone."""
     carried = {name for c in draft.plan.forward.loop.carries for name in (c.here, c.there)}
     early = {b.name for b in draft.buffers.values() if b.kind == "input" or not b.lead}
     writers: dict[str, set[str]] = {}
     for line in lines:
-        writers.setdefault(line.statement.out, set()).update(line.statement.reads)
+        statement = line.statement
+        stays = isinstance(statement, Contraction) and not gains(statement, draft)
+        reads = {*statement.reads, *(carried if stays else ())}
+        writers.setdefault(statement.out, set()).update(reads)
     changed = True
     while changed:
         changed = False
@@ -54,12 +66,12 @@ def _early_arrays(draft: Draft, lines: list[Line]) -> set[str]:
     return early
 
 
-def _split_sums(lines: list[Line], early: set[str]) -> list[Line]:
+def _split_sums(lines: list[Line], early: set[str], draft: Draft) -> list[Line]:
     """Separate the early terms of pointwise sums into arrays that an early product starts."""
     starts = {
         line.statement.out
         for line in lines
-        if isinstance(line.statement, Contraction) and set(line.statement.reads) <= early
+        if gains(line.statement, draft) and set(line.statement.reads) <= early
     }
     made: list[Line] = []
     for line in lines:
@@ -134,7 +146,7 @@ def delay_gradients(plan: Plan) -> Plan:
     for line in lines:
         statement = line.statement
         waits = any(draft.root(name) in late for name in statement.reads)
-        goes = waits or isinstance(statement, Contraction) or draft.root(statement.out) in inputs
+        goes = waits or gains(statement, draft) or draft.root(statement.out) in inputs
         if statement.out in needed or not goes:
             inside.append(line)
             continue
