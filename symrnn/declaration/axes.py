@@ -32,6 +32,11 @@ class Axis(Symbol):
                 f"The axis name {name!r} is taken: T is time and B is the batch, "
                 "and both are implicit. Choose another name."
             )
+        if name in ("rng", "dtype", "np", "Parameters", "ValueError"):
+            raise DeclarationError(
+                f"The axis name {name!r} is taken: init() of a kernel has one keyword per axis and uses this "
+                "name itself. Choose another name."
+            )
         axis: Axis = Symbol.__xnew__(cls, name, integer=True, positive=True)
         return axis
 

@@ -211,7 +211,7 @@ def _products(lines: list[Line]) -> list[Contraction]:
 
 def _forward(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
     products = _products(lines)
-    weights = _stacked(draft, [p.operands[0] for p in products], f"W_{products[0].operands[1]}")
+    weights = _stacked(draft, [p.operands[0] for p in products], f"W_on_{products[0].operands[1]}")
     out = _spanning(draft, arrays)
     statement = replace(products[0], out=out, operands=(weights, products[0].operands[1]))
     title = ", ".join(arrays)
@@ -220,7 +220,7 @@ def _forward(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
 
 def _backward(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
     products = _products(lines)
-    weights = _stacked(draft, [p.operands[1] for p in products], f"W_{products[0].out.partition('_')[2]}")
+    weights = _stacked(draft, [p.operands[1] for p in products], f"W_on_{products[0].out.partition('_')[2]}")
     first = min(products, key=lambda p: p.update)
     statement = replace(first, operands=(_spanning(draft, arrays), weights))
     return [Line(statement, lines[-1].title, _sources(lines))]
@@ -233,7 +233,7 @@ def _gradient(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
     for array in arrays:
         rows += draft.buffers[array].shape[0]
     columns = draft.buffers[operand].shape[0]
-    packed = draft.new(f"d_W_{operand}", "", (rows, columns), "gradient")
+    packed = draft.new(f"d_W_on_{operand}", "", (rows, columns), "gradient")
     title = f"weights of {operand}"
     statement = replace(products[0], out=packed, operands=(_spanning(draft, arrays), operand), update=False)
     made = [Line(statement, title, _sources(lines))]

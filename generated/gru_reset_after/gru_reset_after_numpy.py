@@ -1,0 +1,507 @@
+"""Gated recurrent unit (reset after the product, as in cuDNN and PyTorch): forward and backward pass over a sequence, in NumPy.
+
+made by symrnn 0.1.0 from gru_reset_after (1eecebcfaa78), do not edit.
+
+Source: Cho et al. 2014, arXiv:1406.1078v1; torch.nn.GRU
+
+The step (a bare state is its value at t-1, .next the one at t):
+
+    r = sigmoid(W_r @ x + U_r @ h + b_r + d_r)
+    z = sigmoid(W_z @ x + U_z @ h + b_z + d_z)
+    n = tanh(W_n @ x + b_n + r * (U_n @ h + d_n))
+    h.next = (1 - z) * n + z * h
+
+The output is h.next. Arrays carry time T first, then the batch B.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+AXES = ("n", "m")
+INPUTS = {"x": ("n",)}
+STATES = {"h": ("m",)}
+PARAMETERS = {
+    "U_r": ("m", "m"),
+    "W_r": ("m", "n"),
+    "b_r": ("m",),
+    "d_r": ("m",),
+    "U_z": ("m", "m"),
+    "W_z": ("m", "n"),
+    "b_z": ("m",),
+    "d_z": ("m",),
+    "U_n": ("m", "m"),
+    "W_n": ("m", "n"),
+    "b_n": ("m",),
+    "d_n": ("m",),
+}
+CONSTANTS = {}
+OUTPUT = ("m",)
+
+
+class Inputs(NamedTuple):
+    """What arrives over time; arrays (T, B, ...)."""
+
+    x: Any  # (T, B, n)
+
+
+class State(NamedTuple):
+    """What is carried from step to step; arrays (B, ...)."""
+
+    h: Any  # (B, m)
+
+
+class Parameters(NamedTuple):
+    """What is trained; shared by all samples and steps."""
+
+    U_r: Any  # (m, m)
+    W_r: Any  # (m, n)
+    b_r: Any  # (m,)
+    d_r: Any  # (m,)
+    U_z: Any  # (m, m)
+    W_z: Any  # (m, n)
+    b_z: Any  # (m,)
+    d_z: Any  # (m,)
+    U_n: Any  # (m, m)
+    W_n: Any  # (m, n)
+    b_n: Any  # (m,)
+    d_n: Any  # (m,)
+
+
+class Run(NamedTuple):
+    """What `forward` returns: outputs (T, B, ...), read-only; the final state; the tape for `backward`."""
+
+    outputs: np.ndarray
+    state: State
+    tape: "Tape"
+
+
+class Gradients(NamedTuple):
+    """What `backward` returns: derivatives of the loss, in the shapes of what they belong to."""
+
+    parameters: Parameters
+    inputs: Inputs | None
+    state: State
+
+
+class Prepared(NamedTuple):
+    """Parameters and what depends on them alone; accepted wherever parameters are."""
+
+    parameters: Parameters
+    sizes: tuple
+    dtype: np.dtype
+    W_on_x: np.ndarray  # (3*m, n)
+    b_a_r: np.ndarray  # (m)
+    b_a_z: np.ndarray  # (m)
+    b_all: np.ndarray  # (3*m)
+    W_on_h: np.ndarray  # (2*m, m)
+    W_on_h_2: np.ndarray  # (3*m, m)
+
+
+class Tape(NamedTuple):
+    """What `backward` needs of a `forward`: opaque, usable any number of times."""
+
+    prepared: Prepared
+    inputs: Inputs
+    state: State
+    outputs: np.ndarray
+    saved: tuple
+
+
+def init(rng, *, n, m, dtype=np.float32):
+    """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
+    dtype = np.dtype(dtype)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype is {dtype}; this kernel computes in float32 or float64.")
+    return Parameters(
+        U_r=_glorot(rng, (m, m), dtype),
+        W_r=_glorot(rng, (m, n), dtype),
+        b_r=np.zeros((m,), dtype),
+        d_r=np.zeros((m,), dtype),
+        U_z=_glorot(rng, (m, m), dtype),
+        W_z=_glorot(rng, (m, n), dtype),
+        b_z=np.zeros((m,), dtype),
+        d_z=np.zeros((m,), dtype),
+        U_n=_glorot(rng, (m, m), dtype),
+        W_n=_glorot(rng, (m, n), dtype),
+        b_n=np.zeros((m,), dtype),
+        d_n=np.zeros((m,), dtype),
+    )
+
+
+def prepare(parameters):
+    """What depends on the parameters alone, computed once: pass it on instead of the parameters."""
+    if isinstance(parameters, Prepared):
+        return parameters
+    parameters, sizes, dtype = _checked_parameters(parameters)
+    U_r, W_r, b_r, d_r, U_z, W_z, b_z, d_z, U_n, W_n, b_n, d_n = parameters
+    size_n, m = sizes
+    W_on_x = np.concatenate([W_r, W_z, W_n])
+    b_a_r = b_r + d_r
+    b_a_z = b_z + d_z
+    b_all = np.concatenate([b_a_r, b_a_z, b_n])
+    W_on_h = np.concatenate([U_r, U_z])
+    W_on_h_2 = np.concatenate([U_n, U_r, U_z])
+    return Prepared(parameters, sizes, dtype, W_on_x, b_a_r, b_a_z, b_all, W_on_h, W_on_h_2)
+
+
+def predict(parameters, inputs, state=None):
+    """Outputs (T, B, ...) and the final state, keeping nothing for a backward pass."""
+    prepared, inputs, state, T, B = _checked_call(parameters, inputs, state)
+    (size_n, m) = _sizes(prepared, inputs, state)
+    outputs = np.empty((T, B, m), prepared.dtype)
+    for start in range(0, T, _PREDICT_STEPS):
+        some = slice(start, start + _PREDICT_STEPS)
+        outputs[some], state, _ = _forward(prepared, Inputs(*(array[some] for array in inputs)), state)
+    return outputs, State(*(array.copy() for array in state))
+
+
+def forward(parameters, inputs, state=None):
+    """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`."""
+    prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state)
+    outputs, final, saved = _forward(prepared, inputs, state)
+    outputs.flags.writeable = False  # the tape may share its memory
+    return Run(outputs, State(*(array.copy() for array in final)), Tape(prepared, inputs, state, outputs, saved))
+
+
+def backward(parameters, tape, d_outputs, d_state=None, *, input_gradients=True):
+    """Gradients of parameters, inputs and initial state.
+
+    `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
+    final state. `input_gradients=False` leaves the inputs' gradients out.
+    """
+    if not isinstance(tape, Tape):
+        raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
+    given = tape.prepared
+    if parameters is not given and parameters is not given.parameters:
+        given = prepare(parameters)
+        _same_sizes(given, tape.prepared)
+    d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
+    sizes = _sizes(tape.prepared, tape.inputs, tape.state)
+    d_state = _checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
+    return _backward(given, tape, d_outputs, d_state, bool(input_gradients))
+
+
+def step(parameters, inputs_t, state):
+    """One time step: the output (B, ...) and the next state; `inputs_t` are arrays (B, ...)."""
+    inputs_t = _bundle("inputs_t", inputs_t, Inputs)
+    for name, array in zip(Inputs._fields, inputs_t, strict=True):
+        _require_array(f"inputs_t.{name}", array)
+    outputs, state = predict(parameters, Inputs(*(array[None] for array in inputs_t)), state)
+    return outputs[0], state
+
+
+# ---- Checks ------------------------------------------------------------------------------------------
+
+_PREDICT_STEPS = 64  # time steps that predict() holds in memory at once
+
+
+def _require_array(what, value):
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f"{what} is a {type(value).__name__}; pass a NumPy array.")
+
+
+def _checked_array(what, value, shape, dtype):
+    """`value` as a plain array of the given shape and dtype, or a ValueError that names it."""
+    _require_array(what, value)
+    if value.shape != shape:
+        raise ValueError(f"{what} has shape {value.shape}; it should have {shape}.")
+    if value.dtype != dtype:
+        raise ValueError(f"{what} has dtype {value.dtype}; it should have {dtype}, that of the parameters.")
+    return np.asarray(value)
+
+
+def _bundle(what, value, kind):
+    """`value` as a NamedTuple of the given kind; a single field may be passed bare."""
+    if isinstance(value, kind):
+        return value
+    fields = kind._fields
+    if getattr(value, "_fields", None) == fields:  # the same kernel, from another module
+        return kind(*value)
+    if len(fields) == 1 and not isinstance(value, (tuple, list)):
+        return kind(value)
+    if isinstance(value, (tuple, list)) and not hasattr(value, "_fields") and len(value) == len(fields):
+        return kind(*value)
+    raise ValueError(f"{what} is a {type(value).__name__}; pass {kind.__name__}({', '.join(fields)}).")
+
+
+def _difference(what, value, size):
+    """A size that is left of a longer one, which must not be too short for it."""
+    if size < 0:
+        raise ValueError(f"{what} has shape {value.shape}, which is too short for the other parameters.")
+    return size
+
+
+def _rank(what, value, rank):
+    """The shape of an array whose sizes are still unknown."""
+    _require_array(what, value)
+    if value.ndim != rank:
+        raise ValueError(f"{what} has shape {value.shape}; it should have {rank} axes.")
+    return value.shape
+
+
+def _checked_parameters(parameters):
+    """Parameters as plain arrays of their declared shapes, the sizes of the axes, and the dtype."""
+    given = _bundle("parameters", parameters, Parameters)
+    _rank("parameters.U_r", given.U_r, 2)
+    _rank("parameters.W_r", given.W_r, 2)
+    _rank("parameters.b_r", given.b_r, 1)
+    _rank("parameters.d_r", given.d_r, 1)
+    _rank("parameters.U_z", given.U_z, 2)
+    _rank("parameters.W_z", given.W_z, 2)
+    _rank("parameters.b_z", given.b_z, 1)
+    _rank("parameters.d_z", given.d_z, 1)
+    _rank("parameters.U_n", given.U_n, 2)
+    _rank("parameters.W_n", given.W_n, 2)
+    _rank("parameters.b_n", given.b_n, 1)
+    _rank("parameters.d_n", given.d_n, 1)
+    m = given.U_r.shape[0]
+    size_n = given.W_r.shape[1]
+    dtype = _common_dtype(given)
+    return Parameters(
+        _checked_array("parameters.U_r", given.U_r, (m, m), dtype),
+        _checked_array("parameters.W_r", given.W_r, (m, size_n), dtype),
+        _checked_array("parameters.b_r", given.b_r, (m,), dtype),
+        _checked_array("parameters.d_r", given.d_r, (m,), dtype),
+        _checked_array("parameters.U_z", given.U_z, (m, m), dtype),
+        _checked_array("parameters.W_z", given.W_z, (m, size_n), dtype),
+        _checked_array("parameters.b_z", given.b_z, (m,), dtype),
+        _checked_array("parameters.d_z", given.d_z, (m,), dtype),
+        _checked_array("parameters.U_n", given.U_n, (m, m), dtype),
+        _checked_array("parameters.W_n", given.W_n, (m, size_n), dtype),
+        _checked_array("parameters.b_n", given.b_n, (m,), dtype),
+        _checked_array("parameters.d_n", given.d_n, (m,), dtype),
+    ), (size_n, m), dtype
+
+
+def _common_dtype(p):
+    """The dtype of the parameters' arrays: float32 or float64."""
+    dtypes = {array.dtype for array in p if isinstance(array, np.ndarray) and array.ndim}
+    dtypes = dtypes or {array.dtype for array in p if isinstance(array, (np.ndarray, np.generic))}
+    if len(dtypes) > 1:
+        found = ", ".join(f"{name} {getattr(a, 'dtype', '')}" for name, a in zip(Parameters._fields, p, strict=True))
+        raise ValueError(f"The parameters' dtypes differ: {found}. Convert them to one.")
+    dtype = dtypes.pop() if dtypes else np.dtype(np.float64)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"The parameters' dtype is {dtype}; this kernel computes in float32 or float64.")
+    return dtype
+
+
+def _scalar(what, value, dtype):
+    """A scalar parameter: a Python or NumPy number, or an array without axes."""
+    if isinstance(value, np.ndarray):
+        return _checked_array(what, value, (), dtype)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise ValueError(f"{what} is a {type(value).__name__}; pass a number or an array without axes.")
+    return np.asarray(value, dtype)
+
+
+def _checked_call(parameters, inputs, state):
+    """Everything a pass over time needs, checked; also T and B."""
+    prepared = prepare(parameters)
+    inputs = _bundle("inputs", inputs, Inputs)
+    _rank("inputs.x", inputs.x, 3)
+    T, B = inputs.x.shape[:2]
+    (size_n, m) = _sizes(prepared, inputs, state)
+    inputs = Inputs(
+        _checked_array("inputs.x", inputs.x, (T, B, size_n), prepared.dtype),
+    )
+    sizes = _sizes(prepared, inputs, state)
+    return prepared, inputs, _checked_state("state", state, sizes, prepared.dtype, B), T, B
+
+
+def _sizes(prepared, inputs, state):
+    """The lengths of all axes, in the order of AXES."""
+    (size_n, m) = prepared.sizes
+    return (size_n, m)
+
+
+def _checked_state(what, state, sizes, dtype, B):
+    """A state as plain arrays; None is zeros."""
+    (size_n, m) = sizes
+    if state is None:
+        return State(np.zeros((B, m), dtype))
+    state = _bundle(what, state, State)
+    return State(
+        _checked_array(f"{what}.h", state.h, (B, m), dtype),
+    )
+
+
+def _same_sizes(one, other):
+    """Raise unless two sets of parameters fit the same tape."""
+    if one.sizes != other.sizes or one.dtype != other.dtype:
+        raise ValueError(f"The tape was made with sizes {other.sizes} in {other.dtype}, the parameters have {one.sizes} in {one.dtype}.")
+
+
+def _glorot(rng, shape, dtype):
+    """Uniform within sqrt(6 / (rows + columns)): Glorot and Bengio 2010."""
+    rows, columns = (shape[0], shape[-1]) if len(shape) > 1 else (math.prod(shape), 1)
+    limit = math.sqrt(6 / max(rows + columns, 1))
+    return rng.uniform(-limit, limit, shape).astype(dtype)
+
+
+# ---- The equations -----------------------------------------------------------------------------------
+
+
+def _sigmoid(x):
+    """The logistic function, without overflow."""
+    return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+def _relu(x):
+    """max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+def _softplus(x):
+    """log(1 + exp(x)), without overflow."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@np.errstate(all="ignore")  # infinities and NaN go through to the results
+def _forward(prepared, inputs, state):
+    """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
+    dtype = prepared.dtype
+    (size_n, m) = _sizes(prepared, inputs, state)
+    U_r, W_r, b_r, d_r, U_z, W_z, b_z, d_z, U_n, W_n, b_n, d_n = prepared.parameters
+    W_on_x = prepared.W_on_x
+    b_a_r = prepared.b_a_r
+    b_a_z = prepared.b_a_z
+    b_all = prepared.b_all
+    W_on_h = prepared.W_on_h
+    W_on_h_2 = prepared.W_on_h_2
+    x, = inputs
+    h_0, = state
+    T, B = x.shape[:2]
+    h = np.empty((T + 1, B, m), dtype)
+    U_n_h = np.empty((T, B, m), dtype)
+    a_all = np.empty((T, B, 3 * m), dtype)
+    a_r = a_all[:, :, :m]
+    r = a_all[:, :, :m]
+    a_z = a_all[:, :, m : 2 * m]
+    z = a_all[:, :, m : 2 * m]
+    a_n = a_all[:, :, 2 * m :]
+    n = a_all[:, :, 2 * m :]
+    a_r_to_a_z = a_all[:, :, : 2 * m]
+    h[0] = h_0
+    # a_r, a_z, a_n: the part that x gives
+    a_all[...] = x @ W_on_x.T
+    # a_r, a_z, a_n: the biases
+    a_all += b_all
+    for t in range(T):
+        # a_r, a_z: the part that h gives
+        a_r_to_a_z[t] += h[t] @ W_on_h.T
+        # (1) r = sigmoid(W_r @ x + U_r @ h + b_r + d_r)
+        r[t] = _sigmoid(a_r[t])
+        # (2) z = sigmoid(W_z @ x + U_z @ h + b_z + d_z)
+        z[t] = _sigmoid(a_z[t])
+        # (3) n = tanh(W_n @ x + b_n + r * (U_n @ h + d_n))
+        U_n_h[t] = h[t] @ U_n.T
+        a_n[t] += r[t] * (U_n_h[t] + d_n)
+        n[t] = np.tanh(a_n[t])
+        # (4) h.next = (1 - z) * n + z * h
+        h[t + 1] = (1 - z[t]) * n[t] + z[t] * h[t]
+    return h[1:], State(h[T]), (h, U_n_h, a_all)
+
+
+@np.errstate(all="ignore")
+def _backward(prepared, tape, d_outputs, d_state, input_gradients):
+    """The gradients of one run, from the last step to the first."""
+    dtype = prepared.dtype
+    (size_n, m) = _sizes(prepared, tape.inputs, tape.state)
+    U_r, W_r, b_r, d_r, U_z, W_z, b_z, d_z, U_n, W_n, b_n, d_n = prepared.parameters
+    W_on_x = prepared.W_on_x
+    b_a_r = prepared.b_a_r
+    b_a_z = prepared.b_a_z
+    b_all = prepared.b_all
+    W_on_h = prepared.W_on_h
+    W_on_h_2 = prepared.W_on_h_2
+    x, = tape.inputs
+    h, U_n_h, a_all = tape.saved
+    r = a_all[:, :, :m]
+    z = a_all[:, :, m : 2 * m]
+    n = a_all[:, :, 2 * m :]
+    grad_h_output = d_outputs
+    grad_h_later_final, = d_state
+    T, B = x.shape[:2]
+    grad_x = np.empty((T, B, size_n), dtype)
+    d_a_all = np.empty((T, B, 4 * m), dtype)
+    grad_a_n = d_a_all[:, :, 3 * m :]
+    grad_U_n_h = d_a_all[:, :, :m]
+    grad_a_z = d_a_all[:, :, 2 * m : 3 * m]
+    grad_a_r = d_a_all[:, :, m : 2 * m]
+    grad_U_n_h_to_grad_a_z = d_a_all[:, :, : 3 * m]
+    grad_a_r_to_grad_a_n = d_a_all[:, :, m:]
+    grad_h_later = grad_h_later_final.copy()
+    for t in reversed(range(T)):
+        # grad_h_next from what step t + 1 hands back; the output's cotangent
+        grad_h_next = grad_h_later + grad_h_output[t]
+        # grad_n from h.next = (1 - z) * n + z * h
+        grad_n = grad_h_next * (1 - z[t])
+        # grad_a_n from n = tanh(a_n)
+        grad_a_n[t] = grad_n * (1 - n[t] * n[t])
+        # grad_U_n_h from a_n = W_n_x + b_n + r * (U_n_h + d_n)
+        grad_U_n_h[t] = grad_a_n[t] * r[t]
+        # grad_z from h.next = (1 - z) * n + z * h
+        grad_z = grad_h_next * (h[t] - n[t])
+        # grad_a_z from z = sigmoid(a_z)
+        grad_a_z[t] = grad_z * z[t] * (1 - z[t])
+        # grad_r from a_n = W_n_x + b_n + r * (U_n_h + d_n)
+        grad_r = grad_a_n[t] * (U_n_h[t] + d_n)
+        # grad_a_r from r = sigmoid(a_r)
+        grad_a_r[t] = grad_r * r[t] * (1 - r[t])
+        # grad_h = grad_h_next * z + grad_U_n_h @ U_n + grad_a_r @ U_r + grad_a_z @ U_z
+        #     from h.next = (1 - z) * n + z * h; U_n_h = U_n @ h; U_z_h = U_z @ h; U_r_h = U_r @ h
+        grad_h = grad_h_next * z[t]
+        grad_h += grad_U_n_h_to_grad_a_z[t] @ W_on_h_2
+        grad_h_later = grad_h
+    if input_gradients:
+        # grad_x = grad_a_n @ W_n + grad_a_r @ W_r + grad_a_z @ W_z
+        #     from W_n_x = W_n @ x; W_z_x = W_z @ x; W_r_x = W_r @ x
+        grad_x[...] = grad_a_r_to_grad_a_n @ W_on_x
+    # grad_U_n = sum over t of outer(grad_U_n_h, h)
+    #     from U_n_h = U_n @ h
+    # grad_U_r = sum over t of outer(grad_a_r, h)
+    #     from U_r_h = U_r @ h
+    # grad_U_z = sum over t of outer(grad_a_z, h)
+    #     from U_z_h = U_z @ h
+    d_W_on_h = np.tensordot(grad_U_n_h_to_grad_a_z, h[:-1], ((0, 1), (0, 1)))
+    grad_U_n = d_W_on_h[:m].copy()
+    grad_U_r = d_W_on_h[m : 2 * m].copy()
+    grad_U_z = d_W_on_h[2 * m :].copy()
+    # grad_W_r = sum over t of outer(grad_a_r, x)
+    #     from W_r_x = W_r @ x
+    # grad_W_z = sum over t of outer(grad_a_z, x)
+    #     from W_z_x = W_z @ x
+    # grad_W_n = sum over t of outer(grad_a_n, x)
+    #     from W_n_x = W_n @ x
+    d_W_on_x = np.tensordot(grad_a_r_to_grad_a_n, x, ((0, 1), (0, 1)))
+    grad_W_r = d_W_on_x[:m].copy()
+    grad_W_z = d_W_on_x[m : 2 * m].copy()
+    grad_W_n = d_W_on_x[2 * m :].copy()
+    # grad_d_n = sum over t of grad_a_n * r
+    #     from a_n = W_n_x + b_n + r * (U_n_h + d_n)
+    grad_d_n = np.einsum("TBi,TBi->i", grad_a_n, r)
+    # grad_b_r = sum over t of grad_a_r
+    #     from a_r = W_r_x + U_r_h + b_r + d_r
+    # grad_d_r = sum over t of grad_a_r
+    # grad_b_z = sum over t of grad_a_z
+    #     from a_z = W_z_x + U_z_h + b_z + d_z
+    # grad_d_z = sum over t of grad_a_z
+    # grad_b_n = sum over t of grad_a_n
+    #     from a_n = W_n_x + b_n + r * (U_n_h + d_n)
+    d_b_all = grad_a_r_to_grad_a_n.sum(axis=(0, 1))
+    grad_b_r = d_b_all[:m].copy()
+    grad_d_r = d_b_all[:m].copy()
+    grad_b_z = d_b_all[m : 2 * m].copy()
+    grad_d_z = d_b_all[m : 2 * m].copy()
+    grad_b_n = d_b_all[2 * m :].copy()
+    return Gradients(
+        Parameters(
+            U_r=grad_U_r, W_r=grad_W_r, b_r=grad_b_r, d_r=grad_d_r, U_z=grad_U_z, W_z=grad_W_z,
+            b_z=grad_b_z, d_z=grad_d_z, U_n=grad_U_n, W_n=grad_W_n, b_n=grad_b_n, d_n=grad_d_n,
+        ),
+        Inputs(x=grad_x) if input_gradients else None,
+        State(h=grad_h_later),
+    )

@@ -1,0 +1,1033 @@
+"""Simplified gated recurrent unit (update gate only): forward and backward pass over a sequence, in Numba.
+
+made by symrnn 0.1.0 from gru_simplified (8f930e3ef9e7), do not edit.
+
+Source: Cho et al. 2014, arXiv:1406.1078v3, without the reset gate
+
+The step (a bare state is its value at t-1, .next the one at t):
+
+    c_tilde = tanh(W_c @ [c, x] + b_c)
+    u = sigmoid(W_u @ [c, x] + b_u)
+    c.next = u * c_tilde + (1 - u) * c
+
+The output is c.next. Arrays carry time T first, then the batch B.
+"""
+
+import contextlib
+import math
+import os
+import sys
+import types
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import njit
+from numba import types as nb_types
+from numba.core import cgutils
+from numba.core.errors import NumbaTypeError
+from numba.core.registry import cpu_target
+from numba.extending import intrinsic
+
+AXES = ("n", "m")
+INPUTS = {"x": ("n",)}
+STATES = {"c": ("m",)}
+PARAMETERS = {"W_c": ("m", "m + n"), "b_c": ("m",), "W_u": ("m", "m + n"), "b_u": ("m",)}
+CONSTANTS = {}
+OUTPUT = ("m",)
+
+
+class Inputs(NamedTuple):
+    """What arrives over time; arrays (T, B, ...)."""
+
+    x: Any  # (T, B, n)
+
+
+class State(NamedTuple):
+    """What is carried from step to step; arrays (B, ...)."""
+
+    c: Any  # (B, m)
+
+
+class Parameters(NamedTuple):
+    """What is trained; shared by all samples and steps."""
+
+    W_c: Any  # (m, m + n)
+    b_c: Any  # (m,)
+    W_u: Any  # (m, m + n)
+    b_u: Any  # (m,)
+
+
+class Run(NamedTuple):
+    """What `forward` returns: outputs (T, B, ...), read-only; the final state; the tape for `backward`."""
+
+    outputs: np.ndarray
+    state: State
+    tape: "Tape"
+
+
+class Gradients(NamedTuple):
+    """What `backward` returns: derivatives of the loss, in the shapes of what they belong to."""
+
+    parameters: Parameters
+    inputs: Inputs | None
+    state: State
+
+
+class Prepared(NamedTuple):
+    """Parameters and what depends on them alone; accepted wherever parameters are."""
+
+    parameters: Parameters
+    sizes: tuple
+    dtype: np.dtype
+    W_on_x: np.ndarray  # (2*m, n)
+    b_all: np.ndarray  # (2*m)
+    W_on_c: np.ndarray  # (2*m, m)
+    W_on_x_panels: np.ndarray  # W_on_x, packed
+    W_on_c_panels: np.ndarray  # W_on_c, packed
+
+
+class Tape(NamedTuple):
+    """What `backward` needs of a `forward`: opaque, usable any number of times."""
+
+    prepared: Prepared
+    inputs: Inputs
+    state: State
+    outputs: np.ndarray
+    saved: tuple
+
+
+def init(rng, *, n, m, dtype=np.float32):
+    """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
+    dtype = np.dtype(dtype)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype is {dtype}; this kernel computes in float32 or float64.")
+    return Parameters(
+        W_c=_glorot(rng, (m, m + n), dtype),
+        b_c=np.zeros((m,), dtype),
+        W_u=_glorot(rng, (m, m + n), dtype),
+        b_u=np.zeros((m,), dtype),
+    )
+
+
+def prepare(parameters):
+    """What depends on the parameters alone, computed once: pass it on instead of the parameters."""
+    if isinstance(parameters, Prepared):
+        return parameters
+    parameters, sizes, dtype = _checked_parameters(parameters)
+    W_c, b_c, W_u, b_u = parameters
+    n, m = sizes
+    W_on_x = np.concatenate([W_c[:, m:], W_u[:, m:]])
+    b_all = np.concatenate([b_c, b_u])
+    W_on_c = np.concatenate([W_c[:, :m], W_u[:, :m]])
+    W_on_x_panels = _panels(_plain(W_on_x).T)
+    W_on_c_panels = _panels(_plain(W_on_c).T)
+    return Prepared(parameters, sizes, dtype, W_on_x, b_all, W_on_c, W_on_x_panels, W_on_c_panels)
+
+
+def predict(parameters, inputs, state=None):
+    """Outputs (T, B, ...) and the final state, keeping nothing for a backward pass."""
+    prepared, inputs, state, T, B = _checked_call(parameters, inputs, state)
+    (n, m) = _sizes(prepared, inputs, state)
+    outputs = np.empty((T, B, m), prepared.dtype)
+    for start in range(0, T, _PREDICT_STEPS):
+        some = slice(start, start + _PREDICT_STEPS)
+        outputs[some], state, _ = _forward(prepared, Inputs(*(array[some] for array in inputs)), state)
+    return outputs, State(*(array.copy() for array in state))
+
+
+def forward(parameters, inputs, state=None):
+    """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`."""
+    prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state)
+    outputs, final, saved = _forward(prepared, inputs, state)
+    outputs.flags.writeable = False  # the tape may share its memory
+    return Run(outputs, State(*(array.copy() for array in final)), Tape(prepared, inputs, state, outputs, saved))
+
+
+def backward(parameters, tape, d_outputs, d_state=None, *, input_gradients=True):
+    """Gradients of parameters, inputs and initial state.
+
+    `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
+    final state. `input_gradients=False` leaves the inputs' gradients out.
+    """
+    if not isinstance(tape, Tape):
+        raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
+    given = tape.prepared
+    if parameters is not given and parameters is not given.parameters:
+        given = prepare(parameters)
+        _same_sizes(given, tape.prepared)
+    d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
+    sizes = _sizes(tape.prepared, tape.inputs, tape.state)
+    d_state = _checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
+    return _backward(given, tape, d_outputs, d_state, bool(input_gradients))
+
+
+def step(parameters, inputs_t, state):
+    """One time step: the output (B, ...) and the next state; `inputs_t` are arrays (B, ...)."""
+    inputs_t = _bundle("inputs_t", inputs_t, Inputs)
+    for name, array in zip(Inputs._fields, inputs_t, strict=True):
+        _require_array(f"inputs_t.{name}", array)
+    outputs, state = predict(parameters, Inputs(*(array[None] for array in inputs_t)), state)
+    return outputs[0], state
+
+
+# ---- Checks ------------------------------------------------------------------------------------------
+
+_PREDICT_STEPS = 64  # time steps that predict() holds in memory at once
+
+
+def _require_array(what, value):
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f"{what} is a {type(value).__name__}; pass a NumPy array.")
+
+
+def _checked_array(what, value, shape, dtype):
+    """`value` as a plain array of the given shape and dtype, or a ValueError that names it."""
+    _require_array(what, value)
+    if value.shape != shape:
+        raise ValueError(f"{what} has shape {value.shape}; it should have {shape}.")
+    if value.dtype != dtype:
+        raise ValueError(f"{what} has dtype {value.dtype}; it should have {dtype}, that of the parameters.")
+    return np.asarray(value)
+
+
+def _bundle(what, value, kind):
+    """`value` as a NamedTuple of the given kind; a single field may be passed bare."""
+    if isinstance(value, kind):
+        return value
+    fields = kind._fields
+    if getattr(value, "_fields", None) == fields:  # the same kernel, from another module
+        return kind(*value)
+    if len(fields) == 1 and not isinstance(value, (tuple, list)):
+        return kind(value)
+    if isinstance(value, (tuple, list)) and not hasattr(value, "_fields") and len(value) == len(fields):
+        return kind(*value)
+    raise ValueError(f"{what} is a {type(value).__name__}; pass {kind.__name__}({', '.join(fields)}).")
+
+
+def _difference(what, value, size):
+    """A size that is left of a longer one, which must not be too short for it."""
+    if size < 0:
+        raise ValueError(f"{what} has shape {value.shape}, which is too short for the other parameters.")
+    return size
+
+
+def _rank(what, value, rank):
+    """The shape of an array whose sizes are still unknown."""
+    _require_array(what, value)
+    if value.ndim != rank:
+        raise ValueError(f"{what} has shape {value.shape}; it should have {rank} axes.")
+    return value.shape
+
+
+def _checked_parameters(parameters):
+    """Parameters as plain arrays of their declared shapes, the sizes of the axes, and the dtype."""
+    given = _bundle("parameters", parameters, Parameters)
+    _rank("parameters.W_c", given.W_c, 2)
+    _rank("parameters.b_c", given.b_c, 1)
+    _rank("parameters.W_u", given.W_u, 2)
+    _rank("parameters.b_u", given.b_u, 1)
+    m = given.W_c.shape[0]
+    n = _difference("parameters.W_c", given.W_c, given.W_c.shape[1] - (m))
+    dtype = _common_dtype(given)
+    return Parameters(
+        _checked_array("parameters.W_c", given.W_c, (m, m + n), dtype),
+        _checked_array("parameters.b_c", given.b_c, (m,), dtype),
+        _checked_array("parameters.W_u", given.W_u, (m, m + n), dtype),
+        _checked_array("parameters.b_u", given.b_u, (m,), dtype),
+    ), (n, m), dtype
+
+
+def _common_dtype(p):
+    """The dtype of the parameters' arrays: float32 or float64."""
+    dtypes = {array.dtype for array in p if isinstance(array, np.ndarray) and array.ndim}
+    dtypes = dtypes or {array.dtype for array in p if isinstance(array, (np.ndarray, np.generic))}
+    if len(dtypes) > 1:
+        found = ", ".join(f"{name} {getattr(a, 'dtype', '')}" for name, a in zip(Parameters._fields, p, strict=True))
+        raise ValueError(f"The parameters' dtypes differ: {found}. Convert them to one.")
+    dtype = dtypes.pop() if dtypes else np.dtype(np.float64)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"The parameters' dtype is {dtype}; this kernel computes in float32 or float64.")
+    return dtype
+
+
+def _scalar(what, value, dtype):
+    """A scalar parameter: a Python or NumPy number, or an array without axes."""
+    if isinstance(value, np.ndarray):
+        return _checked_array(what, value, (), dtype)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise ValueError(f"{what} is a {type(value).__name__}; pass a number or an array without axes.")
+    return np.asarray(value, dtype)
+
+
+def _checked_call(parameters, inputs, state):
+    """Everything a pass over time needs, checked; also T and B."""
+    prepared = prepare(parameters)
+    inputs = _bundle("inputs", inputs, Inputs)
+    _rank("inputs.x", inputs.x, 3)
+    T, B = inputs.x.shape[:2]
+    (n, m) = _sizes(prepared, inputs, state)
+    inputs = Inputs(
+        _checked_array("inputs.x", inputs.x, (T, B, n), prepared.dtype),
+    )
+    sizes = _sizes(prepared, inputs, state)
+    return prepared, inputs, _checked_state("state", state, sizes, prepared.dtype, B), T, B
+
+
+def _sizes(prepared, inputs, state):
+    """The lengths of all axes, in the order of AXES."""
+    (n, m) = prepared.sizes
+    return (n, m)
+
+
+def _checked_state(what, state, sizes, dtype, B):
+    """A state as plain arrays; None is zeros."""
+    (n, m) = sizes
+    if state is None:
+        return State(np.zeros((B, m), dtype))
+    state = _bundle(what, state, State)
+    return State(
+        _checked_array(f"{what}.c", state.c, (B, m), dtype),
+    )
+
+
+def _same_sizes(one, other):
+    """Raise unless two sets of parameters fit the same tape."""
+    if one.sizes != other.sizes or one.dtype != other.dtype:
+        raise ValueError(f"The tape was made with sizes {other.sizes} in {other.dtype}, the parameters have {one.sizes} in {one.dtype}.")
+
+
+def _glorot(rng, shape, dtype):
+    """Uniform within sqrt(6 / (rows + columns)): Glorot and Bengio 2010."""
+    rows, columns = (shape[0], shape[-1]) if len(shape) > 1 else (math.prod(shape), 1)
+    limit = math.sqrt(6 / max(rows + columns, 1))
+    return rng.uniform(-limit, limit, shape).astype(dtype)
+
+
+# ---- The equations -----------------------------------------------------------------------------------
+
+
+# Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
+# loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
+# belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
+_HOME = sys.modules.setdefault("symrnn_gru_simplified_53e981ea1a14", types.ModuleType("symrnn_gru_simplified_53e981ea1a14"))
+# NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
+# "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
+_OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+
+
+def _inlined(function):
+    """Compile a small function into its callers; it needs the home, but no cache files of its own."""
+    function.__module__ = _HOME.__name__
+    setattr(_HOME, function.__name__, function)
+    return njit(function, **_OPTIONS)
+
+
+def _compiled(function):
+    """Compile a function on its first call, and cache the machine code on disk."""
+    dispatcher = _inlined(function)
+    with contextlib.suppress(RuntimeError):  # executed from text, or nowhere to write: then there is no cache
+        dispatcher.enable_caching()
+    return dispatcher
+
+
+def _plain(array):
+    """The array as compiled code takes it: contiguous, aligned and writable; a copy only if it is not."""
+    return np.require(array, requirements="CAW")
+
+
+def _panels(matrix):
+    """A matrix packed for products; transposed ones are packed from the matrix that they transpose."""
+    panels = np.empty((-(-matrix.shape[1] // _panel_width(matrix)), matrix.shape[0], _panel_width(matrix)), matrix.dtype)
+    _pack(matrix, panels)
+    return panels
+
+
+# ---- Threads -----------------------------------------------------------------------------------------
+# A pass over a sequence is cut along the batch: every thread takes its samples through all time steps, and
+# waits for nobody. The threads are Python's, since compiled code runs without the interpreter lock; they
+# may be called from several threads at once, and a forked process starts its own.
+
+_WORTHWHILE = 5e6  # operations per thread below which handing work over costs more than it saves
+_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_POOL = []
+
+
+def _bounds(batch, operations):
+    """Where the batch is cut: one slice per thread, whole tiles of rows where there are enough."""
+    parts = max(1, min(_CPUS, batch, int(operations / _WORTHWHILE)))
+    tile = _TILE_ROWS if batch >= 2 * parts * _TILE_ROWS else 1
+    cuts = [min(batch, round(batch * part / parts / tile) * tile) for part in range(parts)]
+    return [*cuts, batch]
+
+
+def _in_slices(bounds, function, *arguments):
+    """Call function(part, low, high, *arguments) for every slice of the batch, the last one in this thread."""
+    if len(bounds) > 2 and not _POOL:
+        _POOL.append(ThreadPoolExecutor(_CPUS, thread_name_prefix=_HOME.__name__))
+    slices = list(zip(range(len(bounds) - 1), bounds, bounds[1:], strict=False))
+    waiting = [_POOL[0].submit(function, *piece, *arguments) for piece in slices[:-1]]
+    function(*slices[-1], *arguments)
+    for future in waiting:
+        future.result()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_POOL.clear)
+
+
+# ---- Products and functions --------------------------------------------------------------------------
+# The same text in every kernel: matrix products on packed panels, and the functions of the vocabulary for one number.
+#
+# A matrix (K, N) is packed once into panels (ceil(N / w), K, w) of w columns, w being two vector registers wide. A product
+# then walks over tiles of a few rows and w columns of the result; a tile lives in registers while k runs over K.
+
+_FEATURES = cpu_target.target_context.codegen().magic_tuple()[2]  # also the key of Numba's cache: they agree by construction
+_VECTOR_BYTES = 64 if "+avx512f" in _FEATURES else 32 if "+avx2" in _FEATURES else 16
+_TILE_ROWS = 4 if _VECTOR_BYTES == 32 else 8  # two accumulators a row; AVX2 has 16 registers, AVX-512 and NEON have 32
+_CHUNK = 256  # rows of a weight-gradient product packed at a time: one panel then stays in the first-level cache
+
+
+def _fused(builder, a, b, c):
+    """LLVM's ``a * b + c`` for numbers or vectors: one rounding where the machine has it, no library call where not."""
+    kind = f"v{a.type.count}{a.type.element.intrinsic_name}" if isinstance(a.type, ir.VectorType) else a.type.intrinsic_name
+    signature = ir.FunctionType(a.type, [a.type] * 3)
+    return builder.call(cgutils.get_or_insert_function(builder.module, signature, f"llvm.fmuladd.{kind}"), [a, b, c])
+
+
+def _masked(builder, name, result, arguments, vector):
+    """Call LLVM's masked load or store on ``vector``: lanes whose mask is off do not touch memory."""
+    signature = ir.FunctionType(result, [argument.type for argument in arguments])
+    mangled = f"llvm.masked.{name}.v{vector.count}{vector.element.intrinsic_name}.p0"
+    return builder.call(cgutils.get_or_insert_function(builder.module, signature, mangled), arguments)
+
+
+def _at(builder, base, offset):
+    """The address ``offset`` bytes after ``base``."""
+    return builder.gep(base, [offset], source_etype=ir.IntType(8))
+
+
+def _loop(builder, start, stop, step=1):
+    """A counting loop in LLVM, as a context manager that gives (counter, _)."""
+    return cgutils.for_range_slice(builder, start, stop, start.type(step), inc=True)
+
+
+def _shared_function(module, name, signature):
+    """A new LLVM function that all callers in a program share, and a builder at its start."""
+    function = ir.Function(module, signature, name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    return function, ir.IRBuilder(function.append_basic_block())
+
+
+def _fill_function(module, real, itemsize):
+    """Return the LLVM function that packs one panel: ``fill(source, k_step, j_step, depth, columns, panel)``, steps in bytes.
+
+    Whole rows are copied as two vectors; else column by column, which is along memory in a transposed matrix, and the
+    columns beyond the last one are read from a single zero.
+    """
+    name = f"symrnn_fill_{real.intrinsic_name}_{_VECTOR_BYTES}"
+    if name in module.globals:
+        return module.globals[name]
+    vector, i64, pointer = ir.VectorType(real, _VECTOR_BYTES // itemsize), ir.IntType(64), ir.PointerType()
+    signature = ir.FunctionType(ir.VoidType(), [pointer, i64, i64, i64, i64, pointer])
+    function, builder = _shared_function(module, name, signature)
+    source, k_step, j_step, depth, columns, panel = function.args
+    width = i64(2 * _VECTOR_BYTES // itemsize)
+    zero = cgutils.alloca_once_value(builder, real(0))
+    whole = builder.and_(builder.icmp_signed(">=", columns, width), builder.icmp_signed("==", j_step, i64(itemsize)))
+    with builder.if_else(whole) as (rows, scattered):
+        with rows, _loop(builder, i64(0), depth) as (k, _):
+            start = _at(builder, source, builder.mul(k, k_step))
+            target = _at(builder, panel, builder.mul(k, i64(2 * _VECTOR_BYTES)))
+            for v in (i64(0), i64(_VECTOR_BYTES)):
+                row = builder.load(_at(builder, start, v), align=itemsize, typ=vector)
+                builder.store(row, _at(builder, target, v), align=itemsize)
+        with scattered, _loop(builder, i64(0), width) as (j, _):
+            inside = builder.icmp_signed("<", j, columns)
+            start = builder.select(inside, _at(builder, source, builder.mul(j, j_step)), builder.bitcast(zero, pointer))
+            step = builder.select(inside, k_step, i64(0))
+            target = _at(builder, panel, builder.mul(j, i64(itemsize)))
+            with _loop(builder, i64(0), depth) as (k, _):
+                value = builder.load(_at(builder, start, builder.mul(k, step)), align=itemsize, typ=real)
+                builder.store(value, _at(builder, target, builder.mul(k, i64(2 * _VECTOR_BYTES))), align=itemsize)
+    builder.ret_void()
+    return function
+
+
+def _tile_function(module, real, itemsize, rows):
+    """Return the LLVM function that computes one tile, made once per module, number type and number of rows.
+
+    ``tile(a, a_row, a_k, depth, panel, out, out_row, columns, accumulate)``: the strides of ``a`` and ``out`` are in bytes.
+    A full tile has two accumulators per row. One row alone would wait for its own additions, so ``phases`` consecutive k go to
+    accumulators of their own, which are summed at the end.
+    """
+    name = f"symrnn_tile_{real.intrinsic_name}_{rows}x{_VECTOR_BYTES}"
+    if name in module.globals:
+        return module.globals[name]
+    lanes, phases = _VECTOR_BYTES // itemsize, _TILE_ROWS // rows
+    vector, i1, i32, i64 = ir.VectorType(real, lanes), ir.IntType(1), ir.IntType(32), ir.IntType(64)
+    pointer = ir.PointerType()
+    signature = ir.FunctionType(ir.VoidType(), [pointer, i64, i64, i64, pointer, pointer, i64, i64, i1])
+    function, builder = _shared_function(module, name, signature)
+    a, a_row, a_k, depth, panel, out, out_row, columns, accumulate = function.args
+
+    def spread(value):
+        first = builder.insert_element(ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined), value, i32(0))
+        return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(i32, lanes), [0] * lanes))
+
+    sums = [[[cgutils.alloca_once_value(builder, vector(None)) for _ in range(2)] for _ in range(rows)] for _ in range(phases)]
+    row_starts = [_at(builder, a, builder.mul(a_row, i64(r))) for r in range(rows)]
+
+    def add_products(k, sums):
+        here = _at(builder, panel, builder.mul(k, i64(2 * _VECTOR_BYTES)))
+        loads = [builder.load(_at(builder, here, i64(v * _VECTOR_BYTES)), align=itemsize, typ=vector) for v in range(2)]
+        offset = builder.mul(k, a_k)
+        for start, pair in zip(row_starts, sums, strict=True):
+            value = spread(builder.load(_at(builder, start, offset), align=itemsize, typ=real))
+            for cell, load in zip(pair, loads, strict=True):
+                builder.store(_fused(builder, value, load, builder.load(cell)), cell)
+
+    whole = builder.sub(depth, builder.urem(depth, i64(phases)))
+    with _loop(builder, i64(0), whole, phases) as (k, _):
+        for phase in range(phases):
+            add_products(builder.add(k, i64(phase)), sums[phase])
+    if phases > 1:
+        with _loop(builder, whole, depth) as (k, _):
+            add_products(k, sums[0])
+
+    lane_numbers = ir.Constant(ir.VectorType(i64, lanes), list(range(lanes)))
+    for r in range(rows):
+        for v in range(2):
+            target = _at(builder, out, builder.add(builder.mul(out_row, i64(r)), i64(v * _VECTOR_BYTES)))
+            inside = builder.icmp_signed("<", lane_numbers, spread(builder.sub(columns, i64(v * lanes))))
+            total = builder.load(sums[0][r][v])
+            for phase in range(1, phases):
+                total = builder.fadd(total, builder.load(sums[phase][r][v]))
+            known = builder.and_(inside, spread(accumulate))
+            before = _masked(builder, "load", vector, [target, i32(itemsize), known, vector(None)], vector)
+            _masked(builder, "store", ir.VoidType(), [builder.fadd(total, before), target, i32(itemsize), inside], vector)
+    builder.ret_void()
+    return function
+
+
+def _address(context, builder, kind, array):
+    """Address, shape and strides (in bytes) of an array argument of an intrinsic."""
+    view = context.make_array(kind)(context, builder, array)
+    address = builder.bitcast(view.data, ir.PointerType())
+    return address, cgutils.unpack_tuple(builder, view.shape), cgutils.unpack_tuple(builder, view.strides)
+
+
+@intrinsic
+def _fill(typing_context, values, t, first, count, q, panels, p, depth):
+    """Pack columns q*w to q*w + w of ``values[t, first : first + count]`` into panel p, from its row ``depth`` on.
+
+    ``values`` is (T, B, N) or, with t ignored, a matrix (B, N). (One call with plain numbers: slices would cost compile time.)
+    """
+    if values.dtype != panels.dtype:
+        raise NumbaTypeError(f"packing mixes {values.dtype} and {panels.dtype}")
+
+    def emit(context, builder, signature, arguments):
+        i64, real = ir.IntType(64), context.get_value_type(values.dtype)
+        source, t, first, count, q, target, p, depth = arguments
+        source, (*_, columns), (*t_step, k_step, j_step) = _address(context, builder, values, source)
+        target, _, (p_step, _, _) = _address(context, builder, panels, target)
+        itemsize = context.get_abi_sizeof(real)
+        column = builder.mul(q, i64(2 * _VECTOR_BYTES // itemsize))
+        for index, step in zip((column, first, t), (j_step, k_step, *t_step), strict=False):
+            source = _at(builder, source, builder.mul(index, step))
+        for index, step in zip((p, depth), (p_step, i64(2 * _VECTOR_BYTES)), strict=True):
+            target = _at(builder, target, builder.mul(index, step))
+        function = _fill_function(builder.module, real, itemsize)
+        builder.call(function, [source, k_step, j_step, count, builder.sub(columns, column), target])
+        return context.get_dummy_value()
+
+    n = nb_types.intp
+    return nb_types.void(values, n, n, n, n, panels, n, n), emit
+
+
+@intrinsic(prefer_literal=True)
+def _tile(typing_context, count, rows, i, depth, panels, p, out, o, accumulate):
+    """Compute rows o to o + count of ``out`` in the columns of panel p from rows i to i + count; ``count`` is a literal."""
+    if not rows.dtype == panels.dtype == out.dtype:
+        raise NumbaTypeError(f"a product mixes {rows.dtype}, {panels.dtype} and {out.dtype}")
+
+    def emit(context, builder, signature, arguments):
+        i64, real = ir.IntType(64), context.get_value_type(rows.dtype)
+        _, a, i, depth, b, p, c, o, add = arguments
+        a, _, (a_row, a_k) = _address(context, builder, rows, a)
+        b, _, (p_step, _, _) = _address(context, builder, panels, b)
+        c, (_, columns), (c_row, _) = _address(context, builder, out, c)
+        itemsize = context.get_abi_sizeof(real)
+        column = builder.mul(p, i64(2 * _VECTOR_BYTES // itemsize))
+        corner = builder.add(builder.mul(o, c_row), builder.mul(p, i64(2 * _VECTOR_BYTES)))
+        function = _tile_function(builder.module, real, itemsize, count.literal_value)
+        builder.call(function, [
+            _at(builder, a, builder.mul(i, a_row)), a_row, a_k, depth, _at(builder, b, builder.mul(p, p_step)),
+            _at(builder, c, corner), c_row, builder.sub(columns, column), add,
+        ])  # fmt: skip
+        return context.get_dummy_value()
+
+    n = nb_types.intp
+    return nb_types.void(count, rows, n, n, panels, n, out, n, nb_types.boolean), emit
+
+
+@_compiled
+def _panel_width(array):
+    """Number of columns in one panel for an array of this dtype."""
+    return 2 * _VECTOR_BYTES // array.itemsize
+
+
+@_compiled
+def _empty_panels(matrix):
+    """Uninitialised panels for a matrix (K, N): shape (ceil(N / w), K, w)."""
+    width = 2 * _VECTOR_BYTES // matrix.itemsize
+    return np.empty((-(-matrix.shape[1] // width), matrix.shape[0], width), matrix.dtype)
+
+
+@_compiled
+def _pack(matrix, panels):
+    """Copy matrix (K, N), of any strides, into panels (ceil(N / w), K, w); columns beyond N become zero."""
+    for p in range(panels.shape[0]):
+        _fill(matrix, 0, 0, matrix.shape[0], p, panels, p, 0)
+
+
+@_inlined
+def _tiles(rows, count, depth, panels, out, first, accumulate):
+    """Rows first to first + count of ``out``: the first ``count`` rows, and ``depth`` columns, of ``rows`` times the panels."""
+    for p in range(panels.shape[0]):
+        i = 0
+        while i + _TILE_ROWS <= count:
+            _tile(_TILE_ROWS, rows, i, depth, panels, p, out, first + i, accumulate)
+            i += _TILE_ROWS
+        while i < count:
+            _tile(1, rows, i, depth, panels, p, out, first + i, accumulate)
+            i += 1
+
+
+@_compiled
+def _multiply(rows, panels, out, accumulate):
+    """Write rows (M, K) @ matrix (K, N) to out (M, N), or add it.
+
+    ``rows`` may have any strides, ``out`` any row stride but unit stride along a row. The number of columns is that of
+    ``out``, the depth that of ``rows``. K = 0 gives zeros, or leaves out as it is.
+    """
+    _tiles(rows, rows.shape[0], rows.shape[1], panels, out, 0, accumulate)
+
+
+@_compiled
+def _add_outer(a, b, out):
+    """Add to out (M, N) the sum over t and rows of a (T, B, M) times b (T, B, N): the gradient of a weight matrix.
+
+    Both are packed, about 256 rows at a time and across time steps, so that B may be small; the scratch is allocated here
+    because the call comes once, after the loop over time. Any strides for a and b (slices of the batch), unit stride along a
+    row of out.
+    """
+    steps, batch, height = a.shape
+    width = 2 * _VECTOR_BYTES // out.itemsize
+    together = 1 if batch >= _CHUNK else _CHUNK // max(batch, 1)  # time steps in one chunk
+    left = np.empty((1, together * min(batch, _CHUNK), width), out.dtype)
+    right = np.empty((-(-out.shape[1] // width), left.shape[1], width), out.dtype)
+    rows = left[0].T
+    for t in range(0, steps, together):
+        stop = min(t + together, steps)
+        for r in range(0, batch, _CHUNK):
+            count = min(_CHUNK, batch - r)
+            for p in range(right.shape[0]):
+                for s in range(t, stop):
+                    _fill(b, s, r, count, p, right, p, (s - t) * count)
+            for q in range(-(-height // width)):
+                for s in range(t, stop):
+                    _fill(a, s, r, count, q, left, 0, (s - t) * count)
+                _tiles(rows, min(width, height - q * width), (stop - t) * count, right, out, q * width, True)
+
+
+class _Constants(NamedTuple):
+    """What the exponential needs in one number type; np.float32 members, because a Python number would promote to float64."""
+
+    one: np.floating
+    two: np.floating
+    zero: np.floating
+    per_log2: np.floating  # 1 / log 2
+    log2_high: np.floating  # log 2 in two parts, so that x - n log 2 is exact to the last bit; high times n is exact
+    log2_low: np.floating
+    shift: np.floating  # adding it rounds to an integer, which then stands in the lowest bits, exponent bias included
+    least: np.floating  # exponents of the smallest and the largest power of two
+    most: np.floating
+    low: np.floating  # where exp is safely 0
+    high: np.floating  # where it is infinite, and n is the exponent that stands for infinity
+    saturated: np.floating  # where exp(x) and exp(x) + 2 are equal: tanh(x / 2) is 1
+    polynomial: tuple  # (exp(r) - 1) / r for |r| <= log(2) / 2, relative minimax (Remez); highest power first
+
+
+def _typed(number, /, *values, polynomial):
+    """Constants whose members are all of the type ``number``."""
+    return _Constants(*map(number, values), tuple(map(number, polynomial)))
+
+
+_CONSTANTS = {
+    nb_types.float32: _typed(
+        np.float32, 1, 2, 0, 1.4426950408889634, 0.693359375, -2.1219444005469057e-4,
+        12582912 + 127, -126, 127, -110, 89, 40,
+        polynomial=(0.0013888873, 0.008369104, 0.041667137, 0.16666506, 0.49999997, 1.0),
+    ),
+    nb_types.float64: _typed(
+        np.float64, 1, 2, 0, 1.4426950408889634, 0.6931471805598903, 5.497923018708371e-14,
+        6755399441055744 + 1023, -1022, 1023, -760, 710, 44,
+        polynomial=(
+            2.505209703802347e-08, 2.762633173953442e-07, 2.755741497927627e-06, 2.4801504436739685e-05,
+            0.00019841269707067126, 0.0013888888932389013, 0.00833333333339809, 0.04166666666657354,
+            0.16666666666666563, 0.5000000000000006, 1.0,
+        ),
+    ),
+}  # fmt: skip
+
+
+@intrinsic
+def _constants(typing_context, x):
+    """The constants of the number type of x, chosen while compiling."""
+    chosen = _CONSTANTS[x]
+    kind = typing_context.resolve_value_type(chosen)
+
+    def emit(context, builder, signature, arguments):
+        return context.get_constant_generic(builder, kind, chosen)
+
+    return kind(x), emit
+
+
+@intrinsic
+def _fma(typing_context, a, b, c):
+    """``a * b + c`` for three numbers of one type."""
+
+    def emit(context, builder, signature, arguments):
+        return _fused(builder, *arguments)
+
+    return a(a, b, c), emit
+
+
+@intrinsic
+def _polynomial(typing_context, x, coefficients):
+    """The polynomial with the given tuple of coefficients, highest power first, by Horner's rule without a loop."""
+
+    def emit(context, builder, signature, arguments):
+        x, packed = arguments
+        value, *rest = cgutils.unpack_tuple(builder, packed)
+        for coefficient in rest:
+            value = _fused(builder, value, x, coefficient)
+        return value
+
+    return x(x, coefficients), emit
+
+
+@intrinsic
+def _two_to(typing_context, shifted):
+    """2**n from ``n + shift``: the lowest bits of that sum are n plus the exponent bias; move them to the exponent's place."""
+
+    def emit(context, builder, signature, arguments):
+        bits, fraction = (32, 23) if shifted == nb_types.float32 else (64, 52)
+        integer = builder.bitcast(arguments[0], ir.IntType(bits))
+        moved = builder.shl(integer, integer.type(fraction))
+        return builder.bitcast(moved, arguments[0].type)
+
+    return shifted(shifted), emit
+
+
+@_inlined
+def _split_exp(x):
+    """n and exp(r) - 1, where x = n log 2 + r and |r| <= log(2) / 2: exp(x) is 2**n (1 + (exp(r) - 1))."""
+    k = _constants(x)
+    n = _fma(x, k.per_log2, k.shift) - k.shift
+    r = _fma(n, -k.log2_low, _fma(n, -k.log2_high, x))
+    return n, _polynomial(r, k.polynomial) * r
+
+
+@_inlined
+def _exp(x):
+    """exp(x), to 2 units in the last place; infinite or 0 beyond the range. (A NaN fails every comparison and stays.)"""
+    k = _constants(x)
+    x = k.low if x < k.low else k.high if x > k.high else x
+    n, tail = _split_exp(x)
+    near = k.least if n < k.least else k.most if n > k.most else n  # two factors: 2**n itself may be out of range
+    return (k.one + tail) * _two_to(near + k.shift) * _two_to(n - near + k.shift)
+
+
+@_inlined
+def _tanh(x):
+    """tanh(x) = e / (e + 2) with e = exp(2|x|) - 1, which is right to the last places near 0 as well; odd, at most 1."""
+    k = _constants(x)
+    twice = abs(x) * k.two
+    twice = k.saturated if twice > k.saturated else twice
+    n, tail = _split_exp(twice)
+    power = _two_to(n + k.shift)
+    e = _fma(power, tail, power - k.one)
+    y = e / (e + k.two)
+    return -y if x < k.zero else y
+
+
+@_inlined
+def _sigmoid(x):
+    """1 / (1 + exp(-x)), within [0, 1], right to the last places in its left tail too; a denormal result becomes 0."""
+    k = _constants(x)
+    minus = -k.saturated if x > k.saturated else k.high if x < -k.high else -x
+    n, tail = _split_exp(minus)
+    return k.one / (k.one + (k.one + tail) * _two_to(n + k.shift))
+
+
+@_inlined
+def _log(x):
+    """log(x): -inf at 0, NaN below."""
+    return math.log(x)
+
+
+@_inlined
+def _power(x, p):
+    """x ** p for x >= 0."""
+    return math.pow(x, p)
+
+
+@_inlined
+def _expm1(x):
+    """exp(x) - 1, right near 0."""
+    return math.expm1(x)
+
+
+@_inlined
+def _softplus(x):
+    """log(1 + exp(x)) without overflow."""
+    return _relu(x) + math.log1p(_exp(-abs(x)))
+
+
+@_inlined
+def _relu(x):
+    """max(x, 0); NaN stays."""
+    k = _constants(x)
+    return k.zero if x < k.zero else x
+
+
+@_inlined
+def _maximum(a, b):
+    """The larger; NaN if either is."""
+    return a if a >= b or a != a else b
+
+
+@_inlined
+def _minimum(a, b):
+    """The smaller; NaN if either is."""
+    return a if a <= b or a != a else b
+
+
+@_inlined
+def _sqrt(x):
+    """The square root; NaN below 0."""
+    return math.sqrt(x)
+
+
+@_inlined
+def _abs(x):
+    """The absolute value."""
+    return abs(x)
+
+
+@_inlined
+def _sign(x):
+    """-1, 0 or 1; NaN stays."""
+    k = _constants(x)
+    return k.one if x > k.zero else -k.one if x < k.zero else x
+
+
+# ---- The equations -----------------------------------------------------------------------------------
+
+
+@_compiled
+def _forward_slice(
+    part, lo, hi, n, m, W_on_x_panels, W_on_c_panels, x, c, a_all, b_all,
+):
+    """All time steps for the samples lo to hi."""
+    T = x.shape[0]
+    real = x.dtype.type
+    one, zero = real(1), real(0)
+    for t in range(T):
+        # a_c_tilde, a_u: the part that x gives
+        _multiply(x[t, lo:hi], W_on_x_panels, a_all[t, lo:hi], False)
+        for b in range(lo, hi):
+            b_all_row = b_all
+            a_all_row = a_all[t, b]
+            for j in range(2 * m):
+                # a_c_tilde, a_u: the biases
+                b_all_j = b_all_row[j]
+                a_all_j = a_all_row[j]
+                a_all_j += b_all_j
+                a_all_row[j] = a_all_j
+    for t in range(T):
+        # a_c_tilde, a_u: the part that c gives
+        _multiply(c[t, lo:hi], W_on_c_panels, a_all[t, lo:hi], True)
+        for b in range(lo, hi):
+            a_c_tilde_row = a_all[t, b, :m]
+            a_u_row = a_all[t, b, m:]
+            c_row = c[t, b]
+            c_next_row = c[t + 1, b]
+            for j in range(m):
+                # (1) c_tilde = tanh(W_c @ [c, x] + b_c)
+                a_c_tilde_j = a_c_tilde_row[j]
+                c_tilde_j = _tanh(a_c_tilde_j)
+                a_c_tilde_row[j] = c_tilde_j
+                # (2) u = sigmoid(W_u @ [c, x] + b_u)
+                a_u_j = a_u_row[j]
+                u_j = _sigmoid(a_u_j)
+                a_u_row[j] = u_j
+                # (3) c.next = u * c_tilde + (1 - u) * c
+                c_j = c_row[j]
+                c_next_j = u_j * c_tilde_j + (one - u_j) * c_j
+                c_next_row[j] = c_next_j
+
+
+@_compiled
+def _backward_slice(
+    part, lo, hi, input_gradients, n, m, W_on_c_panels, W_on_x_panels, x, c, d_c_output, d_c_later,
+    d_x, a_all, d_a_all, d_W_on_c_parts, d_W_on_x_parts, d_b_all_parts,
+):
+    """All time steps, from the last to the first, for the samples lo to hi; gradients are added up per part."""
+    T = d_c_output.shape[0]
+    real = d_c_output.dtype.type
+    one, zero = real(1), real(0)
+    d_W_on_c = d_W_on_c_parts[part]
+    d_W_on_x = d_W_on_x_parts[part]
+    d_b_all = d_b_all_parts[part]
+    for t in range(T - 1, -1, -1):
+        for b in range(lo, hi):
+            d_c_later_row = d_c_later[b]
+            d_c_output_row = d_c_output[t, b]
+            c_row = c[t, b]
+            c_tilde_row = a_all[t, b, :m]
+            u_row = a_all[t, b, m:]
+            d_a_u_row = d_a_all[t, b, m:]
+            d_a_c_tilde_row = d_a_all[t, b, :m]
+            for j in range(m):
+                # d_c_next from what step t + 1 hands back; the output's cotangent
+                d_c_later_j = d_c_later_row[j]
+                d_c_output_j = d_c_output_row[j]
+                d_c_next_j = d_c_later_j + d_c_output_j
+                # d_u from c.next = u * c_tilde + (1 - u) * c
+                c_j = c_row[j]
+                c_tilde_j = c_tilde_row[j]
+                d_u_j = d_c_next_j * (c_tilde_j - c_j)
+                # d_a_u from u = sigmoid(a_u)
+                u_j = u_row[j]
+                d_a_u_j = d_u_j * u_j * (one - u_j)
+                d_a_u_row[j] = d_a_u_j
+                # d_c_tilde from c.next = u * c_tilde + (1 - u) * c
+                d_c_tilde_j = d_c_next_j * u_j
+                # d_a_c_tilde from c_tilde = tanh(a_c_tilde)
+                d_a_c_tilde_j = d_c_tilde_j * (one - c_tilde_j * c_tilde_j)
+                d_a_c_tilde_row[j] = d_a_c_tilde_j
+                # d_c = d_c_next * (1 - u) + d_c_x[0 : m]
+                #     from c.next = u * c_tilde + (1 - u) * c; c_x = [c, x]
+                # d_c_x = d_a_c_tilde @ W_c + d_a_u @ W_u
+                #     from W_u_c_x = W_u @ c_x; W_c_c_x = W_c @ c_x
+                d_c_j = d_c_next_j * (one - u_j)
+                d_c_later_row[j] = d_c_j
+        _multiply(d_a_all[t, lo:hi], W_on_c_panels, d_c_later[lo:hi], True)
+    if input_gradients:
+        for t in range(T):
+            # d_x = d_c_x[m : m + n]
+            #     from c_x = [c, x]
+            # d_c_x = d_a_c_tilde @ W_c + d_a_u @ W_u
+            #     from W_u_c_x = W_u @ c_x; W_c_c_x = W_c @ c_x
+            _multiply(d_a_all[t, lo:hi], W_on_x_panels, d_x[t, lo:hi], False)
+    # d_W_c = sum over t of outer(d_a_c_tilde, c_x)
+    #     from W_c_c_x = W_c @ c_x
+    # d_W_u = sum over t of outer(d_a_u, c_x)
+    #     from W_u_c_x = W_u @ c_x
+    _add_outer(d_a_all[:, lo:hi], c[:T, lo:hi], d_W_on_c)
+    # d_W_c = sum over t of outer(d_a_c_tilde, c_x)
+    #     from W_c_c_x = W_c @ c_x
+    # d_W_u = sum over t of outer(d_a_u, c_x)
+    #     from W_u_c_x = W_u @ c_x
+    _add_outer(d_a_all[:, lo:hi], x[:, lo:hi], d_W_on_x)
+    for t in range(T):
+        # d_b_c = sum over t of d_a_c_tilde
+        #     from a_c_tilde = W_c_c_x + b_c
+        # d_b_u = sum over t of d_a_u
+        #     from a_u = W_u_c_x + b_u
+        for b in range(lo, hi):
+            for j in range(2 * m):
+                d_b_all[j] += d_a_all[t, b, j]
+
+
+def _forward(prepared, inputs, state):
+    """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
+    dtype = prepared.dtype
+    (n, m) = _sizes(prepared, inputs, state)
+    W_c, b_c, W_u, b_u = prepared.parameters
+    W_on_x = prepared.W_on_x
+    b_all = prepared.b_all
+    W_on_c = prepared.W_on_c
+    W_on_x_panels = prepared.W_on_x_panels
+    W_on_c_panels = prepared.W_on_c_panels
+    x, = inputs
+    x = _plain(x)
+    T, B = x.shape[:2]
+    c_0, = state
+    c = np.empty((T + 1, B, m), dtype)
+    a_all = np.empty((T, B, 2 * m), dtype)
+    c[0] = c_0
+    bounds = _bounds(B, T * B * (4 * n * m + 4 * m * m + 8 * m))
+    _in_slices(
+        bounds,
+        _forward_slice,
+        n, m, W_on_x_panels, W_on_c_panels, x, c, a_all, b_all,
+    )
+    return c[1:], State(c[T]), (c, a_all)
+
+
+@np.errstate(all="ignore")
+def _backward(prepared, tape, d_outputs, d_state, input_gradients):
+    """The gradients of one run, from the last step to the first."""
+    dtype = prepared.dtype
+    (n, m) = _sizes(prepared, tape.inputs, tape.state)
+    W_c, b_c, W_u, b_u = prepared.parameters
+    W_on_x = prepared.W_on_x
+    b_all = prepared.b_all
+    W_on_c = prepared.W_on_c
+    x, = tape.inputs
+    x = _plain(x)
+    c, a_all = tape.saved
+    d_c_output = _plain(d_outputs)
+    T, B = d_c_output.shape[:2]
+    d_c_later_final, = d_state
+    W_on_c_panels = _panels(_plain(W_on_c))
+    W_on_x_panels = _panels(_plain(W_on_x))
+    d_c_later = np.empty((B, m), dtype)
+    d_x = np.empty((T, B, n), dtype)
+    d_a_all = np.empty((T, B, 2 * m), dtype)
+    d_c_later[...] = d_c_later_final
+    bounds = _bounds(B, T * B * (8 * n * m + 8 * m * m + 14 * m))
+    parts = len(bounds) - 1
+    d_W_on_c_parts = np.zeros((parts, 2 * m, m), dtype)
+    d_W_on_x_parts = np.zeros((parts, 2 * m, n), dtype)
+    d_b_all_parts = np.zeros((parts, 2 * m), dtype)
+    _in_slices(
+        bounds,
+        _backward_slice,
+        input_gradients, n, m, W_on_c_panels, W_on_x_panels, x, c, d_c_output, d_c_later, d_x, a_all,
+        d_a_all, d_W_on_c_parts, d_W_on_x_parts, d_b_all_parts,
+    )
+    d_W_on_c = d_W_on_c_parts.sum(axis=0)
+    d_W_on_x = d_W_on_x_parts.sum(axis=0)
+    d_b_all = d_b_all_parts.sum(axis=0)
+    d_W_c = np.empty((m, m + n), dtype)
+    d_W_u = np.empty((m, m + n), dtype)
+    d_W_c[:, :m] = d_W_on_c[:m]
+    d_W_u[:, :m] = d_W_on_c[m:]
+    d_W_c[:, m:] = d_W_on_x[:m]
+    d_W_u[:, m:] = d_W_on_x[m:]
+    d_b_c = d_b_all[:m].copy()
+    d_b_u = d_b_all[m:].copy()
+    return Gradients(
+        Parameters(
+            W_c=d_W_c, b_c=d_b_c, W_u=d_W_u, b_u=d_b_u,
+        ),
+        Inputs(x=d_x) if input_gradients else None,
+        State(c=d_c_later),
+    )

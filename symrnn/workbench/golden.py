@@ -1,0 +1,36 @@
+"""The golden files: everything symrnn writes about the shipped cells, checked in under `generated/`.
+
+`python -m symrnn.workbench.golden [FOLDER]` writes them anew; that is how a change of the output is accepted.
+"""
+
+import sys
+from pathlib import Path
+
+from symrnn.workbench.building import texts_of
+from symrnn.workbench.files import make_folder, write
+from symrnn.zoo import CELLS
+
+FOLDER = "generated"
+
+
+def golden_files() -> dict[str, str]:
+    """The text of every golden file by its path below `generated/`."""
+    return {f"{cell.name}/{name}": text for cell in CELLS.values() for name, text in texts_of(cell).items()}
+
+
+def main(arguments: list[str]) -> int:
+    """Write all golden files and remove the ones that are no more; the exit code."""
+    folder = Path(arguments[0] if arguments else FOLDER)
+    files = golden_files()
+    for path, text in files.items():
+        make_folder((folder / path).parent)
+        write(folder / path, text, force=True)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.relative_to(folder).as_posix() not in files:
+            path.unlink()
+    sys.stdout.write(f"{len(files)} files in {folder}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,149 @@
+"""Cells, problems and arguments that the tests of emitted kernels share; each is made once."""
+
+from collections.abc import Mapping
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from sympy import Eq
+
+import symrnn as sr
+from symrnn import Cell, Constant, Input, Parameter, State, Value
+from symrnn.workbench.problem import Problem, draw_problem
+from symrnn.zoo import CELLS, elman
+
+TARGETS = ("numpy", "numba")
+DTYPES = ("float64", "float32")
+
+n, m, k = sr.axes("n m k")
+x, h, c = Input("x", n), State("h", m), State("c", m)
+W, U, b = Parameter("W", m, n), Parameter("U", m, m), Parameter("b", m)
+
+
+def constants() -> Cell:
+    """A constant vector, a constant number, a scalar parameter, and parameters made of parameters."""
+    decay, floor = Constant("decay", m, value=0.75), Constant("floor", value=0.25)
+    scale, A = Parameter("scale", init=1.5), Value("A")
+    return Cell(
+        "constants",
+        Eq(A, U - sr.transpose(U) - floor * sr.identity(m)),
+        Eq(h.next, decay * h + sr.tanh(scale * (A @ h) + W @ x + b)),
+    )
+
+
+def several() -> Cell:
+    """Two inputs, one of them a scalar; three states, one of them a matrix, one a scalar; a value as output."""
+    signal, gain = Input("signal", n), Input("gain")
+    C, norm, key, read = State("C", m, m), State("norm"), Value("key"), Value("read")
+    W_k, W_q = Parameter("W_k", m, n), Parameter("W_q", k, m)
+    return Cell(
+        "several",
+        Eq(key, sr.tanh(W_k @ signal + h)),
+        Eq(C.next, sr.sigmoid(gain) * C + sr.outer(key, key)),
+        Eq(norm.next, norm + sr.dot(key, key)),
+        Eq(h.next, sr.tanh(C.next @ key + b)),
+        Eq(read, W_q @ (C.next @ key) / (1 + norm.next**2)),
+        output=read,
+    )
+
+
+def layer() -> Cell:
+    """No state at all."""
+    y = Value("y")
+    return Cell("layer", Eq(y, sr.softplus(W @ x + b)), output=y)
+
+
+def delayed() -> Cell:
+    """The output is the state before the step."""
+    return Cell("delayed", Eq(h.next, sr.tanh(U @ h + W @ x)), output=h)
+
+
+def ties() -> Cell:
+    """Every function with a tie, with zeros on its path when the initial state is zero."""
+    return Cell(
+        "ties",
+        Eq(h.next, sr.relu(h) + abs(h) + sr.maximum(h, U @ h) + sr.minimum(h, 2 * h) + W @ x),
+    )
+
+
+EXTRA = {made.name: made for made in (constants(), several(), layer(), delayed(), ties())}
+ALL = {**CELLS, "elman_relu": elman("relu"), **EXTRA}
+
+
+@cache
+def kernel(name: str, target: str) -> ModuleType:
+    """The kernel of one of the cells above."""
+    return sr.load(ALL[name], target)
+
+
+@cache
+def problem(name: str, T: int = 4, B: int = 3, zero_state: bool = False, **sizes: int) -> Problem:
+    """A random problem with the reference's answer, for all targets and dtypes."""
+    return draw_problem(ALL[name], sizes=sizes, T=T, B=B, seed=T + 7 * B, zero_state=zero_state)
+
+
+class Call:
+    """The arguments of a kernel for a problem, in one dtype: fresh copies."""
+
+    def __init__(self, module: ModuleType, made: Problem, dtype: str) -> None:
+        def cast(arrays: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: np.array(array, dtype) for name, array in arrays.items()}
+
+        self.module = module
+        self.parameters = module.Parameters(**cast(made.parameters))
+        self.inputs = module.Inputs(**cast(made.inputs))
+        self.state = module.State(**cast(made.state))
+        self.d_outputs = made.d_outputs.astype(dtype)
+        self.d_state = module.State(**cast(made.d_state))
+
+    @property
+    def arrays(self) -> list[Any]:
+        """All arguments, in one order."""
+        return [*self.parameters, *self.inputs, *self.state, self.d_outputs, *self.d_state]
+
+    def replaced(self, change: Any) -> "Call":
+        """The same call with every array changed."""
+        made = object.__new__(Call)
+        made.module = self.module
+        for group in ("parameters", "inputs", "state", "d_state"):
+            setattr(made, group, type(getattr(self, group))(*map(change, getattr(self, group))))
+        made.d_outputs = change(self.d_outputs)
+        return made
+
+    def forward(self) -> Any:
+        return self.module.forward(self.parameters, self.inputs, self.state)
+
+    def results(self) -> list[Any]:
+        """Everything that forward and backward return, in one order."""
+        run = self.forward()
+        gradients = self.module.backward(self.parameters, run.tape, self.d_outputs, self.d_state)
+        return [run.outputs, *run.state, *flat(gradients)]
+
+
+def call(name: str, target: str, dtype: str = "float64", **shape: Any) -> Call:
+    """The arguments for a cell's kernel at a shared problem."""
+    return Call(kernel(name, target), problem(name, **shape), dtype)
+
+
+def flat(gradients: Any) -> list[Any]:
+    """The arrays of `Gradients`, in one order."""
+    return [*gradients.parameters, *(gradients.inputs or ()), *gradients.state]
+
+
+def assert_same(found: list[Any], expected: list[Any]) -> None:
+    """Equal bit for bit, NaN included, with equal shapes and dtypes."""
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+        np.testing.assert_array_equal(one, other)
+
+
+def assert_close(found: list[Any], expected: list[Any], dtype: str = "float64") -> None:
+    """Equal but for rounding: the same sums, perhaps in another order."""
+    tolerance = 1e-12 if dtype == "float64" else 1e-4
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+        scale = np.max(np.abs(other), initial=1.0)
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * scale)
