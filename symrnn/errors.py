@@ -28,5 +28,5 @@ class RequestError(SymrnnError):
     """A request names a cell, a target or a file that cannot be used."""
 
 
-class CheckFailure(SymrnnError):
+class CheckError(SymrnnError):
     """A kernel's numbers disagree with the reference."""

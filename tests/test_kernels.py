@@ -91,14 +91,14 @@ def test_relu_has_slope_zero_at_zero(target: str) -> None:
 def every_second(array: np.ndarray) -> np.ndarray:
     """The same numbers in every second place of every axis of larger memory full of NaN."""
     wide = np.full([2 * size for size in array.shape], np.nan, array.dtype)
-    view = wide[tuple(slice(None, None, 2) for _ in array.shape)]
+    view = wide[(..., *(slice(None, None, 2) for _ in array.shape))]
     view[...] = array
     return view
 
 
 def backwards(array: np.ndarray) -> np.ndarray:
     everywhere = (slice(None, None, -1),) * array.ndim
-    return array[everywhere].copy()[everywhere]
+    return array[(..., *everywhere)].copy()[(..., *everywhere)]
 
 
 def misaligned(array: np.ndarray) -> np.ndarray:

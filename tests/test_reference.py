@@ -34,7 +34,7 @@ from symrnn import (
     total,
     where,
 )
-from symrnn.errors import CheckFailure, RequestError
+from symrnn.errors import CheckError, RequestError
 from symrnn.workbench import reference
 from symrnn.workbench.check import check_module, dtype_name
 from symrnn.workbench.loading import load_source
@@ -410,7 +410,7 @@ def test_planted_mistakes_are_found(old, new, verdicts, dtype):
     found = {row.quantity: row.verdict for row in report.rows if not row.passed}
     assert found == verdicts
     assert not report.passed
-    with pytest.raises(CheckFailure, match=r"FAILED: .*gradient"):
+    with pytest.raises(CheckError, match=r"FAILED: .*gradient"):
         report.raise_if_failed()
 
 
@@ -446,7 +446,7 @@ def test_nowhere_finite_is_not_a_pass():
     assert {row.verdict for row in report.rows} == {UNDEFINED}
     assert not report.passed
     assert math.isnan(report.largest_error)
-    with pytest.raises(CheckFailure, match="NaN or infinity for every draw"):
+    with pytest.raises(CheckError, match="NaN or infinity for every draw"):
         report.raise_if_failed()
 
 

@@ -140,7 +140,7 @@ def _forward_context(layout: Layout, writer: NumbaWriter, lines: list[str]) -> d
         "prepare_lines": numba_prepare_lines(layout, writer),
         "forward_arguments": wrapped(["part", "lo", "hi", *names, *(b.name for b in arrays)]),
         "forward_call": wrapped([*names, *(b.name for b in arrays)]),
-        "forward_lines": tuple([*_top(layout, first), *lines]),
+        "forward_lines": (*_top(layout, first), *lines),
         "forward_head": tuple(head),
         "forward_work": work(plan.forward, layout),
         "output_name": parts,
@@ -173,7 +173,8 @@ def _backward_context(layout: Layout) -> dict[str, object]:
     gradients = [
         f"{b.name}_parts = np.zeros((parts, {shapes[b.name]}), dtype)".replace(", )", ",)") for b in partial
     ]
-    own = [f"{b.name} = {b.name}_parts[part]" for b in partial]
+    # With "...", the gradient of a scalar stays an array that can be added to.
+    own = [f"{b.name} = {b.name}_parts[{'part' if b.shape else 'part, ...'}]" for b in partial]
     taken = [f"{b.name}_parts" if is_partial(b) else b.name for b in arrays]
     finish = [f"{b.name} = {b.name}_parts.sum(axis=0)" for b in partial]
     text = NumpyWriter(layout)
@@ -181,7 +182,7 @@ def _backward_context(layout: Layout) -> dict[str, object]:
     return {
         "backward_arguments": wrapped(["part", "lo", "hi", "input_gradients", *names, *taken]),
         "backward_call": wrapped(["input_gradients", *names, *taken]),
-        "backward_lines": tuple([*_top(layout, cotangent), *own, *lines]),
+        "backward_lines": (*_top(layout, cotangent), *own, *lines),
         "backward_head": tuple(head),
         "backward_work": work(plan.backward, layout),
         "gradient_memory": tuple(gradients),

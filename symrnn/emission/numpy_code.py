@@ -40,6 +40,12 @@ FUNCTIONS: dict[type[PointwiseFunction], str] = {
     sign: "np.sign",
     expm1: "np.expm1",
 }
+PLAIN = {
+    sigmoid: "(0.5 * np.tanh(0.5 * {}) + 0.5)",
+    relu: "np.maximum({}, 0)",
+    softplus: "np.logaddexp({}, 0)",
+}
+"""For what parameters alone determine: NumPy computes that for every target, none of whose functions is used."""
 INDENT = "    "
 
 
@@ -107,7 +113,7 @@ class NumpyWriter:
         dialect = Dialect(
             array,
             number=str,
-            functions=FUNCTIONS,
+            functions=FUNCTIONS if out.lead else FUNCTIONS | PLAIN,
             choose="np.where({}, {}, {})",
             logic=("&", "|", "~"),
             axis=lambda name: self.layout.axis_names[name],

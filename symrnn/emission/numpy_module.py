@@ -30,7 +30,7 @@ def prepare_lines(layout: Layout) -> tuple[str, ...]:
     if not body:
         return ()
     names = [*plan.parameters, *plan.constants]
-    return tuple([*unpack(names, "parameters"), *known_sizes(layout), *body])
+    return (*unpack(names, "parameters"), *known_sizes(layout), *body)
 
 
 def known_sizes(layout: Layout) -> list[str]:
@@ -84,13 +84,12 @@ def numpy_context(layout: Layout) -> dict[str, object]:
     finals = [c.initial for c in plan.backward.loop.carries]
     return {
         "prepare_lines": prepare_lines(layout),
-        "forward_head": tuple([*head, *unpack(list(plan.inputs), "inputs"), *unpack(initial, "state")]),
+        "forward_head": (*head, *unpack(list(plan.inputs), "inputs"), *unpack(initial, "state")),
         "forward_lines": tuple(forward.forward()),
         "output_name": forward.access(plan.output, looping=False),
         "final_states": final_states(layout),
-        "saved_names": "".join(f"{name}, " for name in saved).rstrip() if len(saved) == 1 else ", ".join(saved),
-        "backward_head": tuple(
-            [
+        "saved_names": f"{saved[0]}," if len(saved) == 1 else ", ".join(saved),
+        "backward_head": (
                 head[0].replace("inputs, state", "tape.inputs, tape.state"),
                 *head[1:],
                 *unpack(list(plan.inputs), "tape.inputs"),
@@ -98,7 +97,6 @@ def numpy_context(layout: Layout) -> dict[str, object]:
                 *forward.saved_parts(),
                 f"{plan.output_cotangent} = d_outputs",
                 *unpack(finals, "d_state"),
-            ]
         ),
         "backward_lines": tuple(backward.backward()),
         "first_input": plan.inputs[0],

@@ -243,8 +243,17 @@ class _Lowering:
         if isinstance(expr, Contract):
             return [self.contraction(out, expr)]
         if isinstance(expr, concatenate):
-            return [Stack(out, tuple(self.array_of[part] for part in expr.args))]
+            return self.stack(out, [self.array_of[part] for part in expr.args])
         return [Fill(out, expr.name)]
+
+    def stack(self, out: str, parts: list[str]) -> list[Statement]:
+        """A stack; parts that parameters alone determine are repeated over a moving one's batch."""
+        made: list[Statement] = []
+        for position, part in enumerate(parts):
+            if part in self.static and out not in self.static:
+                parts[position] = self.new(f"{part}_repeated", "value", "TB", self.buffers[part].shape)
+                made.append(Pointwise(parts[position], array_symbol(part)))
+        return [*made, Stack(out, tuple(parts))]
 
     def contraction(self, out: str, product: Contract, update: bool = False) -> Contraction:
         """The statement for a product of arrays; the batch letter goes where a sample's data are."""

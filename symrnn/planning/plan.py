@@ -31,9 +31,9 @@ class Plan:
     """What a kernel computes and in which order.
 
     `prepare` depends on parameters alone; `forward` and `backward` go over time; `finish` turns the adjoints
-    of derived and packed parameters into gradients. `roles` tells what reading order goes by. `output` names the output's array, `gradients` pairs
-    each input and parameter with its gradient's array, `saved` what the forward pass keeps for the backward
-    pass, with the reason. `applied` tells which passes made the plan.
+    of derived and packed parameters into gradients. `output` names the output's array, `gradients` pairs each
+    input and parameter with its gradient's array, `saved` what the forward pass keeps for the backward pass,
+    with the reason. `roles` tells what reading order goes by, `applied` which passes made the plan.
     """
 
     name: str

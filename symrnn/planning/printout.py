@@ -1,7 +1,7 @@
 """A plan as a table, for a person: what is computed where, what it costs, what is kept and why.
 
-Costs are per sample and, inside a pass over time, per step; a function call counts as one operation. Bytes are
-those of float32 arrays that have a batch axis, read and written once per statement.
+Costs are per sample and, inside a pass over time, per step; a function call counts as one operation. Bytes
+are those of float32 arrays that have a batch axis, read and written once per statement.
 """
 
 import textwrap

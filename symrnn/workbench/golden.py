@@ -25,9 +25,9 @@ def main(arguments: list[str]) -> int:
     for path, text in files.items():
         make_folder((folder / path).parent)
         write(folder / path, text, force=True)
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.relative_to(folder).as_posix() not in files:
-            path.unlink()
+    for old in sorted(folder.rglob("*")):
+        if old.is_file() and old.relative_to(folder).as_posix() not in files:
+            old.unlink()
     sys.stdout.write(f"{len(files)} files in {folder}\n")
     return 0
 

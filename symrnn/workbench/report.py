@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-from symrnn.errors import CheckFailure
+from symrnn.errors import CheckError
 
 AGREES, DIFFERS, NOT_A_NUMBER = "agrees", "differs", "not a number"
 WRONG_SHAPE, WRONG_DTYPE, CHANGED = "wrong shape", "wrong dtype", "argument written to"
@@ -102,11 +102,11 @@ class CheckReport:
         """This report, if every row agrees.
 
         Raises:
-            CheckFailure: a row does not; the message is the whole table.
+            CheckError: a row does not; the message is the whole table.
 
         """
         if not self.passed:
-            raise CheckFailure(str(self))
+            raise CheckError(str(self))
         return self
 
     def __str__(self) -> str:
