@@ -47,7 +47,7 @@ from symrnn import (
     transpose,
     where,
 )
-from symrnn.declaration.axes import Axis, Shape
+from symrnn.declaration.axes import Axis, Shape, axes_of
 from symrnn.declaration.operations import absolute, reciprocal
 from symrnn.declaration.quantities import NextState, Quantity
 
@@ -143,11 +143,12 @@ class _Builder:
         return Cell("random", *equations, output=output)
 
     def with_sizes(self, equations: list[Eq]) -> Eq:
-        """The last equation, with a parameter for every axis whose size no quantity would tell."""
+        """The last equation, with a parameter for every axis whose size no parameter would tell."""
         used = [eq.rhs for eq in equations] + [eq.lhs for eq in equations if isinstance(eq.lhs, NextState)]
         given = [q for expr in used for q in expr.atoms(Quantity) if not isinstance(q, Value)]
-        told = {size for q in given for size in q.shape}
-        missing = sorted({a for expr in used for a in expr.atoms(Axis)} - told, key=str)
+        told = {size for q in given if isinstance(q, Parameter | Constant) for size in q.shape}
+        axes = {a for expr in used for a in expr.atoms(Axis)} | set(axes_of(s for q in given for s in q.shape))
+        missing = sorted(axes - told, key=str)
         last = equations[-1]
         extra = [total(self.parameter((axis,)).expr) for axis in missing]
         return Eq(last.lhs, sympy.Add(last.rhs, *extra)) if extra else last

@@ -118,7 +118,11 @@ def time_last(array: np.ndarray) -> np.ndarray:
     return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 0, -1)), -1, 0) if array.ndim else array
 
 
-LAYOUTS = [every_second, backwards, misaligned, read_only, time_last, np.asfortranarray]
+def fortran(array: np.ndarray) -> np.ndarray:
+    return np.array(array, order="F")
+
+
+LAYOUTS = [every_second, backwards, misaligned, read_only, time_last, fortran]
 
 
 @targets

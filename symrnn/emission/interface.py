@@ -59,6 +59,7 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
             f'_checked_array("inputs.{name}", inputs.{name}, {layout.shape(b)}, prepared.dtype),'
             for b, name in named(inputs)
         ),
+        "step_check_lines": tuple(_step_checks(layout, inputs)),
         "sizes_lines": tuple(_size_lines(layout, inputs, states)),
         "axis_names": _tuple(layout.axis_names[axis.name] for axis in plan.axes),
         "outputs_shape": f"(T, B{''.join(f', {layout.size(s)}' for s in plan.buffer(plan.output).shape)})",
@@ -214,6 +215,20 @@ def _input_checks(layout: Layout, inputs: list[Buffer]) -> list[str]:
     if layout.plan.axes:
         axes = _tuple(layout.axis_names[axis.name] for axis in layout.plan.axes)
         lines.append(f"{axes} = _sizes(prepared, inputs, state)")
+    return lines
+
+
+def _step_checks(layout: Layout, inputs: list[Buffer]) -> list[str]:
+    """Lines that check the inputs of one step by their own name, and give them a time axis of one step."""
+    named = [(layout.field(b.name), b) for b in inputs]
+    lines = [f'_rank("inputs_t.{n}", inputs_t.{n}, {len(b.shape) + 1})' for n, b in named]
+    lines.append("inputs = Inputs(*(array[None] for array in inputs_t))")
+    lines.append(f"B = inputs_t.{named[0][0]}.shape[0]")
+    if layout.plan.axes:
+        axes = _tuple(layout.axis_names[axis.name] for axis in layout.plan.axes)
+        lines.append(f"{axes} = _sizes(prepared, inputs, state)")
+    for n, b in named:
+        lines.append(f'_checked_array("inputs_t.{n}", inputs_t.{n}, {_state_shape(layout, b)}, prepared.dtype)')
     return lines
 
 

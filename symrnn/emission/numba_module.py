@@ -99,7 +99,8 @@ def shared_head(layout: Layout, names: set[str]) -> list[str]:
     lines = unpack(shared, "prepared.parameters")
     lines += [f"{name} = _plain({name})" for name in shared if name in names]
     for buffer in prepared_arrays(layout):
-        lines.append(f"{buffer.name} = prepared.{buffer.name}")
+        text = f"prepared.{buffer.name}"  # a scalar or a transpose, perhaps
+        lines.append(f"{buffer.name} = {f'_plain({text})' if buffer.name in names else text}")
     return lines
 
 
@@ -173,8 +174,10 @@ def _backward_context(layout: Layout) -> dict[str, object]:
     gradients = [
         f"{b.name}_parts = np.zeros((parts, {shapes[b.name]}), dtype)".replace(", )", ",)") for b in partial
     ]
-    # With "...", the gradient of a scalar stays an array that can be added to.
-    own = [f"{b.name} = {b.name}_parts[{'part' if b.shape else 'part, ...'}]" for b in partial]
+    # The gradient of a scalar stays an array, so that it can be added to.
+    own = [
+        f"{b.name} = {b.name}_parts[{'part]' if b.shape else 'part : part + 1].reshape(())'}" for b in partial
+    ]
     taken = [f"{b.name}_parts" if is_partial(b) else b.name for b in arrays]
     finish = [f"{b.name} = {b.name}_parts.sum(axis=0)" for b in partial]
     text = NumpyWriter(layout)

@@ -13,8 +13,10 @@ GIVEN = ("input", "parameter", "constant", "initial state", "output cotangent", 
 def check(plan: Plan) -> Plan:
     """`plan`, if it keeps all rules.
 
-    Names are unique and known; windows lie in arrays of equal leading axes; specs agree with ranks and
-    sizes; nothing is read or updated before it is defined, nothing given from outside is written.
+    Names are unique and known; windows lie in arrays of equal leading axes and have the size of their
+    range; specs agree with leading axes, ranks and sizes; what all samples share is not made from one
+    sample's data, except by a sum; nothing is read or updated before it is defined, nothing given from
+    outside is written.
 
     Raises:
         PlanError: the plan breaks a rule; the message names the block and the statement.
@@ -35,6 +37,7 @@ class _Checker:
         self.plan = plan
         self.table = plan.table()
         self.defined = {b.name for b in plan.buffers if b.kind in GIVEN}
+        self.looping = False
         self.own_definition = {s.out for block in plan.blocks for s in block.statements if not s.update}
 
     def fail(self, block: Block, statement: Statement, fact: str) -> PlanError:
@@ -48,6 +51,14 @@ class _Checker:
             raise PlanError(f"{describe(buffer)} is a window of {buffer.window.base!r}, which does not exist.")
         if base.lead != buffer.lead:
             raise PlanError(f"{describe(buffer)} is a window of {describe(base)}: leading axes differ.")
+        shape = list(base.shape)
+        if buffer.window.start is not None and buffer.window.stop is not None:
+            shape[buffer.window.axis] = (buffer.window.stop - buffer.window.start).expand()
+        if tuple(shape) != buffer.shape:
+            raise PlanError(
+                f"{describe(buffer)} is a window of {describe(base)}, but its range has the shape "
+                f"{shape_text(tuple(shape))}."
+            )
 
     def run(self) -> None:
         plan = self.plan
@@ -56,7 +67,9 @@ class _Checker:
             self.blocks(through.before)
             for carry in through.loop.carries:
                 self.define(carry.here)
+            self.looping = True
             self.blocks(through.loop.blocks)
+            self.looping = False
             for carry in through.loop.carries:
                 if carry.there not in self.defined:
                     raise PlanError(f"In the plan of {plan.name} the loop never defines {carry.there!r}.")
@@ -87,6 +100,7 @@ class _Checker:
             total = sum(self.table[part].shape[0] for part in statement.parts)
             if total != self.table[statement.out].shape[0]:
                 raise self.fail(block, statement, f"the parts have {total} rows together")
+            self.leads(block, statement)
         self.define(statement.out)
 
     def contraction(self, block: Block, statement: Contraction) -> None:
@@ -95,13 +109,29 @@ class _Checker:
         for name, letters in zip(arrays, [*statement.inputs, statement.output], strict=True):
             sample = letters.replace("T", "").replace("B", "")
             shape = self.table[name].shape
+            if letters.removesuffix(sample) != self.lead(name):
+                raise self.fail(block, statement, f"{letters!r} has not the leading axes of {name!r}")
             if len(sample) != len(shape):
                 raise self.fail(block, statement, f"{letters!r} does not fit {describe(self.table[name])}")
             for letter, size in zip(sample, shape, strict=True):
                 if sizes.setdefault(letter, size) != size:
                     raise self.fail(block, statement, f"{letter!r} is {size} and {sizes[letter]}")
 
+    def lead(self, name: str) -> str:
+        """The leading axes of an array as statements see it at this place: a loop takes T away."""
+        lead = self.table[name].lead
+        return lead.replace("T", "") if self.looping else lead
+
+    def leads(self, block: Block, statement: Statement) -> None:
+        """Each element of the result is made from elements of the same sample."""
+        for name in statement.reads:
+            if self.lead(name) and not self.lead(statement.out):
+                raise self.fail(
+                    block, statement, f"{statement.out!r} is shared by all samples, {name!r} is not"
+                )
+
     def pointwise(self, block: Block, statement: Pointwise) -> None:
+        self.leads(block, statement)
         out = self.table[statement.out].shape
         for name in statement.reads:
             shape = self.table[name].shape

@@ -202,7 +202,7 @@ class _Machine:
         elif isinstance(statement, Pointwise):
             value = self.pointwise(statement.expr, self.table[statement.out])
         elif isinstance(statement, Stack):
-            lead = len(self.table[statement.out].lead) - (self.t is not None)
+            lead = out.ndim - len(self.table[statement.out].shape)
             value = np.concatenate([self.array(part) for part in statement.parts], axis=lead)
         elif isinstance(statement, Fill):
             value = np.eye(out.shape[0]) if statement.what == "identity" else np.full(

@@ -10,7 +10,7 @@ _VERBS = ("init", "prepare", "predict", "forward", "backward", "step")
 _RECORDS = ("Inputs", "State", "Parameters", "Run", "Gradients", "Prepared", "Tape")
 _ARGUMENTS = ("parameters", "inputs", "state", "tape", "prepared", "d_outputs", "d_state", "input_gradients")
 _VARIABLES = ("T", "B", "part", "parts", "lo", "hi", "real", "one", "zero", "total", "bounds", "sizes", "dtype")
-_CHECKS = ("given", "what", "outputs", "start", "some", "array")
+_CHECKS = ("given", "what", "inputs_t", "outputs", "start", "some", "array")
 
 RESERVED = frozenset(
     {

@@ -1,0 +1,83 @@
+"""Random cells of the whole vocabulary through interpreter, NumPy and Numba, against JAX's autodiff.
+
+More of them: SYMRNN_RANDOM_CELLS=1000 examines a thousand other cells with the interpreter and NumPy, and
+every tenth of these with Numba. A failing cell is printed with its seed and as a smaller one.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import pytest
+import random_checks
+from hypothesis import HealthCheck, given, settings
+from random_cells import cells, random_cell
+from random_checks import check_numba, check_numba_single, check_numpy, check_plans, examine
+
+from symrnn import Cell, tanh
+from symrnn.derivation import rules
+
+MORE = int(os.environ.get("SYMRNN_RANDOM_CELLS", "0"))
+FIRST_MORE = 10_000
+PROCESSES = 2
+
+JOBS = [
+    *(("numpy", seed) for seed in range(100)),
+    *(("numba", seed) for seed in range(100, 116)),
+    *(("numba_single", seed) for seed in range(116, 122)),
+    *(("numpy", FIRST_MORE + i) for i in range(MORE)),
+    *(("numba", FIRST_MORE + i) for i in range(0, MORE, 10)),
+]
+CHECKS = {"numpy": check_numpy, "numba": check_numba, "numba_single": check_numba_single}
+
+
+@pytest.fixture(scope="module")
+def findings() -> Iterator[dict[tuple[str, int], Future[str]]]:
+    """What is said against every random cell, worked out by a few processes in turn."""
+    workers = ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"))
+    with workers:
+        yield {(what, seed): workers.submit(examine, CHECKS[what], seed) for what, seed in JOBS}
+        workers.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize(("what", "seed"), JOBS)
+def test_a_random_cell_agrees_with_autodiff(what: str, seed: int, findings: dict[Any, Future[str]]) -> None:
+    said = findings[what, seed].result()
+    assert not said, said
+
+
+@settings(
+    max_examples=20,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(cell=cells())
+def test_every_plan_of_a_drawn_cell_agrees_with_autodiff(cell: Cell) -> None:
+    check_plans(cell)
+
+
+def test_random_cells_reach_the_whole_vocabulary() -> None:
+    seen: set[str] = set()
+    for seed in range(100):
+        for definition in random_cell(seed).definitions:
+            seen.add(type(definition.expr).__name__)
+            seen.add(f"rank {len(definition.shape)}")
+    wanted = "sigmoid tanh relu exp log softplus sqrt absolute reciprocal power maximum minimum where"
+    structure = "Contract concatenate ones identity stop_gradient"
+    assert {*wanted.split(), *structure.split(), "rank 0", "rank 1", "rank 2"} <= seen
+
+
+def test_a_fault_is_found_and_its_cell_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong sign in one rule: the first cell that uses it fails, and a smaller one is shown."""
+    monkeypatch.setitem(rules.POINTWISE_RULES, tanh, (lambda d, y, a: -d * (1 - y**2),))
+    monkeypatch.setattr(random_checks, "TRIES", 30)
+    seed = next(seed for seed in range(100) if random_cell(seed).states)
+    said = examine(check_plans, seed)
+    assert f"seed {seed}" in said
+    assert "after 'lowered'" in said
+    cell, _, smaller = said.partition("a smaller one")
+    assert len(smaller) < len(cell)
