@@ -62,9 +62,7 @@ def random_arguments(plan: Plan, sizes: dict[str, int], T: int, B: int, seed: in
 def arguments_of(problem: Problem, plan: Plan) -> Arguments:
     """The arrays of a problem under the plan's names."""
     cell = problem.cell
-    shared = zip(
-        (*plan.parameters, *plan.constants), (*cell.parameters, *cell.constants), strict=True
-    )
+    shared = zip((*plan.parameters, *plan.constants), (*cell.parameters, *cell.constants), strict=True)
     arrays = {name: problem.parameters[quantity.name] for name, quantity in shared}
     inputs = zip(plan.inputs, cell.inputs, strict=True)
     arrays |= {name: problem.inputs[quantity.name] for name, quantity in inputs}

@@ -147,7 +147,9 @@ class _Builder:
         used = [eq.rhs for eq in equations] + [eq.lhs for eq in equations if isinstance(eq.lhs, NextState)]
         given = [q for expr in used for q in expr.atoms(Quantity) if not isinstance(q, Value)]
         told = {size for q in given if isinstance(q, Parameter | Constant) for size in q.shape}
-        axes = {a for expr in used for a in expr.atoms(Axis)} | set(axes_of(s for q in given for s in q.shape))
+        axes = {a for expr in used for a in expr.atoms(Axis)} | set(
+            axes_of(s for q in given for s in q.shape)
+        )
         missing = sorted(axes - told, key=str)
         last = equations[-1]
         extra = [total(self.parameter((axis,)).expr) for axis in missing]

@@ -4,10 +4,10 @@ import subprocess
 import sys
 
 import pytest
-from symrnn.emission.targets import TARGETS
 from typer.testing import CliRunner
 
 import symrnn
+from symrnn.emission.targets import TARGETS
 from symrnn.errors import EmissionError
 from symrnn.workbench import building, command_line, terminal
 from symrnn.workbench.report import CheckReport, CheckRow

@@ -17,11 +17,11 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.digest import cell_digest
 from symrnn.declaration.operations import POINTWISE, Contract
 from symrnn.declaration.quantities import Constant, Input, Parameter, State, Value
+from symrnn.declaration.reading_order import ordered_factors, ordered_terms, reading_roles
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import escaped, latex_document
 from symrnn.emission.latex_layout import is_sum, split_formula, width
 from symrnn.emission.latex_printer import Notation, Printer
-from symrnn.declaration.reading_order import ordered_factors, ordered_terms, reading_roles
 from symrnn.errors import EmissionError
 from symrnn.zoo import CELLS
 

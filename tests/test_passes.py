@@ -406,7 +406,10 @@ def cells_that_went_wrong() -> dict[str, Cell]:
             "half_fixed", Eq(h.next, tanh(Parameter("P", m, 2 * m) @ [h, b] + W @ x))
         ),
         "a stack that parameters alone determine": Cell(
-            "all_fixed", Eq(State("a", m + m).next, sr.concatenate(b, d)), Eq(h.next, tanh(W @ x)), output=h.next
+            "all_fixed",
+            Eq(State("a", m + m).next, sr.concatenate(b, d)),
+            Eq(h.next, tanh(W @ x)),
+            output=h.next,
         ),
         "a size that only a sum tells": Cell(
             "summed_size", Eq(h.next, tanh(h * sr.dot(p, sr.concatenate(b, x)) + b))

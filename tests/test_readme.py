@@ -1,4 +1,4 @@
-"""What the README shows is true: its Python runs, its excerpt is the emitted file's, its commands are CI's."""
+"""What the README shows is true: its Python runs, its excerpt is emitted, its commands are what CI runs."""
 
 import re
 from pathlib import Path

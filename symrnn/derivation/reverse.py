@@ -119,10 +119,10 @@ class _Sweep:
         shape = self.cell.shape_of(of)
         if definition is not None and not terms:
             return None  # nothing depends on it
-        if isinstance(of, Part) and len(terms) == 1 and isinstance(terms[0].expr, Adjoint):
-            if of not in self.static or _is_static(terms[0]):
-                self.hand_back(terms[0].expr, definition)
-                return None
+        alike = len(terms) == 1 and isinstance(terms[0].expr, Adjoint)
+        if isinstance(of, Part) and alike and (of not in self.static or _is_static(terms[0])):
+            self.hand_back(terms[0].expr, definition)
+            return None
         suffix = "_next" if isinstance(of, NextState) else ""
         symbol = Adjoint(self.name(of, suffix), of, shape)
         if definition is not None:

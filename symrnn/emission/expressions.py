@@ -79,6 +79,7 @@ class ExpressionPrinter:
         raise EmissionError(f"No printer knows {type(expr).__name__}: {expr}.")
 
     def call(self, expr: PointwiseFunction) -> str:
+        """A function call, or the operator that the dialect writes for it."""
         callee = self.dialect.functions.get(type(expr))
         if callee is None:
             raise EmissionError(f"The target has no function for {expr.name}.")
@@ -93,6 +94,7 @@ class ExpressionPrinter:
         return written, strength if written == text else ATOM
 
     def python_number(self, expr: Expr) -> tuple[str, int]:
+        """A number as Python text, before the dialect types it."""
         if isinstance(expr, Axis):
             return self.dialect.axis(expr.name), ATOM
         if isinstance(expr, Number | NumberSymbol):
@@ -113,10 +115,12 @@ class ExpressionPrinter:
         raise EmissionError(f"No printer knows the number {expr}.")
 
     def bracketed(self, expr: Expr, within: int) -> str:
+        """A number's text, in brackets if it binds weaker than its surroundings."""
         text, strength = self.python_number(expr)
         return f"({text})" if strength < within else text
 
     def sum(self, expr: Add) -> str:
+        """A sum, its terms in reading order."""
         text = ""
         for term in ordered_terms(expr, self.roles):
             negative = term.as_coeff_Mul()[0].is_negative
@@ -129,6 +133,7 @@ class ExpressionPrinter:
         return text
 
     def product(self, expr: Mul) -> tuple[str, int]:
+        """A product, its factors in reading order, reciprocals as divisions."""
         coefficient, rest = expr.as_coeff_Mul()
         if coefficient.is_negative:
             positive = Mul(-coefficient, rest)
@@ -144,6 +149,7 @@ class ExpressionPrinter:
         return " / ".join([top, *below]), PRODUCT
 
     def power(self, expr: Pow) -> tuple[str, int]:
+        """A whole power."""
         base, exponent = expr.args
         if exponent.is_Integer and exponent < 0:
             return f"{self.dialect.number('1')} / {self.text(1 / expr, POWER)}", PRODUCT

@@ -165,7 +165,9 @@ def _parameter_sizes(layout: Layout, shared: list[Buffer]) -> list[str]:
     known: list[Axis] = []
     ranked = [b for b in shared if b.shape]
     names = [layout.field(b.name) for b in ranked]
-    lines += [f'_rank("parameters.{n}", given.{n}, {len(b.shape)})' for n, b in zip(names, ranked, strict=True)]
+    lines += [
+        f'_rank("parameters.{n}", given.{n}, {len(b.shape)})' for n, b in zip(names, ranked, strict=True)
+    ]
     places = [
         (f"parameters.{n}", f"given.{n}", i, size)
         for n, b in zip(names, ranked, strict=True)
@@ -228,13 +230,13 @@ def _step_checks(layout: Layout, inputs: list[Buffer]) -> list[str]:
         axes = _tuple(layout.axis_names[axis.name] for axis in layout.plan.axes)
         lines.append(f"{axes} = _sizes(prepared, inputs, state)")
     for n, b in named:
-        lines.append(f'_checked_array("inputs_t.{n}", inputs_t.{n}, {_state_shape(layout, b)}, prepared.dtype)')
+        lines.append(
+            f'_checked_array("inputs_t.{n}", inputs_t.{n}, {_state_shape(layout, b)}, prepared.dtype)'
+        )
     return lines
 
 
-def _size_lines(
-    layout: Layout, inputs: list[Buffer], states: list[Buffer]
-) -> list[str]:
+def _size_lines(layout: Layout, inputs: list[Buffer], states: list[Buffer]) -> list[str]:
     """The body of `_sizes`: what the parameters tell, then inputs, then states."""
     lines = []
     found = layout.parameter_axes()

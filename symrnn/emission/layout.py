@@ -22,9 +22,7 @@ class Layout:
         taken = names | RESERVED | {axis.name for axis in plan.axes}
         # Authors' names win: an axis that shares its name with a quantity gets another variable.
         self.axis_names = {
-            axis.name: unique_name(f"size_{axis.name}", taken)
-            if axis.name in names | RESERVED
-            else axis.name
+            axis.name: unique_name(f"size_{axis.name}", taken) if axis.name in names | RESERVED else axis.name
             for axis in plan.axes
         }
         self.fields = dict(plan.header.fields)

@@ -8,26 +8,8 @@ two views of it would keep the compiler from using vector instructions.
 from sympy import Expr, Integer
 
 from symrnn.declaration.normal_form import unique_name
-from symrnn.declaration.operations import (
-    PointwiseFunction,
-    absolute,
-    exp,
-    expm1,
-    log,
-    maximum,
-    minimum,
-    power,
-    reciprocal,
-    relu,
-    sigmoid,
-    sign,
-    softplus,
-    sqrt,
-    stop_gradient,
-    tanh,
-)
-from symrnn.emission.expressions import Dialect, ExpressionPrinter
 from symrnn.emission.layout import Layout, Sourced, fused
+from symrnn.emission.numba_elements import INDENT, Elements, indented
 from symrnn.errors import EmissionError
 from symrnn.planning.ir import (
     Buffer,
@@ -39,32 +21,9 @@ from symrnn.planning.ir import (
     Statement,
 )
 
-FUNCTIONS: dict[type[PointwiseFunction], str] = {
-    sigmoid: "_sigmoid",
-    tanh: "_tanh",
-    relu: "_relu",
-    exp: "_exp",
-    log: "_log",
-    softplus: "_softplus",
-    sqrt: "_sqrt",
-    absolute: "_abs",
-    reciprocal: "(one / {})",
-    power: "_power",
-    maximum: "_maximum",
-    minimum: "_minimum",
-    stop_gradient: "{}",
-    sign: "_sign",
-    expm1: "_expm1",
-}
-INDENT = "    "
 INDICES = "jklpq"
 FORWARD = ("ij,Bj->Bi", "ij,TBj->TBi")
 BACKWARD = ("Bi,ij->Bj", "TBi,ij->TBj")
-
-
-def indented(lines: list[str], levels: int = 1) -> list[str]:
-    """The lines, indented."""
-    return [f"{INDENT * levels}{line}" if line else line for line in lines]
 
 
 class NumbaWriter:
@@ -103,7 +62,9 @@ class NumbaWriter:
         for name, where in places.items():
             buffer = self.layout.table[name]
             single = len(where) == 1 and next(iter(where))[1] >= 0
-            own = buffer.window is None or buffer.window.whole  # a range of another array is read through that
+            own = (
+                buffer.window is None or buffer.window.whole
+            )  # a range of another array is read through that
             mine = buffer.kind in self.own_kinds and buffer.kind != "gradient" and buffer.lead and own
             if single and mine and name not in carried | saved and not self.layout.is_base(name):
                 found.add(name)
@@ -117,7 +78,11 @@ class NumbaWriter:
                 for statement in (sourced.statement for sourced in group):
                     for name in (statement.out, *statement.reads):
                         root = self.layout.root(name)
-                        if root.kind in self.own_kinds and name not in self.elements and self.compiled(statement):
+                        if (
+                            root.kind in self.own_kinds
+                            and name not in self.elements
+                            and self.compiled(statement)
+                        ):
                             roots[root.name] = None
         for carry in self.through.loop.carries:
             for name in (carry.here, carry.there):
@@ -151,9 +116,7 @@ class NumbaWriter:
         for axis, start, stop in ranges:
             offset = spans[axis][0]
             spans[axis] = (offset + start, offset + stop)
-        return [
-            self.layout.rows(start, stop, shape[axis]) for axis, (start, stop) in sorted(spans.items())
-        ]
+        return [self.layout.rows(start, stop, shape[axis]) for axis, (start, stop) in sorted(spans.items())]
 
     def at(self, buffer: Buffer) -> list[str]:
         """Index texts of the time axis inside a loop over time."""
@@ -194,7 +157,7 @@ class NumbaWriter:
         first = group[0].statement
         comments = [f"# {source}" for source in group[0].sources]
         if isinstance(first, Pointwise):
-            return _Elements(self, group).lines()
+            return Elements(self, group).lines()
         if isinstance(first, Contraction):
             return [*comments, *self.contraction(first)]
         if isinstance(first, Stack):
@@ -242,7 +205,9 @@ class NumbaWriter:
         """Loops over the result's axes, and within them over the summed ones."""
         letters = [letter for letter in s.output if letter not in "TB"]
         summed = [c for c in dict.fromkeys("".join(s.inputs)) if c not in "TB" and c not in s.output]
-        variables = dict(zip([*letters, *summed], self.indices + [f"{i}_" for i in self.indices], strict=False))
+        variables = dict(
+            zip([*letters, *summed], self.indices + [f"{i}_" for i in self.indices], strict=False)
+        )
         sizes = self.letter_sizes(s)
         batched = any("B" in part for part in s.inputs)
 
@@ -271,6 +236,7 @@ class NumbaWriter:
         return [*lines, f"{INDENT * depth}total += {product}", f"{pad}{target} {assign} total"]
 
     def letter_sizes(self, s: Contraction) -> dict[str, str]:
+        """The text of every letter's length."""
         sizes = {}
         for name, part in zip((*s.operands, s.out), (*s.inputs, s.output), strict=True):
             sample = part.replace("T", "").replace("B", "")
@@ -319,25 +285,22 @@ class NumbaWriter:
         before = self.body("before")
         if before:
             made += [f"for {self.t} in range(T):", *indented(before)]
-        start = self.start_of_carries()
         inside = [*self.body("loop"), *self.hand_back()]
         steps = "range(T - 1, -1, -1)" if self.through.loop.backwards else "range(T)"
         if inside:
-            made += [*start, f"for {self.t} in {steps}:", *indented(inside)]
+            made += [f"for {self.t} in {steps}:", *indented(inside)]
         return made + self.after()
-
-    def start_of_carries(self) -> list[str]:
-        return []
 
     def hand_back(self) -> list[str]:
         """Copies of what the next step takes, where it does not lie in place."""
         if not self.through.loop.backwards:
             return []
-        lines = []
-        for carry in self.through.loop.carries:
-            if self.layout.root(carry.there).name != self.layout.root(carry.here).name:
-                lines.append(f"{self.rows(carry.here)}[...] = {self.rows(carry.there)}")
-        return lines
+        apart = [
+            carry
+            for carry in self.through.loop.carries
+            if self.layout.root(carry.there).name != self.layout.root(carry.here).name
+        ]
+        return [f"{self.rows(carry.here)}[...] = {self.rows(carry.there)}" for carry in apart]
 
     def after(self) -> list[str]:
         """Statements after the loop: step by step, but weight gradients as one product."""
@@ -350,119 +313,3 @@ class NumbaWriter:
                 text = [f"for {self.t} in range(T):", *indented(self.group(group))]
             made += ["if input_gradients:", *indented(text)] if first in self.layout.optional else text
         return made
-
-
-class _Elements:
-    """The loop of one group of pointwise statements."""
-
-    def __init__(self, writer: NumbaWriter, group: tuple[Sourced, ...]) -> None:
-        self.writer = writer
-        self.layout = writer.layout
-        self.group = group
-        self.shape = self.layout.table[group[0].statement.out].shape
-        self.index = writer.indices[: len(self.shape)]
-        self.before: list[str] = []  # once per sample: rows and scalars
-        self.inside: list[str] = []  # once per element
-        self.rows: dict[tuple[object, ...], str] = {}
-        self.known: dict[str, str] = {}  # array -> local variable with its element
-        self.taken = set(self.layout.taken)
-
-    def lines(self) -> list[str]:
-        for sourced in self.group:
-            assert isinstance(sourced.statement, Pointwise)
-            self.inside += [f"# {source}" for source in sourced.sources]
-            self.statement(sourced.statement)
-        depth = 1
-        lines = [f"for {self.writer.b} in range(lo, hi):"]
-        if len(self.shape) <= 1:
-            lines += indented(self.before)
-            for index, size in zip(self.index, self.shape, strict=True):
-                lines.append(f"{INDENT * depth}for {index} in range({self.layout.size(size)}):")
-                depth += 1
-        else:
-            for index, size in zip(self.index[:-1], self.shape[:-1], strict=True):
-                lines.append(f"{INDENT * depth}for {index} in range({self.layout.size(size)}):")
-                depth += 1
-            lines += indented(self.before, depth)
-            lines.append(f"{INDENT * depth}for {self.index[-1]} in range({self.layout.size(self.shape[-1])}):")
-            depth += 1
-        return lines + indented(self.inside, depth)
-
-    def fresh(self, name: str) -> str:
-        made = unique_name(name, self.taken)
-        self.taken.add(made)
-        return made
-
-    def statement(self, s: Pointwise) -> None:
-        for name in s.reads:
-            self.load(name)
-        if s.update and s.out not in self.known:
-            self.load(s.out)
-        dialect = Dialect(
-            lambda name: self.known[name],
-            number=_typed,
-            functions=FUNCTIONS,
-            choose="({1} if {0} else {2})",
-            logic=("and", "or", "not "),
-            axis=lambda name: self.layout.axis_names[name],
-        )
-        right = ExpressionPrinter(dialect, dict(self.writer.plan.roles)).text(s.expr)
-        buffer = self.layout.table[s.out]
-        if s.update:
-            self.inside.append(f"{self.known[s.out]} += {right}")
-        else:
-            if s.out not in self.known:
-                self.known[s.out] = self.fresh(f"{s.out}_{''.join(self.index) or 'b'}")
-            self.inside.append(f"{self.known[s.out]} = {right}")
-        if s.out not in self.writer.elements:
-            self.inside.append(f"{self.target(buffer)} = {self.known[s.out]}")
-
-    def load(self, name: str) -> None:
-        """Make the element of an array a local variable."""
-        if name in self.known:
-            return
-        buffer = self.layout.table[name]
-        suffix = "".join(self.index) if buffer.shape else "b" if buffer.lead else "0"
-        local = self.fresh(f"{name}_{suffix}")
-        self.known[name] = local
-        if buffer.shape:
-            self.inside.append(f"{local} = {self.target(buffer)}")
-        else:
-            self.before.append(f"{local} = {self.writer.element_at(name, [])}")
-
-    def target(self, buffer: Buffer) -> str:
-        """The text of the current element in memory."""
-        if not buffer.shape:
-            return self.writer.element_at(buffer.name, [])
-        base, shift, ranges = self.writer.place(buffer)
-        key = (base, shift, tuple(ranges))
-        if key not in self.rows:
-            row = self.fresh(f"{buffer.name}_row")
-            lead = [*self.writer.at(buffer), *([self.writer.b] if "B" in buffer.lead else [])]
-            self.writer.arguments[base] = None
-            outer = self.index[:-1]
-            offsets = dict.fromkeys(range(len(self.shape)), Integer(0))
-            for axis, start, _ in ranges:
-                offsets[axis] += start
-            outer_text = [
-                f"{self.layout.size(offsets[i])} + {text}" if offsets[i] != 0 else text
-                for i, text in enumerate(outer)
-            ]
-            slices = self.writer.sample_slices(buffer)
-            last = [slices[-1]] if slices and slices[-1] != ":" else []
-            index = [*lead, *outer_text, *last]
-            array = self.writer.argument(base)
-            self.before.append(f"{row} = {array}[{', '.join(index)}]" if index else f"{row} = {array}")
-            self.rows[key] = row
-        return f"{self.rows[key]}[{self.index[-1]}]"
-
-
-def _typed(text: str) -> str:
-    """A number in the kernel's own type."""
-    if text == "1":
-        return "one"
-    if text == "0":
-        return "zero"
-    return f"real({text})"
-
-

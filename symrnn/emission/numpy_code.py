@@ -45,7 +45,7 @@ PLAIN = {
     relu: "np.maximum({}, 0)",
     softplus: "np.logaddexp({}, 0)",
 }
-"""For what parameters alone determine: NumPy computes that for every target, none of whose functions is used."""
+"""For what parameters alone determine: NumPy computes that whatever the target, without its functions."""
 INDENT = "    "
 
 
@@ -87,6 +87,7 @@ class NumpyWriter:
         return buffer.name, 0, buffer.extended
 
     def static_text(self, buffer: Buffer) -> str:
+        """The text of a shared array: its name, or the range of another one that it is."""
         window = buffer.window
         if window is None or buffer.lead:
             return buffer.name
@@ -149,6 +150,7 @@ class NumpyWriter:
         return f'np.einsum("{s.spec}", {", ".join(texts)})'
 
     def right_side(self, statement: Statement, looping: bool) -> str:
+        """What a statement computes."""
         if isinstance(statement, Contraction):
             return self.contraction(statement, looping)
         if isinstance(statement, Pointwise):
@@ -217,9 +219,11 @@ class NumpyWriter:
     def allocations(self, kinds: tuple[str, ...]) -> list[str]:
         """Lines that allocate what must exist before it is filled, and name its parts."""
         lines = []
-        for buffer in self.layout.kinds(*kinds):
-            if not self.is_local(buffer) and not self.binds(buffer):
-                lines.append(f"{buffer.name} = np.empty({self.layout.shape(buffer)}, dtype)")
+        lines += [
+            f"{buffer.name} = np.empty({self.layout.shape(buffer)}, dtype)"
+            for buffer in self.layout.kinds(*kinds)
+            if not self.is_local(buffer) and not self.binds(buffer)
+        ]
         for buffer in self.plan.buffers:
             window = buffer.window
             if window is None or not buffer.lead or window.shift or buffer.kind not in kinds:
@@ -235,6 +239,7 @@ class NumpyWriter:
         return buffer.name not in outs and self.layout.is_base(buffer.name)
 
     def part(self, buffer: Buffer) -> str:
+        """A line that names a range of another array."""
         window = buffer.window
         assert window is not None
         if window.start is None or window.stop is None:
@@ -269,9 +274,11 @@ class NumpyWriter:
         `made` are the gradients that compiled code has made already.
         """
         through, lines = self.plan.backward, []
-        for buffer in self.layout.kinds("gradient"):
-            if not buffer.lead and buffer.name not in made and not self.binds(buffer):
-                lines.append(f"{buffer.name} = np.empty({self.layout.shape(buffer)}, dtype)")
+        lines += [
+            f"{buffer.name} = np.empty({self.layout.shape(buffer)}, dtype)"
+            for buffer in self.layout.kinds("gradient")
+            if not buffer.lead and buffer.name not in made and not self.binds(buffer)
+        ]
         blocks = []
         for block in (*through.before, *through.after, *self.plan.finish):
             kept = tuple(
@@ -306,6 +313,7 @@ class NumpyWriter:
         return [*lines, *finish]
 
     def over_time(self, through: Pass, hand_back: list[str]) -> list[str]:
+        """The lines of a pass; `hand_back` ends every step."""
         lines = self.blocks(through.before, looping=False)
         inside = [*self.blocks(through.loop.blocks, looping=True), *hand_back]
         steps = "reversed(range(T))" if through.loop.backwards else "range(T)"

@@ -50,7 +50,10 @@ def gradient_results(layout: Layout) -> dict[str, object]:
         for name in plan.parameters
     ]
     parameters += [f"{layout.field(name)}=np.zeros_like({name})" for name in plan.constants]
-    states = [f"{layout.field(state)}={c.here}" for state, c in zip(plan.states, plan.backward.loop.carries, strict=True)]
+    states = [
+        f"{layout.field(state)}={c.here}"
+        for state, c in zip(plan.states, plan.backward.loop.carries, strict=True)
+    ]
     return {
         "parameter_gradients": wrapped(parameters),
         "input_gradient_fields": ", ".join(f"{layout.field(name)}={table[name]}" for name in plan.inputs),
@@ -90,13 +93,13 @@ def numpy_context(layout: Layout) -> dict[str, object]:
         "final_states": final_states(layout),
         "saved_names": f"{saved[0]}," if len(saved) == 1 else ", ".join(saved),
         "backward_head": (
-                head[0].replace("inputs, state", "tape.inputs, tape.state"),
-                *head[1:],
-                *unpack(list(plan.inputs), "tape.inputs"),
-                *unpack(saved, "tape.saved"),
-                *forward.saved_parts(),
-                f"{plan.output_cotangent} = d_outputs",
-                *unpack(finals, "d_state"),
+            head[0].replace("inputs, state", "tape.inputs, tape.state"),
+            *head[1:],
+            *unpack(list(plan.inputs), "tape.inputs"),
+            *unpack(saved, "tape.saved"),
+            *forward.saved_parts(),
+            f"{plan.output_cotangent} = d_outputs",
+            *unpack(finals, "d_state"),
         ),
         "backward_lines": tuple(backward.backward()),
         "first_input": plan.inputs[0],

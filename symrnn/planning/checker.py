@@ -48,7 +48,9 @@ class _Checker:
             return
         base = self.table.get(buffer.window.base)
         if base is None:
-            raise PlanError(f"{describe(buffer)} is a window of {buffer.window.base!r}, which does not exist.")
+            raise PlanError(
+                f"{describe(buffer)} is a window of {buffer.window.base!r}, which does not exist."
+            )
         if base.lead != buffer.lead:
             raise PlanError(f"{describe(buffer)} is a window of {describe(base)}: leading axes differ.")
         shape = list(base.shape)

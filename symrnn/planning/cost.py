@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from sympy import Expr, Integer, preorder_traversal
 
 from symrnn.declaration.operations import Operation
-
 from symrnn.planning.ir import Buffer, Contraction, Pointwise, Statement, size_of
 
 if TYPE_CHECKING:  # a plan prints its costs

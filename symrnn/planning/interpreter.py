@@ -3,13 +3,15 @@
 Every pass over plans is tested by interpreting the plan before and after it on the same arrays.
 """
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import And, Expr, Not, Number, Or
+from sympy import Add, And, Expr, Mul, Not, Number, Or, Pow
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
 
@@ -39,7 +41,7 @@ from symrnn.planning.plan import Plan
 Array = NDArray[np.float64]
 Sizes = Mapping[str, int]
 
-FUNCTIONS = {
+FUNCTIONS: dict[type, Callable[..., Any]] = {
     sigmoid: lambda x: 0.5 * np.tanh(0.5 * x) + 0.5,
     tanh: np.tanh,
     relu: lambda x: np.maximum(x, 0.0),
@@ -56,7 +58,16 @@ FUNCTIONS = {
     sign: np.sign,
     expm1: np.expm1,
 }
-COMPARISONS = {
+COMBINATIONS: dict[type, Callable[..., Any]] = {
+    Add: operator.add,
+    Mul: operator.mul,
+    Pow: operator.pow,
+    And: np.logical_and,
+    Or: np.logical_or,
+}
+"""Operations of two or more arguments, taken from left to right."""
+
+COMPARISONS: dict[str, Callable[..., Any]] = {
     ">": np.greater,
     "<": np.less,
     ">=": np.greater_equal,
@@ -205,8 +216,10 @@ class _Machine:
             lead = out.ndim - len(self.table[statement.out].shape)
             value = np.concatenate([self.array(part) for part in statement.parts], axis=lead)
         elif isinstance(statement, Fill):
-            value = np.eye(out.shape[0]) if statement.what == "identity" else np.full(
-                out.shape, float(statement.what == "ones")
+            value = (
+                np.eye(out.shape[0])
+                if statement.what == "identity"
+                else np.full(out.shape, float(statement.what == "ones"))
             )
         else:
             raise PlanError(f"The interpreter does not know {type(statement).__name__}.")
@@ -214,38 +227,31 @@ class _Machine:
 
     def pointwise(self, expr: Expr, out: Buffer) -> Array:
         """`expr` with every symbol's axes aligned to those of the result."""
-        return np.asarray(self.evaluate(expr, out))
+        return self.evaluate(expr, out)
 
-    def evaluate(self, expr: Expr, out: Buffer) -> Array | np.bool_ | float:
-        if expr.is_Symbol and not isinstance(expr, Axis):
-            return self.broadcastable(self.table[expr.name], out)
+    def evaluate(self, expr: Expr, out: Buffer) -> NDArray[Any]:
+        """The array, of numbers or truth values, that `expr` stands for."""
         if isinstance(expr, Axis):
-            return float(self.sizes[expr.name])
+            return np.asarray(float(self.sizes[expr.name]))
+        if expr.is_Symbol:
+            return self.broadcastable(self.table[expr.name], out)
         if isinstance(expr, BooleanAtom):
-            return bool(expr)
+            return np.asarray(bool(expr))
         if isinstance(expr, Number) or expr.is_number:
-            return float(expr)
-        if isinstance(expr, Relational):
-            return COMPARISONS[expr.rel_op](*(self.evaluate(arg, out) for arg in expr.args))  # type: ignore[no-any-return]
+            return np.asarray(float(expr))
         args = [self.evaluate(arg, out) for arg in expr.args]
+        if isinstance(expr, Relational):
+            return np.asarray(COMPARISONS[expr.rel_op](*args))
+        for kind, combine in COMBINATIONS.items():
+            if isinstance(expr, kind):
+                return np.asarray(reduce(combine, args))
         if isinstance(expr, where):
-            return np.where(*args)
-        if isinstance(expr, And | Or | Not):
-            if isinstance(expr, Not):
-                return np.logical_not(*args)
-            return reduce(np.logical_and if isinstance(expr, And) else np.logical_or, args)
-        if expr.is_Add:
-            return sum(args[1:], start=args[0])
-        if expr.is_Mul:
-            product = args[0]
-            for arg in args[1:]:
-                product = product * arg
-            return product
-        if expr.is_Pow:
-            return args[0] ** args[1]
+            return np.where(args[0], args[1], args[2])
+        if isinstance(expr, Not):
+            return np.asarray(np.logical_not(args[0]))
         if type(expr) not in FUNCTIONS:
             raise PlanError(f"The interpreter does not know {type(expr).__name__}.")
-        return FUNCTIONS[type(expr)](*args)
+        return np.asarray(FUNCTIONS[type(expr)](*args))
 
     def broadcastable(self, buffer: Buffer, out: Buffer) -> Array:
         array = self.array(buffer.name)

@@ -37,7 +37,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A range of another array's memory: rows `start` to `stop` of sample axis `axis`, `shift` steps later."""
+    """A range of another array's memory: rows `start` to `stop` of a sample's axis, `shift` steps later."""
 
     base: str
     axis: int = 0

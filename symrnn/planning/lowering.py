@@ -358,7 +358,9 @@ class _Lowering:
         for piece in term.atoms(Slice):
             table[piece] = array_symbol(self.window_of(piece))
         for product in term.atoms(Contract):
-            shape = tuple(_size_of_letter(letter, product, self.buffers, self.array_of) for letter in product.output)
+            shape = tuple(
+                _size_of_letter(letter, product, self.buffers, self.array_of) for letter in product.output
+            )
             name, before = self.temporary(f"{out}_product", product, shape)
             before.append(self.contraction(name, product))
             table[product] = array_symbol(name)
@@ -442,5 +444,3 @@ def _used(blocks: list[Block], buffers: dict[str, Buffer]) -> set[str]:
             names.add(window.base)
             queue.append(window.base)
     return names
-
-

@@ -5,11 +5,37 @@ import keyword
 
 from symrnn.declaration.normal_form import unique_name
 
-_MODULES = ("np", "math", "os", "sys", "types", "contextlib", "ir", "njit", "nb_types", "cgutils", "intrinsic")
+_MODULES = (
+    "np",
+    "math",
+    "os",
+    "sys",
+    "types",
+    "contextlib",
+    "ir",
+    "njit",
+    "nb_types",
+    "cgutils",
+    "intrinsic",
+)
 _VERBS = ("init", "prepare", "predict", "forward", "backward", "step")
 _RECORDS = ("Inputs", "State", "Parameters", "Run", "Gradients", "Prepared", "Tape")
 _ARGUMENTS = ("parameters", "inputs", "state", "tape", "prepared", "d_outputs", "d_state", "input_gradients")
-_VARIABLES = ("T", "B", "part", "parts", "lo", "hi", "real", "one", "zero", "total", "bounds", "sizes", "dtype")
+_VARIABLES = (
+    "T",
+    "B",
+    "part",
+    "parts",
+    "lo",
+    "hi",
+    "real",
+    "one",
+    "zero",
+    "total",
+    "bounds",
+    "sizes",
+    "dtype",
+)
 _CHECKS = ("given", "what", "inputs_t", "outputs", "start", "some", "array")
 
 RESERVED = frozenset(

@@ -12,8 +12,8 @@ from symrnn.planning.printout import plan_text
 class Header:
     """What a document about the plan says of the cell that it came from.
 
-    `fresh` pairs every parameter with how a fresh one is drawn, and every constant with its value. `fields` pairs
-    arrays whose variables had to get other names with the names that the author gave them.
+    `fresh` pairs every parameter with how a fresh one is drawn, and every constant with its value.
+    `fields` pairs arrays whose variables had to get other names with the names that the author gave them.
     """
 
     title: str = ""

@@ -60,7 +60,10 @@ def _summary(plan: "Plan") -> list[str]:
     return [
         f"plan of {plan.name}: {header.title}{variant}",
         *textwrap.wrap(
-            f"  passes      {', '.join(plan.applied)}", WIDTH, subsequent_indent=" " * 14, break_long_words=False
+            f"  passes      {', '.join(plan.applied)}",
+            WIDTH,
+            subsequent_indent=" " * 14,
+            break_long_words=False,
         ),
         f"  operations  per sample and step: forward {_cost(moving_operations(forward, table))}, "
         f"backward {_cost(moving_operations(backward, table))}",

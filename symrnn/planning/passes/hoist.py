@@ -123,11 +123,10 @@ def _first_defines(lines: list[Line], started: set[str]) -> list[Line]:
     seen = set(started)
     made = []
     for line in lines:
-        out = line.statement.out
-        if out not in seen and line.statement.update:
-            line = replace(line, statement=replace(line.statement, update=False))
-        seen.add(out)
-        made.append(line)
+        statement = line.statement
+        update = statement.update and statement.out in seen
+        seen.add(statement.out)
+        made.append(replace(line, statement=replace(statement, update=update)))
     return made
 
 
@@ -165,7 +164,9 @@ def _drop_zero_fills(draft: Draft) -> None:
     in_loop = {draft.root(line.statement.out) for line in draft.regions["backward loop"]}
     for line in draft.regions["backward before"]:
         statement = line.statement
-        if not (isinstance(statement, Fill) and statement.what == "zeros" and statement.out not in in_loop) or not _covered(draft, statement):
+        if not (
+            isinstance(statement, Fill) and statement.what == "zeros" and statement.out not in in_loop
+        ) or not _covered(draft, statement):
             kept.append(line)
         else:
             _define_first(draft, statement.out)

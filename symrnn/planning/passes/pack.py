@@ -240,9 +240,7 @@ def _gradient(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
     return made + _unpacked(draft, packed, [p.out for p in products], [p.update for p in products], title)
 
 
-def _unpacked(
-    draft: Draft, packed: str, outs: list[str], updates: list[bool], title: str
-) -> list[Line]:
+def _unpacked(draft: Draft, packed: str, outs: list[str], updates: list[bool], title: str) -> list[Line]:
     """Copies from a packed gradient to where the parameters' gradients are."""
     made = []
     start: Expr = Integer(0)
@@ -330,15 +328,17 @@ def _merge_bias_gradients(draft: Draft) -> None:
             rows += draft.buffers[array].shape[0]
         packed = draft.new("d_b_all", "", (rows,), "gradient")
         lines = [line for array in arrays for line in targets[array]]
-        made.append(Line(Contraction(packed, BIAS[1], (_spanning(draft, arrays),)), "biases", _sources(lines)))
+        made.append(
+            Line(Contraction(packed, BIAS[1], (_spanning(draft, arrays),)), "biases", _sources(lines))
+        )
         start: Expr = Integer(0)
         for array in arrays:
             stop = start + draft.buffers[array].shape[0]
             piece = draft.part(packed, 0, start, stop, f"{packed}_part")
-            for line in targets[array]:
-                made.append(
-                    Line(Pointwise(line.statement.out, array_symbol(piece), line.statement.update), "biases")
-                )
+            made += [
+                Line(Pointwise(line.statement.out, array_symbol(piece), line.statement.update), "biases")
+                for line in targets[array]
+            ]
             start = stop
         moved += lines
     draft.regions["backward after"] = [line for line in region if line not in moved] + made

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sympy import Add, Expr, Integer
 
-from symrnn.planning.ir import Contraction, Pointwise, Stack, array_symbol
+from symrnn.planning.ir import Contraction, Pointwise, Stack, Statement, array_symbol
 from symrnn.planning.passes.draft import Draft, Line
 from symrnn.planning.plan import Plan
 
@@ -28,13 +28,13 @@ def split_stacks(plan: Plan) -> Plan:
     return draft.finished("stacks split")
 
 
-def _split(statement: object, stacks: dict[str, tuple[str, ...]], draft: Draft) -> list[object]:
+def _split(statement: Statement, stacks: dict[str, tuple[str, ...]], draft: Draft) -> list[Statement]:
     if not isinstance(statement, Contraction):
         return [statement]
     for position, operand in enumerate(statement.operands):
         if operand in stacks:
             letter = statement.inputs[position].removeprefix("B")[0]
-            made: list[object] = []
+            made: list[Statement] = []
             start: Expr = Integer(0)
             for part in stacks[operand]:
                 stop = start + draft.buffers[part].shape[0]
