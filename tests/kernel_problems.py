@@ -33,7 +33,7 @@ def constants() -> Cell:
 
 
 def several() -> Cell:
-    """Two inputs, one of them a scalar; three states, one of them a matrix, one a scalar; a value as output."""
+    """Two inputs, one a scalar; three states, one a matrix and one a scalar; a value as output."""
     signal, gain = Input("signal", n), Input("gain")
     C, norm, key, read = State("C", m, m), State("norm"), Value("key"), Value("read")
     W_k, W_q = Parameter("W_k", m, n), Parameter("W_q", k, m)

@@ -61,7 +61,7 @@ def loop_variables() -> Cell:
 
 def modules() -> Cell:
     """Quantities called like imported modules, builtins, and arrays that emission makes up."""
-    zero, total, self_ = sr.axes("range total self")
+    zero, total = sr.axes("range total")
     np_, types = Input("np", zero), State("types", total)
     math, sys, os = Parameter("math", total, zero), Parameter("sys", total, total), Parameter("os", total)
     math_parts, sys_panels = Parameter("math_parts", total, zero), Parameter("sys_panels", total, total)

@@ -104,14 +104,15 @@ OTHERS = (minimal_gated_unit(), peephole_lstm(), matrix_memory(), everything())
 
 def compiled(text: str, folder: Path) -> str:
     """The log of the second of two runs of pdflatex, which must succeed."""
-    assert shutil.which("pdflatex"), "install texlive-latex-base and texlive-latex-recommended"
+    if shutil.which("pdflatex") is None:  # CI installs it and refuses skipped tests
+        pytest.skip("pdflatex is missing: install texlive-latex-base and texlive-latex-recommended")
     (folder / "paper.tex").write_text(text, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     for _ in range(2):
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, errors="replace", check=False
         )
-        assert done.returncode == 0, done.stdout[-3000:].decode(errors="replace")
+        assert done.returncode == 0, done.stdout[-3000:]
     return (folder / "paper.log").read_text(errors="replace")
 
 

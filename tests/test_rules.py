@@ -176,9 +176,9 @@ def test_an_expression_with_an_operation_inside_is_not_algebraic() -> None:
 def gradients(cell: Cell, **arrays: list[float]) -> dict[str, np.ndarray]:
     """Gradients of the sum of outputs at T = B = 1, by the NumPy kernel and the interpreter alike."""
     problem = draw_problem(cell, T=1, B=1, sizes={"m": len(next(iter(arrays.values())))})
-    for name, values in arrays.items():
-        group = problem.inputs if name in problem.inputs else problem.parameters
-        group[name][...] = values
+    given = {**problem.inputs, **problem.parameters}
+    for name in given.keys() & arrays.keys():
+        given[name][...] = arrays[name]
     problem.d_outputs[...] = 1
     plan = stages(cell)[-1]
     result = run(plan, arguments_of(problem, plan))

@@ -185,10 +185,14 @@ def backward(parameters, tape, d_outputs, d_state=None, *, input_gradients=True)
 
 def step(parameters, inputs_t, state):
     """One time step: the output (B, ...) and the next state; `inputs_t` are arrays (B, ...)."""
+    prepared = prepare(parameters)
     inputs_t = _bundle("inputs_t", inputs_t, Inputs)
-    for name, array in zip(Inputs._fields, inputs_t, strict=True):
-        _require_array(f"inputs_t.{name}", array)
-    outputs, state = predict(parameters, Inputs(*(array[None] for array in inputs_t)), state)
+    _rank("inputs_t.x", inputs_t.x, 2)
+    inputs = Inputs(*(array[None] for array in inputs_t))
+    B = inputs_t.x.shape[0]
+    (size_n, m) = _sizes(prepared, inputs, state)
+    _checked_array("inputs_t.x", inputs_t.x, (B, size_n), prepared.dtype)
+    outputs, state = predict(prepared, inputs, state)
     return outputs[0], state
 
 

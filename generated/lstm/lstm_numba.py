@@ -186,10 +186,14 @@ def backward(parameters, tape, d_outputs, d_state=None, *, input_gradients=True)
 
 def step(parameters, inputs_t, state):
     """One time step: the output (B, ...) and the next state; `inputs_t` are arrays (B, ...)."""
+    prepared = prepare(parameters)
     inputs_t = _bundle("inputs_t", inputs_t, Inputs)
-    for name, array in zip(Inputs._fields, inputs_t, strict=True):
-        _require_array(f"inputs_t.{name}", array)
-    outputs, state = predict(parameters, Inputs(*(array[None] for array in inputs_t)), state)
+    _rank("inputs_t.x", inputs_t.x, 2)
+    inputs = Inputs(*(array[None] for array in inputs_t))
+    B = inputs_t.x.shape[0]
+    (n, m) = _sizes(prepared, inputs, state)
+    _checked_array("inputs_t.x", inputs_t.x, (B, n), prepared.dtype)
+    outputs, state = predict(prepared, inputs, state)
     return outputs[0], state
 
 
@@ -341,7 +345,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_lstm_28b0fac08613", types.ModuleType("symrnn_lstm_28b0fac08613"))
+_HOME = sys.modules.setdefault("symrnn_lstm_f0bd392c391e", types.ModuleType("symrnn_lstm_f0bd392c391e"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1045,7 +1049,7 @@ def _forward(prepared, inputs, state):
     (n, m) = _sizes(prepared, inputs, state)
     W_i, b_i, W_f, b_f, W_o, b_o, W_g, b_g = prepared.parameters
     W_on_x = prepared.W_on_x
-    b_all = prepared.b_all
+    b_all = _plain(prepared.b_all)
     W_on_h = prepared.W_on_h
     W_on_x_panels = prepared.W_on_x_panels
     W_on_h_panels = prepared.W_on_h_panels

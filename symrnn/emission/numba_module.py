@@ -173,11 +173,13 @@ def _backward_context(layout: Layout) -> dict[str, object]:
     shapes = {b.name: layout.shape(b).strip("()").rstrip(",") for b in partial}
     of_parts = {b.name: layout.fresh(f"{b.name}_parts") for b in partial}
     gradients = [
-        f"{of_parts[b.name]} = np.zeros((parts, {shapes[b.name]}), dtype)".replace(", )", ",)") for b in partial
+        f"{of_parts[b.name]} = np.zeros((parts, {shapes[b.name]}), dtype)".replace(", )", ",)")
+        for b in partial
     ]
     # The gradient of a scalar stays an array, so that it can be added to.
     own = [
-        f"{b.name} = {of_parts[b.name]}[{'part]' if b.shape else 'part : part + 1].reshape(())'}" for b in partial
+        f"{b.name} = {of_parts[b.name]}[{'part]' if b.shape else 'part : part + 1].reshape(())'}"
+        for b in partial
     ]
     taken = [of_parts[b.name] if is_partial(b) else b.name for b in arrays]
     finish = [f"{b.name} = {of_parts[b.name]}.sum(axis=0)" for b in partial]

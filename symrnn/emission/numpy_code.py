@@ -1,5 +1,7 @@
 """A plan as NumPy statements: readable expressions, one line each, a Python loop over time."""
 
+from dataclasses import replace
+
 from symrnn.declaration.operations import (
     PointwiseFunction,
     absolute,
@@ -166,7 +168,8 @@ class NumpyWriter:
                 "ones": "np.ones({}, dtype)",
                 "identity": "np.eye({}, dtype=dtype)",
             }
-            shape = self.layout.shape(buffer)
+            lead = buffer.lead.replace("T", "") if looping else buffer.lead
+            shape = self.layout.shape(replace(buffer, lead=lead))
             inside = self.layout.size(buffer.shape[0]) if statement.what == "identity" else shape
             return maker[statement.what].format(inside)
         raise EmissionError(f"The NumPy target cannot write {type(statement).__name__}.")

@@ -204,7 +204,9 @@ class _Lowering:
         uses = [d for d in self.cell.definitions if definition.symbol in d.expr.atoms(Quantity)]
         if any(definition.symbol in e.expr.atoms(Quantity) for e in self.derivation.equations):
             return False
-        return len(uses) == 1 and definition.symbol in Add.make_args(uses[0].expr) and not uses[0].static
+        if len(uses) != 1 or uses[0].static or uses[0].shape != definition.shape:
+            return False
+        return definition.symbol in Add.make_args(uses[0].expr)
 
     def output(self) -> tuple[str, tuple[Block, ...]]:
         """The output's array; one that parameters alone determine is repeated over time and batch."""
