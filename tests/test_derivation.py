@@ -92,7 +92,7 @@ def test_adjoints_are_in_an_order_in_which_they_can_be_computed(name: str) -> No
     derivation = derive(CELLS[name])
     known = {derivation.output, *(later for _, later in derivation.later)}
     for equation in derivation.equations:
-        used = {atom for atom in equation.expr.atoms(type(equation.symbol))}
+        used = equation.expr.atoms(type(equation.symbol))
         assert used <= known
         known.add(equation.symbol)
 

@@ -1,4 +1,4 @@
-"""The coverage list: all that an expression or a statement may hold, printed by every target and evaluated."""
+"""The coverage list: all that an expression or a statement may hold, by every target, evaluated."""
 
 from dataclasses import replace
 from functools import cache
@@ -18,7 +18,17 @@ from symrnn.emission.numpy_code import FUNCTIONS as NUMPY_FUNCTIONS
 from symrnn.emission.numpy_code import NumpyWriter
 from symrnn.emission.targets import TARGETS
 from symrnn.errors import EmissionError
-from symrnn.planning.ir import Block, Buffer, Contraction, Fill, Pointwise, Stack, Statement, Window, array_symbol
+from symrnn.planning.ir import (
+    Block,
+    Buffer,
+    Contraction,
+    Fill,
+    Pointwise,
+    Stack,
+    Statement,
+    Window,
+    array_symbol,
+)
 from symrnn.planning.lowering import lower
 from symrnn.planning.plan import Plan
 from symrnn.workbench.loading import load_source
@@ -39,7 +49,11 @@ FUNCTIONS: dict[type[PointwiseFunction], list[Expr]] = {
     op.sqrt: [op.sqrt(positive), 1 / op.sqrt(positive)],
     op.absolute: [op.absolute(a), op.absolute(-a * b)],
     op.reciprocal: [op.reciprocal(a), op.reciprocal(a - 3), op.reciprocal(a) ** 2, b * op.reciprocal(a * b)],
-    op.power: [op.power(positive, Rational(1, 3)), op.power(positive, 0.3), op.power(positive, Rational(-7, 3))],
+    op.power: [
+        op.power(positive, Rational(1, 3)),
+        op.power(positive, 0.3),
+        op.power(positive, Rational(-7, 3)),
+    ],
     op.maximum: [op.maximum(a, b), op.maximum(a, 0), op.maximum(a, g)],
     op.minimum: [op.minimum(a, b), op.minimum(2 * a, -1)],
     op.stop_gradient: [op.stop_gradient(a), b * op.stop_gradient(a - b)],
@@ -178,7 +192,12 @@ def test_every_expression_means_what_the_interpreter_says(
         part = np.s_[..., i * 4 : (i + 1) * 4]
         scale = np.max(np.abs(wanted[part]))
         np.testing.assert_allclose(
-            found[part], wanted[part], rtol=tolerance, atol=tolerance * scale, err_msg=str(expr), equal_nan=False
+            found[part],
+            wanted[part],
+            rtol=tolerance,
+            atol=tolerance * scale,
+            err_msg=str(expr),
+            equal_nan=False,
         )
 
 

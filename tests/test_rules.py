@@ -44,8 +44,8 @@ CALLS: dict[str, Callable[[Expr, Expr], Expr]] = {
     "abs": lambda a, _: abs(a),
     "reciprocal": lambda a, _: 1 / positive(a),
     "power": lambda a, _: positive(a) ** 0.3 + positive(a) ** 2.7,
-    "maximum": lambda a, c: sr.maximum(a, c),
-    "minimum": lambda a, c: sr.minimum(a, c),
+    "maximum": sr.maximum,
+    "minimum": sr.minimum,
     "stop_gradient": lambda a, c: c * sr.stop_gradient(a),
     "sign": lambda a, c: c * sign(a),
     "expm1": lambda a, _: expm1(a),
@@ -166,7 +166,7 @@ def test_a_function_without_a_rule_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_expression_with_an_operation_inside_is_not_algebraic() -> None:
-    with pytest.raises(DerivationError, match="is not algebraic; the normal form should have named its parts"):
+    with pytest.raises(DerivationError, match="is not algebraic; the normal form should have named"):
         rules.algebraic_term(x, sr.tanh(x) * y, y)
 
 

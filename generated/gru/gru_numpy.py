@@ -178,7 +178,7 @@ _PREDICT_STEPS = 64  # time steps that predict() holds in memory at once
 
 
 def _require_array(what, value):
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         raise ValueError(f"{what} is a {type(value).__name__}; pass a NumPy array.")
 
 

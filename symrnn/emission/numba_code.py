@@ -40,7 +40,7 @@ class NumbaWriter:
         }
         self.own_kinds = own_kinds  # arrays that this pass makes
         self.t, self.b = layout.fresh("t"), layout.fresh("b")
-        self.indices = [layout.fresh(index) for index in INDICES]
+        self.indices = [layout.fresh(index) for index in (*INDICES, *(f"{i}_" for i in INDICES))]
         self.panels: dict[tuple[str, bool], str] = {}  # (matrix, transposed) -> argument with its panels
         self.arguments: dict[str, None] = {}  # arrays that the compiled function takes
         self.elements = self._elementwise_only()
@@ -205,9 +205,7 @@ class NumbaWriter:
         """Loops over the result's axes, and within them over the summed ones."""
         letters = [letter for letter in s.output if letter not in "TB"]
         summed = [c for c in dict.fromkeys("".join(s.inputs)) if c not in "TB" and c not in s.output]
-        variables = dict(
-            zip([*letters, *summed], self.indices + [f"{i}_" for i in self.indices], strict=False)
-        )
+        variables = dict(zip([*letters, *summed], self.indices, strict=False))
         sizes = self.letter_sizes(s)
         batched = any("B" in part for part in s.inputs)
 

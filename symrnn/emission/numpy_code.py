@@ -168,8 +168,8 @@ class NumpyWriter:
                 "ones": "np.ones({}, dtype)",
                 "identity": "np.eye({}, dtype=dtype)",
             }
-            lead = buffer.lead.replace("T", "") if looping else buffer.lead
-            shape = self.layout.shape(replace(buffer, lead=lead))
+            axes = buffer.lead.replace("T", "") if looping else buffer.lead
+            shape = self.layout.shape(replace(buffer, lead=axes))
             inside = self.layout.size(buffer.shape[0]) if statement.what == "identity" else shape
             return maker[statement.what].format(inside)
         raise EmissionError(f"The NumPy target cannot write {type(statement).__name__}.")

@@ -1,0 +1,201 @@
+"""Lowering the forward pass: arrays for quantities, and a statement for every definition of a cell."""
+
+from sympy import Add, Expr, S
+
+from symrnn.declaration.axes import Shape
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.normal_form import Definition
+from symrnn.declaration.operations import Contract, concatenate, identity, ones
+from symrnn.declaration.quantities import Part, Quantity
+from symrnn.derivation.derivation import Derivation
+from symrnn.planning.ir import (
+    Block,
+    Buffer,
+    Contraction,
+    Fill,
+    Pointwise,
+    Stack,
+    Statement,
+    Window,
+    array_symbol,
+)
+from symrnn.planning.names import Names
+
+
+class Definitions:
+    """Lays down a cell's definitions; the derived equations are laid down with the same means."""
+
+    def __init__(self, derivation: Derivation) -> None:
+        """Start with no array at all."""
+        self.derivation = derivation
+        self.cell: Cell = derivation.cell
+        self.names = Names()
+        self.buffers: dict[str, Buffer] = {}
+        self.array_of: dict[Quantity, str] = {}
+        self.static: set[str] = set()
+        self.pending: list[Statement] = []  # temporaries of the statement being laid down
+        self.extra: list[Statement] = []  # what derived equations need of parameters alone
+
+    # -- arrays -------------------------------------------------------------------------------
+
+    def declare(
+        self,
+        quantity: Quantity,
+        kind: str,
+        lead: str,
+        shape: Shape,
+        window: Window | None = None,
+        extended: bool = False,
+    ) -> str:
+        """The name of a new array for `quantity`."""
+        name = quantity.name.replace(".", "_")
+        made = self.new(name, kind, lead, shape, window, extended)
+        self.array_of[quantity] = made
+        return made
+
+    def new(
+        self,
+        name: str,
+        kind: str,
+        lead: str,
+        shape: Shape,
+        window: Window | None = None,
+        extended: bool = False,
+    ) -> str:
+        """The name of a new array."""
+        made = self.names.fresh(name)
+        self.buffers[made] = Buffer(made, lead, shape, kind, window, extended)
+        if not lead:
+            self.static.add(made)
+        return made
+
+    def temporary(self, name: str, expr: Expr, shape: Shape) -> tuple[str, list[Statement]]:
+        """An array for a part of a derived term, and where the statement that makes it belongs."""
+        reads = [self.buffers[self.array_of[q]] for q in expr.atoms(Quantity)]
+        if any(buffer.lead for buffer in reads):
+            return self.new(name, "adjoint", "TB", shape), self.pending
+        if any(buffer.kind == "gradient" for buffer in reads):
+            return self.new(name, "gradient", "", shape), self.pending
+        return self.new(name, "prepared", "", shape), self.extra
+
+    # -- forward ------------------------------------------------------------------------------
+
+    def definition_blocks(self, static: bool) -> tuple[Block, ...]:
+        """One block per equation, in dependency order."""
+        blocks: dict[int, list[Statement]] = {}
+        for definition in self.cell.definitions:
+            if definition.static == static and not self.is_inlined(definition):
+                blocks.setdefault(definition.equation, []).extend(self.definition(definition))
+        made = []
+        for number, statements in blocks.items():
+            equation = self.cell.equations[number - 1]
+            title = self.array_of[equation.target]
+            made.append(Block(title, tuple(statements), (f"({number}) {self.cell.text(equation)}",)))
+        return tuple(made)
+
+    def is_inlined(self, definition: Definition) -> bool:
+        """Whether a product stands only as a plain summand, so that it can be added where it is used."""
+        if not (isinstance(definition.symbol, Part) and isinstance(definition.expr, Contract)):
+            return False
+        if definition.static:
+            return False
+        uses = [d for d in self.cell.definitions if definition.symbol in d.expr.atoms(Quantity)]
+        if any(definition.symbol in e.expr.atoms(Quantity) for e in self.derivation.equations):
+            return False
+        if len(uses) != 1 or uses[0].static or uses[0].shape != definition.shape:
+            return False
+        return definition.symbol in Add.make_args(uses[0].expr)
+
+    def output(self) -> tuple[str, tuple[Block, ...]]:
+        """The output's array; one that parameters alone determine is repeated over time and batch."""
+        output = self.array_of[self.cell.output]
+        if self.buffers[output].lead:
+            return output, ()
+        whole = self.new(f"{output}_output", "value", "TB", self.buffers[output].shape)
+        return whole, (Block(whole, (Pointwise(whole, array_symbol(output)),)),)
+
+    def definition(self, definition: Definition) -> list[Statement]:
+        """The statements that compute one definition."""
+        out, expr = self.array_of[definition.symbol], definition.expr
+        structural = isinstance(expr, Contract | concatenate | ones | identity)
+        if structural and not definition.static and not self.moves(expr):
+            # A state may be set to what parameters alone determine.
+            fixed = self.new(f"{out}_fixed", "prepared", "", definition.shape)
+            self.extra.extend(self.structural(fixed, expr))
+            return [Pointwise(out, array_symbol(fixed))]
+        if structural:
+            return self.structural(out, expr)
+        inlined = {d.symbol: d.expr for d in self.cell.definitions if self.is_inlined(d)}
+        terms = Add.make_args(expr)
+        products = [inlined[term] for term in terms if term in inlined]
+        rest = Add(*(term for term in terms if term not in inlined))
+        statements: list[Statement] = []
+        for product in products:
+            statements.append(self.contraction(out, product, update=bool(statements)))
+        if rest != 0 or not statements:
+            statements.append(Pointwise(out, self.pointwise(rest), update=bool(statements)))
+        return statements
+
+    def moves(self, expr: Expr) -> bool:
+        """Whether anything in `expr` has a time axis or a batch axis."""
+        return any(self.array_of[q] not in self.static for q in expr.atoms(Quantity))
+
+    def structural(self, out: str, expr: Expr) -> list[Statement]:
+        """The statements of a product, a stack or a constant array."""
+        if isinstance(expr, Contract):
+            return [self.contraction(out, expr)]
+        if isinstance(expr, concatenate):
+            return self.stack(out, [self.array_of[part] for part in expr.args])
+        return [Fill(out, expr.name)]
+
+    def stack(self, out: str, parts: list[str]) -> list[Statement]:
+        """A stack; parts that parameters alone determine are repeated over a moving one's batch."""
+        made: list[Statement] = []
+        for position, part in enumerate(parts):
+            if part in self.static and out not in self.static:
+                parts[position] = self.new(f"{part}_repeated", "value", "TB", self.buffers[part].shape)
+                made.append(Pointwise(parts[position], array_symbol(part)))
+        return [*made, Stack(out, tuple(parts))]
+
+    def contraction(self, out: str, product: Contract, update: bool = False) -> Contraction:
+        """The statement for a product of arrays; the batch letter goes where a sample's data are."""
+        operands = [self.operand(op, out) for op in product.operands]
+        letters = [
+            ("" if name in self.static else "B") + part
+            for name, part in zip(operands, product.letters, strict=True)
+        ]
+        batch = "" if out in self.static else "B"
+        return Contraction(out, f"{','.join(letters)}->{batch}{product.output}", tuple(operands), update)
+
+    def operand(self, expr: Expr, out: str) -> str:
+        """The array of an operand; an expression gets a temporary one, laid down before the statement."""
+        if isinstance(expr, Quantity):
+            return self.array_of[expr]
+        if isinstance(expr, ones):
+            return self.array_of_ones(expr)
+        name, before = self.temporary(f"{out}_terms", expr, self.shape_of(expr))
+        before.append(Pointwise(name, self.pointwise(expr)))
+        return name
+
+    def array_of_ones(self, expr: ones) -> str:
+        """The array of ones of a shape; there is one of each."""
+        shape = tuple(expr.args)
+        for statement in self.extra:
+            if isinstance(statement, Fill) and self.buffers[statement.out].shape == shape:
+                return statement.out
+        name = self.new("ones", "prepared", "", shape)
+        self.extra.append(Fill(name, "ones"))
+        return name
+
+    def shape_of(self, expr: Expr) -> Shape:
+        """The shape per sample of a pointwise expression."""
+        for quantity in sorted(expr.atoms(Quantity), key=lambda q: q.name):
+            if shape := self.buffers[self.array_of[quantity]].shape:
+                return shape
+        return ()
+
+    def pointwise(self, expr: Expr) -> Expr:
+        """`expr` over array symbols; a repeated scalar needs no array of ones."""
+        table: dict[Expr, Expr] = {q: array_symbol(self.array_of[q]) for q in expr.atoms(Quantity)}
+        table |= dict.fromkeys(expr.atoms(ones), S.One)
+        return expr.xreplace(table)
