@@ -12,6 +12,7 @@ from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import latex_document
 from symrnn.emission.targets import emit_module
+from symrnn.errors import RequestError
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.lowering import lower
 from symrnn.planning.passes import PASSES
@@ -21,14 +22,25 @@ from symrnn.version import __version__
 __all__ = ["derive", "emit", "latex", "plan"]
 
 
+def _derivation(source: object, verb: str) -> Derivation:
+    """The derivation that `source` is or leads to."""
+    if isinstance(source, Cell):
+        return derive(source)
+    if isinstance(source, Derivation):
+        return source
+    raise RequestError(
+        f"{verb}() got {source!r}, which is no Cell and nothing made from one. "
+        "A shipped cell is symrnn.zoo.cell('gru')."
+    )
+
+
 def plan(source: Derivation | Cell) -> Plan:
     """The plan of a derivation or a cell, after all passes, checked after each.
 
     Raises:
         DerivationError: an operation has no vector-Jacobian rule.
     """
-    derivation = derive(source) if isinstance(source, Cell) else source
-    planned = check_plan(lower(derivation))
+    planned = check_plan(lower(_derivation(source, "plan")))
     for improve in PASSES:
         planned = check_plan(improve(planned))
     return planned
@@ -46,5 +58,4 @@ def emit(source: Plan | Derivation | Cell, target: str = "numba") -> str:
 
 def latex(source: Derivation | Cell) -> str:
     """The LaTeX document of a derivation."""
-    derivation = derive(source) if isinstance(source, Cell) else source
-    return latex_document(derivation)
+    return latex_document(_derivation(source, "latex"))

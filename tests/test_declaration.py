@@ -396,7 +396,7 @@ def test_heads_by_einsum():
     A, v = Parameter("A", 4, k, k), State("v", 4, k)
     made = Cell("heads", Eq(v.next, tanh(einsum("hij,hj->hi", A, v) + outer(Parameter("p", 4), w_x()))))
     assert made.states[0].shape == (4, k)
-    assert "einsum('ijk,ik->ij', A, v)" in str(made)
+    assert 'einsum("ijk,ik->ij", A, v)' in str(made)
 
 
 def w_x():

@@ -238,7 +238,7 @@ def test_parameters_of_two_dtypes(target: str) -> None:
 def test_parameters_that_are_no_parameters(value: Any, verb: str, target: str) -> None:
     made = call("lstm", target)
     arguments = () if verb == "prepare" else (made.inputs,)
-    with pytest.raises(ValueError, match=r"parameters is a .*; pass Parameters\(W_i, b_i, W_f"):
+    with pytest.raises(ValueError, match=r"parameters is a .*; pass Parameters\(W_i=\.\.\., b_i="):
         getattr(made.module, verb)(value, *arguments)
 
 
@@ -252,7 +252,7 @@ def test_states_that_are_no_state(place: str, kind: str, target: str) -> None:
         "array": h, "one of two": (h,), "too many": [h, h, h],
         "other": Other(h, h), "number": 0.0, "dict": {"c": h, "h": h},
     }[kind]  # fmt: skip
-    with pytest.raises(ValueError, match=rf"^{place} is a .*; pass State\(c, h\)"):
+    with pytest.raises(ValueError, match=rf"^{place} is a .*; pass State\(c=\.\.\., h=\.\.\.\)"):
         changed(made, place, value).results()
 
 
@@ -261,7 +261,7 @@ def test_inputs_that_are_no_inputs(target: str) -> None:
     made = call("several", target)
     signal = made.inputs.signal
     for value in (signal, (signal,), None, Other(signal, signal), made.state):
-        with pytest.raises(ValueError, match=r"inputs is a .*; pass Inputs\(signal, gain\)"):
+        with pytest.raises(ValueError, match=r"inputs is a .*; pass Inputs\(signal=\.\.\., gain=\.\.\.\)"):
             made.module.forward(made.parameters, value, made.state)
 
 
@@ -348,7 +348,7 @@ def test_steps_with_wrong_arguments(target: str) -> None:
         step(made.parameters, x[:, 1:], made.state)
     with pytest.raises(ValueError, match=r"inputs_t\.x has dtype float32; it should have float64"):
         step(made.parameters, x.astype(np.float32), made.state)
-    with pytest.raises(ValueError, match=r"state is a ndarray; pass State\(c, h\)"):
+    with pytest.raises(ValueError, match=r"state is a ndarray; pass State\(c=\.\.\., h=\.\.\.\)"):
         step(made.parameters, x, made.state.h)
 
 
@@ -445,3 +445,23 @@ def test_wrong_calls_of_init(target: str) -> None:
         init(rng, n=3)
     with pytest.raises(TypeError, match="'k'"):
         init(rng, n=3, m=4, k=5)
+
+
+@targets
+def test_prepared_holds_copies(target: str) -> None:
+    made = call("lstm", target)
+    parameters = made.module.Parameters(*(array.copy() for array in made.parameters))
+    prepared = made.module.prepare(parameters)
+    before, _ = made.module.predict(prepared, made.inputs)
+    for array in parameters:
+        array *= 2
+    after, _ = made.module.predict(prepared, made.inputs)
+    np.testing.assert_array_equal(before, after)
+
+
+@targets
+def test_a_plain_tuple_of_several_arrays_is_refused(target: str) -> None:
+    made = call("lstm", target)
+    state = (np.zeros((1, 1)), np.zeros((1, 1)))
+    with pytest.raises(ValueError, match=r"state is a tuple; pass State\(c=\.\.\., h=\.\.\.\)"):
+        made.module.forward(made.parameters, made.inputs, state)

@@ -123,7 +123,7 @@ def test_emitted_functions_use_no_name_that_is_not_reserved(target: str) -> None
     x, h, W = Input("quantity_x", n), State("quantity_h", n), Parameter("quantity_W", n, n)
     source = sr.emit(Cell("probe", Eq(h.next, sr.tanh(W @ h + x))), target)
     mixed = {
-        "prepare",
+        "_prepared",
         "predict",
         "_forward",
         "_backward",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from interpretation import Arguments, assert_same, random_arguments, run, stages
 from random_cells import SIZES, random_cell
-from sympy import Eq
+from sympy import Eq, Expr
 
 import symrnn as sr
 from symrnn import Cell, Input, Parameter, State, Value, axes, sigmoid, tanh
@@ -385,6 +385,19 @@ def test_the_checker_says_what_is_wrong(what: str) -> None:
         check(plan)
 
 
+@pytest.mark.parametrize(
+    ("right", "what"),
+    [
+        (tanh(Parameter("g") * h + Input("z", m) + Parameter("k") * sr.ones(m)), "ones_m"),
+        (tanh(h * sr.dot(Parameter("p", m + n), sr.concatenate(h, x))), "p"),
+    ],
+)
+def test_a_size_that_no_parameter_tells_is_refused_where_parameters_need_it(right: Expr, what: str) -> None:
+    message = f"In the plan of blind, {what} depends on parameters alone, but needs the size [mn]"
+    with pytest.raises(PlanError, match=message):
+        stages(Cell("blind", Eq(h.next, right)))
+
+
 def test_the_checker_passes_a_good_plan_on() -> None:
     plan = small_plan()
     assert check(plan) is plan
@@ -416,6 +429,20 @@ def cells_that_went_wrong() -> dict[str, Cell]:
         ),
         "a repeated scalar inside a branch": Cell(
             "branch", Eq(h.next, sr.where(h > 0, W @ x + s, b * sr.dot(b, b))), Eq(s.next, s / 2), output=s
+        ),
+        "a value that is a product and a bias": Cell(
+            "biased_value", Eq(A, U @ h + b), Eq(h.next, tanh(W @ x + A))
+        ),
+        "a gate of a dot product and a scalar bias": Cell(
+            "scalar_gate",
+            Eq(A, sr.sigmoid(sr.dot(b, h) + s)),
+            Eq(h.next, A * tanh(W @ x + h)),
+            Eq(s.next, s / 2),
+            output=s,
+        ),
+        "a normalisation": Cell("normed", Eq(h.next, tanh(W @ x + h) / (1 + sr.total(h**2)))),
+        "a product, a weighted constant and a bias": Cell(
+            "constant_terms", Eq(A, U @ h + b * d + d), Eq(h.next, tanh(W @ x + A))
         ),
         "conditions of several ranks": Cell(
             "mixed", Eq(h.next, sr.where((h > 0) & (sr.dot(b, b) > 1), W @ x, sr.ones(m) / 3))

@@ -89,8 +89,12 @@ class Prepared(NamedTuple):
 
 
 class Tape(NamedTuple):
-    """What `backward` needs of a `forward`: opaque, usable any number of times."""
+    """What `backward` needs of a `forward`: opaque, usable any number of times.
 
+    It refers to the inputs and parameters of the call: change their arrays only when it is done with.
+    """
+
+    parameters: Any  # as the caller gave them
     prepared: Prepared
     inputs: Inputs
     state: State
@@ -112,7 +116,18 @@ def init(rng, *, n, m, dtype=np.float32):
 
 
 def prepare(parameters):
-    """What depends on the parameters alone, computed once: pass it on instead of the parameters."""
+    """What depends on the parameters alone, computed once: pass it on instead of the parameters.
+
+    It holds copies: changing the parameters' arrays afterwards does not change it.
+    """
+    if isinstance(parameters, Prepared):
+        return parameters
+    checked, _, _ = _checked_parameters(parameters)
+    return _prepared(Parameters(*(array.copy() for array in checked)))
+
+
+def _prepared(parameters):
+    """As `prepare`, but sharing the parameters' arrays, for the length of a call or of a tape."""
     if isinstance(parameters, Prepared):
         return parameters
     parameters, sizes, dtype = _checked_parameters(parameters)
@@ -142,20 +157,22 @@ def forward(parameters, inputs, state=None):
     prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state)
     outputs, final, saved = _forward(prepared, inputs, state)
     outputs.flags.writeable = False  # the tape may share its memory
-    return Run(outputs, State(*(array.copy() for array in final)), Tape(prepared, inputs, state, outputs, saved))
+    tape = Tape(parameters, prepared, inputs, state, outputs, saved)
+    return Run(outputs, State(*(array.copy() for array in final)), tape)
 
 
 def backward(parameters, tape, d_outputs, d_state=None, *, input_gradients=True):
     """Gradients of parameters, inputs and initial state.
 
+    `parameters` and `tape` are those of one `forward`.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
     final state. `input_gradients=False` leaves the inputs' gradients out.
     """
     if not isinstance(tape, Tape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
     given = tape.prepared
-    if parameters is not given and parameters is not given.parameters:
-        given = prepare(parameters)
+    if parameters is not given and parameters is not tape.parameters:
+        given = _prepared(parameters)
         _same_sizes(given, tape.prepared)
     d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
     sizes = _sizes(tape.prepared, tape.inputs, tape.state)
@@ -197,7 +214,10 @@ def _checked_array(what, value, shape, dtype):
 
 
 def _bundle(what, value, kind):
-    """`value` as a NamedTuple of the given kind; a single field may be passed bare."""
+    """`value` as a NamedTuple of the given kind; a single field may be passed bare.
+
+    A plain tuple of several arrays is refused: nothing in it tells which is which.
+    """
     if isinstance(value, kind):
         return value
     fields = kind._fields
@@ -205,9 +225,10 @@ def _bundle(what, value, kind):
         return kind(*value)
     if len(fields) == 1 and not isinstance(value, (tuple, list)):
         return kind(value)
-    if isinstance(value, (tuple, list)) and not hasattr(value, "_fields") and len(value) == len(fields):
+    if type(value) in (tuple, list) and len(value) == len(fields) <= 1:
         return kind(*value)
-    raise ValueError(f"{what} is a {type(value).__name__}; pass {kind.__name__}({', '.join(fields)}).")
+    named = ", ".join(f"{field}=..." for field in fields)
+    raise ValueError(f"{what} is a {type(value).__name__}; pass {kind.__name__}({named}).")
 
 
 def _difference(what, value, size):
@@ -267,7 +288,7 @@ def _scalar(what, value, dtype):
 
 def _checked_call(parameters, inputs, state):
     """Everything a pass over time needs, checked; also T and B."""
-    prepared = prepare(parameters)
+    prepared = _prepared(parameters)
     inputs = _bundle("inputs", inputs, Inputs)
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
@@ -309,13 +330,11 @@ def _glorot(rng, shape, dtype):
     return rng.uniform(-limit, limit, shape).astype(dtype)
 
 
-# ---- The equations -----------------------------------------------------------------------------------
-
-
+# ---- Compiling ---------------------------------------------------------------------------------------
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_gru_simplified_8beb85925df5", types.ModuleType("symrnn_gru_simplified_8beb85925df5"))
+_HOME = sys.modules.setdefault("symrnn_gru_simplified_cf0f5f55bf17", types.ModuleType("symrnn_gru_simplified_cf0f5f55bf17"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -840,7 +859,7 @@ def _sign(x):
     return k.one if x > k.zero else -k.one if x < k.zero else x
 
 
-# ---- The equations -----------------------------------------------------------------------------------
+# ---- The passes over time ----------------------------------------------------------------------------
 
 
 @_compiled
@@ -1003,7 +1022,7 @@ def _backward(prepared, tape, d_outputs, d_state, input_gradients):
     W_on_c_panels = _panels(_plain(W_on_c))
     W_on_x_panels = _panels(_plain(W_on_x))
     d_c_later = np.empty((B, m), dtype)
-    d_x = np.empty((T, B, n), dtype)
+    d_x = np.empty((T, B, n) if input_gradients else (0, 0, 0), dtype)
     d_a_all = np.empty((T, B, 2 * m), dtype)
     d_c_later[...] = d_c_later_final
     bounds = _bounds(B, T * B * (8 * n * m + 8 * m * m + 14 * m))

@@ -92,8 +92,12 @@ class Prepared(NamedTuple):
 
 
 class Tape(NamedTuple):
-    """What `backward` needs of a `forward`: opaque, usable any number of times."""
+    """What `backward` needs of a `forward`: opaque, usable any number of times.
 
+    It refers to the inputs and parameters of the call: change their arrays only when it is done with.
+    """
+
+    parameters: Any  # as the caller gave them
     prepared: Prepared
     inputs: Inputs
     state: State
@@ -119,7 +123,18 @@ def init(rng, *, n, m, dtype=np.float32):
 
 
 def prepare(parameters):
-    """What depends on the parameters alone, computed once: pass it on instead of the parameters."""
+    """What depends on the parameters alone, computed once: pass it on instead of the parameters.
+
+    It holds copies: changing the parameters' arrays afterwards does not change it.
+    """
+    if isinstance(parameters, Prepared):
+        return parameters
+    checked, _, _ = _checked_parameters(parameters)
+    return _prepared(Parameters(*(array.copy() for array in checked)))
+
+
+def _prepared(parameters):
+    """As `prepare`, but sharing the parameters' arrays, for the length of a call or of a tape."""
     if isinstance(parameters, Prepared):
         return parameters
     parameters, sizes, dtype = _checked_parameters(parameters)
@@ -147,20 +162,22 @@ def forward(parameters, inputs, state=None):
     prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state)
     outputs, final, saved = _forward(prepared, inputs, state)
     outputs.flags.writeable = False  # the tape may share its memory
-    return Run(outputs, State(*(array.copy() for array in final)), Tape(prepared, inputs, state, outputs, saved))
+    tape = Tape(parameters, prepared, inputs, state, outputs, saved)
+    return Run(outputs, State(*(array.copy() for array in final)), tape)
 
 
 def backward(parameters, tape, d_outputs, d_state=None, *, input_gradients=True):
     """Gradients of parameters, inputs and initial state.
 
+    `parameters` and `tape` are those of one `forward`.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
     final state. `input_gradients=False` leaves the inputs' gradients out.
     """
     if not isinstance(tape, Tape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
     given = tape.prepared
-    if parameters is not given and parameters is not given.parameters:
-        given = prepare(parameters)
+    if parameters is not given and parameters is not tape.parameters:
+        given = _prepared(parameters)
         _same_sizes(given, tape.prepared)
     d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
     sizes = _sizes(tape.prepared, tape.inputs, tape.state)
@@ -202,7 +219,10 @@ def _checked_array(what, value, shape, dtype):
 
 
 def _bundle(what, value, kind):
-    """`value` as a NamedTuple of the given kind; a single field may be passed bare."""
+    """`value` as a NamedTuple of the given kind; a single field may be passed bare.
+
+    A plain tuple of several arrays is refused: nothing in it tells which is which.
+    """
     if isinstance(value, kind):
         return value
     fields = kind._fields
@@ -210,9 +230,10 @@ def _bundle(what, value, kind):
         return kind(*value)
     if len(fields) == 1 and not isinstance(value, (tuple, list)):
         return kind(value)
-    if isinstance(value, (tuple, list)) and not hasattr(value, "_fields") and len(value) == len(fields):
+    if type(value) in (tuple, list) and len(value) == len(fields) <= 1:
         return kind(*value)
-    raise ValueError(f"{what} is a {type(value).__name__}; pass {kind.__name__}({', '.join(fields)}).")
+    named = ", ".join(f"{field}=..." for field in fields)
+    raise ValueError(f"{what} is a {type(value).__name__}; pass {kind.__name__}({named}).")
 
 
 def _difference(what, value, size):
@@ -280,7 +301,7 @@ def _scalar(what, value, dtype):
 
 def _checked_call(parameters, inputs, state):
     """Everything a pass over time needs, checked; also T and B."""
-    prepared = prepare(parameters)
+    prepared = _prepared(parameters)
     inputs = _bundle("inputs", inputs, Inputs)
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
@@ -323,7 +344,7 @@ def _glorot(rng, shape, dtype):
     return rng.uniform(-limit, limit, shape).astype(dtype)
 
 
-# ---- The equations -----------------------------------------------------------------------------------
+# ---- The passes over time ----------------------------------------------------------------------------
 
 
 def _sigmoid(x):
@@ -408,7 +429,7 @@ def _backward(prepared, tape, d_outputs, d_state, input_gradients):
     d_h_output = d_outputs
     d_c_later_final, d_h_later_final = d_state
     T, B = x.shape[:2]
-    d_x = np.empty((T, B, n), dtype)
+    d_x = np.empty((T, B, n) if input_gradients else (0, 0, 0), dtype)
     d_W_i = np.empty((m, m + n), dtype)
     d_W_f = np.empty((m, m + n), dtype)
     d_W_o = np.empty((m, m + n), dtype)

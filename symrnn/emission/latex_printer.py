@@ -369,7 +369,8 @@ def superscript(name: str, above: str) -> str:
     depth = 0
     for character in name:
         if character in "^'" and depth == 0:
-            return f"{{{name}}}^{{{above}}}"
+            # An empty atom first: TeX drops the braces around a lone accent, and the scripts would meet.
+            return f"{{{{}}{name}}}^{{{above}}}"
         depth += (character == "{") - (character == "}")
     return f"{name}^{{{above}}}"
 

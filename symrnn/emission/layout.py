@@ -57,6 +57,13 @@ class Layout:
             axes[0] = "T + 1"
         return f"({axes[0]},)" if len(axes) == 1 else f"({', '.join(axes)})"
 
+    def memory(self, buffer: Buffer) -> str:
+        """The shape to allocate: nothing for the gradients of inputs that are not wanted."""
+        if buffer.kind == "gradient" and buffer.lead:
+            nothing = (0,) * (len(buffer.lead) + len(buffer.shape))
+            return f"{self.shape(buffer)} if input_gradients else {nothing}"
+        return self.shape(buffer)
+
     def rows(self, start: Expr, stop: Expr, whole: Expr) -> str:
         """The text of a slice, ends left out where they are those of the whole axis."""
         first = "" if start == 0 else self.size(start)

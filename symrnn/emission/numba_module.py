@@ -89,7 +89,7 @@ def polynomial(expr: Expr, layout: Layout) -> str:
 
 def allocation(buffer: Buffer, layout: Layout) -> str:
     """The line that allocates an array of a pass."""
-    return f"{buffer.name} = np.empty({layout.shape(buffer)}, dtype)"
+    return f"{buffer.name} = np.empty({layout.memory(buffer)}, dtype)"
 
 
 def shared_head(layout: Layout, names: set[str]) -> list[str]:

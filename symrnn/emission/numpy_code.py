@@ -223,7 +223,7 @@ class NumpyWriter:
         """Lines that allocate what must exist before it is filled, and name its parts."""
         lines = []
         lines += [
-            f"{buffer.name} = np.empty({self.layout.shape(buffer)}, dtype)"
+            f"{buffer.name} = np.empty({self.layout.memory(buffer)}, dtype)"
             for buffer in self.layout.kinds(*kinds)
             if not self.is_local(buffer) and not self.binds(buffer)
         ]

@@ -85,7 +85,7 @@ def _block(block: Block, table: dict[str, Buffer], roles: Roles) -> list[str]:
         lines[0] += f"    ({reads} -> {writes})" if len(reads) + len(writes) < 60 else ""
     for statement in block.statements:
         cost, moved = operations(statement, table), (4 * traffic(statement, table)).expand()
-        columns = "".join(f"{_cost(number) if number != 0 else '':>14}" for number in (cost, moved))
+        columns = "".join(f"  {_cost(number) if number != 0 else '':>12}" for number in (cost, moved))
         lines.append(_columns(f"    {statement_text(statement, table, roles)}", columns))
     return lines
 

@@ -96,7 +96,9 @@ def _line_of_syntax_error(error: SyntaxError, path: Path) -> str:
 def _line(error: BaseException, path: Path) -> str:
     """The last line of the file itself that was running."""
     lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).resolve() == path.resolve()
     ]
     return f" at line {lines[-1]}" if lines else ""
 

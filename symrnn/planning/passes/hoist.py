@@ -21,7 +21,7 @@ def hoist_inputs(plan: Plan) -> Plan:
     before: list[Line] = []
     inside: list[Line] = []
     started: set[str] = set()  # arrays to which a hoisted product has given a first value
-    for line in _products_first(_split_sums(lines, early, draft), early):
+    for line in _products_first(_split_sums(lines, early, draft), early, draft):
         statement = line.statement
         reads = set(statement.reads)
         product = gains(statement, draft)
@@ -92,29 +92,30 @@ def _split_sums(lines: list[Line], early: set[str], draft: Draft) -> list[Line]:
     return made
 
 
-def _products_first(lines: list[Line], early: set[str]) -> list[Line]:
-    """Bring the early statements of a sum to its front: the first defines, the others update."""
+def _products_first(lines: list[Line], early: set[str], draft: Draft) -> list[Line]:
+    """Bring what can be hoisted of a sum to its front: the first statement defines, the others update.
+
+    Only sums with a product that gains are touched; the other terms stay where their operands are ready.
+    """
     made: list[Line] = []
     done: set[int] = set()
     for i, line in enumerate(lines):
         if i in done:
             continue
-        out = line.statement.out
-        group = [j for j in range(i, len(lines)) if lines[j].statement.out == out and j not in done]
-        group.sort(key=lambda j: not set(lines[j].statement.reads) <= early)
-        first = line.statement.update
-        # Only the early ones move up; the others stay where their operands are ready.
-        moving = [j for j in group if set(lines[j].statement.reads) <= early]
-        if moving and not isinstance(lines[moving[0]].statement, Contraction):
-            products = [j for j in moving if isinstance(lines[j].statement, Contraction)]
-            moving = products + [j for j in moving if j not in products]
-        for position, j in enumerate(moving):
-            update = first or position > 0
-            made.append(replace(lines[j], statement=replace(lines[j].statement, update=update)))
-            done.add(j)
-        if i not in done:
+        moving = [
+            j
+            for j in range(i, len(lines))
+            if lines[j].statement.out == line.statement.out and set(lines[j].statement.reads) <= early
+        ]
+        products = [j for j in moving if gains(lines[j].statement, draft)]
+        if not products:
             made.append(line)
-            done.add(i)
+            continue
+        order = list(dict.fromkeys([*products, *moving, i]))
+        for position, j in enumerate(order):
+            update = line.statement.update or position > 0
+            made.append(replace(lines[j], statement=replace(lines[j].statement, update=update)))
+        done.update(order)
     return made
 
 
