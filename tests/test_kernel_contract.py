@@ -454,7 +454,7 @@ def test_prepared_holds_copies(target: str) -> None:
     prepared = made.module.prepare(parameters)
     before, _ = made.module.predict(prepared, made.inputs)
     for array in parameters:
-        array *= 2
+        np.multiply(array, 2, out=array)
     after, _ = made.module.predict(prepared, made.inputs)
     np.testing.assert_array_equal(before, after)
 
