@@ -57,7 +57,7 @@ class _Writer:
             return f"where({inside})", ATOM
         if isinstance(expr, PointwiseFunction | ones | identity):
             return f"{expr.name}({', '.join(self.text(arg) for arg in expr.args)})", ATOM
-        text = str(expr)
+        text = repr(float(expr)) if expr.is_Float else str(expr)
         return text, SIGN if text.startswith("-") else PRODUCT if "/" in text else ATOM
 
     def sum(self, expr: Add) -> str:

@@ -17,7 +17,6 @@ from symrnn.declaration.operations import (
     where,
 )
 from symrnn.declaration.quantities import (
-    Constant,
     NextState,
     Part,
     Quantity,
@@ -64,6 +63,15 @@ class _Sweep:
         )
         self.static = {d.symbol for d in cell.definitions if d.static}
         self.static |= {*cell.parameters, *cell.constants}
+
+    @cached_property
+    def given(self) -> set[Quantity]:
+        """What no gradient is asked for: constants, and what is made of them and of numbers alone."""
+        found: set[Quantity] = set(self.cell.constants)
+        for definition in self.cell.definitions:
+            if definition.static and set(definition.reads) <= found:
+                found.add(definition.symbol)
+        return found
 
     @cached_property
     def everything(self) -> tuple[Quantity, ...]:
@@ -133,7 +141,7 @@ class _Sweep:
         if definition is None:
             return
         for argument in _arguments(definition):
-            if isinstance(argument, Constant):
+            if argument in self.given:
                 continue
             for rule, expr in self.contributions(d, definition, argument):
                 self.add(argument, Term(expr, rule, definition))

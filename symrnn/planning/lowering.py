@@ -120,7 +120,9 @@ class _Lowering(Definitions):
         origins = [self.cell.text(term.definition) for term in equation.terms if term.definition is not None]
         origins += ["what step t + 1 hands back" for term in equation.terms if term.rule == "later"]
         origins += ["the output's cotangent" for term in equation.terms if term.rule == "output"]
-        told = "; ".join(dict.fromkeys(origins)) or "nothing"
+        if not origins:
+            return (f"{equation.symbol} is zero: nothing that reaches the loss reads {equation.of}",)
+        told = "; ".join(dict.fromkeys(origins))
         if equation.static or equation.expr.atoms(Contract, Slice):
             return (equation.text(roles), f"    from {told}")
         return (f"{equation.symbol} from {told}",)
