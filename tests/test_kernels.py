@@ -340,15 +340,6 @@ def test_a_single_input_and_a_single_state_may_be_passed_bare(target: str) -> No
 
 
 @targets
-def test_plain_tuples_in_order_are_taken(target: str) -> None:
-    made = call("lstm", target)
-    plain = made.replaced(np.copy)
-    plain.parameters, plain.inputs = tuple(made.parameters), tuple(made.inputs)
-    plain.state, plain.d_state = list(made.state), tuple(made.d_state)
-    assert_same(plain.results(), made.results())
-
-
-@targets
 @dtypes
 def test_constants_ride_along_with_zero_gradient(target: str, dtype: str) -> None:
     made = call("constants", target, dtype)
