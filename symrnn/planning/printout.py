@@ -18,7 +18,7 @@ from symrnn.planning.ir import Block, Buffer, Contraction, Fill, Pointwise, Stac
 if TYPE_CHECKING:  # a plan prints itself with this
     from symrnn.planning.plan import Plan
 
-WIDTH = 96
+WIDTH = 80
 NAMED_SPECS = {
     "ij,Bj->Bi": "{1} @ {0}.T",
     "ij,TBj->TBi": "{1} @ {0}.T",
@@ -31,7 +31,7 @@ NAMED_SPECS = {
 
 
 def plan_text(plan: "Plan") -> str:
-    """The plan as text of at most 96 columns where names allow."""
+    """The plan as text of at most 80 columns where names allow."""
     roles, table = dict(plan.roles), plan.table()
     lines = _summary(plan)
     for title, blocks in (
@@ -45,7 +45,7 @@ def plan_text(plan: "Plan") -> str:
         ("finish (parameters alone, once)", plan.finish),
     ):
         if blocks:
-            lines += ["", _columns(title, f"{'operations':>14}{'bytes':>14}")]
+            lines += ["", _columns(title, f"{'operations':>12}{'bytes':>12}")]
             lines += [line for block in blocks for line in _block(block, table, roles)]
     lines += ["", *_saved(plan), "", *_memory(plan)]
     return "\n".join(line.rstrip() for line in lines)
@@ -65,8 +65,8 @@ def _summary(plan: "Plan") -> list[str]:
             subsequent_indent=" " * 14,
             break_long_words=False,
         ),
-        f"  operations  per sample and step: forward {_cost(moving_operations(forward, table))}, "
-        f"backward {_cost(moving_operations(backward, table))}",
+        f"  operations  per sample and step: forward {_cost(moving_operations(forward, table))},",
+        f"              backward {_cost(moving_operations(backward, table))}",
         f"  saved       per sample and step: {_cost(kept)} numbers, "
         f"{_cost((4 * kept).expand())} bytes in float32",
     ]
@@ -85,7 +85,7 @@ def _block(block: Block, table: dict[str, Buffer], roles: Roles) -> list[str]:
         lines[0] += f"    ({reads} -> {writes})" if len(reads) + len(writes) < 60 else ""
     for statement in block.statements:
         cost, moved = operations(statement, table), (4 * traffic(statement, table)).expand()
-        columns = "".join(f"  {_cost(number) if number != 0 else '':>12}" for number in (cost, moved))
+        columns = "".join(f"  {_cost(number) if number != 0 else '':>10}" for number in (cost, moved))
         lines.append(_columns(f"    {statement_text(statement, table, roles)}", columns))
     return lines
 
