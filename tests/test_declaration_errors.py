@@ -114,9 +114,9 @@ def test_a_moving_scalar_does_not_fill_a_state():
 
 
 def test_transposing_takes_a_matrix():
-    with refused(IN_FIRST, r"transpose takes a matrix, but in transpose\(h\) h has shape \(m,\)"):
+    with refused(IN_FIRST, r"transpose takes a matrix, but in transpose\(h\): h has shape \(m,\)"):
         declare(W @ x + U @ h.T)
-    with refused(r"transpose\(g\) g has shape \(\)"):
+    with refused(r"transpose\(g\): g has shape \(\)"):
         declare(W @ x * transpose(g))
 
 

@@ -341,7 +341,7 @@ def _require(fits: bool, expr: AuthorProduct, shapes: list[Shape], rule: str) ->
         f"{arg} has shape {shape_text(shape)}" for arg, shape in zip(expr.args, shapes, strict=True)
     )
     hint = PRECEDENCE_HINT if isinstance(expr, matmul) and any(arg.is_Mul for arg in expr.args) else ""
-    raise DeclarationError(f"{rule}, but in {expr} {listed}{hint}")
+    raise DeclarationError(f"{rule}, but in {expr}: {listed}{hint}")
 
 
 def _shapes_text(operands: list[Resolved]) -> str:
