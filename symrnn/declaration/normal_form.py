@@ -13,7 +13,7 @@ A value that is one call *is* that call, and its argument is the pre-activation 
 named by content: `tanh_c`, `U_n_h`, `r_c`. Equal expressions share one part.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sympy import Add, And, Expr, Mul, Not, Or, Pow
@@ -32,8 +32,6 @@ from symrnn.declaration.operations import (
 )
 from symrnn.declaration.quantities import Constant, NextState, Parameter, Part, Quantity, Value
 from symrnn.declaration.resolution import Resolver, is_coefficient
-
-STRUCTURAL = (Contract, concatenate, ones, identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +199,3 @@ def _content_name(expr: Expr) -> str:
         return "number"
     joined = "_".join(plain_name(atom) for atom in atoms[:3])
     return joined if isinstance(expr, Mul) else f"sum_{joined}"
-
-
-def definitions_by_symbol(definitions: Iterable[Definition]) -> Mapping[Quantity, Definition]:
-    """A table from symbol to definition."""
-    return {definition.symbol: definition for definition in definitions}

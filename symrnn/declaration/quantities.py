@@ -11,7 +11,7 @@ import math
 from numbers import Real
 from typing import Any, ClassVar
 
-from sympy import Expr, Symbol
+from sympy import Symbol
 
 from symrnn.declaration.axes import Shape, as_size, shape_text
 from symrnn.declaration.latex_syntax import check_latex
@@ -228,8 +228,3 @@ class Part(Quantity):
         """Make the part `name`."""
         made: Part = cls._make(name, shape, latex)
         return made
-
-
-def is_quantity(expr: Expr) -> bool:
-    """Whether `expr` is a named quantity."""
-    return isinstance(expr, Quantity)

@@ -56,8 +56,8 @@ def reading_roles(cell: "Cell") -> dict[str, str]:
 def ordered_terms(expr: Expr, roles: Roles = NO_ROLES) -> tuple[Expr, ...]:
     """The terms of a sum in reading order; anything else is one term."""
     terms = Add.make_args(expr)
-    numbers = [term for term in terms if _is_number(term)]
-    others = sorted((term for term in terms if not _is_number(term)), key=lambda term: _term_key(term, roles))
+    numbers = [term for term in terms if is_number(term)]
+    others = sorted((term for term in terms if not is_number(term)), key=lambda term: _term_key(term, roles))
     positive = [term for term in others if not _is_negative(term)]
     if numbers and _number_leads(numbers[0], others, positive, roles):
         return (*numbers, *others)
@@ -90,7 +90,8 @@ def gated_by(expr: Expr, roles: Roles = NO_ROLES) -> tuple[str, int] | None:
     return None
 
 
-def _is_number(expr: Expr) -> bool:
+def is_number(expr: Expr) -> bool:
+    """Whether `expr` is a number, perhaps made of axes."""
     return not expr.atoms(Operation) and all(isinstance(s, Axis) for s in expr.free_symbols)
 
 
@@ -107,7 +108,7 @@ def _factor_key(factor: Expr, roles: Roles) -> Key:
     base = factor.args[0] if isinstance(factor, Pow) else factor
     role, text = role_of(base, roles), str(factor)
     gate = gated_by(base, roles)
-    if _is_number(factor):
+    if is_number(factor):
         return (0, text)
     if role in ADJOINTS or (isinstance(base, Contract | Slice) and _has_adjoint(base)):
         return (1, text)
@@ -130,7 +131,7 @@ def _factor_key(factor: Expr, roles: Roles) -> Key:
 
 def _term_key(term: Expr, roles: Roles) -> Key:
     """Contractions, gated products, other products and symbols, biases, products with a sum in brackets."""
-    factors = [factor for factor in ordered_factors(term, roles) if not _is_number(factor)]
+    factors = [factor for factor in ordered_factors(term, roles) if not is_number(factor)]
     names = [role_of(factor, roles) for factor in factors]
     text = str(Mul(*factors))
     if any(_has_adjoint(factor) for factor in factors):

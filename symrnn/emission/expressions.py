@@ -14,7 +14,7 @@ from sympy.core.relational import Relational
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.operations import PointwiseFunction, where
-from symrnn.declaration.reading_order import Roles, ordered_factors, ordered_terms
+from symrnn.declaration.reading_order import Roles, is_number, ordered_factors, ordered_terms
 from symrnn.errors import EmissionError
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # binding strength, weakest first
@@ -168,15 +168,6 @@ class ExpressionPrinter:
             word = conjunction if isinstance(expr, And) else disjunction
             return f"({f' {word} '.join(self.condition(arg) for arg in sorted(expr.args, key=str))})"
         raise EmissionError(f"No printer knows the condition {expr}.")
-
-
-def is_number(expr: Expr) -> bool:
-    """Whether `expr` is a number, perhaps made of axes."""
-    return (
-        all(isinstance(symbol, Axis) for symbol in expr.free_symbols)
-        and not isinstance(expr, PointwiseFunction | where)
-        and not expr.atoms(PointwiseFunction, where)
-    )
 
 
 def _plain_number(expr: Expr) -> str:

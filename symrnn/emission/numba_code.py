@@ -12,6 +12,8 @@ from symrnn.emission.layout import Layout, Sourced, fused
 from symrnn.emission.numba_elements import INDENT, Elements, indented
 from symrnn.errors import EmissionError
 from symrnn.planning.ir import (
+    BACKWARD,
+    FORWARD,
     Buffer,
     Contraction,
     Fill,
@@ -22,8 +24,6 @@ from symrnn.planning.ir import (
 )
 
 INDICES = "jklpq"
-FORWARD = ("ij,Bj->Bi", "ij,TBj->TBi")
-BACKWARD = ("Bi,ij->Bj", "TBi,ij->TBj")
 
 
 class NumbaWriter:

@@ -23,7 +23,18 @@ from symrnn.declaration.operations import (
 from symrnn.emission.expressions import Dialect, ExpressionPrinter
 from symrnn.emission.layout import Layout
 from symrnn.errors import EmissionError
-from symrnn.planning.ir import Block, Buffer, Contraction, Fill, Pass, Pointwise, Stack, Statement
+from symrnn.planning.ir import (
+    BACKWARD,
+    FORWARD,
+    Block,
+    Buffer,
+    Contraction,
+    Fill,
+    Pass,
+    Pointwise,
+    Stack,
+    Statement,
+)
 
 FUNCTIONS: dict[type[PointwiseFunction], str] = {
     sigmoid: "_sigmoid",
@@ -135,9 +146,9 @@ class NumpyWriter:
     def contraction(self, s: Contraction, looping: bool) -> str:
         """The right side of a contraction."""
         texts = [self.access(name, looping) for name in s.operands]
-        if s.spec in ("ij,Bj->Bi", "ij,TBj->TBi"):
+        if s.spec in FORWARD:
             return f"{texts[1]} @ {texts[0]}.T"
-        if s.spec in ("Bi,ij->Bj", "TBi,ij->TBj"):
+        if s.spec in BACKWARD:
             return f"{texts[0]} @ {texts[1]}"
         if s.spec == "Bi,Bj->ij":
             return f"{texts[0]}.T @ {texts[1]}"

@@ -35,6 +35,10 @@ KINDS = (
 """Who owns an array's memory: the caller, `prepare`, the forward pass (value) or the backward pass."""
 
 
+FORWARD = ("ij,Bj->Bi", "ij,TBj->TBi")  # weights @ operand, inside the loop and over all rows
+BACKWARD = ("Bi,ij->Bj", "TBi,ij->TBj")  # adjoint @ weights
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A range of another array's memory: rows `start` to `stop` of a sample's axis, `shift` steps later."""

@@ -11,12 +11,10 @@ from itertools import permutations
 
 from sympy import Expr, Integer, Symbol
 
-from symrnn.planning.ir import Contraction, Pointwise, Stack, Window, array_symbol
+from symrnn.planning.ir import BACKWARD, FORWARD, Contraction, Pointwise, Stack, Window, array_symbol
 from symrnn.planning.passes.draft import Draft, Line
 from symrnn.planning.plan import Plan
 
-FORWARD = ("ij,Bj->Bi", "ij,TBj->TBi")  # weights @ operand
-BACKWARD = ("Bi,ij->Bj", "TBi,ij->TBj")  # adjoint @ weights
 GRADIENT = ("Bi,Bj->ij", "TBi,TBj->ij")  # adjoint, operand
 BIAS = ("Bi->i", "TBi->i")
 
