@@ -15,7 +15,7 @@ from symrnn.emission.targets import emit_module
 from symrnn.errors import RequestError
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.lowering import lower
-from symrnn.planning.passes import PASSES
+from symrnn.planning.passes import PASSES, require_save
 from symrnn.planning.plan import Plan
 from symrnn.version import __version__
 
@@ -34,26 +34,37 @@ def _derivation(source: object, verb: str) -> Derivation:
     )
 
 
-def plan(source: Derivation | Cell) -> Plan:
+def plan(source: Derivation | Cell, save: str = "all") -> Plan:
     """The plan of a derivation or a cell, after all passes, checked after each.
+
+    With `save="all"` the forward pass keeps whatever the backward pass reads. With `save="states"` it keeps
+    the states over time and the output, and the backward pass recomputes the rest from them.
 
     Raises:
         DerivationError: an operation has no vector-Jacobian rule.
+        RequestError: `save` is something else.
     """
+    require_save(save)
     planned = check_plan(lower(_derivation(source, "plan")))
-    for improve in PASSES:
+    for improve in PASSES[save]:
         planned = check_plan(improve(planned))
     return planned
 
 
-def emit(source: Plan | Derivation | Cell, target: str = "numba") -> str:
+def emit(source: Plan | Derivation | Cell, target: str = "numba", save: str = "all") -> str:
     """The source of a standalone kernel module, for the target "numpy" or "numba".
 
+    `save` is what `plan` takes; a plan that is made already keeps its own.
+
     Raises:
-        RequestError: there is no such target.
+        RequestError: there is no such target or no such `save`, or a plan that saves all is to save states.
     """
-    planned = source if isinstance(source, Plan) else plan(source)
-    return emit_module(planned, target, __version__)
+    require_save(save)
+    if not isinstance(source, Plan):
+        source = plan(source, save)
+    elif save not in ("all", source.save):
+        raise RequestError(f"This plan of {source.name} is made with save='all'. Plan it with save='{save}'.")
+    return emit_module(source, target, __version__)
 
 
 def latex(source: Derivation | Cell) -> str:

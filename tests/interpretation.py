@@ -21,10 +21,10 @@ TOLERANCE = 1e-9
 """Of the largest element: sums in another order, over a few steps of a tame cell, stay below 1e-12."""
 
 
-def stages(cell: Cell) -> list[Plan]:
+def stages(cell: Cell, save: str = "all") -> list[Plan]:
     """The lowered plan of a cell and what every pass makes of it, each checked."""
     made = [check(lower(derive(cell)))]
-    for improve in PASSES:
+    for improve in PASSES[save]:
         made.append(check(improve(made[-1])))
     return made
 

@@ -1,8 +1,12 @@
-"""Cells, problems and arguments that the tests of emitted kernels share; each is made once."""
+"""What the tests of emitted kernels share: cells, problems, arguments, and how to run a script on its own."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from functools import cache
-from types import ModuleType
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -72,9 +76,9 @@ ALL = {**CELLS, "elman_relu": elman("relu"), **EXTRA}
 
 
 @cache
-def kernel(name: str, target: str) -> ModuleType:
+def kernel(name: str, target: str, save: str = "all") -> ModuleType:
     """The kernel of one of the cells above."""
-    return sr.load(ALL[name], target)
+    return sr.load(ALL[name], target, save)
 
 
 @cache
@@ -86,7 +90,7 @@ def problem(name: str, T: int = 4, B: int = 3, zero_state: bool = False, **sizes
 class Call:
     """The arguments of a kernel for a problem, in one dtype: fresh copies."""
 
-    def __init__(self, module: ModuleType, made: Problem, dtype: str) -> None:
+    def __init__(self, module: ModuleType, made: Problem | SimpleNamespace, dtype: str) -> None:
         def cast(arrays: Mapping[str, Any]) -> dict[str, Any]:
             return {name: np.array(array, dtype) for name, array in arrays.items()}
 
@@ -126,6 +130,37 @@ def call(name: str, target: str, dtype: str = "float64", **shape: Any) -> Call:
     return Call(kernel(name, target), problem(name, **shape), dtype)
 
 
+def drawn(
+    name: str, target: str, T: int, B: int, dtype: str = "float64", save: str = "all", **sizes: int
+) -> Call:
+    """The arguments for a problem of any length: random ones, without the reference's answer.
+
+    The parameters are small, so that long sequences do not amplify rounding.
+    """
+    module = kernel(name, target, save)
+    rng = np.random.default_rng([T, B])
+    sizes = {**dict(zip(module.AXES, (3, 5, 4), strict=False)), **sizes}
+
+    def arrays(table: Mapping[str, tuple[str, ...]], *lead: int) -> dict[str, Any]:
+        return {
+            field: rng.standard_normal((*lead, *map(sizes.__getitem__, shape)))
+            for field, shape in table.items()
+        }
+
+    fresh = module.init(rng, **sizes, dtype=np.float64)._asdict()
+    made = SimpleNamespace(
+        parameters={
+            field: rng.standard_normal(array.shape) / (2 * np.sqrt((1, *array.shape)[-1]))
+            for field, array in fresh.items()
+        },
+        inputs=arrays(module.INPUTS, T, B),
+        state=arrays(module.STATES, B),
+        d_outputs=arrays({"output": module.OUTPUT}, T, B)["output"],
+        d_state=arrays(module.STATES, B),
+    )
+    return Call(module, made, dtype)
+
+
 def flat(gradients: Any) -> list[Any]:
     """The arrays of `Gradients`, in one order."""
     return [*gradients.parameters, *(gradients.inputs or ()), *gradients.state]
@@ -147,3 +182,49 @@ def assert_close(found: list[Any], expected: list[Any], dtype: str = "float64") 
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
         scale = np.max(np.abs(other), initial=1.0)
         np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * scale)
+
+
+USE = '''
+import numpy as np
+
+
+def use(module):
+    """Forward, backward, one finite difference, and a digest of the results."""
+    rng = np.random.default_rng(0)
+    p = module.init(rng, n=3, m=4, dtype=np.float64)
+    x, cotangent = rng.standard_normal((5, 2, 3)), rng.standard_normal((5, 2, 4))
+    run = module.forward(p, x)
+    gradients = module.backward(p, run.tape, cotangent)
+    name, weights = p._fields[0], p[0]
+    direction, step = rng.standard_normal(weights.shape), 1e-6
+
+    def loss(shift):
+        moved = p._replace(**{name: weights + shift * direction})
+        return (module.forward(moved, x).outputs * cotangent).sum()
+
+    difference = (loss(step) - loss(-step)) / (2 * step)
+    gradient = (gradients.parameters[0] * direction).sum()
+    assert abs(difference - gradient) < 1e-7 * abs(gradient), (difference, gradient)
+    results = [run.outputs, *gradients.parameters, *gradients.inputs, *gradients.state]
+    return " ".join(float(array.sum()).hex() for array in results)
+'''
+
+
+def run_python(script: str, folder: Path, *options: str, **variables: str) -> str:
+    """What a fresh Python prints; its warnings are errors, and it must end well."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "NUMBA", "SYMRNN"))}
+    environment |= {"NUMBA_CACHE_DIR": str(folder / "cache"), **variables}
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-W",
+        "ignore:.*fork:DeprecationWarning",
+        *options,
+        "-c",
+        script,
+    ]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout.strip()

@@ -61,19 +61,23 @@ def test_the_tuples_follow_the_tables(name: str, target: str) -> None:
 @targets
 def test_every_target_has_the_same_signatures(target: str) -> None:
     module = kernel("lstm", target)
+    threads = ", threads=None" if target == "numba" else ""
+    memory = f"out=None, workspace=None{threads}"
     expected = {
+        "Workspace": "()",
         "init": "(rng, *, n, m, dtype=<class 'numpy.float32'>)",
         "prepare": "(parameters)",
-        "predict": "(parameters, inputs, state=None)",
-        "forward": "(parameters, inputs, state=None)",
-        "backward": "(parameters, tape, d_outputs, d_state=None, *, input_gradients=True)",
+        "predict": f"(parameters, inputs, state=None, *, {memory})",
+        "forward": f"(parameters, inputs, state=None, *, workspace=None{threads})",
+        "backward": f"(parameters, tape, d_outputs, d_state=None, *, input_gradients=True, {memory})",
         "step": "(parameters, inputs_t, state)",
     }
     assert {name: str(inspect.signature(getattr(module, name))) for name in expected} == expected
 
 
-@targets
-@pytest.mark.parametrize("keyword", ["lengths", "workspace", "threads", "out"])
+@pytest.mark.parametrize(
+    ("keyword", "target"), [("lengths", "numpy"), ("lengths", "numba"), ("threads", "numpy")]
+)
 def test_reserved_keywords_are_absent(keyword: str, target: str) -> None:
     made = call("lstm", target)
     run = made.forward()
@@ -81,6 +85,7 @@ def test_reserved_keywords_are_absent(keyword: str, target: str) -> None:
         made.module.forward: (made.parameters, made.inputs),
         made.module.predict: (made.parameters, made.inputs),
         made.module.backward: (made.parameters, run.tape, made.d_outputs),
+        made.module.step: (made.parameters, made.inputs.x[0], made.state),
     }.items():
         with pytest.raises(TypeError, match=f"unexpected keyword argument '{keyword}'"):
             verb(*arguments, **{keyword: None})

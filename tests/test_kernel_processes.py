@@ -1,18 +1,14 @@
-"""Emitted files on their own: other processes, names, threads and forks."""
+"""Emitted files on their own: other processes, other names, and what is compiled in them."""
 
 import ast
-import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from kernel_problems import ALL, EXTRA, TARGETS, assert_close, assert_same, call, flat, kernel
+from kernel_problems import ALL, TARGETS, USE, drawn, run_python
+from numba.core.runtime import _nrt_python, rtsys
 
 import symrnn as sr
 
@@ -35,56 +31,12 @@ class Wall:
 
 sys.meta_path.insert(0, Wall())
 '''
-USE = '''
-import numpy as np
-
-
-def use(module):
-    """Forward, backward, one finite difference, and a digest of the results."""
-    rng = np.random.default_rng(0)
-    p = module.init(rng, n=3, m=4, dtype=np.float64)
-    x, cotangent = rng.standard_normal((5, 2, 3)), rng.standard_normal((5, 2, 4))
-    run = module.forward(p, x)
-    gradients = module.backward(p, run.tape, cotangent)
-    name, weights = p._fields[0], p[0]
-    direction, step = rng.standard_normal(weights.shape), 1e-6
-
-    def loss(shift):
-        moved = p._replace(**{name: weights + shift * direction})
-        return (module.forward(moved, x).outputs * cotangent).sum()
-
-    difference = (loss(step) - loss(-step)) / (2 * step)
-    gradient = (gradients.parameters[0] * direction).sum()
-    assert abs(difference - gradient) < 1e-7 * abs(gradient), (difference, gradient)
-    results = [run.outputs, *gradients.parameters, *gradients.inputs, *gradients.state]
-    return " ".join(float(array.sum()).hex() for array in results)
-'''
 HITS = '''
 def hits(module):
     """How often the compiled functions came from the cache, and how often they did not."""
     stats = [f.stats for f in (module._forward_slice, module._backward_slice)]
     return sum(sum(s.cache_hits.values()) for s in stats), sum(sum(s.cache_misses.values()) for s in stats)
 '''
-
-
-def run_python(script: str, folder: Path, *options: str) -> str:
-    """What a fresh Python prints; its warnings are errors, and it must end well."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "NUMBA", "SYMRNN"))}
-    environment["NUMBA_CACHE_DIR"] = str(folder / "cache")
-    command = [
-        sys.executable,
-        "-W",
-        "error",
-        "-W",
-        "ignore:.*fork:DeprecationWarning",
-        *options,
-        "-c",
-        script,
-    ]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -176,135 +128,6 @@ print("good")
     assert run_python(USE + script, folder) == "good"
 
 
-# ---- Threads -----------------------------------------------------------------------------------------
-
-
-def cut(module: Any, monkeypatch: pytest.MonkeyPatch, *bounds: int) -> None:
-    """Cut every batch at the given places, however small."""
-    monkeypatch.setattr(module, "_bounds", lambda batch, operations: [*bounds, batch])
-
-
-CUTS = [(0, 1), (0, 2), (0, 1, 2)]
-
-
-@pytest.mark.parametrize("cuts", CUTS, ids=str)
-@pytest.mark.parametrize(
-    ("name", "dtype"), [("lstm", "float64"), ("lstm", "float32"), *((name, "float64") for name in EXTRA)]
-)
-def test_a_batch_cut_into_parts_gives_the_same(
-    name: str, cuts: tuple[int, ...], dtype: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = call(name, "numba", dtype)
-    whole = made.results()
-    predicted, state = made.module.predict(made.parameters, made.inputs, made.state)
-    cut(made.module, monkeypatch, *cuts)
-    found = made.results()
-    assert_close(found, whole, dtype)
-    run = made.forward()
-    assert_same(
-        [run.outputs, *run.state], whole[: 1 + len(run.state)]
-    )  # samples do not meet in the forward pass
-    again, other = made.module.predict(made.parameters, made.inputs, made.state)
-    assert_same([again, *other], [predicted, *state])
-
-
-@pytest.mark.parametrize("T", [0, 1])
-def test_parts_of_short_sequences(T: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = call("lstm", "numba", T=T)
-    whole = made.results()
-    cut(made.module, monkeypatch, 0, 1, 2)
-    assert_close(made.results(), whole)
-
-
-def test_bounds_cover_the_batch_without_gaps() -> None:
-    module = kernel("lstm", "numba")
-    for batch in (0, 1, 2, 3, 17, 32, 100):
-        for operations in (0, 1e6, 1e7, 1e9):
-            bounds = module._bounds(batch, operations)
-            assert (bounds[0], bounds[-1]) == (0, batch)
-            assert all(low <= high for low, high in pairwise(bounds))
-            assert all(isinstance(bound, int) for bound in bounds)
-
-
-@targets
-@pytest.mark.parametrize("parts", [False, True], ids=["whole", "cut"])
-def test_calls_from_several_threads_give_the_same(
-    parts: bool, target: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Different problems at once, many times; with the batch cut, all share the kernel's own threads."""
-    if parts and target == "numba":
-        cut(kernel("lstm", target), monkeypatch, 0, 1, 2)
-    calls = [call("lstm", target, T=4, B=3), call("lstm", target, "float32"), call("lstm", target, T=2, B=5)]
-    expected = [made.results() for made in calls]
-    with ThreadPoolExecutor(6) as pool:
-        found = list(pool.map(lambda made: made.results(), calls * 20))
-    for position, results in enumerate(found):
-        assert_same(results, expected[position % len(calls)])
-
-
-@targets
-def test_one_tape_serves_several_threads(target: str) -> None:
-    made = call("lstm", target)
-    tape = made.forward().tape
-    prepared = made.module.prepare(made.parameters)
-
-    def work(given: Any) -> list[np.ndarray]:
-        return flat(made.module.backward(given, tape, made.d_outputs, made.d_state))
-
-    expected = work(prepared)
-    with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(work, [made.parameters, prepared] * 20):
-            assert_same(found, expected)
-
-
-def test_a_forked_child_computes_the_same(folder: Path) -> None:
-    script = """
-import os, sys
-sys.path.insert(0, ".")
-import elman_numba as module
-module._bounds = lambda batch, operations: [0, batch // 2, batch]
-before = use(module)
-assert module._POOL
-reader, writer = os.pipe()
-child = os.fork()
-if child == 0:
-    os.write(writer, use(module).encode())
-    os._exit(0)
-os.close(writer)
-answer = b"".join(iter(lambda: os.read(reader, 65536), b"")).decode()
-_, status = os.waitpid(child, 0)
-assert status == 0, status
-assert answer == before == use(module), answer
-print("good")
-"""
-    assert run_python(USE + script, folder) == "good"
-
-
-def test_large_calls_are_cut_without_being_asked(folder: Path) -> None:
-    script = """
-import os, sys
-sys.path.insert(0, ".")
-import elman_numba as module
-rng = np.random.default_rng(0)
-p = module.init(rng, n=64, m=128, dtype=np.float64)
-x = rng.standard_normal((30, 64, 64))
-module._CPUS = 1
-one = module.forward(p, x)
-alone = module.backward(p, one.tape, np.ones_like(one.outputs))
-assert not module._POOL
-module._CPUS = 2
-two = module.forward(p, x)
-shared = module.backward(p, two.tape, np.ones_like(two.outputs))
-assert module._POOL
-assert (one.outputs == two.outputs).all()
-assert (alone.inputs.x == shared.inputs.x).all()
-for a, b in zip(alone.parameters, shared.parameters):
-    assert np.allclose(a, b, rtol=1e-10, atol=1e-10 * abs(a).max())
-print("good")
-"""
-    assert run_python(USE + script, folder) == "good"
-
-
 # ---- What is compiled --------------------------------------------------------------------------------
 
 SLICES = ("_forward_slice", "_backward_slice")
@@ -334,31 +157,60 @@ for function in (module._forward_slice, module._backward_slice):
     assert not found, "\n".join(found[:20])
 
 
+def called_by(functions: list[ast.FunctionDef], module: ast.Module) -> list[ast.FunctionDef]:
+    """The given functions and those of the module that they call, directly or not, when they run.
+
+    An intrinsic is left out: it writes LLVM instructions, and what it calls, it calls while compiling.
+    """
+    known = {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}
+    found = {node.name: node for node in functions}
+    open_ends = list(functions)
+    while open_ends:
+        for node in ast.walk(open_ends.pop()):
+            name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else None
+            if name in known and name not in found and "intrinsic" not in decorators(known[name]):
+                found[name] = known[name]
+                open_ends.append(known[name])
+    return list(found.values())
+
+
+def decorators(function: ast.FunctionDef) -> str:
+    return " ".join(ast.unparse(decorator) for decorator in function.decorator_list)
+
+
+@pytest.mark.parametrize("save", ["all", "states"])
 @pytest.mark.parametrize("name", ALL)
-def test_nothing_is_allocated_inside_the_loops_over_time(name: str) -> None:
-    tree = ast.parse(sr.emit(ALL[name], "numba"))
-    bodies = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in SLICES]
-    assert len(bodies) == 2
-    calls = {
-        ast.unparse(node.func) for body in bodies for node in ast.walk(body) if isinstance(node, ast.Call)
-    }
-    arrays = {called for called in calls if called.startswith("np.") or called.endswith((".copy", ".astype"))}
-    assert not arrays
-    operators = [node for body in bodies for node in ast.walk(body) if isinstance(node, ast.MatMult)]
-    assert not operators
-    plain = {"range", "real", "_multiply", "_add_outer"}
-    functions = {called for called in calls if called.startswith("_")} - plain
-    scalar = {
-        "_sigmoid",
-        "_tanh",
-        "_relu",
-        "_exp",
-        "_expm1",
-        "_softplus",
-        "_maximum",
-        "_minimum",
-        "_abs",
-        "_sign",
-        "_power",
-    }
-    assert functions <= scalar
+def test_nothing_is_allocated_inside_the_loops_over_time(name: str, save: str) -> None:
+    """Neither in the passes nor in what they call: views, numbers and calls of functions are all there is."""
+    tree = ast.parse(sr.emit(ALL[name], "numba", save))
+    passes = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in SLICES]
+    assert len(passes) == 2
+    own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    plain = {"range", "min", "max", "abs", "real"}
+    making = (ast.MatMult, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+    for function in called_by(passes, tree):
+        assert decorators(function) in ("_compiled", "_inlined"), function.name
+        for node in ast.walk(function):
+            assert not isinstance(node, making), function.name
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                harmless = called in own | plain or called.startswith("math.") or called.endswith(".reshape")
+                assert harmless, f"{called} in {function.name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "save"), [*((name, "all") for name in ALL), ("lstm", "states"), ("several", "states")]
+)
+def test_longer_sequences_allocate_no_more(name: str, save: str) -> None:
+    """What the text does not tell, such as the result of arithmetic on whole arrays: Numba counts."""
+    counts = []
+    _nrt_python.memsys_enable_stats()
+    try:
+        for T in (1, 200, 2, 100):  # the first one compiles
+            made = drawn(name, "numba", T, 3, save=save)
+            before = rtsys.get_allocation_stats().alloc
+            made.results()
+            counts.append(rtsys.get_allocation_stats().alloc - before)
+    finally:
+        _nrt_python.memsys_disable_stats()
+    assert counts[1] == counts[2] == counts[3] > 0

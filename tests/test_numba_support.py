@@ -1,18 +1,14 @@
 """The section that every Numba kernel shares: products against NumPy, functions against long references."""
 
-import subprocess
-import sys
-from pathlib import Path
+import inspect
 
 import mpmath
 import numpy as np
 import pytest
+from kernel_problems import kernel, run_python
 from numba import njit
 
-from symrnn.workbench.loading import import_file
-
-KERNEL = Path(__file__).parents[1] / "generated" / "elman" / "elman_numba.py"
-demo = import_file(KERNEL, "elman_for_its_support")
+demo = kernel("elman", "numba")
 
 DTYPES = (np.float32, np.float64)
 GUARD = 12345.0
@@ -86,15 +82,81 @@ def test_multiply(dtype, accumulate, rows, depth, columns):
         np.testing.assert_array_equal(view, before)
 
 
+def with_columns(array, margin):
+    """The same array inside a larger one that is full of GUARD; also the larger one."""
+    frame = np.full((*array.shape[:-1], array.shape[-1] + 2 * margin), GUARD, array.dtype)
+    inner = frame[..., margin : frame.shape[-1] - margin]
+    inner[...] = array
+    return inner, frame
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_multiply_reads_only_its_operands(dtype):
+@pytest.mark.parametrize("start", ["nothing", "out", "row"])
+@pytest.mark.parametrize(
+    ("steps", "batch", "depth", "columns"),
+    [
+        (0, 3, 4, 5),
+        (3, 0, 4, 5),
+        (1, 1, 1, 1),
+        (2, 3, 0, 33),
+        (5, 1, 9, 16),
+        (4, 2, 7, 33),
+        (3, 8, 8, 70),
+        (2, 19, 65, 31),
+        (30, 9, 5, 15),
+    ],
+)
+def test_multiply_steps(dtype, start, steps, batch, depth, columns):
+    rng = np.random.default_rng([steps, batch, depth, columns])
+    matrix = rng.standard_normal((depth, columns)).astype(dtype)
+    panels = demo._empty_panels(matrix)
+    demo._pack(matrix, panels)
+    row = rng.standard_normal(columns).astype(dtype)
+    for samples in (slice(None), slice(1, batch + 1)):  # all of the batch, and a slice of a larger one
+        whole = batch if samples == slice(None) else batch + 2
+        rows = rng.standard_normal((steps, whole, depth)).astype(dtype)
+        before = rng.standard_normal((steps, whole, columns)).astype(dtype)
+        product = rows.astype(float) @ matrix.astype(float)
+        expected = {"nothing": product, "out": product + before, "row": product + row}[start]
+        wide = np.full((steps, whole, 2 * depth + 1), np.nan, dtype)
+        wide[..., 1::2] = rows
+        for left in (rows, wide[..., 1::2], rows[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1]):
+            for margin in (0, 3):
+                out, frame = with_columns(np.full_like(before, np.nan) if start != "out" else before, margin)
+                inside = out[:, samples]
+                begin = row if start == "row" else inside
+                demo._multiply_steps(left[:, samples], panels, inside, start != "nothing", begin)
+                np.testing.assert_allclose(
+                    inside, expected[:, samples], rtol=0, atol=tolerance(dtype, depth + 1)
+                )
+                inside[...] = GUARD
+                if samples != slice(None):
+                    out[:, [0, -1]] = GUARD
+                assert (frame == GUARD).all(), "written outside out"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_multiply_steps_leaves_other_samples_alone(dtype):
+    """As a thread calls it, while others write the other samples."""
+    rows, matrix = np.ones((4, 12, 3), dtype), np.ones((3, 20), dtype)
+    panels = demo._empty_panels(matrix)
+    demo._pack(matrix, panels)
+    out = np.full((4, 12, 20), GUARD, dtype)
+    demo._multiply_steps(rows[:, 2:11], panels, out[:, 2:11], False, out[:, 2:11])
+    assert (out[:, 2:11] == 3).all()
+    out[:, 2:11] = GUARD
+    assert (out == GUARD).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_multiply_reads_only_its_operands(dtype, tmp_path):
     """At the end of a page whose successor may not be touched, a read or write past the array is a crash."""
+    (tmp_path / "demo.py").write_text(inspect.getsource(demo))
     program = f"""
 import ctypes, mmap, sys
 import numpy as np
-from pathlib import Path
-from symrnn.workbench.loading import import_file
-demo = import_file(Path({str(KERNEL)!r}), "elman_for_its_support")
+sys.path.insert(0, ".")
+import demo
 def at_end_of_page(shape):
     dtype = np.dtype({np.dtype(dtype).name!r})
     nbytes = int(np.prod(shape)) * dtype.itemsize
@@ -112,16 +174,19 @@ for m, k, n in ((9, 7, 33), (8, 5, 1), (1, 9, 70), (16, 16, 48)):
     demo._pack(w, panels); demo._pack(np.asarray(w.T), demo._empty_panels(w.T))
     demo._multiply(a, panels, out, False); demo._multiply(a, panels, out, True)
     assert (out == 4 * k).all()
+    row = at_end_of_page((n,)); row[...] = 3
+    demo._multiply_steps(a.reshape(1, m, k), panels, out.reshape(1, m, n), True, row)
+    assert (out == 2 * k + 3).all()
     b = at_end_of_page((1, m, n)); g = at_end_of_page((k, n)); b[...] = 1; g[...] = 0
-    demo._add_outer(a.reshape(1, m, k), b, g)
+    width = demo._panel_width(a)
+    scratch = at_end_of_page((1 - (-n // width), m, width))
+    demo._add_outer(a.reshape(1, m, k), b, g, scratch)
     assert (g == m).all()
-print("fine")
+sys.stdout.write("fine"); sys.stdout.flush()
 import os
-os._exit(0)
+os._exit(0)  # the interpreter may not touch such pages while it ends
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "fine" in done.stdout, done.stderr
+    assert run_python(program, tmp_path) == "fine"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -138,7 +203,9 @@ os._exit(0)
         (300, 3, 32, 32),
     ],
 )
-def test_add_outer(dtype, steps, batch, height, width):
+@pytest.mark.parametrize("room", [1, 7, 256])
+def test_add_outer(dtype, steps, batch, height, width, room):
+    """Whatever number of rows the scratch memory has room for, more panels than needed included."""
     rng = np.random.default_rng(3)
     a = rng.standard_normal((steps, batch + 2, height)).astype(dtype)[:, 1 : batch + 1]
     b = rng.standard_normal((steps, batch + 2, width)).astype(dtype)[:, 1 : batch + 1]
@@ -146,12 +213,14 @@ def test_add_outer(dtype, steps, batch, height, width):
     start = rng.standard_normal((height, width)).astype(dtype)
     out = frame[1:-1, 2:-3]
     out[...] = start
-    demo._add_outer(a, b, out)
+    lanes = demo._panel_width(out)
+    scratch = np.full((2 - (-width // lanes), room, lanes), np.nan, dtype)
+    demo._add_outer(a, b, out, scratch)
     expected = start + np.einsum("tbm,tbn->mn", a.astype(float), b.astype(float))
     np.testing.assert_allclose(out, expected, rtol=0, atol=tolerance(dtype, steps * batch))
     column_slice = np.zeros((height, width), dtype)  # as a thread would call it
     for lo, hi in ((0, width // 2), (width // 2, width)):
-        demo._add_outer(a, b[:, :, lo:hi], column_slice[:, lo:hi])
+        demo._add_outer(a, b[:, :, lo:hi], column_slice[:, lo:hi], scratch)
     np.testing.assert_allclose(column_slice + start, expected, rtol=0, atol=tolerance(dtype, steps * batch))
     out[...] = GUARD
     assert (frame == GUARD).all()

@@ -11,7 +11,10 @@ The step (a bare state is its value at t-1, .next the one at t):
 The output is s.next. Arrays carry time T first, then the batch B.
 """
 
+import contextlib
+import functools
 import math
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,6 +82,39 @@ class Tape(NamedTuple):
     state: State
     outputs: np.ndarray
     saved: tuple
+    workspace: Any
+    use: int  # the workspace's count of forward passes
+
+
+class Workspace:
+    """Memory for repeated calls: pass the same one as `workspace=`, and no call needs fresh memory from the system.
+
+    It grows to what the calls need. The outputs and the tape of `forward` lie in it until the next `forward` with it, after
+    which `backward` refuses the older tape; all other results are the caller's. One call at a time.
+    """
+
+    def __init__(self):
+        self._arrays = {}
+        self._uses = 0
+        self._free = threading.Lock()
+
+    def _array(self, purpose, name, shape, dtype):
+        """An uninitialised array: the one of an earlier call if it fits."""
+        array = self._arrays.get((purpose, name))
+        if array is None or array.shape != shape or array.dtype != dtype:
+            array = self._arrays[purpose, name] = np.empty(shape, dtype)
+        return array
+
+    @contextlib.contextmanager
+    def _memory(self, purpose):
+        """The function (name, shape, dtype) -> array for one call."""
+        if not self._free.acquire(blocking=False):
+            raise ValueError("workspace is in use by another call; give every thread a Workspace() of its own.")
+        try:
+            self._uses += purpose == "forward"
+            yield functools.partial(self._array, purpose)
+        finally:
+            self._free.release()
 
 
 def init(rng, *, n, m, dtype=np.float32):
@@ -100,10 +136,10 @@ def prepare(parameters):
     if isinstance(parameters, Prepared):
         return parameters
     checked, _, _ = _checked_parameters(parameters)
-    return _prepared(Parameters(*(array.copy() for array in checked)))
+    return _prepared(Parameters(*(array.copy() for array in checked)), _new)
 
 
-def _prepared(parameters):
+def _prepared(parameters, memory):
     """As `prepare`, but sharing the parameters' arrays, for the length of a call or of a tape."""
     if isinstance(parameters, Prepared):
         return parameters
@@ -111,61 +147,123 @@ def _prepared(parameters):
     return Prepared(parameters, sizes, dtype)
 
 
-def predict(parameters, inputs, state=None):
-    """Outputs (T, B, ...) and the final state, keeping nothing for a backward pass."""
-    prepared, inputs, state, T, B = _checked_call(parameters, inputs, state)
-    (n, m) = _sizes(prepared, inputs, state)
-    outputs = np.empty((T, B, m), prepared.dtype)
-    for start in range(0, T, _PREDICT_STEPS):
-        some = slice(start, start + _PREDICT_STEPS)
-        outputs[some], state, _ = _forward(prepared, Inputs(*(array[some] for array in inputs)), state)
-    return outputs, State(*(array.copy() for array in state))
+def predict(parameters, inputs, state=None, *, out=None, workspace=None):
+    """Outputs (T, B, ...) and the final state, keeping nothing for a backward pass.
+
+    `out` is an array for the outputs; `workspace` a `Workspace`.
+    """
+    with _memory(workspace, "predict") as memory:
+        prepared, inputs, state, T, B = _checked_call(parameters, inputs, state, memory)
+        (n, m) = _sizes(prepared, inputs, state)
+        outputs = _place("out", out, (T, B, m), prepared.dtype)
+        return outputs, _predict(prepared, inputs, state, outputs, memory)
 
 
-def forward(parameters, inputs, state=None):
-    """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`."""
-    prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state)
-    outputs, final, saved = _forward(prepared, inputs, state)
-    outputs.flags.writeable = False  # the tape may share its memory
-    tape = Tape(parameters, prepared, inputs, state, outputs, saved)
-    return Run(outputs, State(*(array.copy() for array in final)), tape)
+def forward(parameters, inputs, state=None, *, workspace=None):
+    """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
+
+    `workspace` is a `Workspace`, in which outputs and tape then lie.
+    """
+    with _memory(workspace, "forward") as memory:
+        prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state, memory)
+        outputs, final, saved = _forward(prepared, inputs, state, memory)
+        outputs.flags.writeable = False  # the tape may share its memory
+        use = 0 if workspace is None else workspace._uses
+        tape = Tape(parameters, prepared, inputs, state, outputs, saved, workspace, use)
+        return Run(outputs, State(*(array.copy() for array in final)), tape)
 
 
-def backward(parameters, tape, d_outputs, d_state=None, *, input_gradients=True):
+def backward(
+    parameters, tape, d_outputs, d_state=None, *, input_gradients=True, out=None, workspace=None
+):
     """Gradients of parameters, inputs and initial state.
 
     `parameters` and `tape` are those of one `forward`.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
-    final state. `input_gradients=False` leaves the inputs' gradients out.
+    final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
+    such as that of an earlier call; `workspace` a `Workspace`.
     """
     if not isinstance(tape, Tape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
-    given = tape.prepared
-    if parameters is not given and parameters is not tape.parameters:
-        given = _prepared(parameters)
-        _same_sizes(given, tape.prepared)
-    d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
-    sizes = _sizes(tape.prepared, tape.inputs, tape.state)
-    d_state = _checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
-    return _backward(given, tape, d_outputs, d_state, bool(input_gradients))
+    if tape.workspace is not None and tape.workspace._uses != tape.use:
+        raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
+    with _memory(workspace, "backward") as memory:
+        given = tape.prepared
+        if parameters is not given and parameters is not tape.parameters:
+            given = _prepared(parameters, _new)
+            _same_sizes(given, tape.prepared)
+        d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
+        sizes = _sizes(tape.prepared, tape.inputs, tape.state)
+        d_state = _checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
+        results = _results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        _backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory)
+        return results
 
 
 def step(parameters, inputs_t, state):
     """One time step: the output (B, ...) and the next state; `inputs_t` are arrays (B, ...)."""
-    prepared = prepare(parameters)
+    prepared = _prepared(parameters, _new)
     inputs_t = _bundle("inputs_t", inputs_t, Inputs)
     _rank("inputs_t.x", inputs_t.x, 2)
     inputs = Inputs(*(array[None] for array in inputs_t))
     B = inputs_t.x.shape[0]
     (n, m) = _sizes(prepared, inputs, state)
     _checked_array("inputs_t.x", inputs_t.x, (B, n), prepared.dtype)
-    outputs, state = predict(prepared, inputs, state)
-    return outputs[0], state
+    sizes = (n, m)
+    return _step(prepared, sizes, inputs, _checked_state("state", state, sizes, prepared.dtype, B), B)
+
+
+# ---- Memory ------------------------------------------------------------------------------------------
+
+
+def _new(name, shape, dtype):
+    """An uninitialised array; a workspace would look for it by its name."""
+    return np.empty(shape, dtype)
+
+
+def _memory(workspace, purpose):
+    """A context that gives the function (name, shape, dtype) -> uninitialised array for one call."""
+    if workspace is None:
+        return contextlib.nullcontext(_new)
+    if not isinstance(workspace, Workspace):
+        raise ValueError(f"workspace is a {type(workspace).__name__}; pass a Workspace() of this module.")
+    return workspace._memory(purpose)
+
+
+def _place(what, array, shape, dtype):
+    """The caller's array for a result, checked; a new one if there is none."""
+    if array is None:
+        return np.empty(shape, dtype)
+    array = _checked_array(what, array, shape, dtype)
+    if not array.flags.carray:
+        raise ValueError(f"{what} cannot take a result; it should be contiguous, aligned and writable.")
+    return array
+
+
+def _results(out, sizes, T, B, dtype, input_gradients):
+    """Arrays for the gradients: those of `out`, or new ones."""
+    (n, m) = sizes
+    shapes = Gradients(
+        Parameters(
+            W_s=(m, m + n), b_s=(m,),
+        ),
+        Inputs(x=(T, B, n)),
+        State(s=(B, m)),
+    )
+    if out is not None and not isinstance(out, Gradients):
+        raise ValueError(f"out is a {type(out).__name__}; pass the Gradients of an earlier backward().")
+
+    def places(part, kind):
+        given = None if out is None else getattr(out, part)
+        given = kind(*[None] * len(kind._fields)) if given is None else given
+        named = zip(kind._fields, given, getattr(shapes, part), strict=True)
+        return kind(*(_place(f"out.{part}.{name}", array, shape, dtype) for name, array, shape in named))
+
+    inputs = places("inputs", Inputs) if input_gradients else None
+    return Gradients(places("parameters", Parameters), inputs, places("state", State))
 
 
 # ---- Checks ------------------------------------------------------------------------------------------
-
-_PREDICT_STEPS = 64  # time steps that predict() holds in memory at once
 
 
 def _require_array(what, value):
@@ -175,6 +273,8 @@ def _require_array(what, value):
 
 def _checked_array(what, value, shape, dtype):
     """`value` as a plain array of the given shape and dtype, or a ValueError that names it."""
+    if type(value) is np.ndarray and value.shape == shape and value.dtype == dtype:
+        return value
     _require_array(what, value)
     if value.shape != shape:
         raise ValueError(f"{what} has shape {value.shape}; it should have {shape}.")
@@ -191,6 +291,8 @@ def _bundle(what, value, kind):
     if isinstance(value, kind):
         return value
     fields = kind._fields
+    if len(fields) == 1 and isinstance(value, np.ndarray):
+        return kind(value)
     if getattr(value, "_fields", None) == fields:  # the same kernel, from another module
         return kind(*value)
     if len(fields) == 1 and not isinstance(value, (tuple, list)):
@@ -252,9 +354,9 @@ def _scalar(what, value, dtype):
     return np.asarray(value, dtype)
 
 
-def _checked_call(parameters, inputs, state):
+def _checked_call(parameters, inputs, state, memory):
     """Everything a pass over time needs, checked; also T and B."""
-    prepared = _prepared(parameters)
+    prepared = _prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, Inputs)
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
@@ -314,43 +416,128 @@ def _softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-@np.errstate(all="ignore")  # infinities and NaN go through to the results
-def _forward(prepared, inputs, state):
-    """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
+def _multiply(rows, matrix, out):
+    """Write rows (T, B, K) @ matrix (K, N) to out (T, B, N): one product over all steps and samples, not one per step."""
+    (T, B, depth), width = rows.shape, matrix.shape[1]
+    rows = rows.reshape(T * B, depth)
+    if out.flags.c_contiguous:
+        np.matmul(rows, matrix, out=out.reshape(T * B, width))
+    else:
+        out[...] = (rows @ matrix).reshape(out.shape)
+
+
+_ROWS = 4096  # number of rows (steps times samples) that a pass works on at once, so that memory stays bounded
+
+
+def _steps_together(B):
+    """Number of time steps that a pass works on at once."""
+    return max(1, _ROWS // max(B, 1))
+
+
+def _kept_arrays(prepared, sizes, state, T, B, memory):
+    """What a pass over T steps fills: all of it, outputs, states (initial values in place), and what is saved."""
+    (n, m) = sizes
     dtype = prepared.dtype
-    (n, m) = _sizes(prepared, inputs, state)
+    s_0, = state
+    s = memory("s", (T + 1, B, m), dtype)
+    s[0] = s_0
+    return (s,), s[1:], State(s), (s,)
+
+
+@np.errstate(all="ignore")  # infinities and NaN go through to the results
+def _forward_steps(prepared, sizes, inputs, kept, memory):
+    """Fill the kept arrays for some time steps."""
+    (n, m) = sizes
+    dtype = prepared.dtype
     W_s, b_s = prepared.parameters
     x, = inputs
-    s_0, = state
+    s, = kept
     T, B = x.shape[:2]
-    s = np.empty((T + 1, B, m), dtype)
-    a_s = np.empty((T, B, m), dtype)
-    s[0] = s_0
+    a_s = memory("a_s", (T, B, m), dtype)
     # (1) s.next = tanh(W_s @ [x, s] + b_s)
-    a_s[...] = x @ W_s[:, :n].T
+    _multiply(x, W_s[:, :n].T, a_s)
     a_s += b_s
     for t in range(T):
         # (1) s.next = tanh(W_s @ [x, s] + b_s)
         a_s[t] += s[t] @ W_s[:, n:].T
         s[t + 1] = np.tanh(a_s[t])
-    return s[1:], State(s[T]), (s,)
+
+
+def _forward(prepared, inputs, state, memory):
+    """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
+    sizes = _sizes(prepared, inputs, state)
+    T, B = inputs[0].shape[:2]
+    kept, outputs, states, saved = _kept_arrays(prepared, sizes, state, T, B, memory)
+    steps = _steps_together(B)
+    for start in range(0, T, steps):
+        stop = min(start + steps, T)
+        some = Inputs(*(array[start:stop] for array in inputs))
+        _forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], memory)
+    return outputs, State(*(array[T] for array in states)), saved
+
+
+def _predict(prepared, inputs, state, outputs, memory):
+    """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
+    sizes = _sizes(prepared, inputs, state)
+    T, B = outputs.shape[:2]
+    steps = min(_steps_together(B), max(T, 1))
+    kept, held, states, _ = _kept_arrays(prepared, sizes, state, steps, B, memory)
+    for start in range(0, T, steps):
+        count = min(steps, T - start)
+        some = Inputs(*(array[start : start + count] for array in inputs))
+        _forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], memory)
+        outputs[start : start + count] = held[:count]
+        for array in states:
+            array[0] = array[count]
+    return State(*(array[0].copy() for array in states))
+
+
+def _step(prepared, sizes, inputs, state, B):
+    """The output and the state after one step; inputs (1, B, ...)."""
+    kept, outputs, states, _ = _kept_arrays(prepared, sizes, state, 1, B, _new)
+    _forward_steps(prepared, sizes, inputs, kept, _new)
+    return outputs[0].copy(), State(*(array[1] for array in states))
+
+
+def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory):
+    """Fill `results` with the gradients of one run, some time steps at a time, from the last to the first."""
+    sizes = _sizes(prepared, tape.inputs, tape.state)
+    T, B = d_outputs.shape[:2]
+    steps = _steps_together(B)
+    for array, final in zip(results.state, d_state, strict=True):
+        array[...] = final
+    for array in results.parameters:
+        array[...] = 0
+    part = results
+    for stop in range(T, 0, -steps):
+        start = max(stop - steps, 0)
+        if T > steps:
+            some = (memory(f"part of {name}", array.shape, array.dtype) for name, array in results.parameters._asdict().items())
+            d_inputs = Inputs(*(array[start:stop] for array in results.inputs)) if input_gradients else None
+            part = Gradients(Parameters(*some), d_inputs, results.state)
+        inputs = Inputs(*(array[start:stop] for array in tape.inputs))
+        saved = [array[start : stop + len(array) - T] for array in tape.saved]
+        _backward_steps(prepared, sizes, inputs, saved, d_outputs[start:stop], part, input_gradients, memory)
+        if T > steps:
+            for array, added in zip(results.parameters, part.parameters, strict=True):
+                array += added
 
 
 @np.errstate(all="ignore")
-def _backward(prepared, tape, d_outputs, d_state, input_gradients):
-    """The gradients of one run, from the last step to the first."""
+def _backward_steps(prepared, sizes, inputs, saved, d_outputs, results, input_gradients, memory):
+    """Fill `results` with the gradients of some time steps; its state holds the gradient after them, and then before them."""
+    (n, m) = sizes
     dtype = prepared.dtype
-    (n, m) = _sizes(prepared, tape.inputs, tape.state)
     W_s, b_s = prepared.parameters
-    x, = tape.inputs
-    s, = tape.saved
+    x, = inputs
+    s, = saved
     d_s_output = d_outputs
-    d_s_later_final, = d_state
+    d_s_later, = results.state
     T, B = x.shape[:2]
-    d_a_s = np.empty((T, B, m), dtype)
-    d_x = np.empty((T, B, n) if input_gradients else (0, 0, 0), dtype)
-    d_W_s = np.empty((m, m + n), dtype)
-    d_s_later = d_s_later_final.copy()
+    d_a_s = memory("d_a_s", (T, B, m), dtype)
+    d_x = results.inputs.x if input_gradients else np.empty((0, 0, 0), dtype)
+    d_W_s = results.parameters.W_s
+    d_s_later = d_s_later.copy()
     for t in reversed(range(T)):
         # d_s_next from what step t + 1 hands back; the output's cotangent
         d_s_next = d_s_later + d_s_output[t]
@@ -367,7 +554,7 @@ def _backward(prepared, tape, d_outputs, d_state, input_gradients):
         #     from x_s = [x, s]
         # d_x_s = d_a_s @ W_s
         #     from W_s_x_s = W_s @ x_s
-        d_x[...] = d_a_s @ W_s[:, :n]
+        _multiply(d_a_s, W_s[:, :n], d_x)
     # d_W_s = sum over t of outer(d_a_s, x_s)
     #     from W_s_x_s = W_s @ x_s
     d_W_s[:, :n] = np.tensordot(d_a_s, x, ((0, 1), (0, 1)))
@@ -375,10 +562,5 @@ def _backward(prepared, tape, d_outputs, d_state, input_gradients):
     # d_b_s = sum over t of d_a_s
     #     from a_s = W_s_x_s + b_s
     d_b_s = d_a_s.sum(axis=(0, 1))
-    return Gradients(
-        Parameters(
-            W_s=d_W_s, b_s=d_b_s,
-        ),
-        Inputs(x=d_x) if input_gradients else None,
-        State(s=d_s_later),
-    )
+    results.parameters.b_s[...] = d_b_s
+    results.state.s[...] = d_s_later

@@ -13,7 +13,10 @@ The step (a bare state is its value at t-1, .next the one at t):
 The output is c.next. Arrays carry time T first, then the batch B.
 """
 
+import contextlib
+import functools
 import math
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,6 +89,39 @@ class Tape(NamedTuple):
     state: State
     outputs: np.ndarray
     saved: tuple
+    workspace: Any
+    use: int  # the workspace's count of forward passes
+
+
+class Workspace:
+    """Memory for repeated calls: pass the same one as `workspace=`, and no call needs fresh memory from the system.
+
+    It grows to what the calls need. The outputs and the tape of `forward` lie in it until the next `forward` with it, after
+    which `backward` refuses the older tape; all other results are the caller's. One call at a time.
+    """
+
+    def __init__(self):
+        self._arrays = {}
+        self._uses = 0
+        self._free = threading.Lock()
+
+    def _array(self, purpose, name, shape, dtype):
+        """An uninitialised array: the one of an earlier call if it fits."""
+        array = self._arrays.get((purpose, name))
+        if array is None or array.shape != shape or array.dtype != dtype:
+            array = self._arrays[purpose, name] = np.empty(shape, dtype)
+        return array
+
+    @contextlib.contextmanager
+    def _memory(self, purpose):
+        """The function (name, shape, dtype) -> array for one call."""
+        if not self._free.acquire(blocking=False):
+            raise ValueError("workspace is in use by another call; give every thread a Workspace() of its own.")
+        try:
+            self._uses += purpose == "forward"
+            yield functools.partial(self._array, purpose)
+        finally:
+            self._free.release()
 
 
 def init(rng, *, n, m, dtype=np.float32):
@@ -109,77 +145,139 @@ def prepare(parameters):
     if isinstance(parameters, Prepared):
         return parameters
     checked, _, _ = _checked_parameters(parameters)
-    return _prepared(Parameters(*(array.copy() for array in checked)))
+    return _prepared(Parameters(*(array.copy() for array in checked)), _new)
 
 
-def _prepared(parameters):
+def _prepared(parameters, memory):
     """As `prepare`, but sharing the parameters' arrays, for the length of a call or of a tape."""
     if isinstance(parameters, Prepared):
         return parameters
     parameters, sizes, dtype = _checked_parameters(parameters)
     W_c, b_c, W_u, b_u = parameters
     n, m = sizes
-    W_on_x = np.concatenate([W_c[:, m:], W_u[:, m:]])
-    b_all = np.concatenate([b_c, b_u])
-    W_on_c = np.concatenate([W_c[:, :m], W_u[:, :m]])
+    W_on_x = np.concatenate([W_c[:, m:], W_u[:, m:]], out=memory("W_on_x", (2 * m, n), dtype))
+    b_all = np.concatenate([b_c, b_u], out=memory("b_all", (2 * m,), dtype))
+    W_on_c = np.concatenate([W_c[:, :m], W_u[:, :m]], out=memory("W_on_c", (2 * m, m), dtype))
     return Prepared(parameters, sizes, dtype, W_on_x, b_all, W_on_c)
 
 
-def predict(parameters, inputs, state=None):
-    """Outputs (T, B, ...) and the final state, keeping nothing for a backward pass."""
-    prepared, inputs, state, T, B = _checked_call(parameters, inputs, state)
-    (n, m) = _sizes(prepared, inputs, state)
-    outputs = np.empty((T, B, m), prepared.dtype)
-    for start in range(0, T, _PREDICT_STEPS):
-        some = slice(start, start + _PREDICT_STEPS)
-        outputs[some], state, _ = _forward(prepared, Inputs(*(array[some] for array in inputs)), state)
-    return outputs, State(*(array.copy() for array in state))
+def predict(parameters, inputs, state=None, *, out=None, workspace=None):
+    """Outputs (T, B, ...) and the final state, keeping nothing for a backward pass.
+
+    `out` is an array for the outputs; `workspace` a `Workspace`.
+    """
+    with _memory(workspace, "predict") as memory:
+        prepared, inputs, state, T, B = _checked_call(parameters, inputs, state, memory)
+        (n, m) = _sizes(prepared, inputs, state)
+        outputs = _place("out", out, (T, B, m), prepared.dtype)
+        return outputs, _predict(prepared, inputs, state, outputs, memory)
 
 
-def forward(parameters, inputs, state=None):
-    """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`."""
-    prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state)
-    outputs, final, saved = _forward(prepared, inputs, state)
-    outputs.flags.writeable = False  # the tape may share its memory
-    tape = Tape(parameters, prepared, inputs, state, outputs, saved)
-    return Run(outputs, State(*(array.copy() for array in final)), tape)
+def forward(parameters, inputs, state=None, *, workspace=None):
+    """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
+
+    `workspace` is a `Workspace`, in which outputs and tape then lie.
+    """
+    with _memory(workspace, "forward") as memory:
+        prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state, memory)
+        outputs, final, saved = _forward(prepared, inputs, state, memory)
+        outputs.flags.writeable = False  # the tape may share its memory
+        use = 0 if workspace is None else workspace._uses
+        tape = Tape(parameters, prepared, inputs, state, outputs, saved, workspace, use)
+        return Run(outputs, State(*(array.copy() for array in final)), tape)
 
 
-def backward(parameters, tape, d_outputs, d_state=None, *, input_gradients=True):
+def backward(
+    parameters, tape, d_outputs, d_state=None, *, input_gradients=True, out=None, workspace=None
+):
     """Gradients of parameters, inputs and initial state.
 
     `parameters` and `tape` are those of one `forward`.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
-    final state. `input_gradients=False` leaves the inputs' gradients out.
+    final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
+    such as that of an earlier call; `workspace` a `Workspace`.
     """
     if not isinstance(tape, Tape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
-    given = tape.prepared
-    if parameters is not given and parameters is not tape.parameters:
-        given = _prepared(parameters)
-        _same_sizes(given, tape.prepared)
-    d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
-    sizes = _sizes(tape.prepared, tape.inputs, tape.state)
-    d_state = _checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
-    return _backward(given, tape, d_outputs, d_state, bool(input_gradients))
+    if tape.workspace is not None and tape.workspace._uses != tape.use:
+        raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
+    with _memory(workspace, "backward") as memory:
+        given = tape.prepared
+        if parameters is not given and parameters is not tape.parameters:
+            given = _prepared(parameters, _new)
+            _same_sizes(given, tape.prepared)
+        d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
+        sizes = _sizes(tape.prepared, tape.inputs, tape.state)
+        d_state = _checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
+        results = _results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        _backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory)
+        return results
 
 
 def step(parameters, inputs_t, state):
     """One time step: the output (B, ...) and the next state; `inputs_t` are arrays (B, ...)."""
-    prepared = prepare(parameters)
+    prepared = _prepared(parameters, _new)
     inputs_t = _bundle("inputs_t", inputs_t, Inputs)
     _rank("inputs_t.x", inputs_t.x, 2)
     inputs = Inputs(*(array[None] for array in inputs_t))
     B = inputs_t.x.shape[0]
     (n, m) = _sizes(prepared, inputs, state)
     _checked_array("inputs_t.x", inputs_t.x, (B, n), prepared.dtype)
-    outputs, state = predict(prepared, inputs, state)
-    return outputs[0], state
+    sizes = (n, m)
+    return _step(prepared, sizes, inputs, _checked_state("state", state, sizes, prepared.dtype, B), B)
+
+
+# ---- Memory ------------------------------------------------------------------------------------------
+
+
+def _new(name, shape, dtype):
+    """An uninitialised array; a workspace would look for it by its name."""
+    return np.empty(shape, dtype)
+
+
+def _memory(workspace, purpose):
+    """A context that gives the function (name, shape, dtype) -> uninitialised array for one call."""
+    if workspace is None:
+        return contextlib.nullcontext(_new)
+    if not isinstance(workspace, Workspace):
+        raise ValueError(f"workspace is a {type(workspace).__name__}; pass a Workspace() of this module.")
+    return workspace._memory(purpose)
+
+
+def _place(what, array, shape, dtype):
+    """The caller's array for a result, checked; a new one if there is none."""
+    if array is None:
+        return np.empty(shape, dtype)
+    array = _checked_array(what, array, shape, dtype)
+    if not array.flags.carray:
+        raise ValueError(f"{what} cannot take a result; it should be contiguous, aligned and writable.")
+    return array
+
+
+def _results(out, sizes, T, B, dtype, input_gradients):
+    """Arrays for the gradients: those of `out`, or new ones."""
+    (n, m) = sizes
+    shapes = Gradients(
+        Parameters(
+            W_c=(m, m + n), b_c=(m,), W_u=(m, m + n), b_u=(m,),
+        ),
+        Inputs(x=(T, B, n)),
+        State(c=(B, m)),
+    )
+    if out is not None and not isinstance(out, Gradients):
+        raise ValueError(f"out is a {type(out).__name__}; pass the Gradients of an earlier backward().")
+
+    def places(part, kind):
+        given = None if out is None else getattr(out, part)
+        given = kind(*[None] * len(kind._fields)) if given is None else given
+        named = zip(kind._fields, given, getattr(shapes, part), strict=True)
+        return kind(*(_place(f"out.{part}.{name}", array, shape, dtype) for name, array, shape in named))
+
+    inputs = places("inputs", Inputs) if input_gradients else None
+    return Gradients(places("parameters", Parameters), inputs, places("state", State))
 
 
 # ---- Checks ------------------------------------------------------------------------------------------
-
-_PREDICT_STEPS = 64  # time steps that predict() holds in memory at once
 
 
 def _require_array(what, value):
@@ -189,6 +287,8 @@ def _require_array(what, value):
 
 def _checked_array(what, value, shape, dtype):
     """`value` as a plain array of the given shape and dtype, or a ValueError that names it."""
+    if type(value) is np.ndarray and value.shape == shape and value.dtype == dtype:
+        return value
     _require_array(what, value)
     if value.shape != shape:
         raise ValueError(f"{what} has shape {value.shape}; it should have {shape}.")
@@ -205,6 +305,8 @@ def _bundle(what, value, kind):
     if isinstance(value, kind):
         return value
     fields = kind._fields
+    if len(fields) == 1 and isinstance(value, np.ndarray):
+        return kind(value)
     if getattr(value, "_fields", None) == fields:  # the same kernel, from another module
         return kind(*value)
     if len(fields) == 1 and not isinstance(value, (tuple, list)):
@@ -270,9 +372,9 @@ def _scalar(what, value, dtype):
     return np.asarray(value, dtype)
 
 
-def _checked_call(parameters, inputs, state):
+def _checked_call(parameters, inputs, state, memory):
     """Everything a pass over time needs, checked; also T and B."""
-    prepared = _prepared(parameters)
+    prepared = _prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, Inputs)
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
@@ -332,27 +434,53 @@ def _softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-@np.errstate(all="ignore")  # infinities and NaN go through to the results
-def _forward(prepared, inputs, state):
-    """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
+def _multiply(rows, matrix, out):
+    """Write rows (T, B, K) @ matrix (K, N) to out (T, B, N): one product over all steps and samples, not one per step."""
+    (T, B, depth), width = rows.shape, matrix.shape[1]
+    rows = rows.reshape(T * B, depth)
+    if out.flags.c_contiguous:
+        np.matmul(rows, matrix, out=out.reshape(T * B, width))
+    else:
+        out[...] = (rows @ matrix).reshape(out.shape)
+
+
+_ROWS = 4096  # number of rows (steps times samples) that a pass works on at once, so that memory stays bounded
+
+
+def _steps_together(B):
+    """Number of time steps that a pass works on at once."""
+    return max(1, _ROWS // max(B, 1))
+
+
+def _kept_arrays(prepared, sizes, state, T, B, memory):
+    """What a pass over T steps fills: all of it, outputs, states (initial values in place), and what is saved."""
+    (n, m) = sizes
     dtype = prepared.dtype
-    (n, m) = _sizes(prepared, inputs, state)
+    c_0, = state
+    c = memory("c", (T + 1, B, m), dtype)
+    a_all = memory("a_all", (T, B, 2 * m), dtype)
+    c[0] = c_0
+    return (c, a_all), c[1:], State(c), (c, a_all)
+
+
+@np.errstate(all="ignore")  # infinities and NaN go through to the results
+def _forward_steps(prepared, sizes, inputs, kept, memory):
+    """Fill the kept arrays for some time steps."""
+    (n, m) = sizes
+    dtype = prepared.dtype
     W_c, b_c, W_u, b_u = prepared.parameters
     W_on_x = prepared.W_on_x
     b_all = prepared.b_all
     W_on_c = prepared.W_on_c
     x, = inputs
-    c_0, = state
+    c, a_all = kept
     T, B = x.shape[:2]
-    c = np.empty((T + 1, B, m), dtype)
-    a_all = np.empty((T, B, 2 * m), dtype)
     a_c_tilde = a_all[:, :, :m]
     c_tilde = a_all[:, :, :m]
     a_u = a_all[:, :, m:]
     u = a_all[:, :, m:]
-    c[0] = c_0
     # a_c_tilde, a_u: the part that x gives
-    a_all[...] = x @ W_on_x.T
+    _multiply(x, W_on_x.T, a_all)
     # a_c_tilde, a_u: the biases
     a_all += b_all
     for t in range(T):
@@ -364,32 +492,93 @@ def _forward(prepared, inputs, state):
         u[t] = _sigmoid(a_u[t])
         # (3) c.next = u * c_tilde + (1 - u) * c
         c[t + 1] = u[t] * c_tilde[t] + (1 - u[t]) * c[t]
-    return c[1:], State(c[T]), (c, a_all)
+
+
+def _forward(prepared, inputs, state, memory):
+    """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
+    sizes = _sizes(prepared, inputs, state)
+    T, B = inputs[0].shape[:2]
+    kept, outputs, states, saved = _kept_arrays(prepared, sizes, state, T, B, memory)
+    steps = _steps_together(B)
+    for start in range(0, T, steps):
+        stop = min(start + steps, T)
+        some = Inputs(*(array[start:stop] for array in inputs))
+        _forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], memory)
+    return outputs, State(*(array[T] for array in states)), saved
+
+
+def _predict(prepared, inputs, state, outputs, memory):
+    """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
+    sizes = _sizes(prepared, inputs, state)
+    T, B = outputs.shape[:2]
+    steps = min(_steps_together(B), max(T, 1))
+    kept, held, states, _ = _kept_arrays(prepared, sizes, state, steps, B, memory)
+    for start in range(0, T, steps):
+        count = min(steps, T - start)
+        some = Inputs(*(array[start : start + count] for array in inputs))
+        _forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], memory)
+        outputs[start : start + count] = held[:count]
+        for array in states:
+            array[0] = array[count]
+    return State(*(array[0].copy() for array in states))
+
+
+def _step(prepared, sizes, inputs, state, B):
+    """The output and the state after one step; inputs (1, B, ...)."""
+    kept, outputs, states, _ = _kept_arrays(prepared, sizes, state, 1, B, _new)
+    _forward_steps(prepared, sizes, inputs, kept, _new)
+    return outputs[0].copy(), State(*(array[1] for array in states))
+
+
+def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory):
+    """Fill `results` with the gradients of one run, some time steps at a time, from the last to the first."""
+    sizes = _sizes(prepared, tape.inputs, tape.state)
+    T, B = d_outputs.shape[:2]
+    steps = _steps_together(B)
+    for array, final in zip(results.state, d_state, strict=True):
+        array[...] = final
+    for array in results.parameters:
+        array[...] = 0
+    part = results
+    for stop in range(T, 0, -steps):
+        start = max(stop - steps, 0)
+        if T > steps:
+            some = (memory(f"part of {name}", array.shape, array.dtype) for name, array in results.parameters._asdict().items())
+            d_inputs = Inputs(*(array[start:stop] for array in results.inputs)) if input_gradients else None
+            part = Gradients(Parameters(*some), d_inputs, results.state)
+        inputs = Inputs(*(array[start:stop] for array in tape.inputs))
+        saved = [array[start : stop + len(array) - T] for array in tape.saved]
+        _backward_steps(prepared, sizes, inputs, saved, d_outputs[start:stop], part, input_gradients, memory)
+        if T > steps:
+            for array, added in zip(results.parameters, part.parameters, strict=True):
+                array += added
 
 
 @np.errstate(all="ignore")
-def _backward(prepared, tape, d_outputs, d_state, input_gradients):
-    """The gradients of one run, from the last step to the first."""
+def _backward_steps(prepared, sizes, inputs, saved, d_outputs, results, input_gradients, memory):
+    """Fill `results` with the gradients of some time steps; its state holds the gradient after them, and then before them."""
+    (n, m) = sizes
     dtype = prepared.dtype
-    (n, m) = _sizes(prepared, tape.inputs, tape.state)
     W_c, b_c, W_u, b_u = prepared.parameters
     W_on_x = prepared.W_on_x
     b_all = prepared.b_all
     W_on_c = prepared.W_on_c
-    x, = tape.inputs
-    c, a_all = tape.saved
+    x, = inputs
+    c, a_all = saved
     c_tilde = a_all[:, :, :m]
     u = a_all[:, :, m:]
     d_c_output = d_outputs
-    d_c_later_final, = d_state
+    d_c_later, = results.state
     T, B = x.shape[:2]
-    d_x = np.empty((T, B, n) if input_gradients else (0, 0, 0), dtype)
-    d_W_c = np.empty((m, m + n), dtype)
-    d_W_u = np.empty((m, m + n), dtype)
-    d_a_all = np.empty((T, B, 2 * m), dtype)
+    d_x = results.inputs.x if input_gradients else np.empty((0, 0, 0), dtype)
+    d_W_c = results.parameters.W_c
+    d_b_c = results.parameters.b_c
+    d_W_u = results.parameters.W_u
+    d_b_u = results.parameters.b_u
+    d_a_all = memory("d_a_all", (T, B, 2 * m), dtype)
     d_a_u = d_a_all[:, :, m:]
     d_a_c_tilde = d_a_all[:, :, :m]
-    d_c_later = d_c_later_final.copy()
+    d_c_later = d_c_later.copy()
     for t in reversed(range(T)):
         # d_c_next from what step t + 1 hands back; the output's cotangent
         d_c_next = d_c_later + d_c_output[t]
@@ -413,7 +602,7 @@ def _backward(prepared, tape, d_outputs, d_state, input_gradients):
         #     from c_x = [c, x]
         # d_c_x = d_a_c_tilde @ W_c + d_a_u @ W_u
         #     from W_u_c_x = W_u @ c_x; W_c_c_x = W_c @ c_x
-        d_x[...] = d_a_all @ W_on_x
+        _multiply(d_a_all, W_on_x, d_x)
     # d_W_c = sum over t of outer(d_a_c_tilde, c_x)
     #     from W_c_c_x = W_c @ c_x
     # d_W_u = sum over t of outer(d_a_u, c_x)
@@ -433,12 +622,6 @@ def _backward(prepared, tape, d_outputs, d_state, input_gradients):
     # d_b_u = sum over t of d_a_u
     #     from a_u = W_u_c_x + b_u
     d_b_all = d_a_all.sum(axis=(0, 1))
-    d_b_c = d_b_all[:m].copy()
-    d_b_u = d_b_all[m:].copy()
-    return Gradients(
-        Parameters(
-            W_c=d_W_c, b_c=d_b_c, W_u=d_W_u, b_u=d_b_u,
-        ),
-        Inputs(x=d_x) if input_gradients else None,
-        State(c=d_c_later),
-    )
+    d_b_c[:] = d_b_all[:m]
+    d_b_u[:] = d_b_all[m:]
+    results.state.c[...] = d_c_later

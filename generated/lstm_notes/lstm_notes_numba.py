@@ -17,9 +17,11 @@ The output is a.next. Arrays carry time T first, then the batch B.
 """
 
 import contextlib
+import functools
 import math
 import os
 import sys
+import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -118,6 +120,39 @@ class Tape(NamedTuple):
     state: State
     outputs: np.ndarray
     saved: tuple
+    workspace: Any
+    use: int  # the workspace's count of forward passes
+
+
+class Workspace:
+    """Memory for repeated calls: pass the same one as `workspace=`, and no call needs fresh memory from the system.
+
+    It grows to what the calls need. The outputs and the tape of `forward` lie in it until the next `forward` with it, after
+    which `backward` refuses the older tape; all other results are the caller's. One call at a time.
+    """
+
+    def __init__(self):
+        self._arrays = {}
+        self._uses = 0
+        self._free = threading.Lock()
+
+    def _array(self, purpose, name, shape, dtype):
+        """An uninitialised array: the one of an earlier call if it fits."""
+        array = self._arrays.get((purpose, name))
+        if array is None or array.shape != shape or array.dtype != dtype:
+            array = self._arrays[purpose, name] = np.empty(shape, dtype)
+        return array
+
+    @contextlib.contextmanager
+    def _memory(self, purpose):
+        """The function (name, shape, dtype) -> array for one call."""
+        if not self._free.acquire(blocking=False):
+            raise ValueError("workspace is in use by another call; give every thread a Workspace() of its own.")
+        try:
+            self._uses += purpose == "forward"
+            yield functools.partial(self._array, purpose)
+        finally:
+            self._free.release()
 
 
 def init(rng, *, n, m, dtype=np.float32):
@@ -145,80 +180,143 @@ def prepare(parameters):
     if isinstance(parameters, Prepared):
         return parameters
     checked, _, _ = _checked_parameters(parameters)
-    return _prepared(Parameters(*(array.copy() for array in checked)))
+    return _prepared(Parameters(*(array.copy() for array in checked)), _new)
 
 
-def _prepared(parameters):
+def _prepared(parameters, memory):
     """As `prepare`, but sharing the parameters' arrays, for the length of a call or of a tape."""
     if isinstance(parameters, Prepared):
         return parameters
     parameters, sizes, dtype = _checked_parameters(parameters)
     W_c, b_c, W_u, b_u, W_f, b_f, W_o, b_o = parameters
     n, m = sizes
-    W_on_x = np.concatenate([W_c[:, m:], W_u[:, m:], W_f[:, m:], W_o[:, m:]])
-    b_all = np.concatenate([b_c, b_u, b_f, b_o])
-    W_on_a = np.concatenate([W_u[:, :m], W_f[:, :m], W_o[:, :m]])
-    W_on_x_panels = _panels(_plain(W_on_x).T)
-    W_c_c_panels = _panels(_plain(W_c[:, :m]).T)
-    W_on_a_panels = _panels(_plain(W_on_a).T)
+    W_on_x = np.concatenate([W_c[:, m:], W_u[:, m:], W_f[:, m:], W_o[:, m:]], out=memory("W_on_x", (4 * m, n), dtype))
+    b_all = np.concatenate([b_c, b_u, b_f, b_o], out=memory("b_all", (4 * m,), dtype))
+    W_on_a = np.concatenate([W_u[:, :m], W_f[:, :m], W_o[:, :m]], out=memory("W_on_a", (3 * m, m), dtype))
+    W_on_x_panels = _panels(_plain(W_on_x).T, "W_on_x_panels", memory)
+    W_c_c_panels = _panels(_plain(W_c[:, :m]).T, "W_c_c_panels", memory)
+    W_on_a_panels = _panels(_plain(W_on_a).T, "W_on_a_panels", memory)
     return Prepared(parameters, sizes, dtype, W_on_x, b_all, W_on_a, W_on_x_panels, W_c_c_panels, W_on_a_panels)
 
 
-def predict(parameters, inputs, state=None):
-    """Outputs (T, B, ...) and the final state, keeping nothing for a backward pass."""
-    prepared, inputs, state, T, B = _checked_call(parameters, inputs, state)
-    (n, m) = _sizes(prepared, inputs, state)
-    outputs = np.empty((T, B, m), prepared.dtype)
-    for start in range(0, T, _PREDICT_STEPS):
-        some = slice(start, start + _PREDICT_STEPS)
-        outputs[some], state, _ = _forward(prepared, Inputs(*(array[some] for array in inputs)), state)
-    return outputs, State(*(array.copy() for array in state))
+def predict(parameters, inputs, state=None, *, out=None, workspace=None, threads=None):
+    """Outputs (T, B, ...) and the final state, keeping nothing for a backward pass.
+
+    `out` is an array for the outputs; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
+    """
+    with _memory(workspace, "predict") as memory:
+        prepared, inputs, state, T, B = _checked_call(parameters, inputs, state, memory)
+        (n, m) = _sizes(prepared, inputs, state)
+        outputs = _place("out", out, (T, B, m), prepared.dtype)
+        return outputs, _predict(prepared, inputs, state, outputs, memory, threads)
 
 
-def forward(parameters, inputs, state=None):
-    """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`."""
-    prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state)
-    outputs, final, saved = _forward(prepared, inputs, state)
-    outputs.flags.writeable = False  # the tape may share its memory
-    tape = Tape(parameters, prepared, inputs, state, outputs, saved)
-    return Run(outputs, State(*(array.copy() for array in final)), tape)
+def forward(parameters, inputs, state=None, *, workspace=None, threads=None):
+    """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
+
+    `workspace` is a `Workspace`, in which outputs and tape then lie; `threads` the largest number of threads (None: one per processor).
+    """
+    with _memory(workspace, "forward") as memory:
+        prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state, memory)
+        outputs, final, saved = _forward(prepared, inputs, state, memory, threads)
+        outputs.flags.writeable = False  # the tape may share its memory
+        use = 0 if workspace is None else workspace._uses
+        tape = Tape(parameters, prepared, inputs, state, outputs, saved, workspace, use)
+        return Run(outputs, State(*(array.copy() for array in final)), tape)
 
 
-def backward(parameters, tape, d_outputs, d_state=None, *, input_gradients=True):
+def backward(
+    parameters, tape, d_outputs, d_state=None, *, input_gradients=True, out=None, workspace=None, threads=None
+):
     """Gradients of parameters, inputs and initial state.
 
     `parameters` and `tape` are those of one `forward`.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
-    final state. `input_gradients=False` leaves the inputs' gradients out.
+    final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
+    such as that of an earlier call; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     if not isinstance(tape, Tape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
-    given = tape.prepared
-    if parameters is not given and parameters is not tape.parameters:
-        given = _prepared(parameters)
-        _same_sizes(given, tape.prepared)
-    d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
-    sizes = _sizes(tape.prepared, tape.inputs, tape.state)
-    d_state = _checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
-    return _backward(given, tape, d_outputs, d_state, bool(input_gradients))
+    if tape.workspace is not None and tape.workspace._uses != tape.use:
+        raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
+    with _memory(workspace, "backward") as memory:
+        given = tape.prepared
+        if parameters is not given and parameters is not tape.parameters:
+            given = _prepared(parameters, _new)
+            _same_sizes(given, tape.prepared)
+        d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
+        sizes = _sizes(tape.prepared, tape.inputs, tape.state)
+        d_state = _checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
+        results = _results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        _backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory, threads)
+        return results
 
 
 def step(parameters, inputs_t, state):
     """One time step: the output (B, ...) and the next state; `inputs_t` are arrays (B, ...)."""
-    prepared = prepare(parameters)
+    prepared = _prepared(parameters, _new)
     inputs_t = _bundle("inputs_t", inputs_t, Inputs)
     _rank("inputs_t.x", inputs_t.x, 2)
     inputs = Inputs(*(array[None] for array in inputs_t))
     B = inputs_t.x.shape[0]
     (n, m) = _sizes(prepared, inputs, state)
     _checked_array("inputs_t.x", inputs_t.x, (B, n), prepared.dtype)
-    outputs, state = predict(prepared, inputs, state)
-    return outputs[0], state
+    sizes = (n, m)
+    return _step(prepared, sizes, inputs, _checked_state("state", state, sizes, prepared.dtype, B), B)
+
+
+# ---- Memory ------------------------------------------------------------------------------------------
+
+
+def _new(name, shape, dtype):
+    """An uninitialised array; a workspace would look for it by its name."""
+    return np.empty(shape, dtype)
+
+
+def _memory(workspace, purpose):
+    """A context that gives the function (name, shape, dtype) -> uninitialised array for one call."""
+    if workspace is None:
+        return contextlib.nullcontext(_new)
+    if not isinstance(workspace, Workspace):
+        raise ValueError(f"workspace is a {type(workspace).__name__}; pass a Workspace() of this module.")
+    return workspace._memory(purpose)
+
+
+def _place(what, array, shape, dtype):
+    """The caller's array for a result, checked; a new one if there is none."""
+    if array is None:
+        return np.empty(shape, dtype)
+    array = _checked_array(what, array, shape, dtype)
+    if not array.flags.carray:
+        raise ValueError(f"{what} cannot take a result; it should be contiguous, aligned and writable.")
+    return array
+
+
+def _results(out, sizes, T, B, dtype, input_gradients):
+    """Arrays for the gradients: those of `out`, or new ones."""
+    (n, m) = sizes
+    shapes = Gradients(
+        Parameters(
+            W_c=(m, m + n), b_c=(m,), W_u=(m, m + n), b_u=(m,), W_f=(m, m + n), b_f=(m,), W_o=(m, m + n),
+            b_o=(m,),
+        ),
+        Inputs(x=(T, B, n)),
+        State(c=(B, m), a=(B, m)),
+    )
+    if out is not None and not isinstance(out, Gradients):
+        raise ValueError(f"out is a {type(out).__name__}; pass the Gradients of an earlier backward().")
+
+    def places(part, kind):
+        given = None if out is None else getattr(out, part)
+        given = kind(*[None] * len(kind._fields)) if given is None else given
+        named = zip(kind._fields, given, getattr(shapes, part), strict=True)
+        return kind(*(_place(f"out.{part}.{name}", array, shape, dtype) for name, array, shape in named))
+
+    inputs = places("inputs", Inputs) if input_gradients else None
+    return Gradients(places("parameters", Parameters), inputs, places("state", State))
 
 
 # ---- Checks ------------------------------------------------------------------------------------------
-
-_PREDICT_STEPS = 64  # time steps that predict() holds in memory at once
 
 
 def _require_array(what, value):
@@ -228,6 +326,8 @@ def _require_array(what, value):
 
 def _checked_array(what, value, shape, dtype):
     """`value` as a plain array of the given shape and dtype, or a ValueError that names it."""
+    if type(value) is np.ndarray and value.shape == shape and value.dtype == dtype:
+        return value
     _require_array(what, value)
     if value.shape != shape:
         raise ValueError(f"{what} has shape {value.shape}; it should have {shape}.")
@@ -244,6 +344,8 @@ def _bundle(what, value, kind):
     if isinstance(value, kind):
         return value
     fields = kind._fields
+    if len(fields) == 1 and isinstance(value, np.ndarray):
+        return kind(value)
     if getattr(value, "_fields", None) == fields:  # the same kernel, from another module
         return kind(*value)
     if len(fields) == 1 and not isinstance(value, (tuple, list)):
@@ -317,9 +419,9 @@ def _scalar(what, value, dtype):
     return np.asarray(value, dtype)
 
 
-def _checked_call(parameters, inputs, state):
+def _checked_call(parameters, inputs, state, memory):
     """Everything a pass over time needs, checked; also T and B."""
-    prepared = _prepared(parameters)
+    prepared = _prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, Inputs)
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
@@ -366,7 +468,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_lstm_notes_25cd11351b3a", types.ModuleType("symrnn_lstm_notes_25cd11351b3a"))
+_HOME = sys.modules.setdefault("symrnn_lstm_notes_342f913e8a14", types.ModuleType("symrnn_lstm_notes_342f913e8a14"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -389,14 +491,22 @@ def _compiled(function):
 
 def _plain(array):
     """The array as compiled code takes it: contiguous, aligned and writable; a copy only if it is not."""
-    return np.require(array, requirements="CAW")
+    return array if array.flags.carray else np.require(array, requirements="CAW")
 
 
-def _panels(matrix):
+def _panels(matrix, name, memory):
     """A matrix packed for products; transposed ones are packed from the matrix that they transpose."""
-    panels = np.empty((-(-matrix.shape[1] // _panel_width(matrix)), matrix.shape[0], _panel_width(matrix)), matrix.dtype)
+    width = 2 * _VECTOR_BYTES // matrix.itemsize
+    panels = memory(name, (-(-matrix.shape[1] // width), matrix.shape[0], width), matrix.dtype)
     _pack(matrix, panels)
     return panels
+
+
+def _summed(parts):
+    """The sum of what the threads made, in the memory of the first."""
+    for part in parts[1:]:
+        parts[0] += part
+    return parts[0]
 
 
 # ---- Threads -----------------------------------------------------------------------------------------
@@ -409,17 +519,37 @@ _CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 _POOL = []
 
 
-def _bounds(batch, operations):
+def _bounds(batch, operations, threads):
     """Where the batch is cut: one slice per thread, whole tiles of rows where there are enough."""
-    parts = max(1, min(_CPUS, batch, int(operations / _WORTHWHILE)))
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"threads is {threads!r}; pass an integer of at least 1, or None for one per processor.")
+    if operations < 2 * _WORTHWHILE:
+        return [0, batch]
+    parts = max(1, min(threads or _CPUS, batch, int(operations / _WORTHWHILE)))
     tile = _TILE_ROWS if batch >= 2 * parts * _TILE_ROWS else 1
     cuts = [min(batch, round(batch * part / parts / tile) * tile) for part in range(parts)]
     return [*cuts, batch]
 
 
+def _steps_together(T, bounds):
+    """Number of time steps whose products are made at once: at most _CHUNK rows of a slice, which the cache holds."""
+    rows = -(-bounds[-1] // (len(bounds) - 1))
+    return max(1, min(T, _CHUNK // max(rows, 1)))
+
+
+def _scratch_shape(width, steps, bounds, dtype):
+    """Room for what `_add_outer` packs in one slice; width is the largest number of columns."""
+    rows = -(-bounds[-1] // (len(bounds) - 1))
+    lanes = 2 * _VECTOR_BYTES // dtype.itemsize
+    return 1 - (-width // lanes), min(steps * rows, _CHUNK), lanes
+
+
 def _in_slices(bounds, function, *arguments):
     """Call function(part, low, high, *arguments) for every slice of the batch, the last one in this thread."""
-    if len(bounds) > 2 and not _POOL:
+    if len(bounds) == 2:
+        function(0, *bounds, *arguments)
+        return
+    if not _POOL:
         _POOL.append(ThreadPoolExecutor(_CPUS, thread_name_prefix=_HOME.__name__))
     slices = list(zip(range(len(bounds) - 1), bounds, bounds[1:], strict=False))
     waiting = [_POOL[0].submit(function, *piece, *arguments) for piece in slices[:-1]]
@@ -514,8 +644,8 @@ def _fill_function(module, real, itemsize):
 def _tile_function(module, real, itemsize, rows):
     """Return the LLVM function that computes one tile, made once per module, number type and number of rows.
 
-    ``tile(a, a_row, a_k, depth, panel, out, out_row, columns, accumulate)``: the strides of ``a`` and ``out`` are in bytes.
-    A full tile has two accumulators per row. One row alone would wait for its own additions, so ``phases`` consecutive k go to
+    ``tile(a, a_row, a_k, depth, panel, out, out_row, columns, started, start, start_row)``: all strides are in bytes. The
+    products are added to the rows at ``start``, if ``started``, else to zero. A full tile has two accumulators per row. One row alone would wait for its own additions, so ``phases`` consecutive k go to
     accumulators of their own, which are summed at the end.
     """
     name = f"symrnn_tile_{real.intrinsic_name}_{rows}x{_VECTOR_BYTES}"
@@ -524,9 +654,9 @@ def _tile_function(module, real, itemsize, rows):
     lanes, phases = _VECTOR_BYTES // itemsize, _TILE_ROWS // rows
     vector, i1, i32, i64 = ir.VectorType(real, lanes), ir.IntType(1), ir.IntType(32), ir.IntType(64)
     pointer = ir.PointerType()
-    signature = ir.FunctionType(ir.VoidType(), [pointer, i64, i64, i64, pointer, pointer, i64, i64, i1])
+    signature = ir.FunctionType(ir.VoidType(), [pointer, i64, i64, i64, pointer, pointer, i64, i64, i1, pointer, i64])
     function, builder = _shared_function(module, name, signature)
-    a, a_row, a_k, depth, panel, out, out_row, columns, accumulate = function.args
+    a, a_row, a_k, depth, panel, out, out_row, columns, started, start, start_row = function.args
 
     def spread(value):
         first = builder.insert_element(ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined), value, i32(0))
@@ -556,12 +686,13 @@ def _tile_function(module, real, itemsize, rows):
     for r in range(rows):
         for v in range(2):
             target = _at(builder, out, builder.add(builder.mul(out_row, i64(r)), i64(v * _VECTOR_BYTES)))
+            source = _at(builder, start, builder.add(builder.mul(start_row, i64(r)), i64(v * _VECTOR_BYTES)))
             inside = builder.icmp_signed("<", lane_numbers, spread(builder.sub(columns, i64(v * lanes))))
             total = builder.load(sums[0][r][v])
             for phase in range(1, phases):
                 total = builder.fadd(total, builder.load(sums[phase][r][v]))
-            known = builder.and_(inside, spread(accumulate))
-            before = _masked(builder, "load", vector, [target, i32(itemsize), known, vector(None)], vector)
+            known = builder.and_(inside, spread(started))
+            before = _masked(builder, "load", vector, [source, i32(itemsize), known, vector(None)], vector)
             _masked(builder, "store", ir.VoidType(), [builder.fadd(total, before), target, i32(itemsize), inside], vector)
     builder.ret_void()
     return function
@@ -603,29 +734,37 @@ def _fill(typing_context, values, t, first, count, q, panels, p, depth):
 
 
 @intrinsic(prefer_literal=True)
-def _tile(typing_context, count, rows, i, depth, panels, p, out, o, accumulate):
-    """Compute rows o to o + count of ``out`` in the columns of panel p from rows i to i + count; ``count`` is a literal."""
-    if not rows.dtype == panels.dtype == out.dtype:
-        raise NumbaTypeError(f"a product mixes {rows.dtype}, {panels.dtype} and {out.dtype}")
+def _tile(typing_context, count, rows, s, i, panels, p, depth, out, t, o, started, start):
+    """Compute rows o to o + count of ``out[t]``, in the columns of panel p, from rows i to i + count of ``rows[s]``.
+
+    ``rows`` and ``out`` are (T, B, ...) or, with s or t ignored, matrices; ``count`` is a literal. If ``started``, the
+    products are added to ``start``: to its one row, or, where ``out`` itself is given, to what stands there.
+    """
+    if not rows.dtype == panels.dtype == out.dtype == start.dtype:
+        raise NumbaTypeError(f"a product mixes {rows.dtype}, {panels.dtype}, {out.dtype} and {start.dtype}")
 
     def emit(context, builder, signature, arguments):
         i64, real = ir.IntType(64), context.get_value_type(rows.dtype)
-        _, a, i, depth, b, p, c, o, add = arguments
-        a, _, (a_row, a_k) = _address(context, builder, rows, a)
+        _, a, s, i, b, p, depth, c, t, o, started, z = arguments
+        a, _, (*a_step, a_row, a_k) = _address(context, builder, rows, a)
         b, _, (p_step, _, _) = _address(context, builder, panels, b)
-        c, (_, columns), (c_row, _) = _address(context, builder, out, c)
+        c, (*_, columns), (*c_step, c_row, _) = _address(context, builder, out, c)
         itemsize = context.get_abi_sizeof(real)
         column = builder.mul(p, i64(2 * _VECTOR_BYTES // itemsize))
-        corner = builder.add(builder.mul(o, c_row), builder.mul(p, i64(2 * _VECTOR_BYTES)))
+        for index, step in zip((i, s), (a_row, *a_step), strict=False):
+            a = _at(builder, a, builder.mul(index, step))
+        for index, step in zip((p, o, t), (i64(2 * _VECTOR_BYTES), c_row, *c_step), strict=False):
+            c = _at(builder, c, builder.mul(index, step))
+        z = _at(builder, _address(context, builder, start, z)[0], builder.mul(p, i64(2 * _VECTOR_BYTES)))
+        begin, begin_row = (z, i64(0)) if start.ndim == 1 else (c, c_row)
+        b = _at(builder, b, builder.mul(p, p_step))
         function = _tile_function(builder.module, real, itemsize, count.literal_value)
-        builder.call(function, [
-            _at(builder, a, builder.mul(i, a_row)), a_row, a_k, depth, _at(builder, b, builder.mul(p, p_step)),
-            _at(builder, c, corner), c_row, builder.sub(columns, column), add,
-        ])  # fmt: skip
+        columns = builder.sub(columns, column)
+        builder.call(function, [a, a_row, a_k, depth, b, c, c_row, columns, started, begin, begin_row])
         return context.get_dummy_value()
 
     n = nb_types.intp
-    return nb_types.void(count, rows, n, n, panels, n, out, n, nb_types.boolean), emit
+    return nb_types.void(count, rows, n, n, panels, n, n, out, n, n, nb_types.boolean, start), emit
 
 
 @_compiled
@@ -649,16 +788,15 @@ def _pack(matrix, panels):
 
 
 @_inlined
-def _tiles(rows, count, depth, panels, out, first, accumulate):
-    """Rows first to first + count of ``out``: the first ``count`` rows, and ``depth`` columns, of ``rows`` times the panels."""
-    for p in range(panels.shape[0]):
-        i = 0
-        while i + _TILE_ROWS <= count:
-            _tile(_TILE_ROWS, rows, i, depth, panels, p, out, first + i, accumulate)
-            i += _TILE_ROWS
-        while i < count:
-            _tile(1, rows, i, depth, panels, p, out, first + i, accumulate)
-            i += 1
+def _tiles(rows, s, count, panels, p, depth, out, t, first, started, start):
+    """Rows first to first + count of ``out[t]``, in the columns of panel p, from the first ``count`` rows of ``rows[s]``."""
+    i = 0
+    while i + _TILE_ROWS <= count:
+        _tile(_TILE_ROWS, rows, s, i, panels, p, depth, out, t, first + i, started, start)
+        i += _TILE_ROWS
+    while i < count:
+        _tile(1, rows, s, i, panels, p, depth, out, t, first + i, started, start)
+        i += 1
 
 
 @_compiled
@@ -668,34 +806,50 @@ def _multiply(rows, panels, out, accumulate):
     ``rows`` may have any strides, ``out`` any row stride but unit stride along a row. The number of columns is that of
     ``out``, the depth that of ``rows``. K = 0 gives zeros, or leaves out as it is.
     """
-    _tiles(rows, rows.shape[0], rows.shape[1], panels, out, 0, accumulate)
+    for p in range(panels.shape[0]):
+        _tiles(rows, 0, rows.shape[0], panels, p, rows.shape[1], out, 0, 0, accumulate, out)
 
 
 @_compiled
-def _add_outer(a, b, out):
+def _multiply_steps(rows, panels, out, started, start):
+    """Write rows (T, B, K) @ matrix (K, N) to out (T, B, N), started from one row (N,), or from what stands in ``out``.
+
+    Every panel meets all time steps while it is cached. Where the samples of a step are followed by those of the next one,
+    all steps are one matrix, so that B may be small.
+    """
+    steps, count, depth = rows.shape
+    if rows.strides[0] == count * rows.strides[1] and out.strides[0] == count * out.strides[1]:
+        steps, count = min(steps, 1), steps * count
+    for p in range(panels.shape[0]):
+        for t in range(steps):
+            _tiles(rows, t, count, panels, p, depth, out, t, 0, started, start)
+
+
+@_compiled
+def _add_outer(a, b, out, scratch):
     """Add to out (M, N) the sum over t and rows of a (T, B, M) times b (T, B, N): the gradient of a weight matrix.
 
-    Both are packed, about 256 rows at a time and across time steps, so that B may be small; the scratch is allocated here
-    because the call comes once, after the loop over time. Any strides for a and b (slices of the batch), unit stride along a
-    row of out.
+    Both are packed into ``scratch`` (1 + panels of N, rows, w), as many rows at a time as that has, across time steps, so that
+    B may be small. Any strides for a and b (slices of the batch), unit stride along a row of out.
     """
     steps, batch, height = a.shape
-    width = 2 * _VECTOR_BYTES // out.itemsize
-    together = 1 if batch >= _CHUNK else _CHUNK // max(batch, 1)  # time steps in one chunk
-    left = np.empty((1, together * min(batch, _CHUNK), width), out.dtype)
-    right = np.empty((-(-out.shape[1] // width), left.shape[1], width), out.dtype)
+    _, room, width = scratch.shape
+    left, right = scratch[:1], scratch[1:]
     rows = left[0].T
+    together = max(1, room // max(batch, 1))  # time steps in one chunk
     for t in range(0, steps, together):
         stop = min(t + together, steps)
-        for r in range(0, batch, _CHUNK):
-            count = min(_CHUNK, batch - r)
-            for p in range(right.shape[0]):
+        for r in range(0, batch, room):
+            count = min(room, batch - r)
+            depth = (stop - t) * count
+            for p in range(-(-out.shape[1] // width)):
                 for s in range(t, stop):
                     _fill(b, s, r, count, p, right, p, (s - t) * count)
             for q in range(-(-height // width)):
                 for s in range(t, stop):
                     _fill(a, s, r, count, q, left, 0, (s - t) * count)
-                _tiles(rows, min(width, height - q * width), (stop - t) * count, right, out, q * width, True)
+                for p in range(-(-out.shape[1] // width)):
+                    _tiles(rows, 0, min(width, height - q * width), right, p, depth, out, 0, q * width, True, out)
 
 
 class _Constants(NamedTuple):
@@ -896,71 +1050,64 @@ def _sign(x):
 
 @_compiled
 def _forward_slice(
-    part, lo, hi, n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, x, c, a, a_all, b_all,
+    part, lo, hi, steps, x, n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, c, a, a_all, b_all,
 ):
     """All time steps for the samples lo to hi."""
     T = x.shape[0]
     real = x.dtype.type
     one, zero = real(1), real(0)
-    for t in range(T):
+    for first in range(0, T, steps):
+        last = min(first + steps, T)
         # a_c_tilde, a_u, a_f, a_o: the part that x gives
-        _multiply(x[t, lo:hi], W_on_x_panels, a_all[t, lo:hi], False)
-        for b in range(lo, hi):
-            b_all_row = b_all
-            a_all_row = a_all[t, b]
-            for j in range(4 * m):
-                # a_c_tilde, a_u, a_f, a_o: the biases
-                b_all_j = b_all_row[j]
-                a_all_j = a_all_row[j]
-                a_all_j += b_all_j
-                a_all_row[j] = a_all_j
-    for t in range(T):
-        # (1) c_tilde = tanh(W_c @ [c, x] + b_c)
-        _multiply(c[t, lo:hi], W_c_c_panels, a_all[t, lo:hi, :m], True)
-        for b in range(lo, hi):
-            a_c_tilde_row = a_all[t, b, :m]
-            for j in range(m):
-                a_c_tilde_j = a_c_tilde_row[j]
-                c_tilde_j = _tanh(a_c_tilde_j)
-                a_c_tilde_row[j] = c_tilde_j
-        # a_u, a_f, a_o: the part that a gives
-        _multiply(a[t, lo:hi], W_on_a_panels, a_all[t, lo:hi, m:], True)
-        for b in range(lo, hi):
-            a_u_row = a_all[t, b, m : 2 * m]
-            a_f_row = a_all[t, b, 2 * m : 3 * m]
-            a_o_row = a_all[t, b, 3 * m :]
-            c_row = c[t, b]
-            c_tilde_row = a_all[t, b, :m]
-            c_next_row = c[t + 1, b]
-            a_next_row = a[t + 1, b]
-            for j in range(m):
-                # (2) u = sigmoid(W_u @ [a, x] + b_u)
-                a_u_j = a_u_row[j]
-                u_j = _sigmoid(a_u_j)
-                a_u_row[j] = u_j
-                # (3) f = sigmoid(W_f @ [a, x] + b_f)
-                a_f_j = a_f_row[j]
-                f_j = _sigmoid(a_f_j)
-                a_f_row[j] = f_j
-                # (4) o = sigmoid(W_o @ [a, x] + b_o)
-                a_o_j = a_o_row[j]
-                o_j = _sigmoid(a_o_j)
-                a_o_row[j] = o_j
-                # (5) c.next = u * c_tilde + f * c
-                c_j = c_row[j]
-                c_tilde_j = c_tilde_row[j]
-                c_next_j = u_j * c_tilde_j + f_j * c_j
-                c_next_row[j] = c_next_j
-                # (6) a.next = o * c.next
-                a_next_j = o_j * c_next_j
-                a_next_row[j] = a_next_j
+        # a_c_tilde, a_u, a_f, a_o: the biases
+        _multiply_steps(x[first:last, lo:hi], W_on_x_panels, a_all[first:last, lo:hi], True, b_all)
+        for t in range(first, last):
+            # (1) c_tilde = tanh(W_c @ [c, x] + b_c)
+            _multiply(c[t, lo:hi], W_c_c_panels, a_all[t, lo:hi, :m], True)
+            for b in range(lo, hi):
+                a_c_tilde_row = a_all[t, b, :m]
+                for j in range(m):
+                    a_c_tilde_j = a_c_tilde_row[j]
+                    c_tilde_j = _tanh(a_c_tilde_j)
+                    a_c_tilde_row[j] = c_tilde_j
+            # a_u, a_f, a_o: the part that a gives
+            _multiply(a[t, lo:hi], W_on_a_panels, a_all[t, lo:hi, m:], True)
+            for b in range(lo, hi):
+                a_u_row = a_all[t, b, m : 2 * m]
+                a_f_row = a_all[t, b, 2 * m : 3 * m]
+                a_o_row = a_all[t, b, 3 * m :]
+                c_row = c[t, b]
+                c_tilde_row = a_all[t, b, :m]
+                c_next_row = c[t + 1, b]
+                a_next_row = a[t + 1, b]
+                for j in range(m):
+                    # (2) u = sigmoid(W_u @ [a, x] + b_u)
+                    a_u_j = a_u_row[j]
+                    u_j = _sigmoid(a_u_j)
+                    a_u_row[j] = u_j
+                    # (3) f = sigmoid(W_f @ [a, x] + b_f)
+                    a_f_j = a_f_row[j]
+                    f_j = _sigmoid(a_f_j)
+                    a_f_row[j] = f_j
+                    # (4) o = sigmoid(W_o @ [a, x] + b_o)
+                    a_o_j = a_o_row[j]
+                    o_j = _sigmoid(a_o_j)
+                    a_o_row[j] = o_j
+                    # (5) c.next = u * c_tilde + f * c
+                    c_j = c_row[j]
+                    c_tilde_j = c_tilde_row[j]
+                    c_next_j = u_j * c_tilde_j + f_j * c_j
+                    c_next_row[j] = c_next_j
+                    # (6) a.next = o * c.next
+                    a_next_j = o_j * c_next_j
+                    a_next_row[j] = a_next_j
 
 
 @_compiled
 def _backward_slice(
-    part, lo, hi, input_gradients, n, m, W_c_c_panels, W_on_a_panels, W_on_x_panels, x, c, a,
-    d_a_output, d_c_later, d_a_later, d_x, d_W_c_parts, a_all, d_a_all, d_W_on_x_parts,
-    d_W_on_a_parts, d_b_all_parts,
+    part, lo, hi, steps, input_gradients, d_a_output, n, m, W_on_x_panels, W_c_c_panels,
+    W_on_a_panels, x, c, a, d_c_later, d_a_later, d_x, d_W_c_parts, a_all, d_a_all, d_W_on_x_parts,
+    d_W_on_a_parts, d_b_all_parts, scratch,
 ):
     """All time steps, from the last to the first, for the samples lo to hi; gradients are added up per part."""
     T = d_a_output.shape[0]
@@ -970,113 +1117,120 @@ def _backward_slice(
     d_W_on_x = d_W_on_x_parts[part]
     d_W_on_a = d_W_on_a_parts[part]
     d_b_all = d_b_all_parts[part]
-    for t in range(T - 1, -1, -1):
-        for b in range(lo, hi):
-            d_a_later_row = d_a_later[b]
-            d_a_output_row = d_a_output[t, b]
-            d_c_later_row = d_c_later[b]
-            o_row = a_all[t, b, 3 * m :]
-            c_next_row = c[t + 1, b]
-            d_a_o_row = d_a_all[t, b, 3 * m :]
-            c_row = c[t, b]
-            f_row = a_all[t, b, 2 * m : 3 * m]
-            d_a_f_row = d_a_all[t, b, 2 * m : 3 * m]
-            c_tilde_row = a_all[t, b, :m]
-            u_row = a_all[t, b, m : 2 * m]
-            d_a_u_row = d_a_all[t, b, m : 2 * m]
-            d_a_c_tilde_row = d_a_all[t, b, :m]
-            for j in range(m):
-                # d_a_next from what step t + 1 hands back; the output's cotangent
-                d_a_later_j = d_a_later_row[j]
-                d_a_output_j = d_a_output_row[j]
-                d_a_next_j = d_a_later_j + d_a_output_j
-                # d_c_next from a.next = o * c.next; what step t + 1 hands back
-                d_c_later_j = d_c_later_row[j]
-                o_j = o_row[j]
-                d_c_next_j = d_a_next_j * o_j + d_c_later_j
-                # d_o from a.next = o * c.next
-                c_next_j = c_next_row[j]
-                d_o_j = d_a_next_j * c_next_j
-                # d_a_o from o = sigmoid(a_o)
-                d_a_o_j = d_o_j * o_j * (one - o_j)
-                d_a_o_row[j] = d_a_o_j
-                # d_f from c.next = u * c_tilde + f * c
-                c_j = c_row[j]
-                d_f_j = d_c_next_j * c_j
-                # d_a_f from f = sigmoid(a_f)
-                f_j = f_row[j]
-                d_a_f_j = d_f_j * f_j * (one - f_j)
-                d_a_f_row[j] = d_a_f_j
-                # d_u from c.next = u * c_tilde + f * c
-                c_tilde_j = c_tilde_row[j]
-                d_u_j = d_c_next_j * c_tilde_j
-                # d_a_u from u = sigmoid(a_u)
-                u_j = u_row[j]
-                d_a_u_j = d_u_j * u_j * (one - u_j)
-                d_a_u_row[j] = d_a_u_j
-                # d_c_tilde from c.next = u * c_tilde + f * c
-                d_c_tilde_j = d_c_next_j * u_j
-                # d_a_c_tilde from c_tilde = tanh(a_c_tilde)
-                d_a_c_tilde_j = d_c_tilde_j * (one - c_tilde_j * c_tilde_j)
-                d_a_c_tilde_row[j] = d_a_c_tilde_j
-                # d_c = d_c_next * f + d_c_x[0 : m]
-                #     from c.next = u * c_tilde + f * c; c_x = [c, x]
-                # d_c_x = d_a_c_tilde @ W_c
-                #     from W_c_c_x = W_c @ c_x
-                d_c_j = d_c_next_j * f_j
-                d_c_later_row[j] = d_c_j
-        _multiply(d_a_all[t, lo:hi, :m], W_c_c_panels, d_c_later[lo:hi], True)
-        # d_a = d_a_x[0 : m]
-        #     from a_x = [a, x]
-        # d_a_x = d_a_f @ W_f + d_a_o @ W_o + d_a_u @ W_u
-        #     from W_o_a_x = W_o @ a_x; W_f_a_x = W_f @ a_x; W_u_a_x = W_u @ a_x
-        _multiply(d_a_all[t, lo:hi, m:], W_on_a_panels, d_a_later[lo:hi], False)
-    if input_gradients:
-        for t in range(T):
+    d_W_c[...] = zero
+    d_W_on_x[...] = zero
+    d_W_on_a[...] = zero
+    d_b_all[...] = zero
+    for last in range(T, 0, -steps):
+        first = max(last - steps, 0)
+        for t in range(last - 1, first - 1, -1):
+            slot = t - first
+            for b in range(lo, hi):
+                d_a_later_row = d_a_later[b]
+                d_a_output_row = d_a_output[t, b]
+                d_c_later_row = d_c_later[b]
+                o_row = a_all[t, b, 3 * m :]
+                c_next_row = c[t + 1, b]
+                d_a_o_row = d_a_all[slot, b, 3 * m :]
+                c_row = c[t, b]
+                f_row = a_all[t, b, 2 * m : 3 * m]
+                d_a_f_row = d_a_all[slot, b, 2 * m : 3 * m]
+                c_tilde_row = a_all[t, b, :m]
+                u_row = a_all[t, b, m : 2 * m]
+                d_a_u_row = d_a_all[slot, b, m : 2 * m]
+                d_a_c_tilde_row = d_a_all[slot, b, :m]
+                for j in range(m):
+                    # d_a_next from what step t + 1 hands back; the output's cotangent
+                    d_a_later_j = d_a_later_row[j]
+                    d_a_output_j = d_a_output_row[j]
+                    d_a_next_j = d_a_later_j + d_a_output_j
+                    # d_c_next from a.next = o * c.next; what step t + 1 hands back
+                    d_c_later_j = d_c_later_row[j]
+                    o_j = o_row[j]
+                    d_c_next_j = d_a_next_j * o_j + d_c_later_j
+                    # d_o from a.next = o * c.next
+                    c_next_j = c_next_row[j]
+                    d_o_j = d_a_next_j * c_next_j
+                    # d_a_o from o = sigmoid(a_o)
+                    d_a_o_j = d_o_j * o_j * (one - o_j)
+                    d_a_o_row[j] = d_a_o_j
+                    # d_f from c.next = u * c_tilde + f * c
+                    c_j = c_row[j]
+                    d_f_j = d_c_next_j * c_j
+                    # d_a_f from f = sigmoid(a_f)
+                    f_j = f_row[j]
+                    d_a_f_j = d_f_j * f_j * (one - f_j)
+                    d_a_f_row[j] = d_a_f_j
+                    # d_u from c.next = u * c_tilde + f * c
+                    c_tilde_j = c_tilde_row[j]
+                    d_u_j = d_c_next_j * c_tilde_j
+                    # d_a_u from u = sigmoid(a_u)
+                    u_j = u_row[j]
+                    d_a_u_j = d_u_j * u_j * (one - u_j)
+                    d_a_u_row[j] = d_a_u_j
+                    # d_c_tilde from c.next = u * c_tilde + f * c
+                    d_c_tilde_j = d_c_next_j * u_j
+                    # d_a_c_tilde from c_tilde = tanh(a_c_tilde)
+                    d_a_c_tilde_j = d_c_tilde_j * (one - c_tilde_j * c_tilde_j)
+                    d_a_c_tilde_row[j] = d_a_c_tilde_j
+                    # d_c = d_c_next * f + d_c_x[0 : m]
+                    #     from c.next = u * c_tilde + f * c; c_x = [c, x]
+                    # d_c_x = d_a_c_tilde @ W_c
+                    #     from W_c_c_x = W_c @ c_x
+                    d_c_j = d_c_next_j * f_j
+                    d_c_later_row[j] = d_c_j
+            _multiply(d_a_all[slot, lo:hi, :m], W_c_c_panels, d_c_later[lo:hi], True)
+            # d_a = d_a_x[0 : m]
+            #     from a_x = [a, x]
+            # d_a_x = d_a_f @ W_f + d_a_o @ W_o + d_a_u @ W_u
+            #     from W_o_a_x = W_o @ a_x; W_f_a_x = W_f @ a_x; W_u_a_x = W_u @ a_x
+            _multiply(d_a_all[slot, lo:hi, m:], W_on_a_panels, d_a_later[lo:hi], False)
+        if input_gradients:
             # d_x = d_a_x[m : m + n] + d_c_x[m : m + n]
             #     from a_x = [a, x]; c_x = [c, x]
             # d_c_x = d_a_c_tilde @ W_c
             #     from W_c_c_x = W_c @ c_x
             # d_a_x = d_a_f @ W_f + d_a_o @ W_o + d_a_u @ W_u
             #     from W_o_a_x = W_o @ a_x; W_f_a_x = W_f @ a_x; W_u_a_x = W_u @ a_x
-            _multiply(d_a_all[t, lo:hi], W_on_x_panels, d_x[t, lo:hi], False)
-    # d_W_c = sum over t of outer(d_a_c_tilde, c_x)
-    #     from W_c_c_x = W_c @ c_x
-    _add_outer(d_a_all[:, lo:hi, :m], c[:T, lo:hi], d_W_c[:, :m])
-    # d_W_c = sum over t of outer(d_a_c_tilde, c_x)
-    #     from W_c_c_x = W_c @ c_x
-    # d_W_u = sum over t of outer(d_a_u, a_x)
-    #     from W_u_a_x = W_u @ a_x
-    # d_W_f = sum over t of outer(d_a_f, a_x)
-    #     from W_f_a_x = W_f @ a_x
-    # d_W_o = sum over t of outer(d_a_o, a_x)
-    #     from W_o_a_x = W_o @ a_x
-    _add_outer(d_a_all[:, lo:hi], x[:, lo:hi], d_W_on_x)
-    # d_W_u = sum over t of outer(d_a_u, a_x)
-    #     from W_u_a_x = W_u @ a_x
-    # d_W_f = sum over t of outer(d_a_f, a_x)
-    #     from W_f_a_x = W_f @ a_x
-    # d_W_o = sum over t of outer(d_a_o, a_x)
-    #     from W_o_a_x = W_o @ a_x
-    _add_outer(d_a_all[:, lo:hi, m:], a[:T, lo:hi], d_W_on_a)
-    for t in range(T):
-        # d_b_c = sum over t of d_a_c_tilde
-        #     from a_c_tilde = W_c_c_x + b_c
-        # d_b_u = sum over t of d_a_u
-        #     from a_u = W_u_a_x + b_u
-        # d_b_f = sum over t of d_a_f
-        #     from a_f = W_f_a_x + b_f
-        # d_b_o = sum over t of d_a_o
-        #     from a_o = W_o_a_x + b_o
-        for b in range(lo, hi):
-            for j in range(4 * m):
-                d_b_all[j] += d_a_all[t, b, j]
+            _multiply_steps(d_a_all[: last - first, lo:hi], W_on_x_panels, d_x[first:last, lo:hi], False, d_x[first:last, lo:hi])
+        # d_W_c = sum over t of outer(d_a_c_tilde, c_x)
+        #     from W_c_c_x = W_c @ c_x
+        _add_outer(d_a_all[: last - first, lo:hi, :m], c[first:last, lo:hi], d_W_c[:, :m], scratch[part])
+        # d_W_c = sum over t of outer(d_a_c_tilde, c_x)
+        #     from W_c_c_x = W_c @ c_x
+        # d_W_u = sum over t of outer(d_a_u, a_x)
+        #     from W_u_a_x = W_u @ a_x
+        # d_W_f = sum over t of outer(d_a_f, a_x)
+        #     from W_f_a_x = W_f @ a_x
+        # d_W_o = sum over t of outer(d_a_o, a_x)
+        #     from W_o_a_x = W_o @ a_x
+        _add_outer(d_a_all[: last - first, lo:hi], x[first:last, lo:hi], d_W_on_x, scratch[part])
+        # d_W_u = sum over t of outer(d_a_u, a_x)
+        #     from W_u_a_x = W_u @ a_x
+        # d_W_f = sum over t of outer(d_a_f, a_x)
+        #     from W_f_a_x = W_f @ a_x
+        # d_W_o = sum over t of outer(d_a_o, a_x)
+        #     from W_o_a_x = W_o @ a_x
+        _add_outer(d_a_all[: last - first, lo:hi, m:], a[first:last, lo:hi], d_W_on_a, scratch[part])
+        for t in range(first, last):
+            slot = t - first
+            # d_b_c = sum over t of d_a_c_tilde
+            #     from a_c_tilde = W_c_c_x + b_c
+            # d_b_u = sum over t of d_a_u
+            #     from a_u = W_u_a_x + b_u
+            # d_b_f = sum over t of d_a_f
+            #     from a_f = W_f_a_x + b_f
+            # d_b_o = sum over t of d_a_o
+            #     from a_o = W_o_a_x + b_o
+            for b in range(lo, hi):
+                for j in range(4 * m):
+                    d_b_all[j] += d_a_all[slot, b, j]
 
 
-def _forward(prepared, inputs, state):
-    """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
+def _forward_arrays(prepared, sizes, state, T, B, steps, memory):
+    """Memory for T time steps: what the compiled pass takes after the inputs, outputs, states, and what is saved."""
+    (n, m) = sizes
     dtype = prepared.dtype
-    (n, m) = _sizes(prepared, inputs, state)
     W_c, b_c, W_u, b_u, W_f, b_f, W_o, b_o = prepared.parameters
     W_on_x = prepared.W_on_x
     b_all = _plain(prepared.b_all)
@@ -1084,29 +1238,67 @@ def _forward(prepared, inputs, state):
     W_on_x_panels = prepared.W_on_x_panels
     W_c_c_panels = prepared.W_c_c_panels
     W_on_a_panels = prepared.W_on_a_panels
-    x, = inputs
-    x = _plain(x)
-    T, B = x.shape[:2]
     c_0, a_0 = state
-    c = np.empty((T + 1, B, m), dtype)
-    a = np.empty((T + 1, B, m), dtype)
-    a_all = np.empty((T, B, 4 * m), dtype)
+    c = memory("c", (T + 1, B, m), dtype)
+    a = memory("a", (T + 1, B, m), dtype)
+    a_all = memory("a_all", (T, B, 4 * m), dtype)
     c[0] = c_0
     a[0] = a_0
-    bounds = _bounds(B, T * B * (8 * n * m + 8 * m * m + 12 * m))
-    _in_slices(
-        bounds,
-        _forward_slice,
-        n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, x, c, a, a_all, b_all,
+    arguments = (
+        n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, c, a, a_all, b_all,
     )
-    return a[1:], State(c[T], a[T]), (c, a, a_all)
+    return arguments, a[1:], State(c, a), (c, a, a_all)
+
+
+def _forward(prepared, inputs, state, memory, threads):
+    """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
+    (n, m) = sizes = _sizes(prepared, inputs, state)
+    T, B = inputs[0].shape[:2]
+    bounds = _bounds(B, T * B * (8 * n * m + 8 * m * m + 12 * m), threads)
+    steps = _steps_together(T, bounds)
+    arguments, outputs, states, saved = _forward_arrays(prepared, sizes, state, T, B, steps, memory)
+    _in_slices(bounds, _forward_slice, steps, *map(_plain, inputs), *arguments)
+    return outputs, State(*(array[T] for array in states)), saved
+
+
+def _predict(prepared, inputs, state, outputs, memory, threads):
+    """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
+    (n, m) = sizes = _sizes(prepared, inputs, state)
+    T, B = outputs.shape[:2]
+    inputs = [*map(_plain, inputs)]
+    bounds = _bounds(B, T * B * (8 * n * m + 8 * m * m + 12 * m), threads)
+    steps = _steps_together(T, bounds)
+    arguments, held, states, _ = _forward_arrays(prepared, sizes, state, steps, B, steps, memory)
+
+    def predict_slice(part, lo, hi):
+        for start in range(0, T, steps):
+            count = min(steps, T - start)
+            _forward_slice(part, lo, hi, steps, *(array[start : start + count] for array in inputs), *arguments)
+            outputs[start : start + count, lo:hi] = held[:count, lo:hi]
+            for array in states:
+                array[0, lo:hi] = array[count, lo:hi]
+
+    _in_slices(bounds, predict_slice)
+    return State(*(array[0].copy() for array in states))
+
+
+def _step(prepared, sizes, inputs, state, B):
+    """The output and the state after one step; inputs (1, B, ...)."""
+    (n, m) = sizes
+    arguments, outputs, states, _ = _forward_arrays(prepared, sizes, state, 1, B, 1, _new)
+    _in_slices(_bounds(B, B * (8 * n * m + 8 * m * m + 12 * m), None), _forward_slice, 1, *map(_plain, inputs), *arguments)
+    return outputs[0].copy(), State(*[array[1] for array in states])
 
 
 @np.errstate(all="ignore")
-def _backward(prepared, tape, d_outputs, d_state, input_gradients):
-    """The gradients of one run, from the last step to the first."""
+def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory, threads):
+    """Fill `results` with the gradients of one run, from the last step to the first."""
     dtype = prepared.dtype
     (n, m) = _sizes(prepared, tape.inputs, tape.state)
+    T, B = d_outputs.shape[:2]
+    bounds = _bounds(B, T * B * (16 * n * m + 16 * m * m + 24 * m), threads)
+    steps = _steps_together(T, bounds)
+    parts = len(bounds) - 1
     W_c, b_c, W_u, b_u, W_f, b_f, W_o, b_o = prepared.parameters
     W_on_x = prepared.W_on_x
     b_all = prepared.b_all
@@ -1115,37 +1307,39 @@ def _backward(prepared, tape, d_outputs, d_state, input_gradients):
     x = _plain(x)
     c, a, a_all = tape.saved
     d_a_output = _plain(d_outputs)
-    T, B = d_a_output.shape[:2]
     d_c_later_final, d_a_later_final = d_state
-    W_c_c_panels = _panels(_plain(W_c[:, :m]))
-    W_on_a_panels = _panels(_plain(W_on_a))
-    W_on_x_panels = _panels(_plain(W_on_x))
-    d_c_later = np.empty((B, m), dtype)
-    d_a_later = np.empty((B, m), dtype)
-    d_x = np.empty((T, B, n) if input_gradients else (0, 0, 0), dtype)
-    d_a_all = np.empty((T, B, 4 * m), dtype)
+    W_on_x_panels = _panels(_plain(W_on_x), "W_on_x_panels", memory)
+    W_c_c_panels = _panels(_plain(W_c[:, :m]), "W_c_c_panels", memory)
+    W_on_a_panels = _panels(_plain(W_on_a), "W_on_a_panels", memory)
+    d_c_later = results.state.c
+    d_a_later = results.state.a
+    d_x = results.inputs.x if input_gradients else np.empty((0, 0, 0), dtype)
+    d_a_all = memory("d_a_all", (steps, B, 4 * m), dtype)
     d_c_later[...] = d_c_later_final
     d_a_later[...] = d_a_later_final
-    bounds = _bounds(B, T * B * (16 * n * m + 16 * m * m + 24 * m))
-    parts = len(bounds) - 1
-    d_W_c_parts = np.zeros((parts, m, m + n), dtype)
-    d_W_on_x_parts = np.zeros((parts, 4 * m, n), dtype)
-    d_W_on_a_parts = np.zeros((parts, 3 * m, m), dtype)
-    d_b_all_parts = np.zeros((parts, 4 * m), dtype)
+    d_W_c_parts = memory("d_W_c", (parts, m, m + n), dtype)
+    d_W_on_x_parts = memory("d_W_on_x", (parts, 4 * m, n), dtype)
+    d_W_on_a_parts = memory("d_W_on_a", (parts, 3 * m, m), dtype)
+    d_b_all_parts = memory("d_b_all", (parts, 4 * m), dtype)
+    scratch = memory("scratch", (parts, *_scratch_shape(max(m, n), steps, bounds, dtype)), dtype)
     _in_slices(
         bounds,
         _backward_slice,
-        input_gradients, n, m, W_c_c_panels, W_on_a_panels, W_on_x_panels, x, c, a, d_a_output,
+        steps, input_gradients, d_a_output, n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, x, c, a,
         d_c_later, d_a_later, d_x, d_W_c_parts, a_all, d_a_all, d_W_on_x_parts, d_W_on_a_parts,
-        d_b_all_parts,
+        d_b_all_parts, scratch,
     )
-    d_W_c = d_W_c_parts.sum(axis=0)
-    d_W_on_x = d_W_on_x_parts.sum(axis=0)
-    d_W_on_a = d_W_on_a_parts.sum(axis=0)
-    d_b_all = d_b_all_parts.sum(axis=0)
-    d_W_u = np.empty((m, m + n), dtype)
-    d_W_f = np.empty((m, m + n), dtype)
-    d_W_o = np.empty((m, m + n), dtype)
+    d_W_c = _summed(d_W_c_parts)
+    d_W_on_x = _summed(d_W_on_x_parts)
+    d_W_on_a = _summed(d_W_on_a_parts)
+    d_b_all = _summed(d_b_all_parts)
+    d_b_c = results.parameters.b_c
+    d_W_u = results.parameters.W_u
+    d_b_u = results.parameters.b_u
+    d_W_f = results.parameters.W_f
+    d_b_f = results.parameters.b_f
+    d_W_o = results.parameters.W_o
+    d_b_o = results.parameters.b_o
     d_W_c[:, m:] = d_W_on_x[:m]
     d_W_u[:, m:] = d_W_on_x[m : 2 * m]
     d_W_f[:, m:] = d_W_on_x[2 * m : 3 * m]
@@ -1153,14 +1347,8 @@ def _backward(prepared, tape, d_outputs, d_state, input_gradients):
     d_W_u[:, :m] = d_W_on_a[:m]
     d_W_f[:, :m] = d_W_on_a[m : 2 * m]
     d_W_o[:, :m] = d_W_on_a[2 * m :]
-    d_b_c = d_b_all[:m].copy()
-    d_b_u = d_b_all[m : 2 * m].copy()
-    d_b_f = d_b_all[2 * m : 3 * m].copy()
-    d_b_o = d_b_all[3 * m :].copy()
-    return Gradients(
-        Parameters(
-            W_c=d_W_c, b_c=d_b_c, W_u=d_W_u, b_u=d_b_u, W_f=d_W_f, b_f=d_b_f, W_o=d_W_o, b_o=d_b_o,
-        ),
-        Inputs(x=d_x) if input_gradients else None,
-        State(c=d_c_later, a=d_a_later),
-    )
+    d_b_c[:] = d_b_all[:m]
+    d_b_u[:] = d_b_all[m : 2 * m]
+    d_b_f[:] = d_b_all[2 * m : 3 * m]
+    d_b_o[:] = d_b_all[3 * m :]
+    results.parameters.W_c[...] = d_W_c

@@ -63,6 +63,11 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "sizes_lines": tuple(_size_lines(layout, inputs, states)),
         "axis_names": _tuple(layout.axis_names[axis.name] for axis in plan.axes),
         "outputs_shape": f"(T, B{''.join(f', {layout.size(s)}' for s in plan.buffer(plan.output).shape)})",
+        "parameter_shapes": wrapped(
+            f"{layout.field(b.name)}={_tuple(layout.size(size) for size in b.shape) if b.shape else '()'}" for b in shared
+        ),
+        "input_shapes": ", ".join(f"{name}={layout.shape(b)}" for b, name in named(inputs)),
+        "state_shapes": ", ".join(f"{name}={_state_shape(layout, b)}" for b, name in named(states)),
         "zero_states": ", ".join(f"np.zeros({_state_shape(layout, b)}, dtype)" for b in states),
         "state_array_lines": tuple(
             f'_checked_array(f"{{what}}.{name}", state.{name}, {_state_shape(layout, b)}, dtype),'

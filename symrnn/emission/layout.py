@@ -28,6 +28,8 @@ class Layout:
         self.fields = dict(plan.header.fields)
         self.taken = taken | set(self.axis_names.values())
         self.optional = _optional_statements(plan)
+        self.kept = {self.root(name).name for name in (plan.output, *(name for name, _ in plan.saved))}
+        self.results = _results(self)
 
     def fresh(self, name: str) -> str:
         """A variable name that no array and no axis has."""
@@ -57,12 +59,40 @@ class Layout:
             axes[0] = "T + 1"
         return f"({axes[0]},)" if len(axes) == 1 else f"({', '.join(axes)})"
 
-    def memory(self, buffer: Buffer) -> str:
-        """The shape to allocate: nothing for the gradients of inputs that are not wanted."""
-        if buffer.kind == "gradient" and buffer.lead:
+    def is_brief(self, buffer: Buffer) -> bool:
+        """Whether an array over time serves within a pass only, so that a few time steps of it suffice."""
+        root = self.root(buffer.name)
+        passing = root.kind in ("value", "adjoint", "recomputed") and root.lead == "TB" and not root.extended
+        return passing and root.name not in self.kept
+
+    def allocation(self, buffer: Buffer, steps: str = "T") -> str:
+        """The line that gives an array its memory: the caller's for a result, else from `memory`.
+
+        `steps` is the number of time steps held of arrays that serve within a pass only.
+        """
+        shape = self.shape(buffer)
+        result = self.results.get(buffer.name)
+        if result is None:
+            held = shape.replace("(T,", f"({steps},", 1) if self.is_brief(buffer) else shape
+            return f'{buffer.name} = memory("{buffer.name}", {held}, dtype)'
+        if buffer.lead == "TB":
             nothing = (0,) * (len(buffer.lead) + len(buffer.shape))
-            return f"{self.shape(buffer)} if input_gradients else {nothing}"
-        return self.shape(buffer)
+            return f"{buffer.name} = {result} if input_gradients else np.empty({nothing}, dtype)"
+        return f"{buffer.name} = {result}"
+
+    def result_lines(self, in_place: set[str]) -> list[str]:
+        """Lines that copy the gradients that were not made in place to where the caller gets them from."""
+        table = self.table
+        lines = []
+        for name, place in self.results.items():
+            if name in in_place:
+                continue
+            line = f"{place}[...] = {name}"
+            if name in table and table[name].lead == "TB":
+                line = f"if input_gradients:\n    {line}"
+            lines.append(line)
+        lines += [f"results.parameters.{self.field(name)}[...] = 0" for name in self.plan.constants]
+        return [piece for line in lines for piece in line.split("\n")]
 
     def rows(self, start: Expr, stop: Expr, whole: Expr) -> str:
         """The text of a slice, ends left out where they are those of the whole axis."""
@@ -112,6 +142,15 @@ class Layout:
 def _axis_order(term: Expr, plan: Plan) -> tuple[int, str]:
     positions = [plan.axes.index(axis) for axis in term.atoms(Axis) if axis in plan.axes]
     return (-min(positions, default=-1), str(term))
+
+
+def _results(layout: Layout) -> dict[str, str]:
+    """Arrays with gradients, and the text of the caller's array for each."""
+    plan, gradients = layout.plan, dict(layout.plan.gradients)
+    found = {gradients[name]: f"results.parameters.{layout.field(name)}" for name in plan.parameters}
+    found |= {gradients[name]: f"results.inputs.{layout.field(name)}" for name in plan.inputs}
+    carries = zip(plan.states, plan.backward.loop.carries, strict=True)
+    return found | {carry.here: f"results.state.{layout.field(state)}" for state, carry in carries}
 
 
 def _optional_statements(plan: Plan) -> frozenset[Statement]:

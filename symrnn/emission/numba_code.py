@@ -5,6 +5,8 @@ contiguous row of one sample, `<name>_j` an element. Arrays that lie in the same
 two views of it would keep the compiler from using vector instructions.
 """
 
+import re
+
 from sympy import Expr, Integer
 
 from symrnn.declaration.normal_form import unique_name
@@ -24,6 +26,8 @@ from symrnn.planning.ir import (
 )
 
 INDICES = "jklpq"
+OUTER = "TBi,TBj->ij"
+"""The gradient of a weight matrix: one product over all steps and samples."""
 
 
 class NumbaWriter:
@@ -43,6 +47,7 @@ class NumbaWriter:
         self.indices = [layout.fresh(index) for index in (*INDICES, *(f"{i}_" for i in INDICES))]
         self.panels: dict[tuple[str, bool], str] = {}  # (matrix, transposed) -> argument with its panels
         self.arguments: dict[str, None] = {}  # arrays that the compiled function takes
+        self.outer: list[Contraction] = []  # weight gradients, which need scratch memory
         self.elements = self._elementwise_only()
 
     # -- what needs memory --------------------------------------------------------------------
@@ -122,6 +127,8 @@ class NumbaWriter:
         """Index texts of the time axis inside a loop over time."""
         if "T" not in buffer.lead:
             return []
+        if self.layout.is_brief(buffer):
+            return ["slot"]
         _, shift, _ = self.place(buffer)
         return [f"{self.t} + {shift}" if shift else self.t]
 
@@ -184,21 +191,48 @@ class NumbaWriter:
             self.panels[key] = unique_name(f"{matrix}_panels", self.layout.taken | set(self.panels.values()))
         return self.panels[key]
 
-    def is_outer(self, s: Statement) -> bool:
-        """Whether a statement is the gradient of a weight matrix, one product over all rows."""
-        return isinstance(s, Contraction) and s.spec == "TBi,TBj->ij"
+    def over_steps(self, s: Statement, bias: str | None = None) -> list[str] | None:
+        """The call that serves the steps first to last together, where there is one: a product on packed panels.
 
-    def outer(self, s: Contraction) -> str:
-        """The product over all rows of the slice of the batch."""
-        left, right = (self.all_rows(name) for name in s.operands)
-        return f"_add_outer({left}, {right}, {self.view(s.out, [])})"
+        `bias` is an array that the products are added to.
+        """
+        if not isinstance(s, Contraction):
+            return None
+        if s.spec == OUTER:
+            left, right = (self.some_rows(name) for name in s.operands)
+            self.outer.append(s)
+            return [f"_add_outer({left}, {right}, {self.view(s.out, [])}, scratch[part])"]
+        if s.spec == FORWARD[1]:
+            matrix, operand, transposed = *s.operands, True
+        elif s.spec == BACKWARD[1]:
+            operand, matrix, transposed = *s.operands, False
+        else:
+            return None
+        if self.layout.table[matrix].lead:
+            return None
+        panels = self.panels_of(matrix, transposed)
+        rows, out = self.some_rows(operand), self.some_rows(s.out)
+        start = self.view(bias, []) if bias else out
+        return [f"_multiply_steps({rows}, {panels}, {out}, {s.update or bias is not None}, {start})"]
 
-    def all_rows(self, name: str) -> str:
-        """All steps of the batch slice: (T, rows, ...)."""
+    def bias_of(self, s: Statement, group: tuple[Sourced, ...]) -> str | None:
+        """The shared array that `group` does nothing but add to what the product `s` defines; None if it does more."""
+        if not isinstance(s, Contraction) or s.update or len(group) != 1:
+            return None
+        then = group[0].statement
+        if not (isinstance(then, Pointwise) and then.update and then.out == s.out and then.expr.is_Symbol):
+            return None
+        added, out = self.layout.table[then.reads[0]], self.layout.table[s.out]
+        return added.name if not added.lead and added.shape == out.shape and len(out.shape) == 1 else None
+
+    def some_rows(self, name: str) -> str:
+        """The rows of the batch slice at the steps first to last: (steps, rows, ...)."""
         buffer = self.layout.table[name]
         _, shift, _ = self.place(buffer)
-        base = self.layout.root(name)
-        steps = f"{shift}:" if shift else ":T" if base.extended else ":"
+        if self.layout.is_brief(buffer):
+            steps = ": last - first"
+        else:
+            steps = f"first + {shift} : last + {shift}" if shift else "first:last"
         return self.view(name, [steps, "lo:hi"])
 
     def nested(self, s: Contraction) -> list[str]:
@@ -278,16 +312,25 @@ class NumbaWriter:
     # -- passes -----------------------------------------------------------------------------------
 
     def lines(self) -> list[str]:
-        """The body of the compiled function."""
-        made: list[str] = []
-        before = self.body("before")
-        if before:
-            made += [f"for {self.t} in range(T):", *indented(before)]
+        """The body of the compiled function: chunks of time steps, so that what they share stays in the cache."""
+        backwards = self.through.loop.backwards
+        before, after = self.together("before"), self.together("after")
         inside = [*self.body("loop"), *self.hand_back()]
-        steps = "range(T - 1, -1, -1)" if self.through.loop.backwards else "range(T)"
-        if inside:
-            made += [f"for {self.t} in {steps}:", *indented(inside)]
-        return made + self.after()
+        if not before and not after:
+            return self.time_loop(inside, "range(T - 1, -1, -1)" if backwards else "range(T)")
+        steps = "range(last - 1, first - 1, -1)" if backwards else "range(first, last)"
+        chunk = [*before, *self.time_loop(inside, steps), *after]
+        if backwards:
+            return ["for last in range(T, 0, -steps):", *indented(["first = max(last - steps, 0)", *chunk])]
+        return ["for first in range(0, T, steps):", *indented(["last = min(first + steps, T)", *chunk])]
+
+    def time_loop(self, body: list[str], steps: str) -> list[str]:
+        """A loop over time steps; ``slot`` is where a step lies in arrays that hold the steps first to last only."""
+        if not body:
+            return []
+        word = re.compile(r"\bslot\b")
+        place = [f"slot = {self.t} - first"] if any(word.search(line) for line in body) else []
+        return [f"for {self.t} in {steps}:", *indented([*place, *body])]
 
     def hand_back(self) -> list[str]:
         """Copies of what the next step takes, where it does not lie in place."""
@@ -300,14 +343,20 @@ class NumbaWriter:
         ]
         return [f"{self.rows(carry.here)}[...] = {self.rows(carry.there)}" for carry in apart]
 
-    def after(self) -> list[str]:
-        """Statements after the loop: step by step, but weight gradients as one product."""
+    def together(self, region: str) -> list[str]:
+        """The lines before or after the loop over the steps first to last: products for all of them, else step by step."""
         made: list[str] = []
-        for group in self.moving("after"):
-            first = group[0].statement
-            if isinstance(first, Contraction) and self.is_outer(first):
-                text = [*(f"# {source}" for source in group[0].sources), self.outer(first)]
+        groups = self.moving(region)
+        while groups:
+            group, *groups = groups
+            first, sources = group[0].statement, group[0].sources
+            bias = self.bias_of(first, groups[0]) if groups else None
+            call = self.over_steps(first, bias)
+            if call is None:
+                text = self.time_loop(self.group(group), "range(first, last)")
             else:
-                text = [f"for {self.t} in range(T):", *indented(self.group(group))]
+                if bias:
+                    sources = (*sources, *groups.pop(0)[0].sources)
+                text = [*(f"# {source}" for source in dict.fromkeys(sources)), *call]
             made += ["if input_gradients:", *indented(text)] if first in self.layout.optional else text
         return made

@@ -9,8 +9,7 @@ from symrnn.emission.layout import Layout
 from symrnn.emission.numba_code import NumbaWriter
 from symrnn.emission.numpy_code import NumpyWriter
 from symrnn.emission.numpy_module import (
-    final_states,
-    gradient_results,
+    listed,
     numpy_prepared,
     prepare_lines,
     prepared_arrays,
@@ -39,7 +38,7 @@ def panel_lines(writer: NumbaWriter, layout: Layout) -> list[str]:
     lines = []
     for (matrix, transposed), name in writer.panels.items():
         array = text.static_text(layout.table[matrix])
-        lines.append(f"{name} = _panels(_plain({array}){'.T' if transposed else ''})")
+        lines.append(f'{name} = _panels(_plain({array}){".T" if transposed else ""}, "{name}", memory)')
     return lines
 
 
@@ -54,9 +53,9 @@ def numba_prepare_lines(layout: Layout, writer: NumbaWriter) -> tuple[str, ...]:
     return (*lines, *packing)
 
 
-def arguments(writer: NumbaWriter, layout: Layout) -> tuple[list[str], list[Buffer]]:
-    """What a compiled pass takes: sizes and panels by name, and arrays."""
-    arrays = [b for b in layout.plan.buffers if b.name in writer.arguments]
+def arguments(writer: NumbaWriter, layout: Layout, first: list[str]) -> tuple[list[str], list[Buffer]]:
+    """What a compiled pass takes besides the arrays `first`: sizes and panels by name, and arrays."""
+    arrays = [b for b in layout.plan.buffers if b.name in writer.arguments and b.name not in first]
     sizes = [layout.axis_names[axis.name] for axis in layout.plan.axes]
     return [*sizes, *writer.panels.values()], arrays
 
@@ -67,10 +66,10 @@ def is_partial(buffer: Buffer) -> bool:
 
 
 def work(through: Pass, layout: Layout) -> str:
-    """The number of operations of a pass, as text."""
+    """The number of operations of a pass per time step, as text."""
     statements = [s for block in through.blocks for s in block.statements]
     per_row = moving_operations(statements, layout.table)
-    return f"T * B * ({polynomial(per_row, layout)})"
+    return f"B * ({polynomial(per_row, layout)})"
 
 
 def polynomial(expr: Expr, layout: Layout) -> str:
@@ -85,11 +84,6 @@ def polynomial(expr: Expr, layout: Layout) -> str:
             factors += [layout.axis_names[axis.name]] * power
         terms.append(" * ".join(factors))
     return " + ".join(terms)
-
-
-def allocation(buffer: Buffer, layout: Layout) -> str:
-    """The line that allocates an array of a pass."""
-    return f"{buffer.name} = np.empty({layout.memory(buffer)}, dtype)"
 
 
 def shared_head(layout: Layout, names: set[str]) -> list[str]:
@@ -110,87 +104,94 @@ def numba_context(layout: Layout) -> dict[str, object]:
     context = {
         **_forward_context(layout, forward, forward_lines),
         **_backward_context(layout),
-        **gradient_results(layout),
+        "threads_parameter": ", threads=None",
+        "threads_argument": ", threads",
+        "threads_note": "; `threads` the largest number of threads (None: one per processor)",
     }
     fingerprint = hashlib.sha256(repr(sorted(context.items())).encode()).hexdigest()[:12]
     return {**context, "home": f"symrnn_{layout.plan.name}_{fingerprint}"}
 
 
-def _top(layout: Layout, time_of: str) -> list[str]:
+def _top(time_of: str) -> list[str]:
     return [f"T = {time_of}.shape[0]", f"real = {time_of}.dtype.type", "one, zero = real(1), real(0)"]
 
 
 def _forward_context(layout: Layout, writer: NumbaWriter, lines: list[str]) -> dict[str, object]:
     plan = layout.plan
-    first = plan.inputs[0]
-    writer.arguments[first] = None
-    names, arrays = arguments(writer, layout)
+    inputs = list(plan.inputs)
+    names, arrays = arguments(writer, layout, inputs)
     memory = writer.memory()
     initial = [layout.initial_of(state) for state in plan.states]
     head = shared_head(layout, set(writer.arguments))
     head += [f"{name} = prepared.{name}" for name in writer.panels.values()]
-    head += unpack(list(plan.inputs), "inputs")
-    head += [f"{name} = _plain({name})" for name in plan.inputs]
-    head += [f"T, B = {first}.shape[:2]", *unpack(initial, "state")]
-    head += [allocation(buffer, layout) for buffer in memory]
+    head += unpack(initial, "state")
+    head += [layout.allocation(buffer, "steps") for buffer in memory]
     head += [f"{c.here}[0] = {c.initial}" for c in plan.forward.loop.carries]
     text = NumpyWriter(layout)
     saved = [b.name for b in layout.saved_memory()]
-    parts = text.part_of_output()
+    taken = [*names, *(b.name for b in arrays)]
     return {
         "prepare_lines": numba_prepare_lines(layout, writer),
-        "forward_arguments": wrapped(["part", "lo", "hi", *names, *(b.name for b in arrays)]),
-        "forward_call": wrapped([*names, *(b.name for b in arrays)]),
-        "forward_lines": (*_top(layout, first), *lines),
+        "forward_arguments": wrapped(["part", "lo", "hi", "steps", *inputs, *taken]),
+        "forward_call": wrapped(taken),
+        "forward_lines": (*_top(inputs[0]), *lines),
         "forward_head": tuple(head),
-        "forward_work": work(plan.forward, layout),
-        "output_name": parts,
-        "final_states": final_states(layout),
-        "saved_names": f"{saved[0]}," if len(saved) == 1 else ", ".join(saved),
+        "forward_work": f"T * {work(plan.forward, layout)}",
+        "step_work": work(plan.forward, layout),
+        "output_name": text.part_of_output(),
+        "state_names": ", ".join(plan.states),
+        "saved_names": listed(saved),
     }
 
 
 def _backward_context(layout: Layout) -> dict[str, object]:
     plan = layout.plan
-    writer = NumbaWriter(layout, plan.backward, ("adjoint", "gradient"))
+    writer = NumbaWriter(layout, plan.backward, ("adjoint", "gradient", "recomputed"))
     lines = writer.lines()
     cotangent = plan.output_cotangent
-    writer.arguments[cotangent] = None
-    names, arrays = arguments(writer, layout)
+    names, arrays = arguments(writer, layout, [cotangent])
     memory = [b for b in writer.memory() if not is_partial(b)]
     partial = [b for b in arrays if is_partial(b)]
     saved = [b.name for b in layout.saved_memory()]
     finals = [c.initial for c in plan.backward.loop.carries]
     used = set(writer.arguments)
+    of_parts = {b.name: layout.fresh(f"{b.name}_parts") for b in partial}
     head = shared_head(layout, used)
     head += unpack(list(plan.inputs), "tape.inputs")
     head += [f"{name} = _plain({name})" for name in plan.inputs if name in used]
     head += unpack(saved, "tape.saved")
-    head += [f"{cotangent} = _plain(d_outputs)", f"T, B = {cotangent}.shape[:2]", *unpack(finals, "d_state")]
+    head += [f"{cotangent} = _plain(d_outputs)", *unpack(finals, "d_state")]
     head += panel_lines(writer, layout)
-    head += [allocation(buffer, layout) for buffer in memory]
+    head += [layout.allocation(buffer, "steps") for buffer in memory]
     head += [f"{c.here}[...] = {c.initial}" for c in plan.backward.loop.carries]
-    shapes = {b.name: layout.shape(b).strip("()").rstrip(",") for b in partial}
-    of_parts = {b.name: layout.fresh(f"{b.name}_parts") for b in partial}
-    gradients = [
-        f"{of_parts[b.name]} = np.zeros((parts, {shapes[b.name]}), dtype)".replace(", )", ",)")
-        for b in partial
-    ]
+    for b in partial:
+        shape = ", ".join(["parts", *(layout.size(size) for size in b.shape)])
+        shape = f"({shape},)" if not b.shape else f"({shape})"
+        head.append(f'{of_parts[b.name]} = memory("{b.name}", {shape}, dtype)')
+    if writer.outer:
+        widths = sorted({layout.size(layout.table[s.out].shape[1]) for s in writer.outer})
+        widest = widths[0] if len(widths) == 1 else f"max({', '.join(widths)})"
+        head.append(f'scratch = memory("scratch", (parts, *_scratch_shape({widest}, steps, bounds, dtype)), dtype)')
     # The gradient of a scalar stays an array, so that it can be added to.
     own = [
         f"{b.name} = {of_parts[b.name]}[{'part]' if b.shape else 'part : part + 1].reshape(())'}"
         for b in partial
     ]
-    taken = [of_parts[b.name] if is_partial(b) else b.name for b in arrays]
-    finish = [f"{b.name} = {of_parts[b.name]}.sum(axis=0)" for b in partial]
+    own += [f"{b.name}[...] = zero" for b in partial]
+    taken = [*names, *(of_parts[b.name] if is_partial(b) else b.name for b in arrays)]
+    taken += ["scratch"] if writer.outer else []
     text = NumpyWriter(layout)
-    finish += text.once_after_loop({b.name for b in partial})
+    made = {b.name for b in partial}
+    finish = [f"{b.name} = _summed({of_parts[b.name]})" for b in partial]
+    finish += text.once_after_loop(made)
+    in_place = {b.name for b in memory}
+    in_place |= {b.name for b in layout.kinds("gradient") if b.name not in made and not text.binds(b)}
+    first = ["part", "lo", "hi", "steps", "input_gradients", cotangent]
     return {
-        "backward_arguments": wrapped(["part", "lo", "hi", "input_gradients", *names, *taken]),
-        "backward_call": wrapped(["input_gradients", *names, *taken]),
-        "backward_lines": (*_top(layout, cotangent), *own, *lines),
+        "backward_arguments": wrapped([*first, *taken]),
+        "backward_call": wrapped([*first[3:], *taken]),
+        "backward_lines": (*_top(cotangent), *own, *lines),
         "backward_head": tuple(head),
-        "backward_work": work(plan.backward, layout),
-        "gradient_memory": tuple(gradients),
-        "finish_lines": tuple(finish),
+        "backward_work": f"T * {work(plan.backward, layout)}",
+        "finish_lines": (*finish, *layout.result_lines(in_place)),
     }

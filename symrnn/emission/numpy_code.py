@@ -75,7 +75,7 @@ class NumpyWriter:
     def is_local(self, buffer: Buffer) -> bool:
         """Whether the array lives for one step, as a local variable."""
         root = self.layout.root(buffer.name)
-        return root.lead == "B" and not self.layout.is_base(root.name) and root.kind in ("value", "adjoint")
+        return root.lead == "B" and not self.layout.is_base(root.name) and root.kind in ("value", "recomputed", "adjoint")
 
     def access(self, name: str, looping: bool) -> str:
         """The text that reads or writes the array `name`."""
@@ -162,6 +162,19 @@ class NumpyWriter:
             return f"{texts[0]}.T"
         return f'np.einsum("{s.spec}", {", ".join(texts)})'
 
+    def over_all_rows(self, s: Statement) -> bool:
+        """Whether a statement fills an array with one product over all steps and samples."""
+        if not isinstance(s, Contraction) or s.update or s.spec not in (FORWARD[1], BACKWARD[1]):
+            return False
+        matrix = s.operands[0 if s.spec in FORWARD else 1]
+        return not self.layout.table[matrix].lead and not self.binds(self.layout.table[s.out])
+
+    def product(self, s: Contraction) -> str:
+        """The line of such a product."""
+        one, other = (self.access(name, looping=False) for name in s.operands)
+        rows, matrix = (other, f"{one}.T") if s.spec in FORWARD else (one, other)
+        return f"_multiply({rows}, {matrix}, {self.access(s.out, looping=False)})"
+
     def right_side(self, statement: Statement, looping: bool) -> str:
         """What a statement computes."""
         if isinstance(statement, Contraction):
@@ -172,6 +185,9 @@ class NumpyWriter:
         if isinstance(statement, Stack):
             lead = len(buffer.lead) - (looping and "T" in buffer.lead)
             parts = ", ".join(self.access(part, looping) for part in statement.parts)
+            if buffer.kind == "prepared":
+                memory = f'memory("{buffer.name}", {self.layout.shape(buffer)}, dtype)'
+                return f"np.concatenate([{parts}], out={memory})"
             return f"np.concatenate([{parts}], axis={lead})" if lead else f"np.concatenate([{parts}])"
         if isinstance(statement, Fill):
             maker = {
@@ -189,11 +205,19 @@ class NumpyWriter:
         """Whether the first statement of an array makes a new variable instead of filling memory."""
         if buffer.lead:
             return self.is_local(buffer)
-        return buffer.window is None and not self.filled_by_parts(buffer)
+        return buffer.window is None and not self.filled_by_parts(buffer) and not self.copied_result(buffer)
+
+    def copied_result(self, buffer: Buffer) -> bool:
+        """Whether an array is a gradient, made by copying a part of another one, that can go where the caller gets it."""
+        made = [s for block in self.plan.blocks for s in block.statements if s.out == buffer.name]
+        copied = len(made) == 1 and isinstance(made[0], Pointwise) and made[0].expr.is_Symbol
+        return copied and bool(buffer.shape) and buffer.name in self.layout.results
 
     def statement(self, statement: Statement, looping: bool) -> list[str]:
         """The lines of one statement."""
         buffer = self.layout.table[statement.out]
+        if not looping and self.over_all_rows(statement):
+            return [self.product(statement)]
         right = self.right_side(statement, looping)
         target = self.access(statement.out, looping)
         if statement.update:
@@ -230,13 +254,13 @@ class NumpyWriter:
 
     # -- memory -----------------------------------------------------------------------------------
 
-    def allocations(self, kinds: tuple[str, ...]) -> list[str]:
-        """Lines that allocate what must exist before it is filled, and name its parts."""
+    def allocations(self, kinds: tuple[str, ...], given: set[str]) -> list[str]:
+        """Lines that allocate what must exist before it is filled, and name its parts; `given` arrays are there."""
         lines = []
         lines += [
-            f"{buffer.name} = np.empty({self.layout.memory(buffer)}, dtype)"
+            self.layout.allocation(buffer)
             for buffer in self.layout.kinds(*kinds)
-            if not self.is_local(buffer) and not self.binds(buffer)
+            if not self.is_local(buffer) and not self.binds(buffer) and buffer.name not in given
         ]
         for buffer in self.plan.buffers:
             window = buffer.window
@@ -289,7 +313,7 @@ class NumpyWriter:
         """
         through, lines = self.plan.backward, []
         lines += [
-            f"{buffer.name} = np.empty({self.layout.shape(buffer)}, dtype)"
+            self.layout.allocation(buffer)
             for buffer in self.layout.kinds("gradient")
             if not buffer.lead and buffer.name not in made and not self.binds(buffer)
         ]
@@ -309,22 +333,20 @@ class NumpyWriter:
 
     # -- passes -----------------------------------------------------------------------------------
 
-    def forward(self) -> list[str]:
-        """The body of the forward pass."""
-        lines = self.allocations(("value",))
-        for carry in self.plan.forward.loop.carries:
-            lines.append(f"{carry.here}[0] = {carry.initial}")
-        return lines + self.over_time(self.plan.forward, [])
+    def forward(self, given: set[str]) -> list[str]:
+        """The body of the forward pass; memory for the arrays `given` is there already."""
+        return [*self.allocations(("value",), given), *self.over_time(self.plan.forward, [])]
 
     def backward(self) -> list[str]:
         """The body of the backward pass, up to the gradients."""
-        lines = self.allocations(("adjoint", "gradient"))
+        lines = self.allocations(("recomputed", "adjoint", "gradient"), set())
         carries = self.plan.backward.loop.carries
-        lines += [f"{carry.here} = {carry.initial}.copy()" for carry in carries]
+        lines += [f"{carry.here} = {carry.here}.copy()" for carry in carries]
         hand_back = [f"{carry.here} = {carry.there}" for carry in carries]
         lines += self.over_time(self.plan.backward, hand_back)
         finish = self.blocks(self.plan.finish, looping=False)
-        return [*lines, *finish]
+        in_place = {b.name for b in self.layout.kinds("gradient") if not self.binds(b)}
+        return [*lines, *finish, *self.layout.result_lines(in_place)]
 
     def over_time(self, through: Pass, hand_back: list[str]) -> list[str]:
         """The lines of a pass; `hand_back` ends every step."""

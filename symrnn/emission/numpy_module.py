@@ -1,6 +1,6 @@
 """What the NumPy target puts into its template."""
 
-from symrnn.emission.interface import Field, wrapped
+from symrnn.emission.interface import Field
 from symrnn.emission.layout import Layout
 from symrnn.emission.numpy_code import NumpyWriter
 from symrnn.planning.ir import Buffer
@@ -39,69 +39,55 @@ def known_sizes(layout: Layout) -> list[str]:
     return unpack([layout.axis_names[axis.name] for axis in from_interface], "sizes")
 
 
-def gradient_results(layout: Layout) -> dict[str, object]:
-    """The parts of `Gradients`, as text."""
-    plan = layout.plan
-    table = dict(plan.gradients)
-    parameters = [
-        f"{layout.field(name)}={table[name]}"
-        if layout.table[name].shape
-        else f"{layout.field(name)}=np.asarray({table[name]}, dtype)"
-        for name in plan.parameters
-    ]
-    parameters += [f"{layout.field(name)}=np.zeros_like({name})" for name in plan.constants]
-    states = [
-        f"{layout.field(state)}={c.here}"
-        for state, c in zip(plan.states, plan.backward.loop.carries, strict=True)
-    ]
-    return {
-        "parameter_gradients": wrapped(parameters),
-        "input_gradient_fields": ", ".join(f"{layout.field(name)}={table[name]}" for name in plan.inputs),
-        "state_gradients": ", ".join(states),
-    }
+NO_THREADS = {"threads_parameter": "", "threads_argument": "", "threads_note": ""}
+"""What the contract says of the keyword `threads=` where a target does not have it: nothing."""
 
 
-def final_states(layout: Layout) -> str:
-    """The final values of the states, as arguments."""
-    return ", ".join(f"{state}[T]" for state in layout.plan.states)
+def listed(names: list[str]) -> str:
+    """Names as the inside of a tuple."""
+    return f"{names[0]}," if len(names) == 1 else ", ".join(names)
 
 
-def _axis_tuple(layout: Layout) -> str:
-    names = [layout.axis_names[axis.name] for axis in layout.plan.axes]
-    return f"({names[0]},)" if len(names) == 1 else f"({', '.join(names)})"
+def kept_arrays(layout: Layout) -> list[Buffer]:
+    """The arrays over all time steps that the forward pass fills: states, the output, and what is saved."""
+    carried = {layout.root(carry.here).name for carry in layout.plan.forward.loop.carries}
+    return [b for b in layout.kinds("value") if b.name in layout.kept | carried]
 
 
 def numpy_context(layout: Layout) -> dict[str, object]:
     """The values of the names that only the NumPy template has."""
     plan = layout.plan
-    forward, backward = NumpyWriter(layout), NumpyWriter(layout)
+    writer = NumpyWriter(layout)
     shared = [*plan.parameters, *plan.constants]
-    prepared = [b.name for b in prepared_arrays(layout)]
-    initial = [layout.initial_of(state) for state in plan.states]
-    saved = [b.name for b in layout.saved_memory()]
+    carries = plan.forward.loop.carries
+    kept = kept_arrays(layout)
     head = [
-        f"{_axis_tuple(layout)} = _sizes(prepared, inputs, state)",
         *unpack(shared, "prepared.parameters"),
-        *[f"{name} = prepared.{name}" for name in prepared],
+        *[f"{b.name} = prepared.{b.name}" for b in prepared_arrays(layout)],
+        *unpack(list(plan.inputs), "inputs"),
     ]
-    finals = [c.initial for c in plan.backward.loop.carries]
+    saved = [b.name for b in layout.saved_memory()]
     return {
         "prepare_lines": prepare_lines(layout),
-        "forward_head": (*head, *unpack(list(plan.inputs), "inputs"), *unpack(initial, "state")),
-        "forward_lines": tuple(forward.forward()),
-        "output_name": forward.access(plan.output, looping=False),
-        "final_states": final_states(layout),
-        "saved_names": f"{saved[0]}," if len(saved) == 1 else ", ".join(saved),
-        "backward_head": (
-            head[0].replace("inputs, state", "tape.inputs, tape.state"),
-            *head[1:],
-            *unpack(list(plan.inputs), "tape.inputs"),
-            *unpack(saved, "tape.saved"),
-            *forward.saved_parts(),
-            f"{plan.output_cotangent} = d_outputs",
-            *unpack(finals, "d_state"),
+        "kept_lines": (
+            *unpack([layout.initial_of(state) for state in plan.states], "state"),
+            *(layout.allocation(buffer) for buffer in kept),
+            *(f"{carry.here}[0] = {carry.initial}" for carry in carries),
         ),
-        "backward_lines": tuple(backward.backward()),
+        "kept_names": listed([b.name for b in kept]),
+        "output_name": writer.part_of_output(),
+        "state_names": ", ".join(plan.states),
+        "saved_names": listed(saved),
+        "forward_head": (*head, *unpack([b.name for b in kept], "kept")),
+        "forward_lines": tuple(writer.forward({b.name for b in kept})),
+        "backward_head": (
+            *head,
+            *unpack(saved, "saved"),
+            *writer.saved_parts(),
+            f"{plan.output_cotangent} = d_outputs",
+            *unpack([carry.here for carry in plan.backward.loop.carries], "results.state"),
+        ),
+        "backward_lines": tuple(writer.backward()),
         "first_input": plan.inputs[0],
-        **gradient_results(layout),
+        **NO_THREADS,
     }

@@ -1,10 +1,20 @@
 """The rules that every plan keeps, checked between passes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from symrnn.declaration.axes import Axis, axes_of, shape_text
 from symrnn.errors import PlanError
-from symrnn.planning.ir import Block, Buffer, Contraction, Pointwise, Stack, Statement, describe
+from symrnn.planning.ir import (
+    Block,
+    Buffer,
+    Contraction,
+    Loop,
+    Pointwise,
+    Stack,
+    Statement,
+    describe,
+    root_of,
+)
 from symrnn.planning.plan import Plan
 
 GIVEN = ("input", "parameter", "constant", "initial state", "output cotangent", "final cotangent")
@@ -15,8 +25,10 @@ def check(plan: Plan) -> Plan:
 
     Names are unique and known; windows lie in arrays of equal leading axes and have the size of their
     range; specs agree with leading axes, ranks and sizes; what all samples share is not made from one
-    sample's data, except by a sum; nothing is read or updated before it is defined, nothing given from
-    outside is written; what parameters alone determine needs no size that they do not tell.
+    sample's data, except by a sum; nothing is read or updated before it is defined, nothing is defined
+    twice, nothing given from outside is written; before a loop every step is computed on its own; what the
+    backward pass recomputes is made there before its loop; what parameters alone determine needs no size
+    that they do not tell; a recurrence that is marked as affine is made of known arrays.
 
     Raises:
         PlanError: the plan breaks a rule; the message names the block and the statement.
@@ -51,6 +63,7 @@ class _Checker:
         self.table = plan.table()
         self.defined = {b.name for b in plan.buffers if b.kind in GIVEN}
         self.looping = False
+        self.region = ""
         self.made: set[str] = set()  # what some statement has written so far
         self.own_definition = {s.out for block in plan.blocks for s in block.statements if not s.update}
 
@@ -96,21 +109,35 @@ class _Checker:
 
     def run(self) -> None:
         plan = self.plan
-        self.blocks(plan.prepare)
-        for through in (plan.forward, plan.backward):
-            self.blocks(through.before)
+        self.blocks(plan.prepare, "prepare")
+        for direction, through in (("forward", plan.forward), ("backward", plan.backward)):
+            self.blocks(through.before, f"{direction} before")
             for carry in through.loop.carries:
                 self.define(carry.here)
             self.looping = True
-            self.blocks(through.loop.blocks)
+            self.blocks(through.loop.blocks, f"{direction} loop")
             self.looping = False
             for carry in through.loop.carries:
                 if carry.there not in self.defined:
                     raise PlanError(f"In the plan of {plan.name} the loop never defines {carry.there!r}.")
-            self.blocks(through.after)
-        self.blocks(plan.finish)
+            self.affine(through.loop)
+            self.blocks(through.after, f"{direction} after")
+        self.blocks(plan.finish, "finish")
 
-    def blocks(self, blocks: Iterable[Block]) -> None:
+    def affine(self, loop: Loop) -> None:
+        """Recurrences marked as affine belong to the carries and use no carried array."""
+        carried = {carry.here for carry in loop.carries}
+        known = {buffer.symbol for buffer in self.table.values() if buffer.name not in carried}
+        for recurrence in loop.affine:
+            symbols = recurrence.gain.free_symbols | recurrence.offset.free_symbols
+            if recurrence.state not in carried or not symbols <= known | {*self.plan.axes}:
+                raise PlanError(
+                    f"In the plan of {self.plan.name} a loop is marked as an affine recurrence in "
+                    f"{recurrence.state!r}: gain and offset must be made of arrays that it does not carry."
+                )
+
+    def blocks(self, blocks: Iterable[Block], region: str) -> None:
+        self.region = region
         for block in blocks:
             for statement in block.statements:
                 self.statement(block, statement)
@@ -124,13 +151,14 @@ class _Checker:
                 raise self.fail(block, statement, f"{name!r} is read before it is defined")
         if statement.update and not self.is_defined(statement.out):
             raise self.fail(block, statement, f"{statement.out!r} is updated before it is defined")
-        if not statement.update and statement.out in self.made:
+        if not statement.update and self.is_made(statement.out):
             raise self.fail(
                 block, statement, f"{statement.out!r} is defined twice, and its first value is lost"
             )
         self.made.add(statement.out)
         if self.table[statement.out].kind in GIVEN:
             raise self.fail(block, statement, f"{statement.out!r} is given from outside and must not change")
+        self.place(block, statement)
         if isinstance(statement, Contraction):
             self.contraction(block, statement)
         elif isinstance(statement, Pointwise):
@@ -141,6 +169,27 @@ class _Checker:
                 raise self.fail(block, statement, f"the parts have {total} rows together")
             self.leads(block, statement)
         self.define(statement.out)
+
+    def is_made(self, name: str) -> bool:
+        """Whether a statement has written an array, or one that contains it and no other in its place."""
+        if name in self.made:
+            return True
+        window = self.table[name].window
+        twins = [b for b in self.plan.buffers if b.window == window and b.name != name]
+        if window is None or window.whole or twins:
+            return False
+        return any(contains(other, name, self.table) for other in self.made)
+
+    def place(self, block: Block, statement: Statement) -> None:
+        """What is done before a loop can be done for a part of the steps; there all recomputing is done."""
+        early = self.region.endswith("before")
+        steps = any("T" in self.table[name].lead for name in statement.reads)
+        if early and steps and "T" not in self.table[statement.out].lead:
+            raise self.fail(block, statement, f"{statement.out!r} sums over time before the loop")
+        if self.table[statement.out].kind == "recomputed" and self.region != "backward before":
+            raise self.fail(
+                block, statement, f"{statement.out!r} is to be recomputed before the backward loop"
+            )
 
     def contraction(self, block: Block, statement: Contraction) -> None:
         sizes: dict[str, object] = {}
@@ -198,6 +247,20 @@ class _Checker:
             if other.name != name and (same_place or continued) and other.kind not in GIVEN:
                 self.defined.discard(other.name)
         self.defined.add(name)
+
+
+def contains(one: str, other: str, table: Mapping[str, Buffer]) -> bool:
+    """Whether an array that is no range, or is a range of the same axis, has all of another one's memory."""
+    if one == other or root_of(one, table) != root_of(other, table):
+        return False
+    outer, inner = table[one].window, table[other].window
+    if outer is None:
+        return True
+    if inner is None or (outer.base, outer.axis) != (inner.base, inner.axis):
+        return False
+    if outer.start is None or outer.stop is None or inner.start is None or inner.stop is None:
+        return False
+    return bool((outer.start - inner.start).is_nonpositive and (inner.stop - outer.stop).is_nonpositive)
 
 
 def window_shifted(buffer: Buffer) -> bool:

@@ -52,7 +52,21 @@ def moving_operations(statements: list[Statement], table: dict[str, Buffer]) -> 
 
 def saved_elements(plan: "Plan") -> Expr:
     """Elements per sample and step of the memory that the forward pass keeps."""
-    roots = {plan.root(name).name for name, _ in plan.saved}
+    return _elements_of({plan.root(name).name for name, _ in plan.saved}, plan)
+
+
+def saved_output_elements(plan: "Plan") -> Expr:
+    """Elements per sample and step of what is saved in the outputs, which the caller holds anyway."""
+    memory = {plan.root(name).name for name, _ in plan.saved}
+    return _elements_of({plan.root(plan.output).name} & memory, plan)
+
+
+def recomputed_elements(plan: "Plan") -> Expr:
+    """Elements per sample and step of the memory of what the backward pass recomputes."""
+    return _elements_of({plan.root(b.name).name for b in plan.buffers if b.kind == "recomputed"}, plan)
+
+
+def _elements_of(roots: set[str], plan: "Plan") -> Expr:
     total: Expr = Integer(0)
     for buffer in plan.buffers:
         if buffer.name in roots:

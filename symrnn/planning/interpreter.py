@@ -147,6 +147,7 @@ class _Machine:
         self.blocks(plan.prepare)
         final_states = self.pass_over_time(plan.forward)
         outputs = self.array(plan.output).copy()
+        self.forget()
         self.memory[plan.output_cotangent] = np.asarray(d_outputs, dtype=float)
         for carry, d_state in zip(plan.backward.loop.carries, d_states, strict=True):
             self.memory[carry.initial] = np.asarray(d_state, dtype=float)
@@ -154,6 +155,13 @@ class _Machine:
         self.blocks(plan.finish)
         gradients = {name: self.array(gradient).copy() for name, gradient in plan.gradients}
         return Result(outputs, final_states, gradients, state_gradients)
+
+    def forget(self) -> None:
+        """Lose what the forward pass does not save, once the plan says what that is."""
+        saved = {self.plan.root(name).name for name, _ in self.plan.saved}
+        if saved:
+            kept = {b.name for b in self.plan.buffers if b.kind != "value" or b.name in saved}
+            self.memory = {name: array for name, array in self.memory.items() if name in kept}
 
     def pass_over_time(self, through: Pass) -> tuple[Array, ...]:
         self.blocks(through.before)

@@ -13,6 +13,7 @@ specs: T, B, and i, j, k, ... for the axes of one sample. Expressions are SymPy 
 array names.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -29,10 +30,14 @@ KINDS = (
     "value",
     "output cotangent",
     "final cotangent",
+    "recomputed",
     "adjoint",
     "gradient",
 )
-"""Who owns an array's memory: the caller, `prepare`, the forward pass (value) or the backward pass."""
+"""Who owns an array's memory: the caller, `prepare`, the forward pass (value) or the backward pass.
+
+A recomputed array holds again what an array of the forward pass held; it is memory of the backward pass.
+"""
 
 
 FORWARD = ("ij,Bj->Bi", "ij,TBj->TBi")  # weights @ operand, inside the loop and over all rows
@@ -196,17 +201,39 @@ class Carry:
 
 
 @dataclass(frozen=True, slots=True)
+class AffineRecurrence:
+    """What a step hands on is `gain` * `state` + `offset`, element by element; a scan can compute that.
+
+    `state` is a carry's `here`; its `there` is what the formula gives. `gain` and `offset` are expressions
+    over arrays that no carried array reaches. In them, an array that the loop updates stands for what it
+    holds before the loop.
+    """
+
+    state: str
+    gain: Expr
+    offset: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
-    """The time loop: `blocks` at every step, from t = 0 up or from t = T - 1 down."""
+    """The time loop: `blocks` at every step, from t = 0 up or from t = T - 1 down.
+
+    `affine` has one entry per carry if every one of them is an affine and diagonal recurrence, else none.
+    """
 
     blocks: tuple[Block, ...]
     carries: tuple[Carry, ...]
     backwards: bool = False
+    affine: tuple[AffineRecurrence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A pass over time: blocks before the loop, the loop, blocks after it."""
+    """A pass over time: blocks before the loop, the loop, blocks after it.
+
+    What stands before the loop holds row by row in time: step t is made from steps t alone, and from the
+    saved states at t - 1 and t. So it can be done for a part of the steps at a time.
+    """
 
     before: tuple[Block, ...]
     loop: Loop
@@ -229,3 +256,22 @@ def size_of(shape: Shape) -> Size:
 def describe(buffer: Buffer) -> str:
     """A buffer's shape for messages."""
     return f"{buffer.name} [{buffer.lead}] {shape_text(buffer.shape)}"
+
+
+def root_of(name: str, table: Mapping[str, Buffer]) -> str:
+    """The array in whose memory `name` lies; itself, if it has its own."""
+    window = table[name].window
+    return root_of(window.base, table) if window is not None else name
+
+
+def overlap(one: str, other: str, table: Mapping[str, Buffer]) -> bool:
+    """Whether two arrays may share an element."""
+    if root_of(one, table) != root_of(other, table):
+        return False
+    first, second = table[one].window, table[other].window
+    if first is None or second is None or first.base != second.base or first.axis != second.axis:
+        return True
+    if first.start is None or second.start is None or first.stop is None or second.stop is None:
+        return True
+    apart = (first.stop - second.start).is_nonpositive or (second.stop - first.start).is_nonpositive
+    return not apart

@@ -12,6 +12,8 @@ _MODULES = (
     "sys",
     "types",
     "contextlib",
+    "functools",
+    "threading",
     "ir",
     "njit",
     "nb_types",
@@ -19,7 +21,7 @@ _MODULES = (
     "intrinsic",
 )
 _VERBS = ("init", "prepare", "predict", "forward", "backward", "step")
-_RECORDS = ("Inputs", "State", "Parameters", "Run", "Gradients", "Prepared", "Tape")
+_RECORDS = ("Inputs", "State", "Parameters", "Run", "Gradients", "Prepared", "Tape", "Workspace")
 _ARGUMENTS = ("parameters", "inputs", "state", "tape", "prepared", "d_outputs", "d_state", "input_gradients")
 _VARIABLES = (
     "T",
@@ -35,13 +37,22 @@ _VARIABLES = (
     "bounds",
     "sizes",
     "dtype",
+    "memory",
+    "results",
+    "steps",
+    "first",
+    "last",
+    "slot",
+    "scratch",
+    "arguments",
 )
-_CHECKS = ("given", "what", "inputs_t", "outputs", "start", "some", "array")
+_KEYWORDS = ("out", "workspace", "threads")
+_CHECKS = ("given", "what", "inputs_t", "outputs", "start", "some", "count", "array", "shapes", "use", "final")
 
 RESERVED = frozenset(
     {
         *(*keyword.kwlist, *keyword.softkwlist, *dir(builtins)),
-        *(*_MODULES, *_VERBS, *_RECORDS, *_ARGUMENTS, *_VARIABLES, *_CHECKS),
+        *(*_MODULES, *_VERBS, *_RECORDS, *_ARGUMENTS, *_VARIABLES, *_KEYWORDS, *_CHECKS),
     }
 )
 """Names that emitted modules use themselves; the variable of a quantity of that name gets an underscore."""

@@ -33,7 +33,8 @@ class Plan:
     `prepare` depends on parameters alone; `forward` and `backward` go over time; `finish` turns the adjoints
     of derived and packed parameters into gradients. `output` names the output's array, `gradients` pairs each
     input and parameter with its gradient's array, `saved` what the forward pass keeps for the backward pass,
-    with the reason. `roles` tells what reading order goes by, `applied` which passes made the plan.
+    with the reason. `save` is "all" if that is all it reads, "states" if it recomputes the rest from states
+    and output. `roles` tells what reading order goes by, `applied` which passes made the plan.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Plan:
     axes: tuple[Axis, ...] = ()
     header: Header = Header()
     saved: tuple[tuple[str, str], ...] = ()
+    save: str = "all"
     applied: tuple[str, ...] = ()
 
     def buffer(self, name: str) -> Buffer:

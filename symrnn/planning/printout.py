@@ -12,13 +12,22 @@ from sympy import Expr
 from symrnn.declaration.axes import size_text
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.reading_order import Roles
-from symrnn.planning.cost import moving_operations, operations, saved_elements, traffic
-from symrnn.planning.ir import Block, Buffer, Contraction, Fill, Pointwise, Stack, Statement, size_of
+from symrnn.planning.cost import (
+    moving_operations,
+    operations,
+    recomputed_elements,
+    saved_elements,
+    saved_output_elements,
+    traffic,
+)
+from symrnn.planning.ir import Block, Buffer, Contraction, Fill, Loop, Pointwise, Stack, Statement, size_of
 
 if TYPE_CHECKING:  # a plan prints itself with this
     from symrnn.planning.plan import Plan
 
 WIDTH = 80
+HELD = "\0"
+"""Stands for a space at which a line is not to be broken."""
 NAMED_SPECS = {
     "ij,Bj->Bi": "{1} @ {0}.T",
     "ij,TBj->TBi": "{1} @ {0}.T",
@@ -34,20 +43,22 @@ def plan_text(plan: "Plan") -> str:
     """The plan as text of at most 80 columns where names allow."""
     roles, table = dict(plan.roles), plan.table()
     lines = _summary(plan)
-    for title, blocks in (
-        ("prepare (parameters alone, once)", plan.prepare),
-        ("forward, before the loop (all T * B rows at once)", plan.forward.before),
-        ("forward, at every t = 1 ... T", plan.forward.loop.blocks),
-        ("forward, after the loop", plan.forward.after),
-        ("backward, before the loop", plan.backward.before),
-        ("backward, at every t = T ... 1", plan.backward.loop.blocks),
-        ("backward, after the loop (all T * B rows at once)", plan.backward.after),
-        ("finish (parameters alone, once)", plan.finish),
+    forward, backward = plan.forward, plan.backward
+    for title, blocks, loop in (
+        ("prepare (parameters alone, once)", plan.prepare, None),
+        ("forward, before the loop (all T * B rows at once)", forward.before, None),
+        ("forward, at every t = 1 ... T", forward.loop.blocks, forward.loop),
+        ("forward, after the loop (all T * B rows at once)", forward.after, None),
+        ("backward, before the loop (all T * B rows at once)", backward.before, None),
+        ("backward, at every t = T ... 1", backward.loop.blocks, backward.loop),
+        ("backward, after the loop (all T * B rows at once)", backward.after, None),
+        ("finish (parameters alone, once)", plan.finish, None),
     ):
         if blocks:
-            lines += ["", _columns(title, f"{'operations':>12}{'bytes':>12}")]
+            lines += ["", *_columns(title, f"{'operations':>12}{'bytes':>12}")]
+            lines += _recurrences(loop, roles) if loop is not None else []
             lines += [line for block in blocks for line in _block(block, table, roles)]
-    lines += ["", *_saved(plan), "", *_memory(plan)]
+    lines += ["", *_saved(plan), *_recomputed(plan), "", *_memory(plan)]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -56,37 +67,87 @@ def _summary(plan: "Plan") -> list[str]:
     variant = f" ({header.variant})" if header.variant else ""
     forward = [s for block in plan.forward.blocks for s in block.statements]
     backward = [s for block in plan.backward.blocks for s in block.statements]
-    kept = saved_elements(plan)
+    of_outputs, again = saved_output_elements(plan), recomputed_elements(plan)
     return [
-        f"plan of {plan.name}: {header.title}{variant}",
-        *textwrap.wrap(
-            f"  passes      {', '.join(plan.applied)}",
-            WIDTH,
-            subsequent_indent=" " * 14,
-            break_long_words=False,
+        *_wrapped(f"plan of {plan.name}: {header.title}{variant}", 8),
+        *_wrapped(f"  passes      {', '.join(plan.applied)}", 14),
+        *_wrapped(
+            f"  operations  per sample and step: forward {_cost(moving_operations(forward, table))},", 14
         ),
-        f"  operations  per sample and step: forward {_cost(moving_operations(forward, table))},",
-        f"              backward {_cost(moving_operations(backward, table))}",
-        f"  saved       per sample and step: {_cost(kept)} numbers, "
-        f"{_cost((4 * kept).expand())} bytes in float32",
+        *_wrapped(f"              backward {_cost(moving_operations(backward, table))}", 14),
+        *_wrapped(f"  saved       per sample and step: {_memory_cost(saved_elements(plan))}", 14),
+        f"              (of these the outputs: {_cost(of_outputs) if of_outputs != 0 else 'none'})",
+        *(_wrapped(f"  recomputed  per sample and step: {_memory_cost(again)}", 14) if again != 0 else []),
     ]
 
 
-def _columns(left: str, right: str) -> str:
-    gap = max(2, WIDTH - len(left) - len(right))
-    return f"{left}{' ' * gap}{right}"
+def _memory_cost(numbers: Expr) -> str:
+    return f"{_cost(numbers)} numbers, {_cost((4 * numbers).expand())} bytes in float32"
+
+
+def _wrapped(text: str, indent: int, width: int = WIDTH) -> list[str]:
+    """Lines of at most `width` columns, broken outside of parentheses and of a stack's parts if possible."""
+    inner = text.lstrip()
+    for shown in (_held_together(inner), inner):
+        lines = textwrap.wrap(
+            shown,
+            width,
+            initial_indent=" " * (len(text) - len(inner)),
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        if all(len(line) <= width for line in lines):
+            break
+    return [line.replace(HELD, " ") for line in lines]
+
+
+def _held_together(text: str) -> str:
+    """The text with its spaces replaced where a line should not break."""
+    made, round_, square = "", 0, 0
+    for letter in text:
+        round_ += (letter == "(") - (letter == ")")
+        square += (letter == "[") - (letter == "]")
+        made += HELD if letter == " " and (round_ or square > 1) else letter
+    return made
+
+
+def _columns(left: str, right: str) -> list[str]:
+    """`left` with `right` at the end of its first line; the rest of `left` goes below."""
+    right = right.lstrip()
+    room = WIDTH - len(right) - 2 * bool(right)
+    first, *more = _wrapped(left, 8, room) if len(left) > room else [left]
+    gap = WIDTH - len(first) if len(first) <= room else len(right) + 2
+    return [f"{first}{right.rjust(gap)}", *more]
 
 
 def _block(block: Block, table: dict[str, Buffer], roles: Roles) -> list[str]:
     reads = ", ".join(block.reads)
     writes = ", ".join(block.writes)
-    lines = [f"  {block.title}"]
-    if len(block.statements) > 1:
-        lines[0] += f"    ({reads} -> {writes})" if len(reads) + len(writes) < 60 else ""
+    title = f"  {block.title}"
+    if len(block.statements) > 1 and len(reads) + len(writes) < 60:
+        title += f"    ({reads} -> {writes})"
+    lines = _columns(title, "")
     for statement in block.statements:
         cost, moved = operations(statement, table), (4 * traffic(statement, table)).expand()
-        columns = "".join(f"  {_cost(number) if number != 0 else '':>10}" for number in (cost, moved))
-        lines.append(_columns(f"    {statement_text(statement, table, roles)}", columns))
+        columns = "".join(f"{_cost(number) if number != 0 else '':>12}" for number in (cost, moved))
+        lines += _columns(f"    {statement_text(statement, table, roles)}", columns)
+    return lines
+
+
+def _recurrences(loop: Loop, roles: Roles) -> list[str]:
+    """What a loop is that a scan may replace."""
+    lines = []
+    updated = {s.out for block in loop.blocks for s in block.statements if s.update}
+    for carry, recurrence in zip(loop.carries if loop.affine else (), loop.affine, strict=True):
+        if recurrence.gain == 0:  # nothing recurs
+            continue
+        lines.append(f"  recurrence affine and diagonal in {carry.here}, a scan may replace it:")
+        lines.append(f"    {carry.there} = gain * {carry.here} + offset")
+        for name, part in (("gain", recurrence.gain), ("offset", recurrence.offset)):
+            started = sorted(updated & {symbol.name for symbol in part.free_symbols})
+            note = f" (with {', '.join(started)} as it is before the loop)" if started else ""
+            lines += _wrapped(f"    {name} = {plain_text(part, roles)}{note}", 8)
     return lines
 
 
@@ -124,20 +185,35 @@ def _cost(expr: Expr) -> str:
 
 def _saved(plan: "Plan") -> list[str]:
     """What the forward pass keeps for the backward pass, and why."""
-    lines = [_columns("saved for the backward pass", "numbers per sample and step")]
+    lines = _columns("saved for the backward pass", "numbers per sample and step")
     for name, reason in plan.saved:
-        buffer = plan.buffer(name)
-        size = _cost(size_of(buffer.shape))
-        place = _place(plan, buffer)
-        lines.append(_columns(f"  {name}{place}: {reason}", size))
+        lines += _kept(plan, plan.buffer(name), reason)
     return lines
 
 
-def _place(plan: "Plan", buffer: Buffer) -> str:
-    if buffer.window is None:
-        return ""
-    root = plan.root(buffer.name)
-    return f" (in {root.name})"
+def _recomputed(plan: "Plan") -> list[str]:
+    """What the backward pass makes again instead, and why."""
+    lines = []
+    statements = [s for block in plan.backward.blocks for s in block.statements]
+    readers = [s for s in statements if plan.buffer(s.out).kind != "recomputed"]
+    for buffer in plan.buffers:
+        users = dict.fromkeys(s.out for s in readers if buffer.name in s.reads)
+        if buffer.kind == "recomputed" and users:
+            lines += _kept(plan, buffer, f"read for {listed(list(users))}")
+    if not lines:
+        return []
+    return ["", *_columns("recomputed in the backward pass", "numbers per sample and step"), *lines]
+
+
+def _kept(plan: "Plan", buffer: Buffer, reason: str) -> list[str]:
+    place = f" (in {plan.root(buffer.name).name})" if buffer.window is not None else ""
+    return _columns(f"  {buffer.name}{place}: {reason}", _cost(size_of(buffer.shape)))
+
+
+def listed(names: list[str]) -> str:
+    """A few names as text."""
+    shown = names[:3]
+    return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _memory(plan: "Plan") -> list[str]:
@@ -149,7 +225,8 @@ def _memory(plan: "Plan") -> list[str]:
             continue
         twins = [b.name for b in plan.buffers if b.window == window and b.name != buffer.name]
         if window.whole:
-            lines.append(f"  {buffer.name} lies where {window.base} lay")
+            lines += _wrapped(f"  {buffer.name} lies where {window.base} lay", 8)
         elif twins and plan.buffers.index(plan.buffer(twins[0])) < plan.buffers.index(buffer):
-            lines.append(f"  {buffer.name} and {', '.join(twins)} lie in one place of {window.base}")
+            text = f"  {buffer.name} and {', '.join(twins)} lie in one place of {window.base}"
+            lines += _wrapped(text, 8)
     return lines if len(lines) > 1 else ["memory shared: none"]

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
+from symrnn.planning.passes import require_save
 from symrnn.workbench.loading import load
 from symrnn.workbench.problem import Doubles, Problem, draw_problem, largest_magnitude
 from symrnn.workbench.reference import DIFFERENCES, ReferenceGradients
@@ -64,19 +65,21 @@ def check(
     seed: int = 0,
     T: int = 5,
     B: int = 3,
+    save: str = "all",
 ) -> CheckReport:
     """The report on a freshly emitted kernel of `cell` for `target`, at a random problem.
 
-    The reference works in float64 whatever `dtype` the kernel runs in. Call `raise_if_failed()` on the
-    report to make a failure an error.
+    The reference works in float64 whatever `dtype` the kernel runs in; `save` is what the kernel's forward
+    pass keeps (see `symrnn.plan`). Call `raise_if_failed()` on the report to make a failure an error.
 
     Raises:
-        RequestError: `target`, `dtype`, T, B or a name in `sizes` does not exist or cannot be used.
+        RequestError: `target`, `dtype`, `save`, T, B or a name in `sizes` does not exist or cannot be used.
 
     """
     named = dtype_name(dtype)
+    require_save(save)
     problem = draw_problem(cell, sizes=sizes, T=T, B=B, seed=seed)
-    return check_module(problem, load(cell, target), dtype=named, target=target)
+    return check_module(problem, load(cell, target, save), dtype=named, target=target)
 
 
 def dtype_name(dtype: DTypeLike) -> str:

@@ -14,8 +14,15 @@ from typer.core import TyperGroup
 from symrnn.emission.targets import TARGETS
 from symrnn.errors import RequestError, SymrnnError
 from symrnn.pipeline import derive, emit, latex, plan
+from symrnn.planning.passes import require_save
 from symrnn.version import __version__
 from symrnn.workbench import building, terminal
+from symrnn.workbench.bench.data import GRID, parse_sizes
+from symrnn.workbench.bench.figure import figure, require_figure_name
+from symrnn.workbench.bench.machine import PEERS, installed_peers, require_peers
+from symrnn.workbench.bench.results import Settings
+from symrnn.workbench.bench.session import run_bench, turns
+from symrnn.workbench.bench.tables import print_bench
 from symrnn.workbench.cells import find_cell
 from symrnn.workbench.check import check_module, dtype_name
 from symrnn.workbench.files import require_writable, write
@@ -52,6 +59,7 @@ app = typer.Typer(
 CellName = Annotated[str, typer.Argument(metavar="CELL", help="A shipped name or path/to/file.py:name.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that symrnn did not write.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
+Save = Annotated[str, typer.Option(help="What the forward pass keeps: all, or states only.")]
 
 
 def _print_version(asked: bool) -> None:
@@ -116,13 +124,14 @@ def emit_kernel(
     target: Annotated[str, typer.Option(help=f"One of: {', '.join(TARGETS)}.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The file to write.")] = None,
     force: Force = False,
+    save: Save = "all",
 ) -> None:
     """Write a kernel that runs alone, to a file or to the standard output."""
     found = find_cell(cell)
     _require_target(target)
     if output is not None:
         require_writable([output], force=force)
-    source = building.signed(emit(found, target=target), found, "#")
+    source = building.signed(emit(found, target=target, save=save), found, "#")
     if output is None:
         typer.echo(source, nl=False)
     else:
@@ -130,9 +139,9 @@ def emit_kernel(
 
 
 @app.command("plan")
-def show_plan(cell: CellName) -> None:
+def show_plan(cell: CellName, save: Save = "all") -> None:
     """Show what a kernel computes, block by block."""
-    typer.echo(str(plan(find_cell(cell))))
+    typer.echo(str(plan(find_cell(cell), save=save)))
 
 
 @app.command("check")
@@ -141,15 +150,17 @@ def check_cell(
     target: Annotated[str | None, typer.Option(help="One target; all, if left out.")] = None,
     seed: Seed = 0,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
+    save: Save = "all",
 ) -> None:
     """Compare a kernel's values and gradients with the reference."""
     found = find_cell(cell)
     if target is not None:
         _require_target(target)
     named = dtype_name(dtype)
+    require_save(save)
     problem = draw_problem(found, seed=seed)
     reports = [
-        check_module(problem, load(found, name), dtype=named, target=name)
+        check_module(problem, load(found, name, save), dtype=named, target=name)
         for name in ([target] if target else TARGETS)
     ]
     for report in reports:
@@ -175,6 +186,40 @@ def build_cells(
             builds.append(building.build(cell, output, force=force, seed=seed, tell=tell))  # noqa: PERF401
     terminal.print_builds(builds)
     raise typer.Exit(DONE if all(made.passed for made in builds) else CHECK_FAILED)
+
+
+@app.command("bench")
+def bench_cells(
+    cells: Annotated[list[str], typer.Argument(metavar="CELL...", help="Shipped names or file.py:name.")],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PEERS", help=f"Of {','.join(PEERS)}, with commas between; those installed, if left out."
+        ),
+    ] = None,
+    grid: Annotated[
+        str, typer.Option(metavar="SIZES", help="T,B,D with spaces between; every axis of a cell is D long.")
+    ] = GRID,
+    rounds: Annotated[int, typer.Option(min=1, help="How often every contender has its turn.")] = 3,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all figures there.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw them: .png or .svg.")] = None,
+    force: Force = False,
+) -> None:
+    """Time a cell's kernels and the same equations in PyTorch, JAX and onnxruntime, on this machine."""
+    peers = installed_peers() if against is None else require_peers(filter(None, against.split(",")))
+    settings = Settings(parse_sizes(grid), peers, rounds)
+    require_writable([path for path in (json, plot) if path is not None], force=force)
+    if plot is not None:
+        require_figure_name(plot)
+    found = [find_cell(request) for request in cells]
+    building.require_different_names(found)
+    with terminal.progress(turns(len(found), settings)) as tell:
+        bench = run_bench(found, settings, tell=tell)
+    print_bench(bench)
+    if json is not None:
+        write(json, bench.json(), force=force)
+    if plot is not None:
+        write(plot, figure(bench, plot.suffix), force=force)
 
 
 def _require_target(target: str) -> None:

@@ -22,16 +22,17 @@ CACHE_VARIABLE = "SYMRNN_CACHE"
 _importing = threading.RLock()
 
 
-def load(plan: "Plan | Cell", target: str = "numba") -> ModuleType:
+def load(plan: "Plan | Cell", target: str = "numba", save: str = "all") -> ModuleType:
     """The kernel of a plan or a cell, emitted for `target` and imported.
 
+    `save` is what the forward pass keeps (see `symrnn.plan`); a plan that is made already keeps its own.
     The same source gives the same module. Its file lies in the cache folder (see `cache_folder`).
 
     Raises:
-        RequestError: there is no such target, or the cache folder cannot be written.
+        RequestError: there is no such target or no such `save`, or the cache folder cannot be written.
 
     """
-    source = emit(plan, target=target)
+    source = emit(plan, target=target, save=save)
     return load_source(source, f"{plan.name}_{target}")
 
 

@@ -10,13 +10,14 @@ from symrnn.planning.ir import (
     Block,
     Buffer,
     Contraction,
-    Loop,
     Pass,
     Pointwise,
     Stack,
     Statement,
     Window,
     array_symbol,
+    overlap,
+    root_of,
 )
 from symrnn.planning.names import Names
 from symrnn.planning.plan import Plan
@@ -85,8 +86,11 @@ class Draft:
 
     def root(self, name: str) -> str:
         """The array in whose memory `name` lies."""
-        window = self.buffers[name].window
-        return self.root(window.base) if window is not None else name
+        return root_of(name, self.buffers)
+
+    def overlap(self, one: str, other: str) -> bool:
+        """Whether two arrays may share an element."""
+        return overlap(one, other, self.buffers)
 
     def is_static(self, name: str) -> bool:
         """Whether the array is the same for all samples and steps."""
@@ -98,12 +102,12 @@ class Draft:
         blocks = {region: _blocks(lines) for region, lines in self.regions.items()}
         forward = Pass(
             blocks["forward before"],
-            Loop(blocks["forward loop"], plan.forward.loop.carries),
+            replace(plan.forward.loop, blocks=blocks["forward loop"]),
             blocks["forward after"],
         )
         backward = Pass(
             blocks["backward before"],
-            Loop(blocks["backward loop"], plan.backward.loop.carries, backwards=True),
+            replace(plan.backward.loop, blocks=blocks["backward loop"]),
             blocks["backward after"],
         )
         return replace(
@@ -171,3 +175,15 @@ def over_time(contraction: Contraction, draft: Draft) -> Contraction:
     if "T" in draft.buffers[contraction.out].lead:
         out = out.replace("B", "TB")
     return replace(contraction, spec=f"{','.join(letters)}->{out}")
+
+
+def first_defines(lines: Iterable[Line], defined: set[str]) -> list[Line]:
+    """The lines, of which the first for each of the arrays `defined` defines it and the others update it."""
+    seen: set[str] = set()
+    made = []
+    for line in lines:
+        out = line.statement.out
+        update = out in seen if out in defined else line.statement.update
+        made.append(replace(line, statement=replace(line.statement, update=update)))
+        seen.add(out)
+    return made

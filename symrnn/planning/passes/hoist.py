@@ -1,6 +1,8 @@
 """Move work out of the time loop, where it becomes one product over all T·B rows."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeAlias
 
 from sympy import Add
 
@@ -8,33 +10,50 @@ from symrnn.planning.ir import Contraction, Fill, Pointwise, Statement
 from symrnn.planning.passes.draft import Draft, Line, over_time
 from symrnn.planning.plan import Plan
 
+Stays: TypeAlias = Callable[[Statement, Draft], bool]
+"""Whether a statement is to stay in its loop all the same."""
+
 
 def hoist_inputs(plan: Plan) -> Plan:
-    """Compute before the loop what does not depend on the state.
+    """Compute before the loop what does not depend on the state."""
+    draft = Draft(plan)
+    move_before(draft, "forward")
+    return draft.finished("inputs hoisted")
+
+
+def move_before(draft: Draft, direction: str, stays: Stays | None = None) -> None:
+    """Move before a loop what nothing that it carries reaches, unless it `stays`.
 
     An array all of whose statements qualify moves whole. Of a sum with a product that qualifies, the
     qualifying terms move and the loop adds the rest.
     """
-    draft = Draft(plan)
-    lines = draft.regions["forward loop"]
-    early = _early_arrays(draft, lines)
+    lines = draft.regions[f"{direction} loop"]
+    early = _early_arrays(draft, direction, stays or _is_product_of_samples)
     before: list[Line] = []
     inside: list[Line] = []
-    started: set[str] = set()  # arrays to which a hoisted product has given a first value
+    started = {line.statement.out for line in draft.regions[f"{direction} before"]}
     for line in _products_first(_split_sums(lines, early, draft), early, draft):
         statement = line.statement
-        reads = set(statement.reads)
-        product = gains(statement, draft)
-        if reads <= early and (statement.out in early or product or statement.out in started):
+        known = set(statement.reads) <= early and _over_time(statement.out, draft)
+        if known and (statement.out in early | started or gains(statement, draft)):
             moved = over_time(statement, draft) if isinstance(statement, Contraction) else statement
             before.append(replace(line, statement=replace(moved, update=statement.out in started)))
             started.add(statement.out)
         else:
             update = statement.update or statement.out in started
             inside.append(replace(line, statement=replace(statement, update=update)))
-    draft.regions["forward before"] += before
-    draft.regions["forward loop"] = _first_defines(inside, started)
-    return draft.finished("inputs hoisted")
+    draft.regions[f"{direction} before"] += before
+    draft.regions[f"{direction} loop"] = _first_defines(inside, started)
+
+
+def _is_product_of_samples(statement: Statement, draft: Draft) -> bool:
+    return isinstance(statement, Contraction) and not gains(statement, draft)
+
+
+def _over_time(name: str, draft: Draft) -> bool:
+    """Whether an array may be made over all steps at once: neither shared nor carried on its own."""
+    buffer = draft.buffers[name]
+    return "T" in buffer.lead and buffer.kind != "gradient"
 
 
 def gains(statement: Statement, draft: Draft) -> bool:
@@ -46,15 +65,21 @@ def gains(statement: Statement, draft: Draft) -> bool:
     return isinstance(statement, Contraction) and any(draft.is_static(name) for name in arrays)
 
 
-def _early_arrays(draft: Draft, lines: list[Line]) -> set[str]:
-    """Arrays that depend on inputs and parameters alone."""
-    carried = {name for c in draft.plan.forward.loop.carries for name in (c.here, c.there)}
-    early = {b.name for b in draft.buffers.values() if b.kind == "input" or not b.lead}
+def _early_arrays(draft: Draft, direction: str, stays: Stays) -> set[str]:
+    """Arrays that depend on inputs, parameters and, in the backward pass, on the forward pass alone."""
+    loop = draft.plan.forward.loop if direction == "forward" else draft.plan.backward.loop
+    carried = {name for c in loop.carries for name in (c.here, c.there)}
+    given = ("input",) if direction == "forward" else ("input", "value", "output cotangent")
+    early = {b.name for b in draft.buffers.values() if b.kind in given}
+    early |= {b.name for b in draft.buffers.values() if not b.lead and b.kind != "gradient"}
+    written = {line.statement.out for line in draft.regions[f"{direction} loop"]}
+    before = {line.statement.out for line in draft.regions[f"{direction} before"]}
+    early |= {out for out in before - written if _over_time(out, draft)}
     writers: dict[str, set[str]] = {}
-    for line in lines:
+    for line in draft.regions[f"{direction} loop"]:
         statement = line.statement
-        stays = isinstance(statement, Contraction) and not gains(statement, draft)
-        reads = {*statement.reads, *(carried if stays else ())}
+        held = stays(statement, draft) or not _over_time(statement.out, draft)
+        reads = {*statement.reads, *(carried if held else ())}
         writers.setdefault(statement.out, set()).update(reads)
     changed = True
     while changed:
@@ -66,13 +91,14 @@ def _early_arrays(draft: Draft, lines: list[Line]) -> set[str]:
     return early
 
 
+def _is_early_product(statement: Statement, early: set[str], draft: Draft) -> bool:
+    known = set(statement.reads) <= early and _over_time(statement.out, draft)
+    return known and gains(statement, draft)
+
+
 def _split_sums(lines: list[Line], early: set[str], draft: Draft) -> list[Line]:
     """Separate the early terms of pointwise sums into arrays that an early product starts."""
-    starts = {
-        line.statement.out
-        for line in lines
-        if gains(line.statement, draft) and set(line.statement.reads) <= early
-    }
+    starts = {line.statement.out for line in lines if _is_early_product(line.statement, early, draft)}
     made: list[Line] = []
     for line in lines:
         statement = line.statement
@@ -107,7 +133,7 @@ def _products_first(lines: list[Line], early: set[str], draft: Draft) -> list[Li
             for j in range(i, len(lines))
             if lines[j].statement.out == line.statement.out and set(lines[j].statement.reads) <= early
         ]
-        products = [j for j in moving if gains(lines[j].statement, draft)]
+        products = [j for j in moving if _is_early_product(lines[j].statement, early, draft)]
         if not products:
             made.append(line)
             continue

@@ -12,11 +12,17 @@ from itertools import permutations
 from sympy import Expr, Integer, Symbol
 
 from symrnn.planning.ir import BACKWARD, FORWARD, Contraction, Pointwise, Stack, Window, array_symbol
-from symrnn.planning.passes.draft import Draft, Line
+from symrnn.planning.passes.draft import Draft, Line, first_defines
 from symrnn.planning.plan import Plan
 
 GRADIENT = ("Bi,Bj->ij", "TBi,TBj->ij")  # adjoint, operand
 BIAS = ("Bi->i", "TBi->i")
+FORWARD_REGIONS = ("forward before", "forward loop", "forward after")
+BACKWARD_REGIONS = ("backward before", "backward loop", "backward after")
+PACKED = {"value": "a_all", "recomputed": "a_all_again", "adjoint": "d_a_all"}
+"""What arrays of a kind that lie side by side are called together."""
+
+PREPARED = "packed parameters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +36,18 @@ class _Member:
 def pack_products(plan: Plan) -> Plan:
     """Merge products that share an operand or a result, forwards and backwards."""
     draft = Draft(plan)
-    for regions, name in (
-        (("forward before", "forward loop"), "a_all"),
-        (("backward loop", "backward after"), "d_a_all"),
-    ):
+    for regions in (FORWARD_REGIONS, BACKWARD_REGIONS):
         groups = [group for region in regions for group in _groups(draft, region).values()]
         position = {b: i for i, b in enumerate(draft.buffers)}
-        forwards = name == "a_all"  # adjoints come in reverse, so that both directions stack weights alike
         for component in _components([{m.array for m in group} for group in groups]):
-            component.sort(key=lambda array: position[array] if forwards else -position[array])
+            component.sort(key=position.__getitem__)
+            if draft.buffers[component[0]].kind == "adjoint":
+                component.reverse()  # adjoints come in reverse: so both directions stack weights alike
             relevant = [{m.array for m in group} & set(component) for group in groups]
-            _lay_side_by_side(draft, _best_order(component, relevant), name)
-    for region in ("forward before", "forward loop"):
+            _lay_side_by_side(draft, _best_order(component, relevant))
+    for region in (*FORWARD_REGIONS, *BACKWARD_REGIONS):
         _merge_region(draft, region)
         _merge_biases(draft, region)
-    for region in ("backward loop", "backward after"):
-        _merge_region(draft, region)
     _merge_bias_gradients(draft)
     return draft.finished("products packed")
 
@@ -57,19 +59,38 @@ def _groups(draft: Draft, region: str) -> dict[tuple[str, ...], list[_Member]]:
         s = line.statement
         if not isinstance(s, Contraction):
             continue
-        if s.spec in FORWARD and draft.is_static(s.operands[0]) and _packable(draft, s.out):
-            key = ("forward", s.operands[1], str(s.update))
-            found.setdefault(key, []).append(_Member(position, s.out))
-        elif s.spec in BACKWARD and draft.is_static(s.operands[1]) and _packable(draft, s.operands[0]):
-            found.setdefault(("backward", s.out), []).append(_Member(position, s.operands[0]))
-        elif s.spec in GRADIENT and _packable(draft, s.operands[0]):
-            key = ("gradient", s.operands[1], str(s.update))
-            found.setdefault(key, []).append(_Member(position, s.operands[0]))
+        if s.spec in FORWARD and draft.is_static(s.operands[0]):
+            array, shared = s.out, ("forward", s.operands[1], str(s.update))
+        elif s.spec in BACKWARD and draft.is_static(s.operands[1]):
+            array, shared = s.operands[0], ("backward", s.out, "")
+        elif s.spec in GRADIENT:
+            array, shared = s.operands[0], ("gradient", s.operands[1], str(s.update))
+        else:
+            continue
+        if _packable(draft, array):
+            key = (*shared, draft.buffers[array].kind)
+            found.setdefault(key, []).append(_Member(position, array))
+    movable = {key: _movable(draft, region, group) for key, group in found.items() if key[0] != "backward"}
     return {
         key: group
-        for key, group in found.items()
+        for key, group in (found | movable).items()
         if len(group) > 1 and len({member.array for member in group}) == len(group)
     }
+
+
+def _movable(draft: Draft, region: str, group: list[_Member]) -> list[_Member]:
+    """The members whose statements may stand where the first one stands: no definition comes between."""
+    lines = draft.regions[region]
+    first = min((member.position for member in group), default=0)
+    return [
+        member
+        for member in group
+        if not any(
+            draft.overlap(line.statement.out, lines[member.position].statement.out)
+            and not line.statement.update
+            for line in lines[first : member.position]
+        )
+    ]
 
 
 def _packable(draft: Draft, name: str) -> bool:
@@ -82,12 +103,12 @@ def _packable(draft: Draft, name: str) -> bool:
         for n in (carry.here, carry.there, carry.initial)
     }
     own = buffer.window is None or buffer.window.base in _packs(draft)
-    kind = buffer.kind in ("value", "adjoint") and name not in carried and name != draft.plan.output
+    kind = buffer.kind in PACKED and name not in carried and name != draft.plan.output
     return own and kind and buffer.lead == "TB" and len(buffer.shape) == 1
 
 
 def _packs(draft: Draft) -> set[str]:
-    return {n for n in draft.buffers if n.rstrip("_0123456789") in ("a_all", "d_a_all")}
+    return {n for n in draft.buffers if n.rstrip("_0123456789") in PACKED.values()}
 
 
 def _components(groups: list[set[str]]) -> list[list[str]]:
@@ -120,7 +141,7 @@ def _is_run(positions: list[int]) -> bool:
     return positions == list(range(positions[0], positions[0] + len(positions)))
 
 
-def _lay_side_by_side(draft: Draft, members: list[str], name: str) -> None:
+def _lay_side_by_side(draft: Draft, members: list[str]) -> None:
     """Make the arrays `members` windows of one new array."""
     if len(members) < 2:
         return
@@ -128,7 +149,7 @@ def _lay_side_by_side(draft: Draft, members: list[str], name: str) -> None:
     total: Expr = Integer(0)
     for member in members:
         total += draft.buffers[member].shape[0]
-    base = draft.new(name, "TB", (total,), kind)
+    base = draft.new(PACKED[kind], "TB", (total,), kind)
     start: Expr = Integer(0)
     for member in members:
         stop = start + draft.buffers[member].shape[0]
@@ -260,7 +281,7 @@ def _stacked(draft: Draft, parts: list[str], hint: str) -> str:
         rows += draft.buffers[part].shape[0]
     shape = (rows, *draft.buffers[parts[0]].shape[1:])
     packed = draft.new(hint, "", shape, "prepared")
-    draft.regions["prepare"].append(Line(Stack(packed, tuple(parts)), "packed parameters"))
+    draft.regions["prepare"].append(Line(Stack(packed, tuple(parts)), PREPARED))
     return packed
 
 
@@ -272,6 +293,7 @@ def _merge_biases(draft: Draft, region: str) -> None:
         if (
             isinstance(s, Pointwise)
             and s.update
+            and draft.buffers[s.out].kind in ("value", "recomputed")
             and all(draft.is_static(name) for name in s.reads)
             and draft.buffers[s.out].window is not None
             and any(draft.buffers[name].shape for name in s.reads)
@@ -280,7 +302,7 @@ def _merge_biases(draft: Draft, region: str) -> None:
             group.append(_Member(position, s.out))
     merged: dict[int, Line] = {}
     dropped: set[int] = set()
-    for run in _runs(draft, group):
+    for run in _runs(draft, _movable(draft, region, group)):
         lines = [draft.regions[region][m.position] for m in run]
         parts = [_static_vector(draft, line) for line in lines]
         packed = _stacked(draft, parts, "b_all")
@@ -288,7 +310,7 @@ def _merge_biases(draft: Draft, region: str) -> None:
         statement = Pointwise(out, array_symbol(packed), update=True)
         title = ", ".join(m.array for m in run)
         positions = [m.position for m in run]
-        merged[max(positions)] = Line(statement, f"biases of {title}", (f"{title}: the biases",))
+        merged[min(positions)] = Line(statement, f"biases of {title}", (f"{title}: the biases",))
         dropped |= set(positions)
     draft.regions[region] = [
         merged.get(position, line)
@@ -304,8 +326,11 @@ def _static_vector(draft: Draft, line: Line) -> str:
     if isinstance(statement.expr, Symbol):
         return str(statement.expr.name)
     shape = draft.buffers[statement.out].shape
+    for known in draft.regions["prepare"]:
+        if known.title == PREPARED and known.statement == Pointwise(known.statement.out, statement.expr):
+            return known.statement.out
     name = draft.new(f"b_{statement.out}", "", shape, "prepared")
-    draft.regions["prepare"].append(Line(Pointwise(name, statement.expr), "packed parameters"))
+    draft.regions["prepare"].append(Line(Pointwise(name, statement.expr), PREPARED))
     return name
 
 
@@ -339,4 +364,6 @@ def _merge_bias_gradients(draft: Draft) -> None:
             ]
             start = stop
         moved += lines
-    draft.regions["backward after"] = [line for line in region if line not in moved] + made
+    kept = [line for line in region if line not in moved]
+    defined = {line.statement.out for line in region if not line.statement.update}
+    draft.regions["backward after"] = first_defines([*kept, *made], defined)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from symrnn.planning.passes.draft import Draft
 from symrnn.planning.plan import Plan
+from symrnn.planning.printout import listed
 
 BACKWARD = ("backward before", "backward loop", "backward after", "finish")
 
@@ -24,7 +25,7 @@ def choose_saved(plan: Plan) -> Plan:
         passing = buffer.kind in ("value", "adjoint") and buffer.lead == "TB"
         if passing and draft.root(name) not in outside:
             draft.buffers[name] = replace(buffer, lead="B")
-    saved = [(name, f"read for {_listed(list(users))}") for name, users in readers.items()]
+    saved = [(name, f"read for {listed(list(users))}") for name, users in readers.items()]
     order = {name: i for i, name in enumerate(draft.buffers)}
     finished = draft.finished("saved values chosen")
     return replace(finished, saved=tuple(sorted(saved, key=lambda pair: order[pair[0]])))
@@ -38,8 +39,3 @@ def _used_outside_loops(draft: Draft) -> set[str]:
             for line in lines:
                 found |= {draft.root(name) for name in (line.statement.out, *line.statement.reads)}
     return found
-
-
-def _listed(names: list[str]) -> str:
-    shown = names[:3]
-    return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

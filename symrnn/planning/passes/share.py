@@ -3,19 +3,18 @@
 from dataclasses import replace
 
 from symrnn.planning.ir import Buffer, Carry, Pointwise, Window
-from symrnn.planning.passes.draft import Draft, Line
+from symrnn.planning.passes.draft import REGIONS, Draft, Line
 from symrnn.planning.plan import Plan
 
 
 def share_memory(plan: Plan) -> Plan:
     """Let a result lie where an operand lay that nothing reads any more."""
     draft = Draft(plan)
-    for direction in ("forward", "backward"):
-        region = f"{direction} loop"
+    for region in REGIONS:
         for position, line in enumerate(draft.regions[region]):
             statement = line.statement
             if isinstance(statement, Pointwise) and not statement.update:
-                _reuse(draft, direction, position, statement)
+                _reuse(draft, region, position, statement)
     for carry in plan.backward.loop.carries:
         _continue_in_place(draft, carry)
     return draft.finished("memory shared")
@@ -26,7 +25,7 @@ def _own_memory(draft: Draft, buffer: Buffer, carried: set[str]) -> bool:
     return (
         buffer.window is None
         and buffer.name not in carried | named
-        and buffer.kind in ("value", "adjoint")
+        and buffer.kind in ("value", "recomputed", "adjoint")
         and not _has_windows(draft, buffer.name)
     )
 
@@ -40,48 +39,30 @@ def _carried(draft: Draft) -> set[str]:
     return {name for loop in loops for c in loop.carries for name in (c.here, c.there, c.initial)}
 
 
-def _reuse(draft: Draft, direction: str, position: int, statement: Pointwise) -> None:
+def _reuse(draft: Draft, region: str, position: int, statement: Pointwise) -> None:
     """Give the statement's result the memory of one of its operands, where that is safe."""
     carried = _carried(draft)
     out = draft.buffers[statement.out]
-    lines = draft.regions[f"{direction} loop"]
-    first = not any(line.statement.out == out.name for line in lines[:position])
+    first = not any(line.statement.out == out.name for line in draft.regions[region][:position])
     if not (first and _own_memory(draft, out, carried)):
         return
     for name in statement.reads:
         operand = draft.buffers[name]
         fits = (operand.lead, operand.shape, operand.kind) == (out.lead, out.shape, out.kind)
         free = name not in carried and name != draft.plan.output and not operand.extended
-        if fits and free and not _read_later(draft, direction, position, name):
+        if fits and free and not _read_later(draft, region, position, name):
             window = operand.window if operand.window is not None else Window(name)
             draft.buffers[out.name] = replace(out, window=window)
             return
 
 
-def _read_later(draft: Draft, direction: str, position: int, name: str) -> bool:
-    """Whether anything reads the memory of `name` after the line at `position` of the loop."""
-    lines: list[Line] = draft.regions[f"{direction} loop"][position + 1 :]
-    if direction == "forward":
-        lines = lines + draft.regions["forward after"]
-        for region in ("backward before", "backward loop", "backward after", "finish"):
-            lines = lines + draft.regions[region]
-    else:
-        lines = lines + draft.regions["backward after"] + draft.regions["finish"]
+def _read_later(draft: Draft, region: str, position: int, name: str) -> bool:
+    """Whether anything reads the memory of `name` after the line at `position` of the region."""
+    lines: list[Line] = draft.regions[region][position + 1 :]
+    for later in REGIONS[REGIONS.index(region) + 1 :]:
+        lines = lines + draft.regions[later]
     touched = {n for line in lines for n in (*line.statement.reads, line.statement.out)}
-    return any(overlap(draft, name, other) for other in touched)
-
-
-def overlap(draft: Draft, one: str, other: str) -> bool:
-    """Whether two arrays may share an element."""
-    if draft.root(one) != draft.root(other):
-        return False
-    first, second = draft.buffers[one].window, draft.buffers[other].window
-    if first is None or second is None or first.base != second.base or first.axis != second.axis:
-        return True
-    if first.start is None or second.start is None or first.stop is None or second.stop is None:
-        return True
-    apart = (first.stop - second.start).is_nonpositive or (second.stop - first.start).is_nonpositive
-    return not apart
+    return any(draft.overlap(name, other) for other in touched)
 
 
 def _continue_in_place(draft: Draft, carry: Carry) -> None:

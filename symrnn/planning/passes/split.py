@@ -32,8 +32,9 @@ def _split(statement: Statement, stacks: dict[str, tuple[str, ...]], draft: Draf
     if not isinstance(statement, Contraction):
         return [statement]
     for position, operand in enumerate(statement.operands):
-        if operand in stacks:
-            letter = statement.inputs[position].removeprefix("B")[0]
+        letter = statement.inputs[position].removeprefix("B")[:1]
+        # Where the axis stays, only a shared result is cut up: a sample's array is written as one.
+        if operand in stacks and (letter not in statement.output or draft.is_static(statement.out)):
             made: list[Statement] = []
             start: Expr = Integer(0)
             for part in stacks[operand]:

@@ -1,0 +1,101 @@
+"""Recurrences that are affine and diagonal in what they carry: next = gain * state + offset."""
+
+from collections.abc import Mapping, Sequence
+
+from sympy import Add, Dummy, Expr, Integer, Mul, Symbol
+
+from symrnn.planning.ir import (
+    AffineRecurrence,
+    Buffer,
+    Carry,
+    Pointwise,
+    Statement,
+    array_symbol,
+    overlap,
+)
+
+
+def affine_recurrences(
+    statements: Sequence[Statement], carries: Sequence[Carry], table: Mapping[str, Buffer]
+) -> tuple[AffineRecurrence, ...]:
+    """The recurrences of a loop's statements, one per carry; none if one of them is not affine and diagonal.
+
+    A sum with a product that no carried array reaches is affine too: a `Dummy` stands for the product in
+    the offset, because no array holds it.
+    """
+    loop = _Substitution(statements, carries, table)
+    found = []
+    for carry in carries:
+        following = loop.values.get(carry.there, array_symbol(carry.there))
+        split = None if following is None else affine_parts(following, array_symbol(carry.here))
+        if split is None or any(part.free_symbols & loop.carried for part in split):
+            return ()
+        found.append(AffineRecurrence(carry.here, *split))
+    return tuple(found)
+
+
+def affine_parts(expr: Expr, symbol: Symbol) -> tuple[Expr, Expr] | None:
+    """Gain and offset of an expression that is affine in `symbol`; None if its form does not show it.
+
+    A choice is none, even between affine branches: a branch that is not taken may be infinite, and zero
+    times that is not zero.
+    """
+    if symbol not in expr.free_symbols:
+        return Integer(0), expr
+    if expr == symbol:
+        return Integer(1), Integer(0)
+    if isinstance(expr, Add):
+        split = [affine_parts(term, symbol) for term in expr.args]
+        parts = [part for part in split if part is not None]
+        if len(parts) < len(split):
+            return None
+        return Add(*(gain for gain, _ in parts)), Add(*(offset for _, offset in parts))
+    if isinstance(expr, Mul):
+        moving = [factor for factor in expr.args if symbol in factor.free_symbols]
+        part = affine_parts(moving[0], symbol) if len(moving) == 1 else None
+        if part is None:
+            return None
+        rest = Mul(*(factor for factor in expr.args if factor != moving[0]))
+        return rest * part[0], rest * part[1]
+    return None
+
+
+class _Substitution:
+    """What a loop's arrays hold, in terms of what it carries and of arrays that no carried one reaches."""
+
+    def __init__(
+        self, statements: Sequence[Statement], carries: Sequence[Carry], table: Mapping[str, Buffer]
+    ) -> None:
+        self.table = table
+        self.carried = {array_symbol(carry.here) for carry in carries}
+        self.values: dict[str, Expr | None] = {}  # None: not pointwise in what the loop carries
+        self.written = [statement.out for statement in statements]
+        for statement in statements:
+            self.values[statement.out] = self.result(statement)
+
+    def value(self, name: str) -> Expr | None:
+        """What an array holds here; None for a part of something that the loop writes under another name."""
+        symbol = array_symbol(name)
+        if name in self.values or symbol in self.carried:
+            return self.values.get(name, symbol)
+        partly = any(overlap(name, out, self.table) for out in self.written if out != name)
+        return None if partly else symbol
+
+    def result(self, statement: Statement) -> Expr | None:
+        """What the statement leaves in its array."""
+        reads = {name: self.value(name) for name in statement.reads}
+        known = {array_symbol(name): value for name, value in reads.items() if value is not None}
+        if len(known) < len(reads):
+            return None
+        if isinstance(statement, Pointwise):
+            made = statement.expr.xreplace(known)
+        elif any(value.free_symbols & self.carried for value in known.values()):
+            return None
+        elif self.written.count(statement.out) == 1 and not statement.update:
+            return array_symbol(statement.out)
+        else:
+            made = Dummy("product")
+        if not statement.update:
+            return made
+        started = self.values.get(statement.out, array_symbol(statement.out))
+        return None if started is None else started + made
