@@ -473,8 +473,8 @@ def cells_that_went_wrong() -> dict[str, Cell]:
     return {
         "a product that waits for another one's gate": Cell(
             "waiting_sum",
-            Eq(z, tanh(U @ h + P @ k)),
-            Eq(q, tanh(Parameter("Q", m, m) @ z + Parameter("R", m, m) @ k)),
+            Eq(z, tanh(Parameter("A", m, m) @ h + P @ k)),
+            Eq(q, tanh(Parameter("C", m, m) @ z + Parameter("D", m, m) @ k)),
             Eq(h.next, q),
             Eq(k.next, tanh(W @ x + z)),
             output=h.next,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sympy import Add, Dummy, Expr, Integer, Mul, Symbol
+from sympy import Add, Expr, Integer, Mul, Symbol
 
 from symrnn.planning.ir import (
     AffineRecurrence,
@@ -20,8 +20,8 @@ def affine_recurrences(
 ) -> tuple[AffineRecurrence, ...]:
     """The recurrences of a loop's statements, one per carry; none if one of them is not affine and diagonal.
 
-    A sum with a product that no carried array reaches is affine too: a `Dummy` stands for the product in
-    the offset, because no array holds it.
+    A sum with a product that no carried array reaches is affine too. No array holds such a product: in the
+    offset a symbol stands for it whose name is no array's.
     """
     loop = _Substitution(statements, carries, table)
     found = []
@@ -67,6 +67,7 @@ class _Substitution:
         self, statements: Sequence[Statement], carries: Sequence[Carry], table: Mapping[str, Buffer]
     ) -> None:
         self.table = table
+        self.unheld = 0
         self.carried = {array_symbol(carry.here) for carry in carries}
         self.values: dict[str, Expr | None] = {}  # None: not pointwise in what the loop carries
         self.written = [statement.out for statement in statements]
@@ -94,7 +95,8 @@ class _Substitution:
         elif self.written.count(statement.out) == 1 and not statement.update:
             return array_symbol(statement.out)
         else:
-            made = Dummy("product")
+            self.unheld += 1
+            made = array_symbol(f"product {self.unheld}")
         if not statement.update:
             return made
         started = self.values.get(statement.out, array_symbol(statement.out))

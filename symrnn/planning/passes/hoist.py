@@ -17,18 +17,18 @@ Stays: TypeAlias = Callable[[Statement, Draft], bool]
 def hoist_inputs(plan: Plan) -> Plan:
     """Compute before the loop what does not depend on the state."""
     draft = Draft(plan)
-    move_before(draft, "forward")
+    move_before(draft, "forward", stays=_is_product_of_samples)
     return draft.finished("inputs hoisted")
 
 
-def move_before(draft: Draft, direction: str, stays: Stays | None = None) -> None:
-    """Move before a loop what nothing that it carries reaches, unless it `stays`.
+def move_before(draft: Draft, direction: str, stays: Stays) -> None:
+    """Move before a loop what nothing that it carries reaches, but for arrays with a statement that `stays`.
 
     An array all of whose statements qualify moves whole. Of a sum with a product that qualifies, the
     qualifying terms move and the loop adds the rest.
     """
     lines = draft.regions[f"{direction} loop"]
-    early = _early_arrays(draft, direction, stays or _is_product_of_samples)
+    early = _early_arrays(draft, direction, stays)
     before: list[Line] = []
     inside: list[Line] = []
     started = {line.statement.out for line in draft.regions[f"{direction} before"]}

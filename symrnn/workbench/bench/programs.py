@@ -61,9 +61,13 @@ class _ProgramWriter(StatementWriter):
         """The lines of `prepare`."""
         self.begin("")
         self.unpack([*self.plan.parameters, *self.plan.constants], "parameters")
-        self.blocks(self.needed(self.plan.prepare, [name for name, _ in self.wishes.shared]))
-        for (name, transposed), variable in self.wishes.shared.items():
-            text = self.read(name) + ".T" * transposed
+        self.blocks(
+            self.needed(self.plan.prepare, [name for names, _ in self.wishes.shared for name in names])
+        )
+        for (names, transposed), variable in self.wishes.shared.items():
+            parts = [self.read(name) for name in names]
+            text = self.library.stack.format(", ".join(parts), 0) if len(parts) > 1 else parts[0]
+            text += ".T" * transposed
             self.lines += [f"{variable} = {text}"] * (text != variable)
         self.lines.append(f"return {tuple_text(list(self.wishes.shared.values()))}")
         return _function("prepare(parameters)", "What depends on the parameters alone.", self.lines)

@@ -51,7 +51,7 @@ class Wishes:
 
     parts: dict[int, dict[Ranges, str]] = field(default_factory=dict)
     moved: dict[int, None] = field(default_factory=dict)
-    shared: dict[tuple[str, bool], str] = field(default_factory=dict)
+    shared: dict[tuple[tuple[str, ...], bool], str] = field(default_factory=dict)
 
 
 class _Printer(ExpressionPrinter):
@@ -99,6 +99,7 @@ class StatementWriter:
         self.row_names: dict[str, str] = {}
         self.marked: set[int] = set()
         self.part_names: dict[int, dict[Ranges, str]] = {}
+        self.joined: dict[Statement, str] = {}
 
     # -- values ---------------------------------------------------------------------------------------
 
@@ -129,12 +130,12 @@ class StatementWriter:
         root, ranges = self.values.place(name)
         return self.range_text(root, ranges, name)
 
-    def shared(self, name: str, transposed: bool = False) -> str:
-        """The variable of what `prepare` makes for the other functions."""
-        variable = self.variables[name]
-        if transposed:
-            variable = unique_name(f"{variable}_T", self.taken)
-        self.wishes.shared[name, transposed] = variable
+    def shared(self, *names: str, transposed: bool = False) -> str:
+        """The variable of what `prepare` makes for the other functions; several arrays are stacked."""
+        variable = "_and_".join(self.variables[name] for name in names)
+        if transposed or len(names) > 1:
+            variable = unique_name(f"{variable}_T" if transposed else variable, self.taken)
+        self.wishes.shared[names, transposed] = variable
         return variable
 
     def range_text(self, root: str, ranges: Ranges, name: str) -> str:
@@ -179,6 +180,7 @@ class StatementWriter:
     def blocks(self, blocks: Iterable[Block]) -> None:
         """The lines of blocks, each under its equations."""
         flat = [(block, statement) for block in blocks for statement in block.statements]
+        groups = self.products_that_share([statement for _, statement in flat])
         said: Block | None = None
         position = 0
         while position < len(flat):
@@ -186,10 +188,51 @@ class StatementWriter:
             if block is not said:
                 self.lines += [f"# {source}" for source in block.sources]
                 said = block
+            if position in groups:
+                self.join(groups[position])
             following = [statement for _, statement in flat[position + 1 : position + 2]]
             text = self.affine(statement, following)
             position += 1 if text is None else 2
             self.bind(statement.out, self.right_side(statement) if text is None else text)
+
+    def products_that_share(self, statements: list[Statement]) -> dict[int, list[Contraction]]:
+        """Products of weights with one operand that the plan keeps apart, by the place of the first.
+
+        The plan does not join a product that an array starts with and one that is added to an array; here
+        they may be one product, which `split` cuts.
+        """
+        found: dict[str, list[int]] = {}
+        for position, statement in enumerate(statements):
+            if isinstance(statement, Contraction) and self.is_projection(statement):
+                found.setdefault(statement.operands[1], []).append(position)
+        groups: dict[int, list[Contraction]] = {}
+        for operand, positions in found.items():
+            root = self.values.place(operand)[0]
+            between = statements[positions[0] : positions[-1]]
+            if len(positions) > 1 and all(self.values.place(s.out)[0] != root for s in between):
+                chosen = (statements[position] for position in positions)
+                groups[positions[0]] = [s for s in chosen if isinstance(s, Contraction)]
+        return groups
+
+    def is_projection(self, statement: Contraction) -> bool:
+        """Whether a statement is weights times an operand that moves in time."""
+        weights = self.table[statement.operands[0]]
+        return bool(self.times) and statement.spec in FORWARD and not weights.lead
+
+    def join(self, products: list[Contraction]) -> None:
+        """One product for several of one operand; their right sides become parts of it."""
+        operand = products[0].operands[1]
+        weights = [product.operands[0] for product in products]
+        rows = [self.table[name].shape[0] for name in weights]
+        starts = [self.layout.size(Add(*rows[:i])) for i in range(1, len(rows))]
+        places = tuple_text(starts if self.library.cut_at else [self.layout.size(size) for size in rows])
+        names = [
+            unique_name(f"{self.variables[name]}_{self.variables[operand]}", self.taken) for name in weights
+        ]
+        whole = f"({self.read(operand)} @ {self.shared(*weights, transposed=True)})"
+        axis = len(self.lead(self.table[operand]))
+        self.lines.append(f"{listed(names)} = {self.library.cut.format(whole, places, axis)}")
+        self.joined |= dict(zip(products, names, strict=True))
 
     def affine(self, statement: Statement, following: list[Statement]) -> str | None:
         """The text of a product with weights and of the bias that the next statement adds, if it does."""
@@ -200,7 +243,8 @@ class StatementWriter:
                 return None
             weights, x = statement.operands[0], statement.operands[-1]
             added = self.table[bias.expr.name]
-            if statement.spec in FORWARD and not self.table[weights].lead and not added.lead and added.shape:
+            apart = self.is_projection(statement) and statement not in self.joined
+            if apart and not added.lead and added.shape:
                 texts = {"x": self.read(x), "W": self.read(weights), "b": self.read(added.name)}
                 return self.library.affine.format(**texts)
         return None
@@ -228,9 +272,10 @@ class StatementWriter:
     def contraction(self, statement: Contraction) -> str:
         """The text of a product; weights come transposed from `prepare`."""
         spec = statement.spec if self.times == "TB" else statement.spec.replace("T", "")
-        first = statement.operands[0]
-        if self.times and spec in FORWARD and not self.table[first].lead:
-            x, weights = self.read(statement.operands[1]), self.shared(first, transposed=True)
+        if statement in self.joined:
+            text = self.joined[statement]
+        elif self.is_projection(statement):
+            x, weights = self.read(statement.operands[1]), self.shared(statement.operands[0], transposed=True)
             if statement.update and spec == FORWARD[0]:
                 return self.library.added.format(a=self.read(statement.out), x=x, W=weights)
             text = f"{x} @ {weights}"
