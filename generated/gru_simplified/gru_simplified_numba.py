@@ -538,7 +538,7 @@ if hasattr(os, "register_at_fork"):
 _FEATURES = cpu_target.target_context.codegen().magic_tuple()[2]  # also the key of Numba's cache: they agree by construction
 _VECTOR_BYTES = 64 if "+avx512f" in _FEATURES else 32 if "+avx2" in _FEATURES else 16
 _TILE_ROWS = 4 if _VECTOR_BYTES == 32 else 8  # two accumulators a row; AVX2 has 16 registers, AVX-512 and NEON have 32
-_CHUNK = 256  # rows of a weight-gradient product packed at a time: one panel then stays in the first-level cache
+_CHUNK = 256  # rows (steps times samples) of a slice that are worked on together: they stay in the second-level cache
 
 
 def _fused(builder, a, b, c):
@@ -792,6 +792,18 @@ def _multiply_steps(rows, panels, out, started, start):
             _tiles(rows, t, count, panels, p, depth, out, t, 0, started, start)
 
 
+@_inlined
+def _pack_steps(values, first, stop, q, panels, p):
+    """Pack the rows first to stop, counted over steps and samples, of ``values`` (T, B, N) in columns q*w to q*w + w."""
+    batch = values.shape[1]
+    row = first
+    while row < stop:
+        t = row // batch
+        count = min(stop, (t + 1) * batch) - row
+        _fill(values, t, row - t * batch, count, q, panels, p, row - first)
+        row += count
+
+
 @_compiled
 def _add_outer(a, b, out, scratch):
     """Add to out (M, N) the sum over t and rows of a (T, B, M) times b (T, B, N): the gradient of a weight matrix.
@@ -799,24 +811,18 @@ def _add_outer(a, b, out, scratch):
     Both are packed into ``scratch`` (1 + panels of N, rows, w), as many rows at a time as that has, across time steps, so that
     B may be small. Any strides for a and b (slices of the batch), unit stride along a row of out.
     """
-    steps, batch, height = a.shape
+    total, height = a.shape[0] * a.shape[1], a.shape[2]
     _, room, width = scratch.shape
     left, right = scratch[:1], scratch[1:]
-    rows = left[0].T
-    together = max(1, room // max(batch, 1))  # time steps in one chunk
-    for t in range(0, steps, together):
-        stop = min(t + together, steps)
-        for r in range(0, batch, room):
-            count = min(room, batch - r)
-            depth = (stop - t) * count
-            for p in range(-(-out.shape[1] // width)):
-                for s in range(t, stop):
-                    _fill(b, s, r, count, p, right, p, (s - t) * count)
-            for q in range(-(-height // width)):
-                for s in range(t, stop):
-                    _fill(a, s, r, count, q, left, 0, (s - t) * count)
-                for p in range(-(-out.shape[1] // width)):
-                    _tiles(rows, 0, min(width, height - q * width), right, p, depth, out, 0, q * width, True, out)
+    rows, panels = left[0].T, -(-out.shape[1] // width)
+    for first in range(0, total, max(room, 1)):
+        stop = min(first + room, total)
+        for p in range(panels):
+            _pack_steps(b, first, stop, p, right, p)
+        for q in range(-(-height // width)):
+            _pack_steps(a, first, stop, q, left, 0)
+            for p in range(panels):
+                _tiles(rows, 0, min(width, height - q * width), right, p, stop - first, out, 0, q * width, True, out)
 
 
 class _Constants(NamedTuple):

@@ -64,7 +64,8 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "axis_names": _tuple(layout.axis_names[axis.name] for axis in plan.axes),
         "outputs_shape": f"(T, B{''.join(f', {layout.size(s)}' for s in plan.buffer(plan.output).shape)})",
         "parameter_shapes": wrapped(
-            f"{layout.field(b.name)}={_tuple(layout.size(size) for size in b.shape) if b.shape else '()'}" for b in shared
+            f"{name}={_tuple(layout.size(size) for size in b.shape) if b.shape else '()'}"
+            for b, name in named(shared)
         ),
         "input_shapes": ", ".join(f"{name}={layout.shape(b)}" for b, name in named(inputs)),
         "state_shapes": ", ".join(f"{name}={_state_shape(layout, b)}" for b, name in named(states)),

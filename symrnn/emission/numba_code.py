@@ -30,6 +30,10 @@ OUTER = "TBi,TBj->ij"
 """The gradient of a weight matrix: one product over all steps and samples."""
 
 
+def _uses_slot(lines: list[str]) -> bool:
+    return any(re.search(r"\bslot\b", line) for line in lines)
+
+
 class NumbaWriter:
     """Writes the body of one compiled pass over time."""
 
@@ -192,7 +196,7 @@ class NumbaWriter:
         return self.panels[key]
 
     def over_steps(self, s: Statement, bias: str | None = None) -> list[str] | None:
-        """The call that serves the steps first to last together, where there is one: a product on packed panels.
+        """The call that serves the steps first to last together: a product on panels; None if it is none.
 
         `bias` is an array that the products are added to.
         """
@@ -216,7 +220,7 @@ class NumbaWriter:
         return [f"_multiply_steps({rows}, {panels}, {out}, {s.update or bias is not None}, {start})"]
 
     def bias_of(self, s: Statement, group: tuple[Sourced, ...]) -> str | None:
-        """The shared array that `group` does nothing but add to what the product `s` defines; None if it does more."""
+        """The shared array that all of `group` adds to what the product `s` defines; None if it does more."""
         if not isinstance(s, Contraction) or s.update or len(group) != 1:
             return None
         then = group[0].statement
@@ -312,11 +316,11 @@ class NumbaWriter:
     # -- passes -----------------------------------------------------------------------------------
 
     def lines(self) -> list[str]:
-        """The body of the compiled function: chunks of time steps, so that what they share stays in the cache."""
+        """The body of the compiled function: chunks of time steps, whose arrays stay in the cache."""
         backwards = self.through.loop.backwards
         before, after = self.together("before"), self.together("after")
         inside = [*self.body("loop"), *self.hand_back()]
-        if not before and not after:
+        if not before and not after and not _uses_slot(inside):
             return self.time_loop(inside, "range(T - 1, -1, -1)" if backwards else "range(T)")
         steps = "range(last - 1, first - 1, -1)" if backwards else "range(first, last)"
         chunk = [*before, *self.time_loop(inside, steps), *after]
@@ -325,11 +329,10 @@ class NumbaWriter:
         return ["for first in range(0, T, steps):", *indented(["last = min(first + steps, T)", *chunk])]
 
     def time_loop(self, body: list[str], steps: str) -> list[str]:
-        """A loop over time steps; ``slot`` is where a step lies in arrays that hold the steps first to last only."""
+        """A loop over time; ``slot`` is where a step lies in arrays that hold the steps first to last."""
         if not body:
             return []
-        word = re.compile(r"\bslot\b")
-        place = [f"slot = {self.t} - first"] if any(word.search(line) for line in body) else []
+        place = [f"slot = {self.t} - first"] if _uses_slot(body) else []
         return [f"for {self.t} in {steps}:", *indented([*place, *body])]
 
     def hand_back(self) -> list[str]:
@@ -344,7 +347,7 @@ class NumbaWriter:
         return [f"{self.rows(carry.here)}[...] = {self.rows(carry.there)}" for carry in apart]
 
     def together(self, region: str) -> list[str]:
-        """The lines before or after the loop over the steps first to last: products for all of them, else step by step."""
+        """The lines before or after the loop, for steps first to last: products of all, else one by one."""
         made: list[str] = []
         groups = self.moving(region)
         while groups:

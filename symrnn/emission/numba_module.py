@@ -171,7 +171,8 @@ def _backward_context(layout: Layout) -> dict[str, object]:
     if writer.outer:
         widths = sorted({layout.size(layout.table[s.out].shape[1]) for s in writer.outer})
         widest = widths[0] if len(widths) == 1 else f"max({', '.join(widths)})"
-        head.append(f'scratch = memory("scratch", (parts, *_scratch_shape({widest}, steps, bounds, dtype)), dtype)')
+        shape = f"(parts, *_scratch_shape({widest}, steps, bounds, dtype))"
+        head.append(f'scratch = memory("scratch", {shape}, dtype)')
     # The gradient of a scalar stays an array, so that it can be added to.
     own = [
         f"{b.name} = {of_parts[b.name]}[{'part]' if b.shape else 'part : part + 1].reshape(())'}"

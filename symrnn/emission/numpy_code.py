@@ -75,7 +75,11 @@ class NumpyWriter:
     def is_local(self, buffer: Buffer) -> bool:
         """Whether the array lives for one step, as a local variable."""
         root = self.layout.root(buffer.name)
-        return root.lead == "B" and not self.layout.is_base(root.name) and root.kind in ("value", "recomputed", "adjoint")
+        return (
+            root.lead == "B"
+            and not self.layout.is_base(root.name)
+            and root.kind in ("value", "recomputed", "adjoint")
+        )
 
     def access(self, name: str, looping: bool) -> str:
         """The text that reads or writes the array `name`."""
@@ -162,9 +166,9 @@ class NumpyWriter:
             return f"{texts[0]}.T"
         return f'np.einsum("{s.spec}", {", ".join(texts)})'
 
-    def over_all_rows(self, s: Statement) -> bool:
+    def over_all_rows(self, s: Contraction) -> bool:
         """Whether a statement fills an array with one product over all steps and samples."""
-        if not isinstance(s, Contraction) or s.update or s.spec not in (FORWARD[1], BACKWARD[1]):
+        if s.update or s.spec not in (FORWARD[1], BACKWARD[1]):
             return False
         matrix = s.operands[0 if s.spec in FORWARD else 1]
         return not self.layout.table[matrix].lead and not self.binds(self.layout.table[s.out])
@@ -208,7 +212,7 @@ class NumpyWriter:
         return buffer.window is None and not self.filled_by_parts(buffer) and not self.copied_result(buffer)
 
     def copied_result(self, buffer: Buffer) -> bool:
-        """Whether an array is a gradient, made by copying a part of another one, that can go where the caller gets it."""
+        """Whether an array is a gradient made by copying, which can go straight to the caller."""
         made = [s for block in self.plan.blocks for s in block.statements if s.out == buffer.name]
         copied = len(made) == 1 and isinstance(made[0], Pointwise) and made[0].expr.is_Symbol
         return copied and bool(buffer.shape) and buffer.name in self.layout.results
@@ -216,7 +220,7 @@ class NumpyWriter:
     def statement(self, statement: Statement, looping: bool) -> list[str]:
         """The lines of one statement."""
         buffer = self.layout.table[statement.out]
-        if not looping and self.over_all_rows(statement):
+        if not looping and isinstance(statement, Contraction) and self.over_all_rows(statement):
             return [self.product(statement)]
         right = self.right_side(statement, looping)
         target = self.access(statement.out, looping)
@@ -255,7 +259,7 @@ class NumpyWriter:
     # -- memory -----------------------------------------------------------------------------------
 
     def allocations(self, kinds: tuple[str, ...], given: set[str]) -> list[str]:
-        """Lines that allocate what must exist before it is filled, and name its parts; `given` arrays are there."""
+        """Lines that allocate what must exist before it is filled, but for `given`, and name its parts."""
         lines = []
         lines += [
             self.layout.allocation(buffer)

@@ -246,7 +246,7 @@ class _CellRun:
         time.sleep(self.settings.pause)
         quantities = self.opened(worker, contender, size, data, cached=contender == NUMBA)
         if expected:
-            _require_agreement(worker.ask("results"), expected)
+            require_agreement(worker.ask("results"), expected)
         for quantity in (FORWARD, TRAIN):
             if quantity in quantities:
                 worker.ask("first", quantity=quantity)
@@ -287,7 +287,7 @@ def _operations(plan: Plan, size: Size) -> int:
     return numeric_size(per_sample, dict.fromkeys(plan.axes, size.H)) * size.T * size.B
 
 
-def _require_agreement(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+def require_agreement(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     """Raise unless a contender's results are those of the NumPy kernel.
 
     Raises:
