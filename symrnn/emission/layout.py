@@ -7,7 +7,7 @@ from sympy import Add, Expr, Mul
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.normal_form import unique_name
-from symrnn.planning.ir import Block, Buffer, Pointwise, Statement
+from symrnn.planning.ir import Block, Buffer, Pointwise, Statement, overlap
 from symrnn.planning.names import RESERVED
 from symrnn.planning.plan import Plan
 
@@ -158,10 +158,11 @@ def _optional_statements(plan: Plan) -> frozenset[Statement]:
     inputs = {plan.root(gradient).name for name, gradient in plan.gradients if name in plan.inputs}
     statements = [s for block in plan.backward.after for s in block.statements]
     later = {name for block in plan.finish for name in block.reads}
+    table = plan.table()
     optional: list[Statement] = []
     for position in reversed(range(len(statements))):
         statement = statements[position]
-        readers = [s for s in statements if statement.out in s.reads]
+        readers = [s for s in statements if any(overlap(statement.out, name, table) for name in s.reads)]
         serves = bool(readers) and all(s in optional for s in readers) and statement.out not in later
         gradient = plan.root(statement.out).kind == "gradient"
         if plan.root(statement.out).name in inputs or (serves and not gradient):

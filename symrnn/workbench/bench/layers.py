@@ -50,13 +50,16 @@ class Layer:
     onnx_options: tuple[tuple[str, Any], ...] = ()
 
 
-def _stacked(parameters: Arrays, letters: str) -> dict[str, Gate]:
-    """The gates of a cell whose weights are stacked as W_g @ [state, x]."""
+def _stacked(parameters: Arrays, letters: str, *, input_first: bool = False) -> dict[str, Gate]:
+    """The gates of a cell whose weights are stacked as W_g @ [state, x], or as W_g @ [x, state]."""
     made = {}
     for letter in letters:
         weights, bias = parameters[f"W_{letter}"], parameters[f"b_{letter}"]
-        m = len(bias)
-        made[letter] = Gate(weights[:, m:], weights[:, :m], bias, np.zeros_like(bias))
+        n, m = weights.shape[1] - len(bias), len(bias)
+        on_input, on_state = (
+            (weights[:, :n], weights[:, n:]) if input_first else (weights[:, m:], weights[:, :m])
+        )
+        made[letter] = Gate(on_input, on_state, bias, np.zeros_like(bias))
     return made
 
 
@@ -78,7 +81,7 @@ LAYERS = {
         "GRU", "GRU", ("h",), "rzn", "zrn", partial(_separate, letters="rzn"), (("linear_before_reset", 1),)
     ),
     "gru": Layer("GRU", "", ("c",), "", "zrc", _update_turned, (("linear_before_reset", 0),)),
-    "elman": Layer("RNN", "RNN", ("s",), "s", "s", partial(_stacked, letters="s")),
+    "elman": Layer("RNN", "RNN", ("s",), "s", "s", partial(_stacked, letters="s", input_first=True)),
 }
 """By the name of the shipped cell."""
 
