@@ -1,9 +1,11 @@
 """`symrnn bench`: programs compute what kernels compute, contenders run, figures are what was measured."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from symrnn import Cell
 from symrnn.declaration.operations import POINTWISE
 from symrnn.errors import EmissionError, RequestError
 from symrnn.workbench import command_line
-from symrnn.workbench.bench import contenders, machine, session
+from symrnn.workbench.bench import contenders, machine, session, turns
 from symrnn.workbench.bench.contenders import FORWARD, NUMBA, NUMPY, ONNX, QUANTITIES, STEP, TORCH, TRAIN
 from symrnn.workbench.bench.data import GRID, Data, Size, draw_data, parse_sizes
 from symrnn.workbench.bench.figure import figure, require_figure_name
@@ -202,7 +204,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("COLUMNS", "80")
 
     def quick(*arguments: Any) -> Settings:
-        return Settings(*arguments, seconds=0.0, calls=2, pause=0.0)
+        return Settings(*arguments, seconds=0.0, calls=2, pause=0.0, patience=0.0, attempts=1)
 
     monkeypatch.setattr(command_line, "Settings", quick)
 
@@ -301,6 +303,7 @@ def test_a_contender_that_fails_is_a_row(run: Any, tmp_path: Path, monkeypatch: 
 def test_progress_is_not_told_more_often_than_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     class Silent:
         def __init__(self, _: Path) -> None:
+            self.process = SimpleNamespace(pid=os.getpid())
             self.said = {"quantities": [TRAIN], "seconds": 1.0, "bytes": None}
 
         def __enter__(self) -> Any:
@@ -317,13 +320,38 @@ def test_progress_is_not_told_more_often_than_announced(monkeypatch: pytest.Monk
             return self.said if do in ("open", "first", "memory") else {"seconds": [1.0, 3.0, 2.0]}
 
     monkeypatch.setattr(session, "Worker", Silent)
-    settings = Settings((Size(2, 1, 3), Size(3, 1, 3)), ("torch",), rounds=2, pause=0.0)
+    settings = Settings((Size(2, 1, 3), Size(3, 1, 3)), ("torch",), rounds=2, pause=0.0, patience=0.0)
     heard: list[str] = []
     bench = session.run_bench([CELLS["lstm"]], settings, tell=heard.append)
-    assert len(heard) == session.turns(1, settings)
+    assert len(heard) == session.announced(1, settings)
     assert bench.peak == 2 * 1024**3 / 2.0
     assert {timing.median for timing in bench.timings} == {2.0}
     assert len(bench.timings) == 2 * len(session.contenders(("torch",)))
+
+
+def test_a_disturbed_turn_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The least disturbed one counts."""
+    disturbances = iter([0.0, 0.9, 0.0, 0.4, 0.0, 0.7])  # before a turn and in it
+
+    class Gauge:
+        def __init__(self, _: object) -> None:
+            self.value = next(disturbances)
+
+        def others(self) -> float:
+            return self.value
+
+    class Counting:
+        asked = 0.0
+
+        def ask(self, *_: object, **__: object) -> dict[str, list[float]]:
+            self.asked += 1.0
+            return {"seconds": [self.asked]}
+
+    monkeypatch.setattr(turns, "Gauge", Gauge)
+    settings = Settings((Size(2, 1, 3),), (), pause=0.0, patience=0.0)
+    taken = turns.take_turn(Counting(), [TRAIN], settings)  # type: ignore[arg-type]
+    assert taken == {TRAIN: turns.Turn([2.0], 0.4)}
+    assert next(disturbances, None) is None
 
 
 def test_a_process_that_ends_says_why(tmp_path: Path) -> None:
@@ -368,7 +396,7 @@ def made_up(contenders: dict[str, float], cells: tuple[str, ...] = ("gru",)) -> 
                 for quantity in QUANTITIES:
                     at = Size(1, 1, size.H) if quantity == STEP else size
                     seconds = 1e-3 * (share + i)
-                    timings.append(Timing(cell, name, quantity, at, seconds, (Spread.of([seconds]),)))
+                    timings.append(Timing(cell, name, quantity, at, seconds, (Spread.of([seconds], 0.75),)))
                 memories.append(Memory(cell, name, TRAIN, size, 10**8))
             starts.append(Start(cell, name, sizes[0], 0.5, 20.0, cached=False))
     return Bench(
@@ -398,7 +426,7 @@ def test_ratios() -> None:
 
 
 def test_spread() -> None:
-    assert Spread.of([3.0, 1.0, 2.0, 5.0, 4.0]) == Spread(5, 1.0, 2.0, 3.0, 4.0, 5.0)
+    assert Spread.of([3.0, 1.0, 2.0, 5.0, 4.0]) == Spread(5, 1.0, 2.0, 3.0, 4.0, 5.0, None)
 
 
 @pytest.mark.parametrize(
@@ -416,6 +444,7 @@ def test_tables_fit_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)
     assert "not measured: gru, onnxruntime at 50,1,32 100,32,256: no [memory] left" in lines
+    assert "Other processes kept 0.75 cores busy meanwhile: repeat this on a quiet machine." in lines
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from kernel_problems import (
     flat,
     kernel,
     run_python,
+    spoiled,
 )
 
 import symrnn as sr
@@ -220,7 +221,7 @@ def halves(middle: int) -> tuple[slice, slice]:
     + [("lstm", "float64", "states"), ("several", "float64", "states")],
 )
 def test_chunks_do_not_show(name: str, dtype: str, save: str, T: int, B: int) -> None:
-    """Against two calls that are cut elsewhere, and against the NumPy kernel, which has no chunks."""
+    """Against two calls that are cut elsewhere, and against the NumPy kernel, in which this is one chunk."""
     made = drawn(name, "numba", T, B, dtype, save)
     whole = made.results()
     assert all(np.isfinite(array).all() for array in whole)
@@ -232,7 +233,7 @@ def test_chunks_do_not_show(name: str, dtype: str, save: str, T: int, B: int) ->
 
 
 @dtypes
-@pytest.mark.parametrize("name", ["lstm", "several"])
+@pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_chunks_of_slices_do_not_show(name: str, dtype: str, slices: Any) -> None:
     """The fewer samples a thread has, the more steps are in its chunks."""
     made = drawn(name, "numba", 170, 9, dtype)
@@ -241,6 +242,33 @@ def test_chunks_of_slices_do_not_show(name: str, dtype: str, slices: Any) -> Non
     for threads in (2, 3, 9):
         assert_close(with_threads(made, threads), alone, dtype)
     assert {part for part, _, _ in found} == set(range(9))
+
+
+@pytest.mark.parametrize("rows", [1, 17, 27])
+@pytest.mark.parametrize(
+    ("name", "save"), [*((name, "all") for name in ("lstm", "gru", *EXTRA)), ("lstm", "states")]
+)
+def test_chunks_of_the_numpy_kernel_do_not_show(
+    name: str, save: str, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one step each, and of several with a rest."""
+    made = drawn(name, "numpy", 16, 3, save=save)
+    expected = in_all_ways(made)
+    monkeypatch.setattr(made.module, "_ROWS", rows)
+    assert 16 % made.module._steps_together(3) or rows == 1
+    assert_close(in_all_ways(made), expected)
+
+
+def in_all_ways(made: Call) -> list[Any]:
+    """What the verbs return, gradients also in given arrays and without those of the inputs."""
+    module = made.module
+    predicted, after = module.predict(made.parameters, made.inputs, made.state)
+    run = made.forward()
+    arguments = (made.parameters, run.tape, made.d_outputs, made.d_state)
+    gradients = module.backward(*arguments)
+    given = module.backward(*arguments, out=spoiled(gradients))
+    less = module.backward(*arguments, input_gradients=False)
+    return [predicted, *after, run.outputs, *run.state, *flat(gradients), *flat(given), *flat(less)]
 
 
 # ---- Several calls at once ---------------------------------------------------------------------------
@@ -339,7 +367,7 @@ module._bounds = lambda batch, operations, threads: [0, batch // 2, batch]
 enter_region()
 expected = use(module)
 with ThreadPoolExecutor(4) as pool:
-    answers = [pool.submit(use, module) for _ in range(40)]
+    answers = [pool.submit(use, module) for _ in range(16)]
     while not all(answer.done() for answer in answers):
         enter_region()
 assert {answer.result() for answer in answers} == {expected}
@@ -351,7 +379,7 @@ print(numba.threading_layer())
 
 
 FORK = """
-import os, sys
+import os, signal, sys
 sys.path.insert(0, ".")
 import elman_numba as module
 module._bounds = lambda batch, operations, threads: [0, batch // 2, batch]
@@ -361,6 +389,7 @@ assert module._POOL
 reader, writer = os.pipe()
 child = os.fork()
 if child == 0:
+    signal.alarm(100)  # a child that waits for threads of its parent would wait forever
     assert not module._POOL
     os.write(writer, use(module).encode())
     assert module._POOL

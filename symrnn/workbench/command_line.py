@@ -21,7 +21,7 @@ from symrnn.workbench.bench.data import GRID, parse_sizes
 from symrnn.workbench.bench.figure import figure, require_figure_name
 from symrnn.workbench.bench.machine import PEERS, installed_peers, require_peers
 from symrnn.workbench.bench.results import Settings
-from symrnn.workbench.bench.session import run_bench, turns
+from symrnn.workbench.bench.session import announced, run_bench
 from symrnn.workbench.bench.tables import print_bench
 from symrnn.workbench.cells import find_cell
 from symrnn.workbench.check import check_module, dtype_name
@@ -213,7 +213,7 @@ def bench_cells(
         require_figure_name(plot)
     found = [find_cell(request) for request in cells]
     building.require_different_names(found)
-    with terminal.progress(turns(len(found), settings)) as tell:
+    with terminal.progress(announced(len(found), settings)) as tell:
         bench = run_bench(found, settings, tell=tell)
     print_bench(bench)
     if json is not None:

@@ -55,6 +55,23 @@ def versions() -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def busy_seconds() -> float | None:
+    """The processor time that all processes have used so far, all cores together; None if that is unknown."""
+    record = Path("/proc/stat")
+    if not record.exists():
+        return None
+    user, nice, system, _idle, _waiting, hard, soft, stolen = map(
+        int, record.read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    )
+    return (user + nice + system + hard + soft + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def used_seconds(process: int) -> float:
+    """The processor time that one process has used so far, all its threads together, where Linux tells."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _processor() -> str:
     record = Path("/proc/cpuinfo")
     if record.exists():

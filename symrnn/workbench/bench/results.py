@@ -13,10 +13,20 @@ from symrnn.workbench.bench.contenders import NUMBA, NUMPY
 from symrnn.workbench.bench.data import Size
 from symrnn.workbench.files import SIGNATURE
 
+QUIET = 0.1
+"""Cores that other processes may keep busy in a turn that counts.
+
+A contender's threads wait for each other, so a core that is taken away now and then can cost far more than
+its share: eager PyTorch was seen to take ten times as long.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What one turn measured: seconds per call."""
+    """What one turn measured: seconds per call.
+
+    `others` is how many cores other processes kept busy during the turn; None where the system does not tell.
+    """
 
     count: int
     least: float
@@ -24,13 +34,14 @@ class Spread:
     median: float
     upper_quartile: float
     most: float
+    others: float | None
 
     @classmethod
-    def of(cls, samples: Sequence[float]) -> Self:
+    def of(cls, samples: Sequence[float], others: float | None = None) -> Self:
         """The spread of some samples."""
         ordered = sorted(samples)
         least, lower, upper, most = (ordered[round(s * (len(ordered) - 1))] for s in (0, 0.25, 0.75, 1))
-        return cls(len(ordered), least, lower, statistics.median(ordered), upper, most)
+        return cls(len(ordered), least, lower, statistics.median(ordered), upper, most, others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +107,9 @@ class Settings:
     """What was asked for: sizes, peers, and how long to measure.
 
     In each of `rounds` turns a contender is called `calls` times at least, and for `seconds`; before every
-    turn nothing happens for `pause` seconds, so that the threads of the one before have gone to sleep.
+    turn nothing happens for `pause` seconds, so that the threads of the one before have gone to sleep. If
+    other processes are busy, a turn waits for `patience` seconds at most, and one that was disturbed is taken
+    again, `attempts` times in all; the least disturbed one counts.
     """
 
     sizes: tuple[Size, ...]
@@ -105,6 +118,8 @@ class Settings:
     seconds: float = 0.5
     calls: int = 7
     pause: float = 0.3
+    patience: float = 5.0
+    attempts: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +180,11 @@ class Bench:
         seconds = self.seconds(cell, contender, quantity, size)
         work = [w.operations for w in self.work if (w.cell, w.size) == (cell, size)]
         return work[0] / seconds if work and seconds is not None else None
+
+    def others(self) -> float | None:
+        """How many cores other processes kept busy during the turns, on average; None if that is unknown."""
+        found = [turn.others for timing in self.timings for turn in timing.turns if turn.others is not None]
+        return statistics.fmean(found) if found else None
 
     def json(self) -> str:
         """All of it as JSON text."""

@@ -38,6 +38,7 @@ from symrnn.workbench.bench.machine import PEERS, machine, versions
 from symrnn.workbench.bench.processes import ContenderFailure, Worker
 from symrnn.workbench.bench.programs import program
 from symrnn.workbench.bench.results import Bench, Failure, Memory, Settings, Spread, Start, Timing, Work
+from symrnn.workbench.bench.turns import Turn, take_turn
 from symrnn.workbench.loading import import_file
 from symrnn.workbench.reference import numeric_size
 from symrnn.zoo import CELLS
@@ -57,7 +58,7 @@ def contenders(peers: Sequence[str]) -> tuple[str, ...]:
     return (*KERNELS, *(contender for peer in peers for contender in PEERS[peer]))
 
 
-def turns(cells: int, settings: Settings) -> int:
+def announced(cells: int, settings: Settings) -> int:
     """How often a benchmark tells its progress."""
     per_size = len(contenders(settings.peers)) * (1 + settings.rounds)
     return 2 + cells * (2 + len(settings.sizes) * per_size)
@@ -66,7 +67,7 @@ def turns(cells: int, settings: Settings) -> int:
 def run_bench(
     cells: Sequence[Cell], settings: Settings, *, tell: Callable[[str], None] = lambda _: None
 ) -> Bench:
-    """What the benchmark of `cells` finds; `tell` hears what comes next, at most `turns` times."""
+    """What the benchmark of `cells` finds; `tell` hears what comes next, at most `announced` times."""
     record = _Record()
     with tempfile.TemporaryDirectory(prefix="symrnn_bench_") as name:
         folder = Path(name)
@@ -95,10 +96,8 @@ def _peak_rate(settings: Settings, folder: Path, tell: Callable[[str], None]) ->
     tell("what the machine can do")
     with Worker(folder) as worker:
         sizes = worker.ask("open", contender=PRODUCTS)["quantities"]
-        time.sleep(settings.pause)
-        limits = {"seconds": settings.seconds, "at_least": settings.calls}
-        samples = {size: worker.ask("measure", quantity=size, **limits)["seconds"] for size in sizes}
-    rates = [2 * int(size) ** 3 / statistics.median(seconds) for size, seconds in samples.items()]
+        turns = take_turn(worker, sizes, settings)
+    rates = [2 * int(size) ** 3 / statistics.median(turn.samples) for size, turn in turns.items()]
     return float(max(rates))
 
 
@@ -217,27 +216,28 @@ class _CellRun:
         data = self.data(size)
         ready: dict[str, tuple[Worker, list[str]]] = {}
         expected: Mapping[str, Any] = {}
-        samples: dict[tuple[str, str], list[list[float]]] = {}
+        taken: dict[tuple[str, str], list[Turn]] = {}
         with ExitStack() as stack:
             for contender in self.contenders:
                 self.tell(f"{self.cell.name}, {size}: {contender} starts")
                 worker = stack.enter_context(Worker(self.home))
                 try:
                     quantities = self.prepared(worker, contender, size, data, expected)
+                    expected = expected or worker.ask("results")
                 except (ContenderFailure, EmissionError) as failure:
                     self.fail(contender, size, str(failure))
                     continue
-                expected = expected or worker.ask("results")
                 ready[contender] = worker, [q for q in quantities if q not in skipped]
             for number in range(self.settings.rounds):
                 for contender, (worker, quantities) in list(ready.items()):
                     self.tell(f"{self.cell.name}, {size}: {contender}, round {number + 1}")
                     try:
-                        self.take_turn(worker, contender, quantities, samples)
+                        for quantity, turn in take_turn(worker, quantities, self.settings).items():
+                            taken.setdefault((contender, quantity), []).append(turn)
                     except ContenderFailure as failure:
                         self.fail(contender, size, str(failure))
                         del ready[contender]
-        self.keep(size, samples)
+        self.keep(size, taken)
 
     def prepared(
         self, worker: Worker, contender: str, size: Size, data: Path, expected: Mapping[str, Any]
@@ -255,26 +255,12 @@ class _CellRun:
                     self.record.memories.append(memory)
         return quantities
 
-    def take_turn(
-        self,
-        worker: Worker,
-        contender: str,
-        quantities: Sequence[str],
-        samples: dict[tuple[str, str], list[list[float]]],
-    ) -> None:
-        """One turn of one contender: all its quantities."""
-        time.sleep(self.settings.pause)
-        limits = {"seconds": self.settings.seconds, "at_least": self.settings.calls}
-        for quantity in quantities:
-            found = worker.ask("measure", quantity=quantity, **limits)["seconds"]
-            samples.setdefault((contender, quantity), []).append(found)
-
-    def keep(self, size: Size, samples: Mapping[tuple[str, str], list[list[float]]]) -> None:
+    def keep(self, size: Size, taken: Mapping[tuple[str, str], list[Turn]]) -> None:
         """Note what the rounds gave."""
-        for (contender, quantity), rounds in samples.items():
+        for (contender, quantity), rounds in taken.items():
             measured_at = Size(1, 1, size.H) if quantity == STEP else size
-            median = statistics.median(sample for samples in rounds for sample in samples)
-            spreads = tuple(map(Spread.of, rounds))
+            median = statistics.median(sample for turn in rounds for sample in turn.samples)
+            spreads = tuple(Spread.of(turn.samples, turn.others) for turn in rounds)
             self.record.timings.append(
                 Timing(self.cell.name, contender, quantity, measured_at, median, spreads)
             )

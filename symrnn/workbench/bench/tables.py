@@ -14,7 +14,7 @@ from symrnn.workbench.bench.contenders import (
     TRAIN_FIXED,
 )
 from symrnn.workbench.bench.data import Size
-from symrnn.workbench.bench.results import Bench, Start
+from symrnn.workbench.bench.results import QUIET, Bench, Start
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -158,12 +158,15 @@ def _notes(bench: Bench) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in bench.versions)
     words = {"cores": "{} cores", "python": "Python {}"}
     machine = ", ".join(words.get(name, "{}").format(text) for name, text in bench.machine)
-    settings = bench.settings
+    settings, others = bench.settings, bench.others()
+    quiet = others is None or others < QUIET
+    advice = "" if quiet else ": repeat this on a quiet machine"
     return [
         *lines,
         f"{machine}; {versions}",
         f"float32; medians over {settings.rounds} rounds, each contender in a process of its own, in turn. "
         "FLOP: products and pointwise work that touch samples, as `symrnn plan` counts them.",
+        *([] if others is None else [f"Other processes kept {others:.2f} cores busy meanwhile{advice}."]),
     ]
 
 
