@@ -103,7 +103,8 @@ class Workspace:
     """Memory for repeated calls: pass the same one as `workspace=`, and no call needs fresh memory from the system.
 
     It grows to what the calls need. The outputs and the tape of `forward` lie in it until the next `forward` with it, after
-    which `backward` refuses the older tape; all other results are the caller's. One call at a time.
+    which `backward` refuses the older tape; all other results are the caller's. One call at a time; what lies in it cannot
+    be the input of a `forward` with it.
     """
 
     def __init__(self):
@@ -112,11 +113,16 @@ class Workspace:
         self._free = threading.Lock()
 
     def _array(self, purpose, name, shape, dtype):
-        """An uninitialised array: the one of an earlier call if it fits."""
-        array = self._arrays.get((purpose, name))
-        if array is None or array.shape != shape or array.dtype != dtype:
-            array = self._arrays[purpose, name] = np.empty(shape, dtype)
-        return array
+        """An uninitialised array, in the memory of an earlier call if that is large enough."""
+        flat = self._arrays.get((purpose, name))
+        if flat is None or flat.size < math.prod(shape) or flat.dtype != dtype:
+            flat = self._arrays[purpose, name] = np.empty(math.prod(shape), dtype)
+        return np.ndarray(shape, dtype, flat)
+
+    def _refuse_own(self, arrays):
+        """Raise if an array lies in this memory, which a forward pass would overwrite while it reads or needs it later."""
+        if any(array.base is flat for array in arrays for flat in self._arrays.values()):
+            raise ValueError("inputs or state lie in this workspace, which forward() overwrites; use a Workspace() for each layer.")
 
     @contextlib.contextmanager
     def _memory(self, purpose):
@@ -183,7 +189,10 @@ def forward(parameters, inputs, state=None, *, workspace=None, threads=None):
     """
     with _memory(workspace, "forward") as memory:
         prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state, memory)
+        if workspace is not None:
+            workspace._refuse_own((*inputs, *state))
         outputs, final, saved = _forward(prepared, inputs, state, memory, threads)
+        outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
         tape = Tape(parameters, prepared, inputs, state, outputs, saved, workspace, use)
@@ -198,13 +207,14 @@ def backward(
     `parameters` and `tape` are those of one `forward`.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
     final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
-    such as that of an earlier call; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
+    such as that of an earlier call, and overlap with no argument; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     if not isinstance(tape, Tape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
-    if tape.workspace is not None and tape.workspace._uses != tape.use:
-        raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
-    with _memory(workspace, "backward") as memory:
+    other = None if tape.workspace is workspace else tape.workspace
+    with _memory(workspace, "backward") as memory, _memory(other, "backward"):
+        if tape.workspace is not None and tape.workspace._uses != tape.use:
+            raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
         given = tape.prepared
         if parameters is not given and parameters is not tape.parameters:
             given = _prepared(parameters, _new)
@@ -272,7 +282,7 @@ def _results(out, sizes, T, B, dtype, input_gradients):
 
     def places(part, kind):
         given = None if out is None else getattr(out, part)
-        given = kind(*[None] * len(kind._fields)) if given is None else given
+        given = kind(*[None] * len(kind._fields)) if given is None else _bundle(f"out.{part}", given, kind)
         named = zip(kind._fields, given, getattr(shapes, part), strict=True)
         return kind(*(_place(f"out.{part}.{name}", array, shape, dtype) for name, array, shape in named))
 
@@ -472,7 +482,7 @@ _POOL = []
 
 def _bounds(batch, operations, threads):
     """Where the batch is cut: one slice per thread, whole tiles of rows where there are enough."""
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1):
         raise ValueError(f"threads is {threads!r}; pass an integer of at least 1, or None for one per processor.")
     if operations < 2 * _WORTHWHILE:
         return [0, batch]
@@ -504,9 +514,11 @@ def _in_slices(bounds, function, *arguments):
         _POOL.append(ThreadPoolExecutor(_CPUS, thread_name_prefix=_HOME.__name__))
     slices = list(zip(range(len(bounds) - 1), bounds, bounds[1:], strict=False))
     waiting = [_POOL[0].submit(function, *piece, *arguments) for piece in slices[:-1]]
-    function(*slices[-1], *arguments)
-    for future in waiting:
-        future.result()
+    try:
+        function(*slices[-1], *arguments)
+    finally:  # nobody writes to the arrays any more when this returns
+        for future in waiting:
+            future.result()
 
 
 if hasattr(os, "register_at_fork"):

@@ -48,12 +48,13 @@ _VARIABLES = (
 )
 _KEYWORDS = ("out", "workspace", "threads")
 _CHECKS = ("given", "what", "inputs_t", "outputs", "start", "some", "count", "array")
-_RESULTS = ("shapes", "use", "final", "kept", "saved", "stop", "states", "held", "d_inputs", "name", "added")
+_RESULTS = ("shapes", "use", "final", "kept", "saved", "states", "held", "d_inputs", "name", "added")
+_OTHERS = ("stop", "other")
 
 RESERVED = frozenset(
     {
         *(*keyword.kwlist, *keyword.softkwlist, *dir(builtins)),
-        *(*_MODULES, *_VERBS, *_RECORDS, *_ARGUMENTS, *_VARIABLES, *_KEYWORDS, *_CHECKS, *_RESULTS),
+        *(*_MODULES, *_VERBS, *_RECORDS, *_ARGUMENTS, *_VARIABLES, *_KEYWORDS, *_CHECKS, *_RESULTS, *_OTHERS),
     }
 )
 """Names that emitted modules use themselves; the variable of a quantity of that name gets an underscore."""
