@@ -71,6 +71,11 @@ class Data:
     d_outputs: NDArray[Any]
 
     @property
+    def batch(self) -> int:
+        """The number of samples."""
+        return self.d_outputs.shape[1]
+
+    @property
     def step_inputs(self) -> Arrays:
         """The inputs of one time step of one sample."""
         return {name: np.ascontiguousarray(array[0, :1]) for name, array in self.inputs.items()}

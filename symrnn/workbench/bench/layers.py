@@ -15,6 +15,7 @@ from symrnn.workbench.bench.contenders import (
     TRAIN_FIXED,
     Contender,
     Task,
+    choose_threads,
     forget_gradients,
     torch_tensors,
 )
@@ -90,6 +91,7 @@ def open_torch_layer(data: Data, cell: str) -> Contender:
     """`torch.nn.LSTM`, `GRU` or `RNN`, and `LSTMCell`, `GRUCell` or `RNNCell` for a step."""
     import torch
 
+    choose_threads(data)
     layer = LAYERS[cell]
     gates = layer.gates(data.parameters)
     n, m = (gates[layer.torch_gates[0]].on_input.shape[1], gates[layer.torch_gates[0]].on_input.shape[0])
@@ -179,25 +181,41 @@ def onnx_model(data: Data, cell: str) -> bytes:
 
 
 def open_onnx(data: Data, cell: str) -> Contender:
-    """A recurrent node in onnxruntime; inference alone."""
+    """A recurrent node in onnxruntime; inference alone. The streaming step reads and writes bound arrays."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(onnx_model(data, cell), providers=["CPUExecutionProvider"])
-    layer = LAYERS[cell]
+    layer, model = LAYERS[cell], onnx_model(data, cell)
 
-    def feeds(inputs: Arrays, states: Arrays) -> dict[str, NDArray[Any]]:
-        (x,) = inputs.values()
+    def session(batch: int) -> Any:
+        options = onnxruntime.SessionOptions()
+        if batch == 1:
+            options.intra_op_num_threads = 1
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def feeds(x: NDArray[Any], states: Arrays) -> dict[str, NDArray[Any]]:
         return {"x": x, **{f"{name}_0": states[name][None] for name in layer.states}}
 
+    (inputs,), (first,) = data.inputs.values(), data.step_inputs.values()
+    whole, single = session(data.batch), session(1)
+    given = feeds(inputs, data.states)
+
     def inference() -> Task:
-        given = feeds(data.inputs, data.states)
-        return Task(lambda: session.run(None, given))
+        return Task(lambda: whole.run(None, given))
 
     def streaming() -> Task:
-        given = feeds({"x": next(iter(data.step_inputs.values()))[None]}, data.step_states)
-        return Task(lambda: session.run(None, given))
+        binding = single.io_binding()
+        for name, array in feeds(first[None], data.step_states).items():
+            binding.bind_cpu_input(name, array)
+        for output in single.get_outputs():
+            binding.bind_output(output.name)
+
+        def call() -> Any:
+            single.run_with_iobinding(binding)
+            return binding.get_outputs()
+
+        return Task(call)
 
     def results() -> Arrays:
-        return {"outputs": session.run(None, feeds(data.inputs, data.states))[0][:, 0]}
+        return {"outputs": whole.run(None, given)[0][:, 0]}
 
     return Contender({FORWARD: inference, STEP: streaming}, results)
