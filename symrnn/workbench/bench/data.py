@@ -73,7 +73,7 @@ class Data:
     @property
     def batch(self) -> int:
         """The number of samples."""
-        return self.d_outputs.shape[1]
+        return int(self.d_outputs.shape[1])
 
     @property
     def step_inputs(self) -> Arrays:

@@ -196,26 +196,32 @@ def open_onnx(data: Data, cell: str) -> Contender:
         return {"x": x, **{f"{name}_0": states[name][None] for name in layer.states}}
 
     (inputs,), (first,) = data.inputs.values(), data.step_inputs.values()
-    whole, single = session(data.batch), session(1)
     given = feeds(inputs, data.states)
 
     def inference() -> Task:
+        whole = session(data.batch)  # which keeps its memory from call to call
         return Task(lambda: whole.run(None, given))
 
     def streaming() -> Task:
+        single = session(1)
         binding = single.io_binding()
-        for name, array in feeds(first[None], data.step_states).items():
+        arrays = feeds(first[None], data.step_states)
+        state = arrays[f"{layer.states[0]}_0"]
+        made = {"outputs": np.empty_like(state[None])}
+        made |= {f"{name}_last": np.empty_like(state) for name in layer.states}
+        for name, array in arrays.items():
             binding.bind_cpu_input(name, array)
-        for output in single.get_outputs():
-            binding.bind_output(output.name)
+        for name, array in made.items():
+            binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+        bound = (*made.values(), *arrays.values())  # they must live as long as the binding
 
         def call() -> Any:
             single.run_with_iobinding(binding)
-            return binding.get_outputs()
+            return bound
 
         return Task(call)
 
     def results() -> Arrays:
-        return {"outputs": whole.run(None, given)[0][:, 0]}
+        return {"outputs": session(data.batch).run(None, given)[0][:, 0]}
 
     return Contender({FORWARD: inference, STEP: streaming}, results)

@@ -126,8 +126,9 @@ class Settings:
 class Bench:
     """Everything that one run of the benchmark found.
 
-    `peak` is the machine's best rate, in floating-point operations per second. `machine` and `versions` pair
-    names with texts.
+    `peak` is the rate of NumPy's square products, in floating-point operations per second: the best that a
+    general library reaches here, no bound for a kernel that packs its weights once. `machine` and
+    `versions` pair names with texts.
     """
 
     cells: tuple[str, ...]

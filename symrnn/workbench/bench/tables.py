@@ -111,7 +111,7 @@ def _rates(bench: Bench, cell: str) -> "Titled":
                 for rate in rates
             ]
             table.add_row(str(work.size), number_text(work.operations / 1e6), *shares)
-    return f"GFLOP/s of a training step, share of the machine's {bench.peak / 1e9:.0f}", table
+    return f"GFLOP/s of a training step (NumPy's square products: {bench.peak / 1e9:.0f})", table
 
 
 def _memory(bench: Bench, cell: str) -> "Titled":

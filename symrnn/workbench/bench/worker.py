@@ -87,7 +87,8 @@ class Session:
         """The bytes by which the resident memory rises, at its peak, in the calls of a new task.
 
         Imports, arguments and a first call, whose results were dropped, come before that: what it cost to
-        compile is not counted, what the task keeps (a workspace) is.
+        compile is not counted, what the task keeps (a workspace) is. What an allocator could not give back
+        after the first call is used again unseen, which matters below some megabytes.
         """
         gc.collect()
         _give_back_free_memory()
