@@ -251,7 +251,7 @@ CALL = re.compile(
 
 def backward_source(cell: Cell) -> str:
     source = emit(cell, target="numpy")
-    start = source.index("def _backward(")
+    start = source.index("def _backward_steps(")
     following = re.compile(r"^(def|class) ", re.MULTILINE).search(source, start + 1)
     return source[start : following.start() if following else None]
 
