@@ -119,32 +119,44 @@ class Workspace:
     """
 
     def __init__(self):
-        self._arrays = {}
+        self._memory = {}  # flat arrays by purpose and name
+        self._arrays = {}  # those last made of them
         self._uses = 0
         self._free = threading.Lock()
 
     def _array(self, purpose, name, shape, dtype):
         """An uninitialised array, in the memory of an earlier call if that is large enough."""
-        flat = self._arrays.get((purpose, name))
-        if flat is None or flat.size < math.prod(shape) or flat.dtype != dtype:
-            flat = self._arrays[purpose, name] = np.empty(math.prod(shape), dtype)
-        return np.ndarray(shape, dtype, flat)
+        key = purpose, name
+        array = self._arrays.get(key)
+        if array is None or array.shape != shape or array.dtype != dtype:
+            flat = self._memory.get(key)
+            if flat is None or flat.size < math.prod(shape) or flat.dtype != dtype:
+                flat = self._memory[key] = np.empty(math.prod(shape), dtype)
+            array = self._arrays[key] = np.ndarray(shape, dtype, flat)
+        return array
 
     def _refuse_own(self, arrays):
         """Raise if an array lies in this memory, which a forward pass would overwrite while it reads or needs it later."""
-        if any(array.base is flat for array in arrays for flat in self._arrays.values()):
+        if not {id(array.base) for array in arrays}.isdisjoint(map(id, self._memory.values())):
             raise ValueError("inputs or state lie in this workspace, which forward() overwrites; use a Workspace() for each layer.")
 
-    @contextlib.contextmanager
-    def _memory(self, purpose):
-        """The function (name, shape, dtype) -> array for one call."""
-        if not self._free.acquire(blocking=False):
+
+class _Use:
+    """One call's use of a workspace: a context that gives the function (name, shape, dtype) -> array."""
+
+    __slots__ = ("purpose", "workspace")
+
+    def __init__(self, workspace, purpose):
+        self.workspace, self.purpose = workspace, purpose
+
+    def __enter__(self):
+        if not self.workspace._free.acquire(blocking=False):
             raise ValueError("workspace is in use by another call; give every thread a Workspace() of its own.")
-        try:
-            self._uses += purpose == "forward"
-            yield functools.partial(self._array, purpose)
-        finally:
-            self._free.release()
+        self.workspace._uses += self.purpose == "forward"
+        return functools.partial(self.workspace._array, self.purpose)
+
+    def __exit__(self, *_):
+        self.workspace._free.release()
 
 
 def init(rng, *, n, m, dtype=np.float32):
@@ -266,13 +278,21 @@ def _new(name, shape, dtype):
     return np.empty(shape, dtype)
 
 
+_NO_WORKSPACE = contextlib.nullcontext(_new)
+
+
 def _memory(workspace, purpose):
     """A context that gives the function (name, shape, dtype) -> uninitialised array for one call."""
     if workspace is None:
-        return contextlib.nullcontext(_new)
+        return _NO_WORKSPACE
     if not isinstance(workspace, Workspace):
         raise ValueError(f"workspace is a {type(workspace).__name__}; pass a Workspace() of this module.")
-    return workspace._memory(purpose)
+    return _Use(workspace, purpose)
+
+
+def _takes(array, shape, dtype):
+    """Whether an array can take a result of this shape and dtype."""
+    return type(array) is np.ndarray and array.shape == shape and array.dtype == dtype and array.flags.carray
 
 
 def _place(what, array, shape, dtype):
@@ -301,6 +321,8 @@ def _results(out, sizes, T, B, dtype, input_gradients):
 
     def places(part, kind):
         given = None if out is None else getattr(out, part)
+        if type(given) is kind and all(map(_takes, given, getattr(shapes, part), (dtype,) * len(given))):
+            return given
         given = kind(*[None] * len(kind._fields)) if given is None else _bundle(f"out.{part}", given, kind)
         named = zip(kind._fields, given, getattr(shapes, part), strict=True)
         return kind(*(_place(f"out.{part}.{name}", array, shape, dtype) for name, array, shape in named))
