@@ -513,8 +513,7 @@ def _plain(array):
 
 def _panels(matrix, name, memory):
     """A matrix packed for products; transposed ones are packed from the matrix that they transpose."""
-    width = 2 * _VECTOR_BYTES // matrix.itemsize
-    panels = memory(name, (-(-matrix.shape[1] // width), matrix.shape[0], width), matrix.dtype)
+    panels = _empty_panels(matrix, name, memory)
     _pack(matrix, panels)
     return panels
 
@@ -557,8 +556,8 @@ def _steps_together(T, bounds):
 def _scratch_shape(width, steps, bounds, dtype):
     """Room for what `_add_outer` packs in one slice; width is the largest number of columns."""
     rows = -(-bounds[-1] // (len(bounds) - 1))
-    lanes = 2 * _VECTOR_BYTES // dtype.itemsize
-    return 1 - (-width // lanes), min(steps * rows, _CHUNK), lanes
+    columns = _panel_width(dtype)
+    return 1 - (-width // columns), min(steps * rows, _CHUNK), columns
 
 
 def _in_slices(bounds, function, *arguments):
@@ -786,17 +785,15 @@ def _tile(typing_context, count, rows, s, i, panels, p, depth, out, t, o, starte
     return nb_types.void(count, rows, n, n, panels, n, n, out, n, n, nb_types.boolean, start), emit
 
 
-@_compiled
-def _panel_width(array):
-    """Number of columns in one panel for an array of this dtype."""
-    return 2 * _VECTOR_BYTES // array.itemsize
+def _panel_width(kind):
+    """Number of columns in one panel for an array or a dtype."""
+    return 2 * _VECTOR_BYTES // kind.itemsize
 
 
-@_compiled
-def _empty_panels(matrix):
+def _empty_panels(matrix, name="", memory=_new):
     """Uninitialised panels for a matrix (K, N): shape (ceil(N / w), K, w)."""
-    width = 2 * _VECTOR_BYTES // matrix.itemsize
-    return np.empty((-(-matrix.shape[1] // width), matrix.shape[0], width), matrix.dtype)
+    width = _panel_width(matrix)
+    return memory(name, (-(-matrix.shape[1] // width), matrix.shape[0], width), matrix.dtype)
 
 
 @_compiled

@@ -35,7 +35,7 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         return [(b, layout.field(b.name)) for b in buffers]
 
     return {
-        "axes": _tuple(f'"{axis.name}"' for axis in plan.axes),
+        "axes": tuple_text(f'"{axis.name}"' for axis in plan.axes),
         "inputs_table": _table(layout, inputs),
         "states_table": _table(layout, states),
         "parameters_table": _table(layout, map(plan.buffer, plan.parameters)),
@@ -52,7 +52,7 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "init_lines": tuple(_init_line(layout, b) for b in shared),
         "init_functions": _init_functions(plan),
         "size_check_lines": tuple(parameter_lines),
-        "known_sizes": _tuple(layout.axis_names[axis.name] for axis in layout.parameter_axes()),
+        "known_sizes": tuple_text(layout.axis_names[axis.name] for axis in layout.parameter_axes()),
         "parameter_check_lines": tuple(_parameter_check(layout, b) for b in shared),
         "input_check_lines": tuple(_input_checks(layout, inputs)),
         "input_array_lines": tuple(
@@ -61,10 +61,10 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         ),
         "step_check_lines": tuple(_step_checks(layout, inputs)),
         "sizes_lines": tuple(_size_lines(layout, inputs, states)),
-        "axis_names": _tuple(layout.axis_names[axis.name] for axis in plan.axes),
+        "axis_names": tuple_text(layout.axis_names[axis.name] for axis in plan.axes),
         "outputs_shape": f"(T, B{''.join(f', {layout.size(s)}' for s in plan.buffer(plan.output).shape)})",
         "parameter_shapes": wrapped(
-            f"{name}={_tuple(layout.size(size) for size in b.shape) if b.shape else '()'}"
+            f"{name}={tuple_text(layout.size(size) for size in b.shape) if b.shape else '()'}"
             for b, name in named(shared)
         ),
         "input_shapes": ", ".join(f"{name}={layout.shape(b)}" for b, name in named(inputs)),
@@ -77,19 +77,25 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
     }
 
 
+def listed(names: Iterable[str]) -> str:
+    """Names as the inside of a tuple: a single one keeps its comma."""
+    found = list(names)
+    return ", ".join(found) + "," * (len(found) == 1)
+
+
+def tuple_text(names: Iterable[str]) -> str:
+    """A tuple as text."""
+    return f"({listed(names)})"
+
+
 def wrapped(names: Iterable[str]) -> tuple[str, ...]:
     """Arguments as lines of about 100 columns, each ending in a comma."""
     text = ", ".join(names)
     return tuple(textwrap.wrap(f"{text},", 96, break_long_words=False)) if text else ()
 
 
-def _tuple(texts: Iterable[str]) -> str:
-    listed = list(texts)
-    return f"({listed[0]},)" if len(listed) == 1 else f"({', '.join(listed)})"
-
-
 def _shape_data(buffer: Buffer) -> str:
-    return _tuple(f'"{size_text(size)}"' for size in buffer.shape)
+    return tuple_text(f'"{size_text(size)}"' for size in buffer.shape)
 
 
 def _table(layout: Layout, buffers: Iterable[Buffer]) -> str:
@@ -103,11 +109,11 @@ def _tail(buffer: Buffer) -> str:
 
 
 def _shape_comment(buffer: Buffer) -> str:
-    return _tuple(size_text(size) for size in buffer.shape) if buffer.shape else "a number"
+    return tuple_text(size_text(size) for size in buffer.shape) if buffer.shape else "a number"
 
 
 def _state_shape(layout: Layout, buffer: Buffer) -> str:
-    return _tuple(["B", *(layout.size(size) for size in buffer.shape)])
+    return tuple_text(["B", *(layout.size(size) for size in buffer.shape)])
 
 
 def _axis_note(plan: Plan) -> str:
@@ -115,7 +121,7 @@ def _axis_note(plan: Plan) -> str:
 
 
 def _plain_shape(buffer: Buffer) -> str:
-    return _tuple(size_text(size) for size in buffer.shape)
+    return tuple_text(size_text(size) for size in buffer.shape)
 
 
 def _init_line(layout: Layout, buffer: Buffer) -> str:
@@ -210,7 +216,7 @@ def _parameter_check(layout: Layout, buffer: Buffer) -> str:
     name = layout.field(buffer.name)
     if not buffer.shape:
         return f'_scalar("parameters.{name}", given.{name}, dtype),'
-    shape = _tuple(layout.size(size) for size in buffer.shape)
+    shape = tuple_text(layout.size(size) for size in buffer.shape)
     return f'_checked_array("parameters.{name}", given.{name}, {shape}, dtype),'
 
 
@@ -221,7 +227,7 @@ def _input_checks(layout: Layout, inputs: list[Buffer]) -> list[str]:
     ]
     lines.append(f"T, B = inputs.{names[0]}.shape[:2]")
     if layout.plan.axes:
-        axes = _tuple(layout.axis_names[axis.name] for axis in layout.plan.axes)
+        axes = tuple_text(layout.axis_names[axis.name] for axis in layout.plan.axes)
         lines.append(f"{axes} = _sizes(prepared, inputs, state)")
     return lines
 
@@ -233,7 +239,7 @@ def _step_checks(layout: Layout, inputs: list[Buffer]) -> list[str]:
     lines.append("inputs = Inputs(*(array[None] for array in inputs_t))")
     lines.append(f"B = inputs_t.{named[0][0]}.shape[0]")
     if layout.plan.axes:
-        axes = _tuple(layout.axis_names[axis.name] for axis in layout.plan.axes)
+        axes = tuple_text(layout.axis_names[axis.name] for axis in layout.plan.axes)
         lines.append(f"{axes} = _sizes(prepared, inputs, state)")
     for n, b in named:
         lines.append(
@@ -247,7 +253,7 @@ def _size_lines(layout: Layout, inputs: list[Buffer], states: list[Buffer]) -> l
     lines = []
     found = layout.parameter_axes()
     if found:
-        lines.append(f"{_tuple(layout.axis_names[axis.name] for axis in found)} = prepared.sizes")
+        lines.append(f"{tuple_text(layout.axis_names[axis.name] for axis in found)} = prepared.sizes")
     places = [
         (f"inputs.{n}", f"inputs.{n}", i + 2, s)
         for n, b in ((layout.field(b.name), b) for b in inputs)

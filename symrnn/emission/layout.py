@@ -82,17 +82,13 @@ class Layout:
 
     def result_lines(self, in_place: set[str]) -> list[str]:
         """Lines that copy the gradients that were not made in place to where the caller gets them from."""
-        table = self.table
         lines = []
         for name, place in self.results.items():
-            if name in in_place:
-                continue
             line = f"{place}[...] = {name}"
-            if name in table and table[name].lead == "TB":
-                line = f"if input_gradients:\n    {line}"
-            lines.append(line)
-        lines += [f"results.parameters.{self.field(name)}[...] = 0" for name in self.plan.constants]
-        return [piece for line in lines for piece in line.split("\n")]
+            if name not in in_place:
+                optional = self.table[name].lead == "TB"
+                lines += ["if input_gradients:", f"    {line}"] if optional else [line]
+        return lines + [f"results.parameters.{self.field(name)}[...] = 0" for name in self.plan.constants]
 
     def rows(self, start: Expr, stop: Expr, whole: Expr) -> str:
         """The text of a slice, ends left out where they are those of the whole axis."""

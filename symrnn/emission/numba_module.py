@@ -4,12 +4,11 @@ import hashlib
 
 from sympy import Expr, Poly
 
-from symrnn.emission.interface import Field, wrapped
+from symrnn.emission.interface import Field, listed, tuple_text, wrapped
 from symrnn.emission.layout import Layout
 from symrnn.emission.numba_code import NumbaWriter
 from symrnn.emission.numpy_code import NumpyWriter
 from symrnn.emission.numpy_module import (
-    listed,
     numpy_prepared,
     prepare_lines,
     prepared_arrays,
@@ -165,8 +164,7 @@ def _backward_context(layout: Layout) -> dict[str, object]:
     head += [layout.allocation(buffer, "steps") for buffer in memory]
     head += [f"{c.here}[...] = {c.initial}" for c in plan.backward.loop.carries]
     for b in partial:
-        shape = ", ".join(["parts", *(layout.size(size) for size in b.shape)])
-        shape = f"({shape},)" if not b.shape else f"({shape})"
+        shape = tuple_text(["parts", *(layout.size(size) for size in b.shape)])
         head.append(f'{of_parts[b.name]} = memory("{b.name}", {shape}, dtype)')
     if writer.outer:
         widths = sorted({layout.size(layout.table[s.out].shape[1]) for s in writer.outer})

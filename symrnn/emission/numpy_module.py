@@ -1,6 +1,6 @@
 """What the NumPy target puts into its template."""
 
-from symrnn.emission.interface import Field
+from symrnn.emission.interface import Field, listed
 from symrnn.emission.layout import Layout
 from symrnn.emission.numpy_code import NumpyWriter
 from symrnn.planning.ir import Buffer
@@ -15,7 +15,7 @@ def unpack(names: list[str], of: str) -> list[str]:
     """A line that binds the fields of a NamedTuple to variables."""
     if not names:
         return []
-    return [f"{', '.join(names)}{',' if len(names) == 1 else ''} = {of}"]
+    return [f"{listed(names)} = {of}"]
 
 
 def numpy_prepared(layout: Layout) -> tuple[Field, ...]:
@@ -41,11 +41,6 @@ def known_sizes(layout: Layout) -> list[str]:
 
 NO_THREADS = {"threads_parameter": "", "threads_argument": "", "threads_note": ""}
 """What the contract says of the keyword `threads=` where a target does not have it: nothing."""
-
-
-def listed(names: list[str]) -> str:
-    """Names as the inside of a tuple."""
-    return f"{names[0]}," if len(names) == 1 else ", ".join(names)
 
 
 def kept_arrays(layout: Layout) -> list[Buffer]:

@@ -21,6 +21,7 @@ from symrnn.declaration.operations import (
     stop_gradient,
     tanh,
 )
+from symrnn.emission.interface import listed, tuple_text
 
 PRODUCTS = {
     "Bi,ij->Bj": "{0} @ {1}",
@@ -82,16 +83,6 @@ class Library:
     affine: str
     added: str
     over_time: Callable[[OverTime], list[str]]
-
-
-def listed(names: list[str]) -> str:
-    """Names to unpack into; a single one keeps its comma."""
-    return ", ".join(names) + "," * (len(names) == 1)
-
-
-def tuple_text(names: list[str]) -> str:
-    """A tuple as text."""
-    return f"({listed(names)})"
 
 
 def _names(pairs: tuple[tuple[str, str], ...]) -> tuple[list[str], list[str]]:

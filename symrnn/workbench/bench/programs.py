@@ -18,9 +18,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from symrnn.declaration.normal_form import unique_name
+from symrnn.emission.interface import listed, tuple_text
 from symrnn.planning.ir import Block, Statement
 from symrnn.planning.plan import Plan
-from symrnn.workbench.bench.libraries import Library, OverTime, listed, tuple_text
+from symrnn.workbench.bench.libraries import Library, OverTime
 from symrnn.workbench.bench.statements import StatementWriter, Wishes
 from symrnn.workbench.bench.values import Held, Values
 

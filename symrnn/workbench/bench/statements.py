@@ -9,6 +9,7 @@ from symrnn.declaration.normal_form import unique_name
 from symrnn.declaration.operations import PointwiseFunction
 from symrnn.declaration.reading_order import Roles, is_number
 from symrnn.emission.expressions import Dialect, ExpressionPrinter
+from symrnn.emission.interface import listed, tuple_text
 from symrnn.emission.layout import Layout
 from symrnn.planning.ir import (
     FORWARD,
@@ -22,7 +23,7 @@ from symrnn.planning.ir import (
     array_symbol,
 )
 from symrnn.planning.plan import Plan
-from symrnn.workbench.bench.libraries import PRODUCTS, Library, listed, tuple_text
+from symrnn.workbench.bench.libraries import PRODUCTS, Library
 from symrnn.workbench.bench.values import Held, Piece, Ranges, Values
 
 _TAKEN = (
