@@ -130,7 +130,7 @@ print("good")
 
 # ---- What is compiled --------------------------------------------------------------------------------
 
-SLICES = ("_forward_slice", "_backward_slice")
+SLICES = ("_forward_slice", "_predict_slice", "_backward_slice")
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru_reset_after", "several"])
@@ -147,12 +147,13 @@ p = module.init(np.random.default_rng(0), **dict.fromkeys(module.AXES, 3))
 shapes = module.INPUTS.values()
 inputs = module.Inputs(*(np.ones((2, 1, *(3 for _ in shape)), np.float32) for shape in shapes))
 run = module.forward(p, inputs)
+module.predict(p, inputs)
 module.backward(p, run.tape, np.ones_like(run.outputs))
-for function in (module._forward_slice, module._backward_slice):
+for function in (module._forward_slice, module._predict_slice, module._backward_slice):
     print("".join(function.inspect_llvm().values()))
 """
     text = run_python(script, folder)
-    assert text.count("; ModuleID") == 2
+    assert text.count("; ModuleID") == len(SLICES)
     found = [line for line in text.splitlines() if re.search(r"\bdouble\b", line)]
     assert not found, "\n".join(found[:20])
 
@@ -181,16 +182,24 @@ def decorators(function: ast.FunctionDef) -> str:
 @pytest.mark.parametrize("save", ["all", "states"])
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_is_allocated_inside_the_loops_over_time(name: str, save: str) -> None:
-    """Neither in the passes nor in what they call: views, numbers and calls of functions are all there is."""
+    """Neither in the passes nor in what they call: views, numbers and calls of functions are all there is.
+
+    Only `predict` makes room for a few steps, before its loop.
+    """
     tree = ast.parse(sr.emit(ALL[name], "numba", save))
     passes = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in SLICES]
-    assert len(passes) == 2
+    assert len(passes) == len(SLICES)
     own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     plain = {"range", "min", "max", "abs", "real"}
     making = (ast.MatMult, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
     for function in called_by(passes, tree):
         assert decorators(function) in ("_compiled", "_inlined"), function.name
-        for node in ast.walk(function):
+        parts = function.body
+        if function.name == "_predict_slice":
+            parts = [
+                part for part in parts if "np.empty" not in ast.unparse(part) or isinstance(part, ast.For)
+            ]
+        for node in (node for part in parts for node in ast.walk(part)):
             assert not isinstance(node, making), function.name
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)

@@ -50,8 +50,8 @@ def slices(monkeypatch: pytest.MonkeyPatch) -> Any:
 
             return recorded
 
-        monkeypatch.setattr(module, "_forward_slice", recording(module._forward_slice))
-        monkeypatch.setattr(module, "_backward_slice", recording(module._backward_slice))
+        for name in ("_forward_slice", "_predict_slice", "_backward_slice"):
+            monkeypatch.setattr(module, name, recording(getattr(module, name)))
         monkeypatch.setattr(module, "_WORTHWHILE", 1)
         return found
 

@@ -239,9 +239,9 @@ def predict(parameters, inputs, state=None, *, out=None, workspace=None, threads
     """
     with _memory(workspace, "predict") as memory:
         prepared, inputs, state, T, B = _checked_call(parameters, inputs, state, memory)
-        (size_n, m) = _sizes(prepared, inputs, state)
+        (size_n, m) = sizes = _sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        return outputs, _predict(prepared, inputs, state, outputs, memory, threads)
+        return outputs, _predict(prepared, sizes, inputs, state, outputs, threads)
 
 
 def forward(parameters, inputs, state=None, *, workspace=None, threads=None):
@@ -294,12 +294,16 @@ def step(parameters, inputs_t, state):
     prepared = _prepared(parameters, _new)
     inputs_t = _bundle("inputs_t", inputs_t, Inputs)
     _rank("inputs_t.x", inputs_t.x, 2)
-    inputs = Inputs(*(array[None] for array in inputs_t))
+    inputs = Inputs(inputs_t.x[None])
     B = inputs_t.x.shape[0]
     (size_n, m) = _sizes(prepared, inputs, state)
     _checked_array("inputs_t.x", inputs_t.x, (B, size_n), prepared.dtype)
+    dtype = prepared.dtype
     sizes = (size_n, m)
-    return _step(prepared, sizes, inputs, _checked_state("state", state, sizes, prepared.dtype, B), B)
+    T = 1
+    outputs = np.empty((T, B, m), dtype)
+    final = _predict(prepared, sizes, inputs, _checked_state("state", state, sizes, dtype, B), outputs, None)
+    return outputs[0], final
 
 
 # ---- Memory ------------------------------------------------------------------------------------------
@@ -522,7 +526,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_gru_reset_after_f6b5fa3de620", types.ModuleType("symrnn_gru_reset_after_f6b5fa3de620"))
+_HOME = sys.modules.setdefault("symrnn_gru_reset_after_490b533e9f78", types.ModuleType("symrnn_gru_reset_after_490b533e9f78"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1163,6 +1167,29 @@ def _forward_slice(
 
 
 @_compiled
+def _predict_slice(
+    part, lo, hi, steps, x, size_n, m, W_on_x_panels, W_on_h_panels, U_n_panels, d_n, b_all, h_0,
+    outputs, h_final,
+):
+    """All time steps for the samples lo to hi, in memory for a few of them, which is used again and again."""
+    T, B = outputs.shape[:2]
+    dtype = x.dtype
+    h = np.empty((steps + 1, B, m), dtype)
+    U_n_h = np.empty((steps, B, m), dtype)
+    a_all = np.empty((steps, B, 3 * m), dtype)
+    h[0, lo:hi] = h_0[lo:hi]
+    for first in range(0, T, steps):
+        count = min(steps, T - first)
+        _forward_slice(
+            part, lo, hi, steps, x[first : first + count], size_n, m, W_on_x_panels, W_on_h_panels,
+            U_n_panels, d_n, h, U_n_h, a_all, b_all,
+        )
+        outputs[first : first + count, lo:hi] = h[1:][:count, lo:hi]
+        h[0, lo:hi] = h[count, lo:hi]
+    h_final[lo:hi] = h[0, lo:hi]
+
+
+@_compiled
 def _backward_slice(
     part, lo, hi, steps, input_gradients, grad_h_output, size_n, m, W_on_x_panels, W_on_h_2_panels,
     x, d_n, h, U_n_h, grad_h_later, grad_x, grad_d_n_parts, a_all, d_a_all, d_W_on_h_parts,
@@ -1271,18 +1298,16 @@ def _backward_slice(
                     d_b_all[j] += d_a_all[slot, b, m + j]
 
 
-def _forward_arrays(prepared, sizes, state, T, B, steps, memory):
-    """Memory for T time steps: what the compiled pass takes after the inputs, outputs, states, and what is saved."""
-    (size_n, m) = sizes
+def _forward(prepared, inputs, state, memory, threads):
+    """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
+    (size_n, m) = sizes = _sizes(prepared, inputs, state)
     dtype = prepared.dtype
+    T, B = inputs[0].shape[:2]
+    bounds = _bounds(B, T * B * (6 * size_n * m + 6 * m * m + 13 * m), threads)
+    steps = _steps_together(T, bounds)
     U_r, W_r, b_r, d_r, U_z, W_z, b_z, d_z, U_n, W_n, b_n, d_n = prepared.parameters
     d_n = _plain(d_n)
-    W_on_x = prepared.W_on_x
-    b_a_r = prepared.b_a_r
-    b_a_z = prepared.b_a_z
     b_all = _plain(prepared.b_all)
-    W_on_h = prepared.W_on_h
-    W_on_h_2 = prepared.W_on_h_2
     W_on_x_panels = prepared.W_on_x_panels
     W_on_h_panels = prepared.W_on_h_panels
     U_n_panels = prepared.U_n_panels
@@ -1291,50 +1316,40 @@ def _forward_arrays(prepared, sizes, state, T, B, steps, memory):
     U_n_h = memory("U_n_h", (T, B, m), dtype)
     a_all = memory("a_all", (T, B, 3 * m), dtype)
     h[0] = h_0
-    arguments = (
+    _in_slices(
+        bounds,
+        _forward_slice,
+        steps,
+        *map(_plain, inputs),
         size_n, m, W_on_x_panels, W_on_h_panels, U_n_panels, d_n, h, U_n_h, a_all, b_all,
     )
-    return arguments, h[1:], State(h), (h, U_n_h, a_all)
+    states = State(h)
+    return h[1:], State(*(array[T] for array in states)), (h, U_n_h, a_all)
 
 
-def _forward(prepared, inputs, state, memory, threads):
-    """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
-    (size_n, m) = sizes = _sizes(prepared, inputs, state)
-    T, B = inputs[0].shape[:2]
-    bounds = _bounds(B, T * B * (6 * size_n * m + 6 * m * m + 13 * m), threads)
-    steps = _steps_together(T, bounds)
-    arguments, outputs, states, saved = _forward_arrays(prepared, sizes, state, T, B, steps, memory)
-    _in_slices(bounds, _forward_slice, steps, *map(_plain, inputs), *arguments)
-    return outputs, State(*(array[T] for array in states)), saved
-
-
-def _predict(prepared, inputs, state, outputs, memory, threads):
-    """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
-    (size_n, m) = sizes = _sizes(prepared, inputs, state)
-    T, B = outputs.shape[:2]
-    inputs = [*map(_plain, inputs)]
-    bounds = _bounds(B, T * B * (6 * size_n * m + 6 * m * m + 13 * m), threads)
-    steps = _steps_together(T, bounds)
-    arguments, held, states, _ = _forward_arrays(prepared, sizes, state, steps, B, steps, memory)
-
-    def predict_slice(part, lo, hi):
-        for start in range(0, T, steps):
-            count = min(steps, T - start)
-            _forward_slice(part, lo, hi, steps, *(array[start : start + count] for array in inputs), *arguments)
-            outputs[start : start + count, lo:hi] = held[:count, lo:hi]
-            for array in states:
-                array[0, lo:hi] = array[count, lo:hi]
-
-    _in_slices(bounds, predict_slice)
-    return State(*(array[0].copy() for array in states))
-
-
-def _step(prepared, sizes, inputs, state, B):
-    """The output and the state after one step; inputs (1, B, ...)."""
+def _predict(prepared, sizes, inputs, state, outputs, threads):
+    """Fill the outputs and return the final state."""
     (size_n, m) = sizes
-    arguments, outputs, states, _ = _forward_arrays(prepared, sizes, state, 1, B, 1, _new)
-    _in_slices(_bounds(B, B * (6 * size_n * m + 6 * m * m + 13 * m), None), _forward_slice, 1, *map(_plain, inputs), *arguments)
-    return outputs[0].copy(), State(*[array[1] for array in states])
+    dtype = prepared.dtype
+    T, B = outputs.shape[:2]
+    bounds = _bounds(B, T * B * (6 * size_n * m + 6 * m * m + 13 * m), threads)
+    steps = _steps_together(T, bounds)
+    U_r, W_r, b_r, d_r, U_z, W_z, b_z, d_z, U_n, W_n, b_n, d_n = prepared.parameters
+    d_n = _plain(d_n)
+    b_all = _plain(prepared.b_all)
+    W_on_x_panels = prepared.W_on_x_panels
+    W_on_h_panels = prepared.W_on_h_panels
+    U_n_panels = prepared.U_n_panels
+    h_0, = state
+    final = State(np.empty((B, m), dtype))
+    _in_slices(
+        bounds,
+        _predict_slice,
+        steps,
+        *map(_plain, inputs),
+        size_n, m, W_on_x_panels, W_on_h_panels, U_n_panels, d_n, b_all, _plain(h_0), outputs, *final,
+    )
+    return final
 
 
 @np.errstate(all="ignore")
@@ -1349,10 +1364,6 @@ def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memo
     U_r, W_r, b_r, d_r, U_z, W_z, b_z, d_z, U_n, W_n, b_n, d_n = prepared.parameters
     d_n = _plain(d_n)
     W_on_x = prepared.W_on_x
-    b_a_r = prepared.b_a_r
-    b_a_z = prepared.b_a_z
-    b_all = prepared.b_all
-    W_on_h = prepared.W_on_h
     W_on_h_2 = prepared.W_on_h_2
     x, = tape.inputs
     x = _plain(x)

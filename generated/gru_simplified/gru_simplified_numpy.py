@@ -186,9 +186,9 @@ def predict(parameters, inputs, state=None, *, out=None, workspace=None):
     """
     with _memory(workspace, "predict") as memory:
         prepared, inputs, state, T, B = _checked_call(parameters, inputs, state, memory)
-        (n, m) = _sizes(prepared, inputs, state)
+        (n, m) = sizes = _sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        return outputs, _predict(prepared, inputs, state, outputs, memory)
+        return outputs, _predict(prepared, sizes, inputs, state, outputs, memory)
 
 
 def forward(parameters, inputs, state=None, *, workspace=None):
@@ -241,12 +241,16 @@ def step(parameters, inputs_t, state):
     prepared = _prepared(parameters, _new)
     inputs_t = _bundle("inputs_t", inputs_t, Inputs)
     _rank("inputs_t.x", inputs_t.x, 2)
-    inputs = Inputs(*(array[None] for array in inputs_t))
+    inputs = Inputs(inputs_t.x[None])
     B = inputs_t.x.shape[0]
     (n, m) = _sizes(prepared, inputs, state)
     _checked_array("inputs_t.x", inputs_t.x, (B, n), prepared.dtype)
+    dtype = prepared.dtype
     sizes = (n, m)
-    return _step(prepared, sizes, inputs, _checked_state("state", state, sizes, prepared.dtype, B), B)
+    T = 1
+    outputs = np.empty((T, B, m), dtype)
+    final = _predict(prepared, sizes, inputs, _checked_state("state", state, sizes, dtype, B), outputs, _new)
+    return outputs[0], final
 
 
 # ---- Memory ------------------------------------------------------------------------------------------
@@ -539,9 +543,8 @@ def _forward(prepared, inputs, state, memory):
     return outputs, State(*(array[T] for array in states)), saved
 
 
-def _predict(prepared, inputs, state, outputs, memory):
+def _predict(prepared, sizes, inputs, state, outputs, memory):
     """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
-    sizes = _sizes(prepared, inputs, state)
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
     kept, held, states, _ = _kept_arrays(prepared, sizes, state, steps, B, memory)
@@ -553,13 +556,6 @@ def _predict(prepared, inputs, state, outputs, memory):
         for array in states:
             array[0] = array[count]
     return State(*(array[0].copy() for array in states))
-
-
-def _step(prepared, sizes, inputs, state, B):
-    """The output and the state after one step; inputs (1, B, ...)."""
-    kept, outputs, states, _ = _kept_arrays(prepared, sizes, state, 1, B, _new)
-    _forward_steps(prepared, sizes, inputs, kept, _new)
-    return outputs[0].copy(), State(*(array[1] for array in states))
 
 
 def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory):

@@ -224,9 +224,9 @@ def predict(parameters, inputs, state=None, *, out=None, workspace=None, threads
     """
     with _memory(workspace, "predict") as memory:
         prepared, inputs, state, T, B = _checked_call(parameters, inputs, state, memory)
-        (n, m) = _sizes(prepared, inputs, state)
+        (n, m) = sizes = _sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        return outputs, _predict(prepared, inputs, state, outputs, memory, threads)
+        return outputs, _predict(prepared, sizes, inputs, state, outputs, threads)
 
 
 def forward(parameters, inputs, state=None, *, workspace=None, threads=None):
@@ -279,12 +279,16 @@ def step(parameters, inputs_t, state):
     prepared = _prepared(parameters, _new)
     inputs_t = _bundle("inputs_t", inputs_t, Inputs)
     _rank("inputs_t.x", inputs_t.x, 2)
-    inputs = Inputs(*(array[None] for array in inputs_t))
+    inputs = Inputs(inputs_t.x[None])
     B = inputs_t.x.shape[0]
     (n, m) = _sizes(prepared, inputs, state)
     _checked_array("inputs_t.x", inputs_t.x, (B, n), prepared.dtype)
+    dtype = prepared.dtype
     sizes = (n, m)
-    return _step(prepared, sizes, inputs, _checked_state("state", state, sizes, prepared.dtype, B), B)
+    T = 1
+    outputs = np.empty((T, B, m), dtype)
+    final = _predict(prepared, sizes, inputs, _checked_state("state", state, sizes, dtype, B), outputs, None)
+    return outputs[0], final
 
 
 # ---- Memory ------------------------------------------------------------------------------------------
@@ -500,7 +504,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_lstm_notes_342f913e8a14", types.ModuleType("symrnn_lstm_notes_342f913e8a14"))
+_HOME = sys.modules.setdefault("symrnn_lstm_notes_15f93c0580a3", types.ModuleType("symrnn_lstm_notes_15f93c0580a3"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1141,6 +1145,32 @@ def _forward_slice(
 
 
 @_compiled
+def _predict_slice(
+    part, lo, hi, steps, x, n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, b_all, c_0, a_0,
+    outputs, c_final, a_final,
+):
+    """All time steps for the samples lo to hi, in memory for a few of them, which is used again and again."""
+    T, B = outputs.shape[:2]
+    dtype = x.dtype
+    c = np.empty((steps + 1, B, m), dtype)
+    a = np.empty((steps + 1, B, m), dtype)
+    a_all = np.empty((steps, B, 4 * m), dtype)
+    c[0, lo:hi] = c_0[lo:hi]
+    a[0, lo:hi] = a_0[lo:hi]
+    for first in range(0, T, steps):
+        count = min(steps, T - first)
+        _forward_slice(
+            part, lo, hi, steps, x[first : first + count], n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels,
+            c, a, a_all, b_all,
+        )
+        outputs[first : first + count, lo:hi] = a[1:][:count, lo:hi]
+        c[0, lo:hi] = c[count, lo:hi]
+        a[0, lo:hi] = a[count, lo:hi]
+    c_final[lo:hi] = c[0, lo:hi]
+    a_final[lo:hi] = a[0, lo:hi]
+
+
+@_compiled
 def _backward_slice(
     part, lo, hi, steps, input_gradients, d_a_output, n, m, W_on_x_panels, W_c_c_panels,
     W_on_a_panels, x, c, a, d_c_later, d_a_later, d_x, d_W_c_parts, a_all, d_a_all, d_W_on_x_parts,
@@ -1264,14 +1294,14 @@ def _backward_slice(
                     d_b_all[j] += d_a_all[slot, b, j]
 
 
-def _forward_arrays(prepared, sizes, state, T, B, steps, memory):
-    """Memory for T time steps: what the compiled pass takes after the inputs, outputs, states, and what is saved."""
-    (n, m) = sizes
+def _forward(prepared, inputs, state, memory, threads):
+    """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
+    (n, m) = sizes = _sizes(prepared, inputs, state)
     dtype = prepared.dtype
-    W_c, b_c, W_u, b_u, W_f, b_f, W_o, b_o = prepared.parameters
-    W_on_x = prepared.W_on_x
+    T, B = inputs[0].shape[:2]
+    bounds = _bounds(B, T * B * (8 * n * m + 8 * m * m + 12 * m), threads)
+    steps = _steps_together(T, bounds)
     b_all = _plain(prepared.b_all)
-    W_on_a = prepared.W_on_a
     W_on_x_panels = prepared.W_on_x_panels
     W_c_c_panels = prepared.W_c_c_panels
     W_on_a_panels = prepared.W_on_a_panels
@@ -1281,50 +1311,39 @@ def _forward_arrays(prepared, sizes, state, T, B, steps, memory):
     a_all = memory("a_all", (T, B, 4 * m), dtype)
     c[0] = c_0
     a[0] = a_0
-    arguments = (
+    _in_slices(
+        bounds,
+        _forward_slice,
+        steps,
+        *map(_plain, inputs),
         n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, c, a, a_all, b_all,
     )
-    return arguments, a[1:], State(c, a), (c, a, a_all)
+    states = State(c, a)
+    return a[1:], State(*(array[T] for array in states)), (c, a, a_all)
 
 
-def _forward(prepared, inputs, state, memory, threads):
-    """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
-    (n, m) = sizes = _sizes(prepared, inputs, state)
-    T, B = inputs[0].shape[:2]
-    bounds = _bounds(B, T * B * (8 * n * m + 8 * m * m + 12 * m), threads)
-    steps = _steps_together(T, bounds)
-    arguments, outputs, states, saved = _forward_arrays(prepared, sizes, state, T, B, steps, memory)
-    _in_slices(bounds, _forward_slice, steps, *map(_plain, inputs), *arguments)
-    return outputs, State(*(array[T] for array in states)), saved
-
-
-def _predict(prepared, inputs, state, outputs, memory, threads):
-    """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
-    (n, m) = sizes = _sizes(prepared, inputs, state)
-    T, B = outputs.shape[:2]
-    inputs = [*map(_plain, inputs)]
-    bounds = _bounds(B, T * B * (8 * n * m + 8 * m * m + 12 * m), threads)
-    steps = _steps_together(T, bounds)
-    arguments, held, states, _ = _forward_arrays(prepared, sizes, state, steps, B, steps, memory)
-
-    def predict_slice(part, lo, hi):
-        for start in range(0, T, steps):
-            count = min(steps, T - start)
-            _forward_slice(part, lo, hi, steps, *(array[start : start + count] for array in inputs), *arguments)
-            outputs[start : start + count, lo:hi] = held[:count, lo:hi]
-            for array in states:
-                array[0, lo:hi] = array[count, lo:hi]
-
-    _in_slices(bounds, predict_slice)
-    return State(*(array[0].copy() for array in states))
-
-
-def _step(prepared, sizes, inputs, state, B):
-    """The output and the state after one step; inputs (1, B, ...)."""
+def _predict(prepared, sizes, inputs, state, outputs, threads):
+    """Fill the outputs and return the final state."""
     (n, m) = sizes
-    arguments, outputs, states, _ = _forward_arrays(prepared, sizes, state, 1, B, 1, _new)
-    _in_slices(_bounds(B, B * (8 * n * m + 8 * m * m + 12 * m), None), _forward_slice, 1, *map(_plain, inputs), *arguments)
-    return outputs[0].copy(), State(*[array[1] for array in states])
+    dtype = prepared.dtype
+    T, B = outputs.shape[:2]
+    bounds = _bounds(B, T * B * (8 * n * m + 8 * m * m + 12 * m), threads)
+    steps = _steps_together(T, bounds)
+    b_all = _plain(prepared.b_all)
+    W_on_x_panels = prepared.W_on_x_panels
+    W_c_c_panels = prepared.W_c_c_panels
+    W_on_a_panels = prepared.W_on_a_panels
+    c_0, a_0 = state
+    final = State(np.empty((B, m), dtype), np.empty((B, m), dtype))
+    _in_slices(
+        bounds,
+        _predict_slice,
+        steps,
+        *map(_plain, inputs),
+        n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, b_all, _plain(c_0), _plain(a_0), outputs,
+        *final,
+    )
+    return final
 
 
 @np.errstate(all="ignore")
@@ -1338,7 +1357,6 @@ def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memo
     parts = len(bounds) - 1
     W_c, b_c, W_u, b_u, W_f, b_f, W_o, b_o = prepared.parameters
     W_on_x = prepared.W_on_x
-    b_all = prepared.b_all
     W_on_a = prepared.W_on_a
     x, = tape.inputs
     x = _plain(x)

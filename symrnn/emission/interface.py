@@ -68,10 +68,10 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
             for b, name in named(shared)
         ),
         "input_shapes": ", ".join(f"{name}={layout.shape(b)}" for b, name in named(inputs)),
-        "state_shapes": ", ".join(f"{name}={_state_shape(layout, b)}" for b, name in named(states)),
-        "zero_states": ", ".join(f"np.zeros({_state_shape(layout, b)}, dtype)" for b in states),
+        "state_shapes": ", ".join(f"{name}={state_shape(layout, b)}" for b, name in named(states)),
+        "zero_states": ", ".join(f"np.zeros({state_shape(layout, b)}, dtype)" for b in states),
         "state_array_lines": tuple(
-            f'_checked_array(f"{{what}}.{name}", state.{name}, {_state_shape(layout, b)}, dtype),'
+            f'_checked_array(f"{{what}}.{name}", state.{name}, {state_shape(layout, b)}, dtype),'
             for b, name in named(states)
         ),
     }
@@ -112,7 +112,8 @@ def _shape_comment(buffer: Buffer) -> str:
     return tuple_text(size_text(size) for size in buffer.shape) if buffer.shape else "a number"
 
 
-def _state_shape(layout: Layout, buffer: Buffer) -> str:
+def state_shape(layout: Layout, buffer: Buffer) -> str:
+    """The shape of an array of all samples at one time: `(B, m)`."""
     return tuple_text(["B", *(layout.size(size) for size in buffer.shape)])
 
 
@@ -236,14 +237,14 @@ def _step_checks(layout: Layout, inputs: list[Buffer]) -> list[str]:
     """Lines that check the inputs of one step by their own name, and give them a time axis of one step."""
     named = [(layout.field(b.name), b) for b in inputs]
     lines = [f'_rank("inputs_t.{n}", inputs_t.{n}, {len(b.shape) + 1})' for n, b in named]
-    lines.append("inputs = Inputs(*(array[None] for array in inputs_t))")
+    lines.append(f"inputs = Inputs({', '.join(f'inputs_t.{n}[None]' for n, _ in named)})")
     lines.append(f"B = inputs_t.{named[0][0]}.shape[0]")
     if layout.plan.axes:
         axes = tuple_text(layout.axis_names[axis.name] for axis in layout.plan.axes)
         lines.append(f"{axes} = _sizes(prepared, inputs, state)")
     for n, b in named:
         lines.append(
-            f'_checked_array("inputs_t.{n}", inputs_t.{n}, {_state_shape(layout, b)}, prepared.dtype)'
+            f'_checked_array("inputs_t.{n}", inputs_t.{n}, {state_shape(layout, b)}, prepared.dtype)'
         )
     return lines
 

@@ -1,10 +1,12 @@
 """What the Numba target puts into its template."""
 
 import hashlib
+import re
+from collections.abc import Iterable
 
 from sympy import Expr, Poly
 
-from symrnn.emission.interface import Field, listed, tuple_text, wrapped
+from symrnn.emission.interface import Field, listed, state_shape, tuple_text, wrapped
 from symrnn.emission.layout import Layout
 from symrnn.emission.numba_code import NumbaWriter
 from symrnn.emission.numpy_code import NumpyWriter
@@ -97,6 +99,18 @@ def shared_head(layout: Layout, names: set[str]) -> list[str]:
     return lines
 
 
+def needed(head: list[str], later: Iterable[str]) -> tuple[str, ...]:
+    """The lines of `head` that bind a name which a line after them reads."""
+    read = set(re.findall(r"\w+", " ".join(later)))
+    kept: list[str] = []
+    for line in reversed(head):
+        bound, _, value = line.partition(" = ")
+        if read.intersection(re.findall(r"\w+", bound)):
+            kept.insert(0, line)
+            read |= set(re.findall(r"\w+", value))
+    return tuple(kept)
+
+
 def numba_context(layout: Layout) -> dict[str, object]:
     """The values of the names that only the Numba template has."""
     forward, forward_lines = forward_writer(layout)
@@ -105,6 +119,8 @@ def numba_context(layout: Layout) -> dict[str, object]:
         **_backward_context(layout),
         "threads_parameter": ", threads=None",
         "threads_argument": ", threads",
+        "predict_means": ", threads",
+        "step_means": ", None",
         "threads_note": "; `threads` the largest number of threads (None: one per processor)",
     }
     fingerprint = hashlib.sha256(repr(sorted(context.items())).encode()).hexdigest()[:12]
@@ -121,26 +137,66 @@ def _forward_context(layout: Layout, writer: NumbaWriter, lines: list[str]) -> d
     names, arrays = arguments(writer, layout, inputs)
     memory = writer.memory()
     initial = [layout.initial_of(state) for state in plan.states]
+    shared = [b for b in arrays if b not in memory]
     head = shared_head(layout, set(writer.arguments))
     head += [f"{name} = prepared.{name}" for name in writer.panels.values()]
     head += unpack(initial, "state")
-    head += [layout.allocation(buffer, "steps") for buffer in memory]
-    head += [f"{c.here}[0] = {c.initial}" for c in plan.forward.loop.carries]
     text = NumpyWriter(layout)
     saved = [b.name for b in layout.saved_memory()]
     taken = [*names, *(b.name for b in arrays)]
+    given = [*names, *(b.name for b in shared)]
     return {
         "prepare_lines": numba_prepare_lines(layout, writer),
         "forward_arguments": wrapped(["part", "lo", "hi", "steps", *inputs, *taken]),
         "forward_call": wrapped(taken),
         "forward_lines": (*_top(inputs[0]), *lines),
-        "forward_head": tuple(head),
+        "shared_lines": needed(head, (*given, *initial)),
+        "forward_head": (
+            *(layout.allocation(buffer, "steps") for buffer in memory),
+            *(f"{c.here}[0] = {c.initial}" for c in plan.forward.loop.carries),
+        ),
         "forward_work": f"T * {work(plan.forward, layout)}",
-        "step_work": work(plan.forward, layout),
         "output_name": text.part_of_output(),
         "state_names": ", ".join(plan.states),
         "saved_names": listed(saved),
+        **_predict_context(layout, memory, given, taken),
     }
+
+
+def _predict_context(
+    layout: Layout, memory: list[Buffer], given: list[str], taken: list[str]
+) -> dict[str, object]:
+    """The pass without a tape: `given` is what its caller hands over, `taken` what a forward pass takes."""
+    plan = layout.plan
+    carries = plan.forward.loop.carries
+    finals = {state: layout.fresh(f"{state}_final") for state in plan.states}
+    initial = {state: layout.initial_of(state) for state in plan.states}
+    chunks = [f"{name}[first : first + count]" for name in plan.inputs]
+    first = ["part", "lo", "hi", "steps"]
+    return {
+        "predict_arguments": wrapped(
+            [*first, *plan.inputs, *given, *initial.values(), "outputs", *finals.values()]
+        ),
+        "predict_call": wrapped(
+            [*given, *(f"_plain({name})" for name in initial.values()), "outputs", "*final"]
+        ),
+        "empty_states": ", ".join(
+            f"np.empty({state_shape(layout, layout.table[name])}, dtype)" for name in plan.states
+        ),
+        "predict_head": (
+            f"dtype = {plan.inputs[0]}.dtype",
+            *(_few_steps(layout, buffer) for buffer in memory),
+            *(f"{c.here}[0, lo:hi] = {c.initial}[lo:hi]" for c in carries),
+        ),
+        "chunk_call": wrapped([*first, *chunks, *taken]),
+        "advance_lines": tuple(f"{name}[0, lo:hi] = {name}[count, lo:hi]" for name in plan.states),
+        "final_lines": tuple(f"{final}[lo:hi] = {name}[0, lo:hi]" for name, final in finals.items()),
+    }
+
+
+def _few_steps(layout: Layout, buffer: Buffer) -> str:
+    """The line that allocates an array for `steps` time steps inside compiled code."""
+    return f"{buffer.name} = np.empty({layout.shape(buffer).replace('(T', '(steps', 1)}, dtype)"
 
 
 def _backward_context(layout: Layout) -> dict[str, object]:
@@ -190,7 +246,7 @@ def _backward_context(layout: Layout) -> dict[str, object]:
         "backward_arguments": wrapped([*first, *taken]),
         "backward_call": wrapped([*first[3:], *taken]),
         "backward_lines": (*_top(cotangent), *own, *lines),
-        "backward_head": tuple(head),
+        "backward_head": needed(head, (cotangent, *taken, *finish)),
         "backward_work": f"T * {work(plan.backward, layout)}",
         "finish_lines": (*finish, *layout.result_lines(in_place)),
     }

@@ -39,8 +39,14 @@ def known_sizes(layout: Layout) -> list[str]:
     return unpack([layout.axis_names[axis.name] for axis in from_interface], "sizes")
 
 
-NO_THREADS = {"threads_parameter": "", "threads_argument": "", "threads_note": ""}
-"""What the contract says of the keyword `threads=` where a target does not have it: nothing."""
+NO_THREADS = {
+    "threads_parameter": "",
+    "threads_argument": "",
+    "threads_note": "",
+    "predict_means": ", memory",
+    "step_means": ", _new",
+}
+"""What the contract says of threads where a target has none; its `predict` uses the workspace."""
 
 
 def kept_arrays(layout: Layout) -> list[Buffer]:
