@@ -455,7 +455,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_elman_61e5e87c8580", types.ModuleType("symrnn_elman_61e5e87c8580"))
+_HOME = sys.modules.setdefault("symrnn_elman_9844dfee4716", types.ModuleType("symrnn_elman_9844dfee4716"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1074,15 +1074,24 @@ def _predict_slice(
     dtype = x.dtype
     s = np.empty((steps + 1, B, m), dtype)
     a_s = np.empty((steps, B, m), dtype)
-    s[0, lo:hi] = s_0[lo:hi]
+    for b in range(lo, hi):
+        for j in range(m):
+            s[0, b, j] = s_0[b, j]
     for first in range(0, T, steps):
         count = min(steps, T - first)
         _forward_slice(
             part, lo, hi, steps, x[first : first + count], n, m, W_s_x_panels, W_s_s_panels, b_s, s, a_s,
         )
-        outputs[first : first + count, lo:hi] = s[1:][:count, lo:hi]
-        s[0, lo:hi] = s[count, lo:hi]
-    s_final[lo:hi] = s[0, lo:hi]
+        for t in range(count):
+            for b in range(lo, hi):
+                for j in range(m):
+                    outputs[first + t, b, j] = s[t + 1, b, j]
+        for b in range(lo, hi):
+            for j in range(m):
+                s[0, b, j] = s[count, b, j]
+    for b in range(lo, hi):
+        for j in range(m):
+            s_final[b, j] = s[0, b, j]
 
 
 @_compiled

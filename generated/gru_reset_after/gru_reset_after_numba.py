@@ -526,7 +526,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_gru_reset_after_490b533e9f78", types.ModuleType("symrnn_gru_reset_after_490b533e9f78"))
+_HOME = sys.modules.setdefault("symrnn_gru_reset_after_2c5553b409ae", types.ModuleType("symrnn_gru_reset_after_2c5553b409ae"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1177,16 +1177,25 @@ def _predict_slice(
     h = np.empty((steps + 1, B, m), dtype)
     U_n_h = np.empty((steps, B, m), dtype)
     a_all = np.empty((steps, B, 3 * m), dtype)
-    h[0, lo:hi] = h_0[lo:hi]
+    for b in range(lo, hi):
+        for j in range(m):
+            h[0, b, j] = h_0[b, j]
     for first in range(0, T, steps):
         count = min(steps, T - first)
         _forward_slice(
             part, lo, hi, steps, x[first : first + count], size_n, m, W_on_x_panels, W_on_h_panels,
             U_n_panels, d_n, h, U_n_h, a_all, b_all,
         )
-        outputs[first : first + count, lo:hi] = h[1:][:count, lo:hi]
-        h[0, lo:hi] = h[count, lo:hi]
-    h_final[lo:hi] = h[0, lo:hi]
+        for t in range(count):
+            for b in range(lo, hi):
+                for j in range(m):
+                    outputs[first + t, b, j] = h[t + 1, b, j]
+        for b in range(lo, hi):
+            for j in range(m):
+                h[0, b, j] = h[count, b, j]
+    for b in range(lo, hi):
+        for j in range(m):
+            h_final[b, j] = h[0, b, j]
 
 
 @_compiled

@@ -502,7 +502,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_lstm_fa70b892be6a", types.ModuleType("symrnn_lstm_fa70b892be6a"))
+_HOME = sys.modules.setdefault("symrnn_lstm_9b4a773bcd1a", types.ModuleType("symrnn_lstm_9b4a773bcd1a"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1152,19 +1152,28 @@ def _predict_slice(
     h = np.empty((steps + 1, B, m), dtype)
     tanh_c = np.empty((steps, B, m), dtype)
     a_all = np.empty((steps, B, 4 * m), dtype)
-    c[0, lo:hi] = c_0[lo:hi]
-    h[0, lo:hi] = h_0[lo:hi]
+    for b in range(lo, hi):
+        for j in range(m):
+            c[0, b, j] = c_0[b, j]
+            h[0, b, j] = h_0[b, j]
     for first in range(0, T, steps):
         count = min(steps, T - first)
         _forward_slice(
             part, lo, hi, steps, x[first : first + count], n, m, W_on_x_panels, W_on_h_panels, c, h, tanh_c,
             a_all, b_all,
         )
-        outputs[first : first + count, lo:hi] = h[1:][:count, lo:hi]
-        c[0, lo:hi] = c[count, lo:hi]
-        h[0, lo:hi] = h[count, lo:hi]
-    c_final[lo:hi] = c[0, lo:hi]
-    h_final[lo:hi] = h[0, lo:hi]
+        for t in range(count):
+            for b in range(lo, hi):
+                for j in range(m):
+                    outputs[first + t, b, j] = h[t + 1, b, j]
+        for b in range(lo, hi):
+            for j in range(m):
+                c[0, b, j] = c[count, b, j]
+                h[0, b, j] = h[count, b, j]
+    for b in range(lo, hi):
+        for j in range(m):
+            c_final[b, j] = c[0, b, j]
+            h_final[b, j] = h[0, b, j]
 
 
 @_compiled

@@ -504,7 +504,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_lstm_notes_15f93c0580a3", types.ModuleType("symrnn_lstm_notes_15f93c0580a3"))
+_HOME = sys.modules.setdefault("symrnn_lstm_notes_2235e0c79eb9", types.ModuleType("symrnn_lstm_notes_2235e0c79eb9"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1155,19 +1155,28 @@ def _predict_slice(
     c = np.empty((steps + 1, B, m), dtype)
     a = np.empty((steps + 1, B, m), dtype)
     a_all = np.empty((steps, B, 4 * m), dtype)
-    c[0, lo:hi] = c_0[lo:hi]
-    a[0, lo:hi] = a_0[lo:hi]
+    for b in range(lo, hi):
+        for j in range(m):
+            c[0, b, j] = c_0[b, j]
+            a[0, b, j] = a_0[b, j]
     for first in range(0, T, steps):
         count = min(steps, T - first)
         _forward_slice(
             part, lo, hi, steps, x[first : first + count], n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels,
             c, a, a_all, b_all,
         )
-        outputs[first : first + count, lo:hi] = a[1:][:count, lo:hi]
-        c[0, lo:hi] = c[count, lo:hi]
-        a[0, lo:hi] = a[count, lo:hi]
-    c_final[lo:hi] = c[0, lo:hi]
-    a_final[lo:hi] = a[0, lo:hi]
+        for t in range(count):
+            for b in range(lo, hi):
+                for j in range(m):
+                    outputs[first + t, b, j] = a[t + 1, b, j]
+        for b in range(lo, hi):
+            for j in range(m):
+                c[0, b, j] = c[count, b, j]
+                a[0, b, j] = a[count, b, j]
+    for b in range(lo, hi):
+        for j in range(m):
+            c_final[b, j] = c[0, b, j]
+            a_final[b, j] = a[0, b, j]
 
 
 @_compiled

@@ -6,6 +6,7 @@ two views of it would keep the compiler from using vector instructions.
 """
 
 import re
+from collections.abc import Callable
 
 from sympy import Expr, Integer
 
@@ -295,6 +296,21 @@ class NumbaWriter:
         lead = [*self.at(buffer), *([self.b] if "B" in buffer.lead else [])]
         inside = ", ".join([*lead, *places]) or "()"
         return f"{self.argument(base)}[{inside}]"
+
+    def over_samples(self, buffers: list[Buffer], line: Callable[[Buffer, list[str]], str]) -> list[str]:
+        """Loops over the elements of a slice of the batch: `line` writes what happens to one of them.
+
+        Element by element, because assignments between whole arrays take Numba seconds to compile.
+        """
+        made: list[str] = []
+        for shape in dict.fromkeys(buffer.shape for buffer in buffers):
+            index = [self.b, *self.indices[: len(shape)]]
+            spans = ["lo, hi", *(self.layout.size(size) for size in shape)]
+            for depth, (name, span) in enumerate(zip(index, spans, strict=True)):
+                made.append(f"{INDENT * depth}for {name} in range({span}):")
+            same = [buffer for buffer in buffers if buffer.shape == shape]
+            made += [f"{INDENT * len(index)}{line(buffer, index)}" for buffer in same]
+        return made
 
     def stack(self, s: Stack) -> list[str]:
         """Copies of the parts into their rows."""

@@ -9,6 +9,7 @@ from sympy import Expr, Poly
 from symrnn.emission.interface import Field, listed, state_shape, tuple_text, wrapped
 from symrnn.emission.layout import Layout
 from symrnn.emission.numba_code import NumbaWriter
+from symrnn.emission.numba_elements import indented
 from symrnn.emission.numpy_code import NumpyWriter
 from symrnn.emission.numpy_module import (
     numpy_prepared,
@@ -159,39 +160,58 @@ def _forward_context(layout: Layout, writer: NumbaWriter, lines: list[str]) -> d
         "output_name": text.part_of_output(),
         "state_names": ", ".join(plan.states),
         "saved_names": listed(saved),
-        **_predict_context(layout, memory, given, taken),
+        **_predict_context(layout, writer, memory, given, taken),
     }
 
 
 def _predict_context(
-    layout: Layout, memory: list[Buffer], given: list[str], taken: list[str]
+    layout: Layout, writer: NumbaWriter, memory: list[Buffer], given: list[str], taken: list[str]
 ) -> dict[str, object]:
-    """The pass without a tape: `given` is what its caller hands over, `taken` what a forward pass takes."""
+    """The pass without a tape; `given` is what its caller hands over, `taken` what a forward pass takes."""
     plan = layout.plan
-    carries = plan.forward.loop.carries
     finals = {state: layout.fresh(f"{state}_final") for state in plan.states}
     initial = {state: layout.initial_of(state) for state in plan.states}
     chunks = [f"{name}[first : first + count]" for name in plan.inputs]
     first = ["part", "lo", "hi", "steps"]
+    states = [layout.table[name] for name in plan.states]
+
+    def begin(buffer: Buffer, index: list[str]) -> str:
+        return f"{_at(buffer.name, '0', index)} = {_at(initial[buffer.name], None, index)}"
+
+    def advance(buffer: Buffer, index: list[str]) -> str:
+        return f"{_at(buffer.name, '0', index)} = {_at(buffer.name, 'count', index)}"
+
+    def finish(buffer: Buffer, index: list[str]) -> str:
+        return f"{_at(finals[buffer.name], None, index)} = {_at(buffer.name, '0', index)}"
+
+    def copied(buffer: Buffer, index: list[str]) -> str:
+        return f"{_at('outputs', f'first + {writer.t}', index)} = {writer.element_at(plan.output, index[1:])}"
+
+    shapes = [f"np.empty({state_shape(layout, state)}, dtype)" for state in states]
+    results = ["outputs", *finals.values()]
     return {
-        "predict_arguments": wrapped(
-            [*first, *plan.inputs, *given, *initial.values(), "outputs", *finals.values()]
-        ),
+        "predict_arguments": wrapped([*first, *plan.inputs, *given, *initial.values(), *results]),
         "predict_call": wrapped(
             [*given, *(f"_plain({name})" for name in initial.values()), "outputs", "*final"]
         ),
-        "empty_states": ", ".join(
-            f"np.empty({state_shape(layout, layout.table[name])}, dtype)" for name in plan.states
-        ),
+        "empty_states": ", ".join(shapes),
         "predict_head": (
             f"dtype = {plan.inputs[0]}.dtype",
             *(_few_steps(layout, buffer) for buffer in memory),
-            *(f"{c.here}[0, lo:hi] = {c.initial}[lo:hi]" for c in carries),
+            *writer.over_samples(states, begin),
         ),
         "chunk_call": wrapped([*first, *chunks, *taken]),
-        "advance_lines": tuple(f"{name}[0, lo:hi] = {name}[count, lo:hi]" for name in plan.states),
-        "final_lines": tuple(f"{final}[lo:hi] = {name}[0, lo:hi]" for name, final in finals.items()),
+        "chunk_lines": (
+            f"for {writer.t} in range(count):",
+            *indented(writer.over_samples([layout.table[plan.output]], copied)),
+            *writer.over_samples(states, advance),
+        ),
+        "final_lines": tuple(writer.over_samples(states, finish)),
     }
+
+
+def _at(name: str, time: str | None, index: list[str]) -> str:
+    return f"{name}[{', '.join([*([time] if time else []), *index])}]"
 
 
 def _few_steps(layout: Layout, buffer: Buffer) -> str:
