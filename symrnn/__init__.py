@@ -2,42 +2,54 @@
 
 from symrnn.declaration.axes import axes
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.layers import Feed, Layer
+from symrnn.declaration.model import Model
 from symrnn.declaration.operations import (
     concatenate,
     dot,
     einsum,
     exp,
     identity,
+    largest,
     log,
+    log_softmax,
+    logsumexp,
     matmul,
     maximum,
     minimum,
+    one_hot,
     ones,
     outer,
     relu,
     sigmoid,
+    softmax,
     softplus,
     sqrt,
     stop_gradient,
+    take,
     tanh,
     total,
     transpose,
     where,
 )
-from symrnn.declaration.quantities import Constant, Input, Parameter, State, Value
+from symrnn.declaration.quantities import Constant, Index, Input, Parameter, State, Value
 from symrnn.derivation.jacobian import step_jacobian
 from symrnn.derivation.tangent import tangent
 from symrnn.errors import DeclarationError, SymrnnError
 from symrnn.pipeline import derive, emit, latex, plan
 from symrnn.version import __version__
-from symrnn.workbench.check import check
 from symrnn.workbench.loading import load
+from symrnn.workbench.proof import check
 
 __all__ = [
     "Cell",
     "Constant",
     "DeclarationError",
+    "Feed",
+    "Index",
     "Input",
+    "Layer",
+    "Model",
     "Parameter",
     "State",
     "SymrnnError",
@@ -52,21 +64,27 @@ __all__ = [
     "emit",
     "exp",
     "identity",
+    "largest",
     "latex",
     "load",
     "log",
+    "log_softmax",
+    "logsumexp",
     "matmul",
     "maximum",
     "minimum",
+    "one_hot",
     "ones",
     "outer",
     "plan",
     "relu",
     "sigmoid",
+    "softmax",
     "softplus",
     "sqrt",
     "step_jacobian",
     "stop_gradient",
+    "take",
     "tangent",
     "tanh",
     "total",

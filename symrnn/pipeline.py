@@ -4,13 +4,17 @@
                          |
                          +--latex--> a LaTeX document
 
-Each verb takes its predecessor's result, or a `Cell`.
+Each verb takes its predecessor's result, or a `Cell`. A `Model` is emitted whole: the kernels of its cells
+and what joins them.
 """
 
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.model import Model
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import latex_document
+from symrnn.emission.latex_model import latex_model
+from symrnn.emission.model_module import emit_model
 from symrnn.emission.targets import emit_module
 from symrnn.errors import RequestError
 from symrnn.planning.checker import check as check_plan
@@ -28,6 +32,10 @@ def _derivation(source: object, verb: str) -> Derivation:
         return derive(source)
     if isinstance(source, Derivation):
         return source
+    if isinstance(source, Model):
+        raise RequestError(
+            f"{verb}() got the model {source.name!r}, and takes one cell at a time: {verb}(layer.cell)."
+        )
     raise RequestError(
         f"{verb}() got {source!r}, which is no Cell and nothing made from one. "
         "A shipped cell is symrnn.zoo.cell('gru')."
@@ -51,8 +59,8 @@ def plan(source: Derivation | Cell, save: str = "all") -> Plan:
     return planned
 
 
-def emit(source: Plan | Derivation | Cell, target: str = "numba", save: str = "all") -> str:
-    """The source of a standalone kernel module, for the target "numpy" or "numba".
+def emit(source: Plan | Derivation | Cell | Model, target: str = "numba", save: str = "all") -> str:
+    """The source of a standalone module of a kernel or a whole model, for the target "numpy" or "numba".
 
     `save` is what `plan` takes; a plan that is made already keeps its own.
 
@@ -60,6 +68,10 @@ def emit(source: Plan | Derivation | Cell, target: str = "numba", save: str = "a
         RequestError: there is no such target or no such `save`, or a plan that saves all is to save states.
     """
     require_save(save)
+    if isinstance(source, Model):
+        cells = {run.layer.cell.name: run.layer.cell for run in source.runs}
+        kernels = {name: emit(cell, target, save) for name, cell in cells.items()}
+        return emit_model(source, kernels, target, __version__)
     if not isinstance(source, Plan):
         source = plan(source, save)
     elif save not in ("all", source.save):
@@ -67,6 +79,8 @@ def emit(source: Plan | Derivation | Cell, target: str = "numba", save: str = "a
     return emit_module(source, target, __version__)
 
 
-def latex(source: Derivation | Cell) -> str:
-    """The LaTeX document of a derivation."""
+def latex(source: Derivation | Cell | Model) -> str:
+    """The LaTeX document of a derivation, or of a model: its loss, what joins its layers, and its cells."""
+    if isinstance(source, Model):
+        return latex_model(source)
     return latex_document(_derivation(source, "latex"))

@@ -23,6 +23,9 @@ FUNCTIONS: dict[type, Any] = {
     op.maximum: np.maximum,
     op.minimum: np.minimum,
     op.stop_gradient: lambda x: x,
+    op.logsumexp: lambda x: np.log(np.sum(np.exp(x))),
+    op.largest: np.max,
+    op.softmax: lambda x: np.exp(x) / np.sum(np.exp(x)),
 }
 RELATIONS: dict[type, Any] = {
     Gt: np.greater,
@@ -46,6 +49,8 @@ def evaluate(expr: Expr, arrays: Mapping[Quantity, np.ndarray], sizes: Mapping[s
             return np.einsum(part.spec, *map(value, part.operands))
         if isinstance(part, op.concatenate):
             return np.concatenate([value(arg) for arg in part.args])
+        if isinstance(part, op.one_hot):
+            return np.eye(int(size(part.index.classes)))[int(arrays[part.index])]
         if isinstance(part, op.ones):
             return np.ones([int(size(arg)) for arg in part.args])
         if isinstance(part, op.identity):

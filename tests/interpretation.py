@@ -90,7 +90,11 @@ def expected(problem: Problem, plan: Plan) -> Result:
     gradients = {
         name: answer.parameters[q.name] for name, q in zip(plan.parameters, cell.parameters, strict=True)
     }
-    gradients |= {name: answer.inputs[q.name] for name, q in zip(plan.inputs, cell.inputs, strict=True)}
+    gradients |= {
+        name: answer.inputs[q.name]
+        for name, q in zip(plan.inputs, cell.inputs, strict=True)
+        if q.name in answer.inputs
+    }
     return Result(
         answer.outputs,
         tuple(answer.final_state[state.name] for state in cell.states),

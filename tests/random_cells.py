@@ -21,6 +21,7 @@ from sympy import Eq, Expr, Piecewise, Rational
 from symrnn import (
     Cell,
     Constant,
+    Index,
     Input,
     Parameter,
     State,
@@ -31,7 +32,10 @@ from symrnn import (
     einsum,
     exp,
     identity,
+    largest,
     log,
+    log_softmax,
+    logsumexp,
     matmul,
     maximum,
     minimum,
@@ -39,9 +43,11 @@ from symrnn import (
     outer,
     relu,
     sigmoid,
+    softmax,
     softplus,
     sqrt,
     stop_gradient,
+    take,
     tanh,
     total,
     transpose,
@@ -274,9 +280,15 @@ class _Builder:
         size, other = self.choose(INNER_SIZES), self.choose(INNER_SIZES)
         v, w = self.term((size,), depth), self.term((size,), depth)
         bound = 5 * v.bound * w.bound
-        kind = self.pick(6)
+        kind = self.pick(8 if self.static else 9)
         if kind == 0:
             return Term(dot(v.expr, w.expr), (), bound)
+        if kind == 6:
+            return Term(logsumexp(v.expr), (), v.bound + 1.7)
+        if kind == 7:
+            return Term(largest(v.expr + w.expr), (), v.bound + w.bound)
+        if kind == 8:
+            return Term(take(v.expr, Index(f"i_{size}", size)), (), v.bound)
         if kind == 1:
             return Term(total(v.expr), (), 5 * v.bound)
         if kind == 2:
@@ -298,9 +310,20 @@ class _Builder:
             return Term(concatenate(*(p.expr for p in parts)), shape, max(p.bound for p in parts))
         other = self.choose(INNER_SIZES)
         v = self.term((other,), depth)
-        kind = self.pick(9)
+        kind = self.pick(10 if self.static else 12)
         if kind == 0:
             return self.projection(v, shape)
+        if kind == 10:
+            return Term(take(self.parameter((k, size)).expr, Index("i_k", k)), shape, 1.0)
+        if kind == 11:
+            return Term(
+                take(self.term((other, size), depth).expr, Index(f"i_{other}", other)), shape, LARGEST
+            )
+        if kind == 9:
+            a = self.projection(v, shape)
+            if self.pick(2):
+                return Term(log_softmax(a.expr), shape, 2 * a.bound + 2)
+            return Term(softmax(a.expr), shape, 1.0)
         if kind == 1:
             w = self.term((self.choose(INNER_SIZES),), depth)
             weight = self.parameter((size, v.shape[0] + w.shape[0])).expr

@@ -1,4 +1,4 @@
-"""PyTorch's recurrent layers with the same weights: outputs and all gradients, in float64."""
+"""PyTorch's recurrent layers with the same weights: outputs and all gradients in float64, packed too."""
 
 from typing import Any
 
@@ -12,14 +12,16 @@ T, B, N, M = 7, 4, 3, 6
 TOLERANCE = 1e-10
 
 targets = pytest.mark.parametrize("target", TARGETS)
+lengths = pytest.mark.parametrize("lengths", [None, (3, 7, 1, 5)], ids=["whole", "packed"])
 
 
 class Comparison:
     """Random arrays that both sides take, and torch's answer for one of its layers."""
 
-    def __init__(self, layer: Any, states: str) -> None:
+    def __init__(self, layer: Any, states: str, lengths: tuple[int, ...] | None) -> None:
         rng = np.random.default_rng(0)
         self.layer = layer.double()
+        self.lengths = None if lengths is None else np.array(lengths)
         self.x = rng.standard_normal((T, B, N))
         self.initial = {name: rng.standard_normal((B, M)) for name in states}
         self.d_outputs = rng.standard_normal((T, B, M))
@@ -29,7 +31,7 @@ class Comparison:
             name: torch.tensor(array[None], requires_grad=True) for name, array in self.initial.items()
         }
         given = tuple(self.torch_initial.values())
-        outputs, final = self.layer(self.torch_x, given if len(given) > 1 else given[0])
+        outputs, final = self.run(given if len(given) > 1 else given[0])
         final = dict(zip(states, final if isinstance(final, tuple) else (final,), strict=True))
         loss = (outputs * torch.tensor(self.d_outputs)).sum()
         for name, array in final.items():
@@ -37,6 +39,15 @@ class Comparison:
         loss.backward()
         self.outputs = outputs.detach().numpy()
         self.final = {name: array[0].detach().numpy() for name, array in final.items()}
+
+    def run(self, initial: Any) -> tuple[Any, Any]:
+        """Outputs (T, B, M), zero beyond the samples' ends, and the final state."""
+        if self.lengths is None:
+            return self.layer(self.torch_x, initial)
+        rnn = torch.nn.utils.rnn
+        packed = rnn.pack_padded_sequence(self.torch_x, torch.tensor(self.lengths), enforce_sorted=False)
+        outputs, final = self.layer(packed, initial)
+        return rnn.pad_packed_sequence(outputs, total_length=T)[0], final
 
     def weight(self, kind: str, gate: int) -> np.ndarray:
         """The rows of one gate of `weight_ih`, `weight_hh`, `bias_ih` or `bias_hh`."""
@@ -48,10 +59,10 @@ class Comparison:
     def compare(self, module: Any, parameters: Any) -> Any:
         """The kernel's gradients of parameters; everything else is compared here."""
         state = module.State(**self.initial)
-        run = module.forward(parameters, self.x, state)
+        run = module.forward(parameters, self.x, state, lengths=self.lengths)
         gradients = module.backward(parameters, run.tape, self.d_outputs, module.State(**self.d_final))
         close(run.outputs, self.outputs)
-        close(module.predict(parameters, self.x, state)[0], self.outputs)
+        close(module.predict(parameters, self.x, state, lengths=self.lengths)[0], self.outputs)
         close(gradients.inputs.x, self.torch_x.grad.numpy())
         for name in self.initial:
             close(getattr(run.state, name), self.final[name])
@@ -71,9 +82,10 @@ def layer(kind: str, **options: Any) -> Any:
 
 
 @targets
+@lengths
 @pytest.mark.parametrize(("cell", "activation"), [("elman", "tanh"), ("elman_relu", "relu")])
-def test_rnn(cell: str, activation: str, target: str) -> None:
-    both = Comparison(layer("RNN", nonlinearity=activation), "s")
+def test_rnn(cell: str, activation: str, lengths: Any, target: str) -> None:
+    both = Comparison(layer("RNN", nonlinearity=activation), "s", lengths)
     module = kernel(cell, target)
     weights = np.hstack([both.weight("weight_ih", 0), both.weight("weight_hh", 0)])
     bias = both.weight("bias_ih", 0) + both.weight("bias_hh", 0)
@@ -84,8 +96,9 @@ def test_rnn(cell: str, activation: str, target: str) -> None:
 
 
 @targets
-def test_gru(target: str) -> None:
-    both = Comparison(layer("GRU"), "h")
+@lengths
+def test_gru(lengths: Any, target: str) -> None:
+    both = Comparison(layer("GRU"), "h", lengths)
     module = kernel("gru_reset_after", target)
     kinds = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih", "d": "bias_hh"}
     places = {
@@ -100,8 +113,9 @@ def test_gru(target: str) -> None:
 
 
 @targets
-def test_lstm(target: str) -> None:
-    both = Comparison(layer("LSTM"), "hc")
+@lengths
+def test_lstm(lengths: Any, target: str) -> None:
+    both = Comparison(layer("LSTM"), "hc", lengths)
     module = kernel("lstm", target)
     gates = {gate: number for number, gate in enumerate("ifgo")}
     parameters = module.Parameters(

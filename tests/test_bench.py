@@ -13,11 +13,12 @@ import pytest
 from kernel_problems import ALL
 from random_cells import random_cell, sizes_for
 from rich.console import Console
+from test_indices import everything, words
 from test_unshipped_cells import MATRIX, PEEPHOLE
 from typer.testing import CliRunner
 
 import symrnn
-from symrnn import Cell
+from symrnn import Cell, Index
 from symrnn.declaration.operations import POINTWISE
 from symrnn.errors import EmissionError, RequestError
 from symrnn.workbench import command_line
@@ -43,8 +44,8 @@ from symrnn.workbench.bench.results import (
 from symrnn.workbench.bench.tables import number_text, print_bench
 from symrnn.workbench.files import is_ours
 from symrnn.workbench.loading import import_file
-from symrnn.workbench.reference import numeric_shape
-from symrnn.zoo import CELLS
+from symrnn.workbench.reference import numeric_shape, numeric_size
+from symrnn.zoo import CELLS, HEADS
 
 EXAMPLE = Path(__file__).parents[1] / "symrnn" / "examples" / "minimal_gated_unit.py"
 
@@ -87,6 +88,8 @@ def drawn(cell: Cell, sizes: Mapping[str, int]) -> Data:
     constants = {name: array * 0 + 0.75 for name, array in group(cell.constants).items()}
     d_outputs = group([cell.output], 4, 3)[cell.output.name]
     inputs, states = group(cell.inputs, 4, 3), group(cell.states, 3, scale=-0.5)
+    classes = {q.name: numeric_size(q.classes, lengths) for q in cell.inputs if isinstance(q, Index)}
+    inputs |= {name: rng.integers(0, count, (4, 3)) for name, count in classes.items()}
     return Data(group(cell.parameters, scale=0.5), constants, inputs, states, d_outputs)
 
 
@@ -136,6 +139,20 @@ def compare(cell: Cell, library: Any, folder: Path, sizes: Mapping[str, int] | N
 @pytest.mark.parametrize("name", CELLS_TO_TRY)
 def test_programs_agree_with_kernels(name: str, library: Any, tmp_path: Path) -> None:
     compare(CELLS_TO_TRY[name], library, tmp_path)
+
+
+@libraries
+def test_programs_know_functions_of_a_vector(library: Any, tmp_path: Path) -> None:
+    compare(HEADS["softmax_cross_entropy"], library, tmp_path)
+    assert library.largest.format("z") in program(
+        symrnn.plan(HEADS["softmax_cross_entropy"]), library, {"n": 3, "m": 4}
+    )
+
+
+@libraries
+@pytest.mark.parametrize("make", [everything, words, lambda: HEADS["class_cross_entropy"]])
+def test_programs_pick_what_class_indices_tell(make: Any, library: Any, tmp_path: Path) -> None:
+    compare(make(), library, tmp_path)
 
 
 @libraries

@@ -182,13 +182,16 @@ def test_wrong_request(run, tmp_path, arguments, message):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("shw", "gru"), ("show",), ("emit", "gru"), ("check", "gru", "--seed", "x"), ("build",)]
+    "arguments",
+    [("shw", "gru"), ("show",), ("emit", "gru"), ("check", "gru", "--seed", "x"), ("build",), ("gradients",)],
 )
 def test_wrong_usage(run, arguments):
     assert "Usage" in run(*arguments, code=2).stderr
 
 
-@pytest.mark.parametrize("command", [("show",), ("plan",), ("check",), ("build",), ("latex",)])
+@pytest.mark.parametrize(
+    "command", [("show",), ("plan",), ("check",), ("build",), ("latex",), ("gradients",)]
+)
 def test_wrong_declaration(run, cell_file, command):
     cell_file.write_text(CELL_FILE.replace("W @ [h, x]", "W @ x"))
     message = run(*command, f"{cell_file}:mine", code=2).stderr

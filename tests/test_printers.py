@@ -23,6 +23,7 @@ from symrnn.planning.ir import (
     Buffer,
     Contraction,
     Fill,
+    Largest,
     Pointwise,
     Stack,
     Statement,
@@ -253,6 +254,10 @@ def statement_plan() -> Plan:
         Fill(f"e_{count + 2}", "zeros"),
         Pointwise(f"e_{count + 2}", x * 2, update=True),
         Contraction(f"e_{count + 3}", "Bij,j->Bi", ("tall", "b")),
+        Largest("peak", "x"),
+        Largest("peak_of_rows", "rows"),
+        Pointwise(f"e_{count + 4}", array_symbol("peak") + x * array_symbol("peak_of_rows")),
+        Pointwise(f"e_{count + 5}", x * array_symbol("early_peak") + array_symbol("fixed_peak")),
     ]
     tall: list[Statement] = [Stack("tall_all", (MATRIX, OTHER))]
     buffers = [
@@ -267,13 +272,17 @@ def statement_plan() -> Plan:
         Buffer("tall_all", "TB", (2 * m, m), "value"),
         Buffer("tall", "TB", (m, m), "value", Window("tall_all", 0, m, 2 * m)),
         Buffer("early", "TB", (m,), "value"),
-        *(Buffer(f"e_{i}", "TB", (m,), "value") for i in range(count + 4)),
+        *(Buffer(name, "TB", (), "value") for name in ("peak", "peak_of_rows", "early_peak")),
+        Buffer("fixed_peak", "", (), "prepared"),
+        *(Buffer(f"e_{i}", "TB", (m,), "value") for i in range(count + 6)),
     ]
     before = (
         Contraction("early", "ij,TBj->TBi", ("R", "x")),
         Contraction("early", "TBi,ij->TBj", ("z", "R"), update=True),
+        Largest("early_peak", "early"),
     )
-    return with_statements(blank_plan(count + 4), [*statements, *tall, *ends, *more], buffers, before)
+    plan = with_statements(blank_plan(count + 6), [*statements, *tall, *ends, *more], buffers, before)
+    return replace(plan, prepare=(*plan.prepare, Block("fixed", (Largest("fixed_peak", "b"),))))
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -67,7 +67,7 @@ def test_random_cells_reach_the_whole_vocabulary() -> None:
             seen.add(type(definition.expr).__name__)
             seen.add(f"rank {len(definition.shape)}")
     wanted = "sigmoid tanh relu exp log softplus sqrt absolute reciprocal power maximum minimum where"
-    structure = "Contract concatenate ones identity stop_gradient"
+    structure = "Contract concatenate ones identity stop_gradient softmax logsumexp largest one_hot"
     assert {*wanted.split(), *structure.split(), "rank 0", "rank 1", "rank 2"} <= seen
 
 

@@ -13,15 +13,18 @@ from sympy.core.relational import Relational
 from symrnn import Cell, Input, Value
 from symrnn.declaration.operations import (
     POINTWISE,
+    VECTOR_FUNCTIONS,
     Contract,
     Operation,
     PointwiseFunction,
+    VectorFunction,
     concatenate,
     identity,
+    one_hot,
     ones,
     where,
 )
-from symrnn.declaration.quantities import Constant, NextState, Parameter, Quantity
+from symrnn.declaration.quantities import Constant, Index, NextState, Parameter, Quantity
 from symrnn.declaration.resolution import is_coefficient
 
 every_cell = settings(
@@ -37,7 +40,9 @@ def random_arrays(cell: Cell, sizes: dict[str, int], seed: int = 1) -> dict[Quan
     """Standard normal arrays, halved, for all that is given to one step."""
     rng = np.random.default_rng(seed)
     given_from_outside = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
-    return {q: 0.5 * rng.standard_normal(shape_numbers(q.shape, sizes)) for q in given_from_outside}
+    drawn = {q: 0.5 * rng.standard_normal(shape_numbers(q.shape, sizes)) for q in given_from_outside}
+    indices = [q for q in cell.inputs if isinstance(q, Index)]
+    return drawn | {q: rng.integers(0, shape_numbers((q.classes,), sizes)[0]) for q in indices}
 
 
 def evaluate_definitions(cell: Cell, arrays: dict[Quantity, np.ndarray], sizes: dict[str, int]):
@@ -108,13 +113,13 @@ def is_condition(expr) -> bool:
 
 
 def is_one_operation(expr) -> bool:
-    if isinstance(expr, PointwiseFunction | concatenate):
+    if isinstance(expr, PointwiseFunction | VectorFunction | concatenate):
         return all(map(is_symbol_or_number, expr.args))
     if isinstance(expr, Contract):
         return all(isinstance(operand, Quantity) for operand in expr.operands)
     if isinstance(expr, where):
         return is_condition(expr.args[0]) and all(map(is_symbol_or_number, expr.args[1:]))
-    if isinstance(expr, ones | identity):
+    if isinstance(expr, ones | identity | one_hot):
         return True
     return is_algebra(expr)
 
@@ -180,7 +185,7 @@ def test_the_generator_reaches_the_whole_vocabulary():
     counts: set[tuple[int, int]] = set()
     for seed in range(150):
         cell = random_cell(seed)
-        counts.add((len(cell.inputs), len(cell.states)))
+        counts.add((sum(not isinstance(q, Index) for q in cell.inputs), len(cell.states)))
         shapes.update(len(state.shape) for state in cell.states)
         for definition in cell.definitions:
             seen.add(type(definition.expr))
@@ -189,7 +194,7 @@ def test_the_generator_reaches_the_whole_vocabulary():
     internal = {"sign", "expm1", "slice"}
     operations = {
         kind
-        for kind in (*POINTWISE, Contract, concatenate, ones, identity, where)
+        for kind in (*POINTWISE, *VECTOR_FUNCTIONS, Contract, concatenate, ones, identity, one_hot, where)
         if kind.name not in internal
     }
     assert operations <= seen

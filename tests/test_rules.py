@@ -11,11 +11,11 @@ from sympy import Eq, Expr
 
 import symrnn as sr
 from symrnn import Cell, Input, Parameter, State, Value, axes, emit
-from symrnn.declaration.operations import POINTWISE, PointwiseFunction, expm1, sign
+from symrnn.declaration.operations import POINTWISE, VECTOR_FUNCTIONS, PointwiseFunction, expm1, sign
 from symrnn.derivation import reverse, rules
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
-from symrnn.derivation.rules import POINTWISE_RULES
+from symrnn.derivation.rules import POINTWISE_RULES, VECTOR_RULES
 from symrnn.errors import DerivationError
 from symrnn.workbench.problem import Problem, draw_problem
 
@@ -49,6 +49,11 @@ CALLS: dict[str, Callable[[Expr, Expr], Expr]] = {
     "stop_gradient": lambda a, c: c * sr.stop_gradient(a),
     "sign": lambda a, c: c * sign(a),
     "expm1": lambda a, _: expm1(a),
+}
+VECTOR_CALLS: dict[str, Expr] = {
+    "logsumexp": sr.logsumexp(x * b) * y,
+    "largest": sr.largest(x * b) * y,
+    "softmax": sr.softmax(x * b) * y,
 }
 STRUCTURES: dict[str, Expr] = {
     "algebraic": x**3 * b - 2 * x + b,
@@ -85,6 +90,47 @@ def test_every_pointwise_function_has_a_rule_per_argument() -> None:
 def test_a_pointwise_rule_agrees_with_autodiff(name: str) -> None:
     cell = one_liner(name)
     assert agrees(cell, draw_problem(cell, T=2, B=3))
+
+
+def test_every_function_of_a_vector_has_a_rule() -> None:
+    assert set(VECTOR_RULES) == set(VECTOR_FUNCTIONS)
+    assert {function.name for function in VECTOR_FUNCTIONS} == set(VECTOR_CALLS)
+
+
+@pytest.mark.parametrize("name", VECTOR_CALLS)
+def test_the_rule_of_a_function_of_a_vector_agrees_with_autodiff(name: str) -> None:
+    cell = layer(VECTOR_CALLS[name])
+    assert agrees(cell, draw_problem(cell, T=2, B=3))
+
+
+@pytest.mark.parametrize("function", VECTOR_RULES)
+def test_a_wrong_sign_in_the_rule_of_a_function_of_a_vector_turns_red(
+    function: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = layer(VECTOR_CALLS[function.name])
+    problem = draw_problem(cell, T=2, B=3)
+    right = VECTOR_RULES[function]
+    monkeypatch.setitem(VECTOR_RULES, function, lambda *arguments: -right(*arguments))
+    assert not agrees(cell, problem)
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "wrong"),
+    [(sr.softplus, sr.sigmoid, sr.tanh), (sr.logsumexp, sr.softmax, sr.sigmoid)],
+)
+def test_a_derivative_that_the_cell_has_is_read_and_must_be_the_right_one(
+    function: type[Any], derivative: type[Any], wrong: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, a = Value("first"), Value("second"), x * b
+    cell = Cell(
+        "both", Eq(first, derivative(a)), Eq(second, wrong(a)), Eq(v, function(a) * first * second), output=v
+    )
+    problem = draw_problem(cell, T=2, B=3)
+    assert agrees(cell, problem)
+    terms = [term for equation in derive(cell).equations for term in equation.terms]
+    assert [first in term.expr.atoms(Value) for term in terms if term.rule == function.name] == [True]
+    monkeypatch.setitem(rules.DERIVATIVES, function, wrong)
+    assert not agrees(cell, problem)
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
@@ -165,6 +211,12 @@ def test_a_function_without_a_rule_is_an_error(monkeypatch: pytest.MonkeyPatch) 
         derive(layer(sr.tanh(x)))
 
 
+def test_a_function_of_a_vector_without_a_rule_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(VECTOR_RULES, sr.softmax)
+    with pytest.raises(DerivationError, match=r"softmax has no vector-Jacobian rule\. Add one to VECTOR"):
+        derive(layer(sr.softmax(x)))
+
+
 def test_an_expression_with_an_operation_inside_is_not_algebraic() -> None:
     with pytest.raises(DerivationError, match="is not algebraic; the normal form should have named"):
         rules.algebraic_term(x, sr.tanh(x) * y, y)
@@ -201,6 +253,11 @@ def test_a_tie_is_shared_equally(function: Callable[..., Expr], first: list[floa
     found = gradients(layer(function(x, y)), x=[3, 4, 2], y=[3, 2, 4])
     assert found["x"].tolist() == first
     assert found["y"].tolist() == [1 - share for share in first]
+
+
+def test_equal_largest_elements_share_the_gradient() -> None:
+    assert gradients(layer(sr.largest(x)), x=[3, 1, 3, 2])["x"].tolist() == [0.5, 0, 0.5, 0]
+    assert gradients(layer(sr.largest(x)), x=[0, 0])["x"].tolist() == [0.5, 0.5]
 
 
 def test_a_power_above_one_has_slope_zero_at_zero() -> None:

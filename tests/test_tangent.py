@@ -91,6 +91,19 @@ def constant_in_a_stack() -> Cell:
     return Cell("constant_in_a_stack", Eq(h.next, sr.tanh(V @ [h, fixed] + W @ x) + sr.total(h)))
 
 
+def attention() -> Cell:
+    """Functions of a vector: a softmax on the way, and numbers per sample from vectors."""
+    share = Value("share")
+    return Cell(
+        "attention",
+        Eq(share, sr.softmax(U @ h + W @ x)),
+        Eq(
+            h.next,
+            sr.tanh(U @ (share * h)) + sr.logsumexp(U @ h) * b - sr.largest(h) + sr.log_softmax(W @ x),
+        ),
+    )
+
+
 OTHERS: tuple[Callable[[], Cell], ...] = (
     peephole_lstm,
     scalar_state,
@@ -98,6 +111,7 @@ OTHERS: tuple[Callable[[], Cell], ...] = (
     choices,
     constant_in_a_stack,
     dotted_products,
+    attention,
     lambda: elman("relu"),
 )
 ALL = [*CELLS.values(), *(make() for make in OTHERS)]
@@ -134,6 +148,9 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "maximum": jnp.maximum,
     "minimum": jnp.minimum,
     "stop_gradient": jax.lax.stop_gradient,
+    "logsumexp": jax.nn.logsumexp,
+    "largest": jnp.max,
+    "softmax": jax.nn.softmax,
 }
 
 

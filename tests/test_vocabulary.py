@@ -7,6 +7,7 @@ from sympy import And, Eq, Ge, Le, Max, Ne, Not, Or, Piecewise, Rational
 
 import symrnn
 from symrnn import (
+    Index,
     Input,
     Parameter,
     State,
@@ -17,23 +18,37 @@ from symrnn import (
     einsum,
     exp,
     identity,
+    largest,
     log,
+    log_softmax,
+    logsumexp,
     matmul,
     maximum,
     minimum,
+    one_hot,
     ones,
     outer,
     relu,
     sigmoid,
+    softmax,
     softplus,
     sqrt,
     stop_gradient,
+    take,
     tanh,
     total,
     transpose,
     where,
 )
-from symrnn.declaration.operations import POINTWISE, Contract, absolute, canonical_spec, power, reciprocal
+from symrnn.declaration.operations import (
+    POINTWISE,
+    VECTOR_FUNCTIONS,
+    Contract,
+    absolute,
+    canonical_spec,
+    power,
+    reciprocal,
+)
 from symrnn.declaration.resolution import Resolver
 
 n, m, k = axes("n m k")
@@ -41,11 +56,12 @@ SIZES = {"n": 2, "m": 3, "k": 5}
 x, h, c, g, e = Input("x", n), State("h", m), State("c", m), Parameter("g"), Parameter("e")
 W, U, V, P = Parameter("W", m, n), Parameter("U", m, m), Parameter("V", m, m), Parameter("P", k, m)
 A, C = Parameter("A", 4, n, m), State("C", 4, m)
-q = Value("q")
+q, i, j = Value("q"), Index("i", k), Index("j", 4)
 KNOWN = {q: (m, k)}
 RNG = np.random.default_rng(3)
 ARRAYS = {v: RNG.standard_normal(shape_numbers(v.shape, SIZES)) for v in (x, h, c, g, e, W, U, V, P, A, C)}
 ARRAYS[q] = RNG.standard_normal((3, 5))
+ARRAYS |= {i: np.array(3), j: np.array(2)}
 a = {str(quantity): array for quantity, array in ARRAYS.items()}
 POSITIVE = 1 + h**2
 
@@ -150,6 +166,24 @@ STACK_CASES = [
     (einsum(",->", g, e), (), lambda: a["g"] * a["e"]),
 ]
 
+VECTOR_CASES = [
+    (logsumexp(h), (), lambda: np.log(np.exp(a["h"]).sum())),
+    (largest(h), (), a["h"].max),
+    (softmax(h), (m,), lambda: np.exp(a["h"]) / np.exp(a["h"]).sum()),
+    (log_softmax(h), (m,), lambda: a["h"] - np.log(np.exp(a["h"]).sum())),
+    (logsumexp([h, x]), (), lambda: np.log(np.exp(a["h"]).sum() + np.exp(a["x"]).sum())),
+    (softmax(W @ x) * c, (m,), lambda: np.exp(a["W"] @ a["x"]) / np.exp(a["W"] @ a["x"]).sum() * a["c"]),
+    (largest(2 * ones(m)), (), lambda: 2.0),
+]
+
+PICKING_CASES = [
+    (take(P, i), (m,), lambda: a["P"][3]),
+    (take(A, j), (n, m), lambda: a["A"][2]),
+    (take(h @ P.T, i), (), lambda: (a["P"] @ a["h"])[3]),
+    (one_hot(j), (4,), lambda: np.eye(4)[2]),
+    (take(2 * g * P, i) * c, (m,), lambda: 2 * a["g"] * a["P"][3] * a["c"]),
+]
+
 
 def texts(cases):
     return [str(case[0]) for case in cases]
@@ -186,6 +220,34 @@ def test_stacks_constant_arrays_and_factors(author, shape, numbers):
     check(author, shape, numbers)
 
 
+@pytest.mark.parametrize(("author", "shape", "numbers"), VECTOR_CASES, ids=texts(VECTOR_CASES))
+def test_functions_of_a_vector(author, shape, numbers):
+    check(author, shape, numbers)
+
+
+@pytest.mark.parametrize(("author", "shape", "numbers"), PICKING_CASES, ids=texts(PICKING_CASES))
+def test_what_an_index_picks(author, shape, numbers):
+    check(author, shape, numbers)
+
+
+@pytest.mark.parametrize(
+    ("author", "fact"),
+    [
+        (softmax(U), r"softmax takes a vector, but in softmax\(U\) its argument has shape \(m, m\)"),
+        (logsumexp(g), r"logsumexp takes a vector, but in logsumexp\(g\) its argument is a number"),
+        (largest(2), r"largest takes a vector, but in largest\(2\) its argument is a number"),
+        (h + softmax(total(h)), r"its argument is a number; reduce a matrix to a vector first, with einsum"),
+    ],
+)
+def test_functions_of_a_vector_take_vectors(author, fact):
+    with pytest.raises(symrnn.DeclarationError, match=fact):
+        Resolver(KNOWN).resolve(author)
+
+
+def test_every_function_of_a_vector_has_a_case():
+    assert set(VECTOR_FUNCTIONS) <= {type(author) for author, _, _ in VECTOR_CASES}
+
+
 def test_every_pointwise_function_has_a_case():
     internal = {"sign", "expm1"}  # they arise in derivatives alone
     covered = {type(author) for author, _, _ in POINTWISE_CASES}
@@ -195,8 +257,9 @@ def test_every_pointwise_function_has_a_case():
 def test_the_public_names_are_those_of_the_vocabulary():
     names = {
         "sigmoid tanh relu exp log softplus sqrt maximum minimum where stop_gradient",
+        "logsumexp largest softmax log_softmax take one_hot",
         "matmul dot outer total transpose concatenate einsum identity ones axes",
-        "Cell Input State Parameter Constant Value DeclarationError",
+        "Cell Index Input State Parameter Constant Value DeclarationError",
     }
     assert all(hasattr(symrnn, name) for group in names for name in group.split())
 

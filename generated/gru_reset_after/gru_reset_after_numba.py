@@ -128,6 +128,7 @@ class Tape(NamedTuple):
     state: State
     outputs: np.ndarray
     saved: tuple
+    lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
 
@@ -232,32 +233,43 @@ def _prepared(parameters, memory):
     return Prepared(parameters, sizes, dtype, W_on_x, b_a_r, b_a_z, b_all, W_on_h, W_on_h_2, W_on_x_panels, W_on_h_panels, U_n_panels)
 
 
-def predict(parameters, inputs, state=None, *, out=None, workspace=None, threads=None):
+def predict(parameters, inputs, state=None, *, lengths=None, out=None, workspace=None, threads=None):
     """Outputs (T, B, ...) and the final state, keeping nothing for a backward pass.
 
-    `out` is an array for the outputs; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
+    `lengths` are those of the samples, as in `forward`; `out` is an array for the outputs; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "predict") as memory:
-        prepared, inputs, state, T, B = _checked_call(parameters, inputs, state, memory)
+        prepared, inputs, state, lengths, T, B = _checked_call(parameters, inputs, state, lengths, memory)
+        if lengths is not None:
+            inputs = _continued(inputs, lengths, memory)
         (size_n, m) = sizes = _sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        return outputs, _predict(prepared, sizes, inputs, state, outputs, threads)
+        final = _predict(prepared, sizes, inputs, state, outputs, lengths, threads)
+        if lengths is not None:
+            outputs[_padding(lengths, T)] = 0
+        return outputs, final
 
 
-def forward(parameters, inputs, state=None, *, workspace=None, threads=None):
+def forward(parameters, inputs, state=None, *, lengths=None, workspace=None, threads=None):
     """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
 
+    `lengths` are integers (B,) from 1 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
+    state stands still, its outputs are zero, no gradient flows, and what its inputs hold there does not matter.
     `workspace` is a `Workspace`, in which outputs and tape then lie; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "forward") as memory:
-        prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state, memory)
+        prepared, inputs, state, lengths, _, _ = _checked_call(parameters, inputs, state, lengths, memory)
         if workspace is not None:
             workspace._refuse_own((*inputs, *state))
-        outputs, final, saved = _forward(prepared, inputs, state, memory, threads)
+        if lengths is not None:
+            inputs = _continued(inputs, lengths, memory)
+        outputs, final, saved = _forward(prepared, inputs, state, lengths, memory, threads)
+        if lengths is not None:
+            outputs = _without_padding("outputs", outputs, lengths, memory)
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        tape = Tape(parameters, prepared, inputs, state, outputs, saved, workspace, use)
+        tape = Tape(parameters, prepared, inputs, state, outputs, saved, lengths, workspace, use)
         return Run(outputs, State(*(array.copy() for array in final)), tape)
 
 
@@ -285,7 +297,13 @@ def backward(
         sizes = _sizes(tape.prepared, tape.inputs, tape.state)
         d_state = _checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
         results = _results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        if tape.lengths is not None:
+            d_outputs = _without_padding("d_outputs", d_outputs, tape.lengths, memory)
+            d_state = State(*map(np.copy, d_state))  # it is read when `out` is written to already
         _backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory, threads)
+        if tape.lengths is not None and input_gradients:
+            for array in results.inputs:
+                array[_padding(tape.lengths, len(array))] = 0
         return results
 
 
@@ -302,7 +320,7 @@ def step(parameters, inputs_t, state):
     sizes = (size_n, m)
     T = 1
     outputs = np.empty((T, B, m), dtype)
-    final = _predict(prepared, sizes, inputs, _checked_state("state", state, sizes, dtype, B), outputs, None)
+    final = _predict(prepared, sizes, inputs, _checked_state("state", state, sizes, dtype, B), outputs, None, None)
     return outputs[0], final
 
 
@@ -478,18 +496,19 @@ def _scalar(what, value, dtype):
     return np.asarray(value, dtype)
 
 
-def _checked_call(parameters, inputs, state, memory):
+def _checked_call(parameters, inputs, state, lengths, memory):
     """Everything a pass over time needs, checked; also T and B."""
     prepared = _prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, Inputs)
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
     (size_n, m) = _sizes(prepared, inputs, state)
+    lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = Inputs(
         _checked_array("inputs.x", inputs.x, (T, B, size_n), prepared.dtype),
     )
     sizes = _sizes(prepared, inputs, state)
-    return prepared, inputs, _checked_state("state", state, sizes, prepared.dtype, B), T, B
+    return prepared, inputs, _checked_state("state", state, sizes, prepared.dtype, B), lengths, T, B
 
 
 def _sizes(prepared, inputs, state):
@@ -509,6 +528,43 @@ def _checked_state(what, state, sizes, dtype, B):
     )
 
 
+def _checked_lengths(lengths, T, B):
+    """The numbers of steps of the samples, as an array of its own."""
+    _require_array("lengths", lengths)
+    if lengths.shape != (B,):
+        raise ValueError(f"lengths has shape {lengths.shape}; it should have {(B,)}, one number for every sample.")
+    if lengths.dtype.kind not in "iu":
+        raise ValueError(f"lengths has dtype {lengths.dtype}; pass an array of integers.")
+    for b in np.flatnonzero((lengths < 1) | (lengths > T))[:1]:
+        raise ValueError(f"lengths[{b}] is {lengths[b]}; it should be from 1 to {T}, the number of time steps.")
+    return lengths.astype(np.int64)
+
+
+def _padding(lengths, T):
+    """Whether a step (T, B) lies beyond its sample's end."""
+    return np.arange(T)[:, None] >= lengths
+
+
+def _continued(inputs, lengths, memory):
+    """Copies of the inputs in which a sample's last step goes on to T: what it computes there, and nobody sees, is ordinary."""
+    made = []
+    for name, array in zip(Inputs._fields, inputs, strict=True):
+        T, B = array.shape[:2]
+        steps = np.minimum(np.arange(T)[:, None], lengths - 1)
+        copy = memory(f"{name} to the end", array.shape, array.dtype)
+        copy[...] = array[steps, np.arange(B)]
+        made.append(copy)
+    return Inputs(*made)
+
+
+def _without_padding(name, array, lengths, memory):
+    """A copy of an array (T, B, ...) that is zero beyond the samples' ends."""
+    copy = memory(f"{name} without padding", array.shape, array.dtype)
+    copy[...] = array
+    copy[_padding(lengths, len(array))] = 0
+    return copy
+
+
 def _same_sizes(one, other):
     """Raise unless two sets of parameters fit the same tape."""
     if one.sizes != other.sizes or one.dtype != other.dtype:
@@ -526,7 +582,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_gru_reset_after_2c5553b409ae", types.ModuleType("symrnn_gru_reset_after_2c5553b409ae"))
+_HOME = sys.modules.setdefault("symrnn_gru_reset_after_74cabd4b98f2", types.ModuleType("symrnn_gru_reset_after_74cabd4b98f2"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1090,6 +1146,15 @@ def _minimum(a, b):
 
 
 @_inlined
+def _largest(row):
+    """The largest element of a vector; NaN if one is, -inf if there is none."""
+    best = row.dtype.type(-np.inf)
+    for j in range(row.shape[0]):
+        best = _maximum(best, row[j])
+    return best
+
+
+@_inlined
 def _sqrt(x):
     """The square root; NaN below 0."""
     return math.sqrt(x)
@@ -1110,11 +1175,12 @@ def _sign(x):
 
 # ---- The passes over time ----------------------------------------------------------------------------
 
+_ALL_STEPS = np.empty(0, np.int64)  # in place of the samples' lengths where all have T steps
 
 @_compiled
 def _forward_slice(
-    part, lo, hi, steps, x, size_n, m, W_on_x_panels, W_on_h_panels, U_n_panels, d_n, h, U_n_h,
-    a_all, b_all,
+    part, lo, hi, steps, lengths, x, size_n, m, W_on_x_panels, W_on_h_panels, U_n_panels, d_n, h,
+    U_n_h, a_all, b_all,
 ):
     """All time steps for the samples lo to hi."""
     T = x.shape[0]
@@ -1164,12 +1230,17 @@ def _forward_slice(
                     z_j = z_row[j]
                     h_next_j = (one - z_j) * n_j + z_j * h_j
                     h_next_row[j] = h_next_j
+            if lengths.size > 0:
+                for b in range(lo, hi):
+                    if t >= lengths[b]:
+                        for j in range(m):
+                            h[t + 1, b, j] = h[t, b, j]
 
 
 @_compiled
 def _predict_slice(
-    part, lo, hi, steps, x, size_n, m, W_on_x_panels, W_on_h_panels, U_n_panels, d_n, b_all, h_0,
-    outputs, h_final,
+    part, lo, hi, steps, lengths, x, size_n, m, W_on_x_panels, W_on_h_panels, U_n_panels, d_n,
+    b_all, h_0, outputs, h_final,
 ):
     """All time steps for the samples lo to hi, in memory for a few of them, which is used again and again."""
     T, B = outputs.shape[:2]
@@ -1180,10 +1251,11 @@ def _predict_slice(
     for b in range(lo, hi):
         for j in range(m):
             h[0, b, j] = h_0[b, j]
+    left = lengths.copy()
     for first in range(0, T, steps):
         count = min(steps, T - first)
         _forward_slice(
-            part, lo, hi, steps, x[first : first + count], size_n, m, W_on_x_panels, W_on_h_panels,
+            part, lo, hi, steps, left, x[first : first + count], size_n, m, W_on_x_panels, W_on_h_panels,
             U_n_panels, d_n, h, U_n_h, a_all, b_all,
         )
         for t in range(count):
@@ -1193,6 +1265,8 @@ def _predict_slice(
         for b in range(lo, hi):
             for j in range(m):
                 h[0, b, j] = h[count, b, j]
+        for b in range(left.size):
+            left[b] -= count
     for b in range(lo, hi):
         for j in range(m):
             h_final[b, j] = h[0, b, j]
@@ -1200,9 +1274,9 @@ def _predict_slice(
 
 @_compiled
 def _backward_slice(
-    part, lo, hi, steps, input_gradients, grad_h_output, size_n, m, W_on_x_panels, W_on_h_2_panels,
-    x, d_n, h, U_n_h, grad_h_later, grad_x, grad_d_n_parts, a_all, d_a_all, d_W_on_h_parts,
-    d_W_on_x_parts, d_b_all_parts, scratch,
+    part, lo, hi, steps, lengths, input_gradients, grad_h_output, size_n, m, W_on_x_panels,
+    W_on_h_2_panels, x, d_n, h, U_n_h, grad_h_later, grad_x, grad_d_n_parts, a_all, d_a_all,
+    d_W_on_h_parts, d_W_on_x_parts, d_b_all_parts, scratch, grad_h_later_final,
 ):
     """All time steps, from the last to the first, for the samples lo to hi; gradients are added up per part."""
     T = grad_h_output.shape[0]
@@ -1220,6 +1294,11 @@ def _backward_slice(
         first = max(last - steps, 0)
         for t in range(last - 1, first - 1, -1):
             slot = t - first
+            if lengths.size > 0:
+                for b in range(lo, hi):
+                    if t == lengths[b] - 1:
+                        for j in range(m):
+                            grad_h_later[b, j] = grad_h_later_final[b, j]
             for b in range(lo, hi):
                 grad_h_later_row = grad_h_later[b]
                 grad_h_output_row = grad_h_output[t, b]
@@ -1307,7 +1386,7 @@ def _backward_slice(
                     d_b_all[j] += d_a_all[slot, b, m + j]
 
 
-def _forward(prepared, inputs, state, memory, threads):
+def _forward(prepared, inputs, state, lengths, memory, threads):
     """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
     (size_n, m) = sizes = _sizes(prepared, inputs, state)
     dtype = prepared.dtype
@@ -1329,6 +1408,7 @@ def _forward(prepared, inputs, state, memory, threads):
         bounds,
         _forward_slice,
         steps,
+        _ALL_STEPS if lengths is None else lengths,
         *map(_plain, inputs),
         size_n, m, W_on_x_panels, W_on_h_panels, U_n_panels, d_n, h, U_n_h, a_all, b_all,
     )
@@ -1336,7 +1416,7 @@ def _forward(prepared, inputs, state, memory, threads):
     return h[1:], State(*(array[T] for array in states)), (h, U_n_h, a_all)
 
 
-def _predict(prepared, sizes, inputs, state, outputs, threads):
+def _predict(prepared, sizes, inputs, state, outputs, lengths, threads):
     """Fill the outputs and return the final state."""
     (size_n, m) = sizes
     dtype = prepared.dtype
@@ -1355,6 +1435,7 @@ def _predict(prepared, sizes, inputs, state, outputs, threads):
         bounds,
         _predict_slice,
         steps,
+        _ALL_STEPS if lengths is None else lengths,
         *map(_plain, inputs),
         size_n, m, W_on_x_panels, W_on_h_panels, U_n_panels, d_n, b_all, _plain(h_0), outputs, *final,
     )
@@ -1384,7 +1465,7 @@ def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memo
     grad_h_later = results.state.h
     grad_x = results.inputs.x if input_gradients else np.empty((0, 0, 0), dtype)
     d_a_all = memory("d_a_all", (steps, B, 4 * m), dtype)
-    grad_h_later[...] = grad_h_later_final
+    grad_h_later[...] = grad_h_later_final if tape.lengths is None else 0
     grad_d_n_parts = memory("grad_d_n", (parts, m), dtype)
     d_W_on_h_parts = memory("d_W_on_h", (parts, 3 * m, m), dtype)
     d_W_on_x_parts = memory("d_W_on_x", (parts, 3 * m, size_n), dtype)
@@ -1393,9 +1474,11 @@ def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memo
     _in_slices(
         bounds,
         _backward_slice,
-        steps, input_gradients, grad_h_output, size_n, m, W_on_x_panels, W_on_h_2_panels, x, d_n, h,
-        U_n_h, grad_h_later, grad_x, grad_d_n_parts, a_all, d_a_all, d_W_on_h_parts, d_W_on_x_parts,
-        d_b_all_parts, scratch,
+        steps,
+        _ALL_STEPS if tape.lengths is None else tape.lengths,
+        input_gradients, grad_h_output, size_n, m, W_on_x_panels, W_on_h_2_panels, x, d_n, h, U_n_h,
+        grad_h_later, grad_x, grad_d_n_parts, a_all, d_a_all, d_W_on_h_parts, d_W_on_x_parts,
+        d_b_all_parts, scratch, _plain(grad_h_later_final),
     )
     grad_d_n = _summed(grad_d_n_parts)
     d_W_on_h = _summed(d_W_on_h_parts)

@@ -119,6 +119,7 @@ class Tape(NamedTuple):
     state: State
     outputs: np.ndarray
     saved: tuple
+    lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
 
@@ -215,32 +216,43 @@ def _prepared(parameters, memory):
     return Prepared(parameters, sizes, dtype, W_on_x, b_all, W_on_h, W_on_x_panels, W_on_h_panels)
 
 
-def predict(parameters, inputs, state=None, *, out=None, workspace=None, threads=None):
+def predict(parameters, inputs, state=None, *, lengths=None, out=None, workspace=None, threads=None):
     """Outputs (T, B, ...) and the final state, keeping nothing for a backward pass.
 
-    `out` is an array for the outputs; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
+    `lengths` are those of the samples, as in `forward`; `out` is an array for the outputs; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "predict") as memory:
-        prepared, inputs, state, T, B = _checked_call(parameters, inputs, state, memory)
+        prepared, inputs, state, lengths, T, B = _checked_call(parameters, inputs, state, lengths, memory)
+        if lengths is not None:
+            inputs = _continued(inputs, lengths, memory)
         (n, m) = sizes = _sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        return outputs, _predict(prepared, sizes, inputs, state, outputs, threads)
+        final = _predict(prepared, sizes, inputs, state, outputs, lengths, threads)
+        if lengths is not None:
+            outputs[_padding(lengths, T)] = 0
+        return outputs, final
 
 
-def forward(parameters, inputs, state=None, *, workspace=None, threads=None):
+def forward(parameters, inputs, state=None, *, lengths=None, workspace=None, threads=None):
     """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
 
+    `lengths` are integers (B,) from 1 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
+    state stands still, its outputs are zero, no gradient flows, and what its inputs hold there does not matter.
     `workspace` is a `Workspace`, in which outputs and tape then lie; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "forward") as memory:
-        prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state, memory)
+        prepared, inputs, state, lengths, _, _ = _checked_call(parameters, inputs, state, lengths, memory)
         if workspace is not None:
             workspace._refuse_own((*inputs, *state))
-        outputs, final, saved = _forward(prepared, inputs, state, memory, threads)
+        if lengths is not None:
+            inputs = _continued(inputs, lengths, memory)
+        outputs, final, saved = _forward(prepared, inputs, state, lengths, memory, threads)
+        if lengths is not None:
+            outputs = _without_padding("outputs", outputs, lengths, memory)
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        tape = Tape(parameters, prepared, inputs, state, outputs, saved, workspace, use)
+        tape = Tape(parameters, prepared, inputs, state, outputs, saved, lengths, workspace, use)
         return Run(outputs, State(*(array.copy() for array in final)), tape)
 
 
@@ -268,7 +280,13 @@ def backward(
         sizes = _sizes(tape.prepared, tape.inputs, tape.state)
         d_state = _checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
         results = _results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        if tape.lengths is not None:
+            d_outputs = _without_padding("d_outputs", d_outputs, tape.lengths, memory)
+            d_state = State(*map(np.copy, d_state))  # it is read when `out` is written to already
         _backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory, threads)
+        if tape.lengths is not None and input_gradients:
+            for array in results.inputs:
+                array[_padding(tape.lengths, len(array))] = 0
         return results
 
 
@@ -285,7 +303,7 @@ def step(parameters, inputs_t, state):
     sizes = (n, m)
     T = 1
     outputs = np.empty((T, B, m), dtype)
-    final = _predict(prepared, sizes, inputs, _checked_state("state", state, sizes, dtype, B), outputs, None)
+    final = _predict(prepared, sizes, inputs, _checked_state("state", state, sizes, dtype, B), outputs, None, None)
     return outputs[0], final
 
 
@@ -453,18 +471,19 @@ def _scalar(what, value, dtype):
     return np.asarray(value, dtype)
 
 
-def _checked_call(parameters, inputs, state, memory):
+def _checked_call(parameters, inputs, state, lengths, memory):
     """Everything a pass over time needs, checked; also T and B."""
     prepared = _prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, Inputs)
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
     (n, m) = _sizes(prepared, inputs, state)
+    lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = Inputs(
         _checked_array("inputs.x", inputs.x, (T, B, n), prepared.dtype),
     )
     sizes = _sizes(prepared, inputs, state)
-    return prepared, inputs, _checked_state("state", state, sizes, prepared.dtype, B), T, B
+    return prepared, inputs, _checked_state("state", state, sizes, prepared.dtype, B), lengths, T, B
 
 
 def _sizes(prepared, inputs, state):
@@ -485,6 +504,43 @@ def _checked_state(what, state, sizes, dtype, B):
     )
 
 
+def _checked_lengths(lengths, T, B):
+    """The numbers of steps of the samples, as an array of its own."""
+    _require_array("lengths", lengths)
+    if lengths.shape != (B,):
+        raise ValueError(f"lengths has shape {lengths.shape}; it should have {(B,)}, one number for every sample.")
+    if lengths.dtype.kind not in "iu":
+        raise ValueError(f"lengths has dtype {lengths.dtype}; pass an array of integers.")
+    for b in np.flatnonzero((lengths < 1) | (lengths > T))[:1]:
+        raise ValueError(f"lengths[{b}] is {lengths[b]}; it should be from 1 to {T}, the number of time steps.")
+    return lengths.astype(np.int64)
+
+
+def _padding(lengths, T):
+    """Whether a step (T, B) lies beyond its sample's end."""
+    return np.arange(T)[:, None] >= lengths
+
+
+def _continued(inputs, lengths, memory):
+    """Copies of the inputs in which a sample's last step goes on to T: what it computes there, and nobody sees, is ordinary."""
+    made = []
+    for name, array in zip(Inputs._fields, inputs, strict=True):
+        T, B = array.shape[:2]
+        steps = np.minimum(np.arange(T)[:, None], lengths - 1)
+        copy = memory(f"{name} to the end", array.shape, array.dtype)
+        copy[...] = array[steps, np.arange(B)]
+        made.append(copy)
+    return Inputs(*made)
+
+
+def _without_padding(name, array, lengths, memory):
+    """A copy of an array (T, B, ...) that is zero beyond the samples' ends."""
+    copy = memory(f"{name} without padding", array.shape, array.dtype)
+    copy[...] = array
+    copy[_padding(lengths, len(array))] = 0
+    return copy
+
+
 def _same_sizes(one, other):
     """Raise unless two sets of parameters fit the same tape."""
     if one.sizes != other.sizes or one.dtype != other.dtype:
@@ -502,7 +558,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_lstm_9b4a773bcd1a", types.ModuleType("symrnn_lstm_9b4a773bcd1a"))
+_HOME = sys.modules.setdefault("symrnn_lstm_eb067769c198", types.ModuleType("symrnn_lstm_eb067769c198"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1066,6 +1122,15 @@ def _minimum(a, b):
 
 
 @_inlined
+def _largest(row):
+    """The largest element of a vector; NaN if one is, -inf if there is none."""
+    best = row.dtype.type(-np.inf)
+    for j in range(row.shape[0]):
+        best = _maximum(best, row[j])
+    return best
+
+
+@_inlined
 def _sqrt(x):
     """The square root; NaN below 0."""
     return math.sqrt(x)
@@ -1086,10 +1151,11 @@ def _sign(x):
 
 # ---- The passes over time ----------------------------------------------------------------------------
 
+_ALL_STEPS = np.empty(0, np.int64)  # in place of the samples' lengths where all have T steps
 
 @_compiled
 def _forward_slice(
-    part, lo, hi, steps, x, n, m, W_on_x_panels, W_on_h_panels, c, h, tanh_c, a_all, b_all,
+    part, lo, hi, steps, lengths, x, n, m, W_on_x_panels, W_on_h_panels, c, h, tanh_c, a_all, b_all,
 ):
     """All time steps for the samples lo to hi."""
     T = x.shape[0]
@@ -1138,12 +1204,18 @@ def _forward_slice(
                     tanh_c_row[j] = tanh_c_j
                     h_next_j = o_j * tanh_c_j
                     h_next_row[j] = h_next_j
+            if lengths.size > 0:
+                for b in range(lo, hi):
+                    if t >= lengths[b]:
+                        for j in range(m):
+                            c[t + 1, b, j] = c[t, b, j]
+                            h[t + 1, b, j] = h[t, b, j]
 
 
 @_compiled
 def _predict_slice(
-    part, lo, hi, steps, x, n, m, W_on_x_panels, W_on_h_panels, b_all, c_0, h_0, outputs, c_final,
-    h_final,
+    part, lo, hi, steps, lengths, x, n, m, W_on_x_panels, W_on_h_panels, b_all, c_0, h_0, outputs,
+    c_final, h_final,
 ):
     """All time steps for the samples lo to hi, in memory for a few of them, which is used again and again."""
     T, B = outputs.shape[:2]
@@ -1156,11 +1228,12 @@ def _predict_slice(
         for j in range(m):
             c[0, b, j] = c_0[b, j]
             h[0, b, j] = h_0[b, j]
+    left = lengths.copy()
     for first in range(0, T, steps):
         count = min(steps, T - first)
         _forward_slice(
-            part, lo, hi, steps, x[first : first + count], n, m, W_on_x_panels, W_on_h_panels, c, h, tanh_c,
-            a_all, b_all,
+            part, lo, hi, steps, left, x[first : first + count], n, m, W_on_x_panels, W_on_h_panels, c, h,
+            tanh_c, a_all, b_all,
         )
         for t in range(count):
             for b in range(lo, hi):
@@ -1170,6 +1243,8 @@ def _predict_slice(
             for j in range(m):
                 c[0, b, j] = c[count, b, j]
                 h[0, b, j] = h[count, b, j]
+        for b in range(left.size):
+            left[b] -= count
     for b in range(lo, hi):
         for j in range(m):
             c_final[b, j] = c[0, b, j]
@@ -1178,9 +1253,9 @@ def _predict_slice(
 
 @_compiled
 def _backward_slice(
-    part, lo, hi, steps, input_gradients, d_h_output, n, m, W_on_x_panels, W_on_h_panels, x, c, h,
-    tanh_c, d_c_later, d_h_later, d_x, a_all, d_a_all, d_W_on_h_parts, d_W_on_x_parts,
-    d_b_all_parts, scratch,
+    part, lo, hi, steps, lengths, input_gradients, d_h_output, n, m, W_on_x_panels, W_on_h_panels,
+    x, c, h, tanh_c, d_c_later, d_h_later, d_x, a_all, d_a_all, d_W_on_h_parts, d_W_on_x_parts,
+    d_b_all_parts, scratch, d_c_later_final, d_h_later_final,
 ):
     """All time steps, from the last to the first, for the samples lo to hi; gradients are added up per part."""
     T = d_h_output.shape[0]
@@ -1196,6 +1271,12 @@ def _backward_slice(
         first = max(last - steps, 0)
         for t in range(last - 1, first - 1, -1):
             slot = t - first
+            if lengths.size > 0:
+                for b in range(lo, hi):
+                    if t == lengths[b] - 1:
+                        for j in range(m):
+                            d_c_later[b, j] = d_c_later_final[b, j]
+                            d_h_later[b, j] = d_h_later_final[b, j]
             for b in range(lo, hi):
                 d_h_later_row = d_h_later[b]
                 d_h_output_row = d_h_output[t, b]
@@ -1293,7 +1374,7 @@ def _backward_slice(
                     d_b_all[j] += d_a_all[slot, b, j]
 
 
-def _forward(prepared, inputs, state, memory, threads):
+def _forward(prepared, inputs, state, lengths, memory, threads):
     """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
     (n, m) = sizes = _sizes(prepared, inputs, state)
     dtype = prepared.dtype
@@ -1314,6 +1395,7 @@ def _forward(prepared, inputs, state, memory, threads):
         bounds,
         _forward_slice,
         steps,
+        _ALL_STEPS if lengths is None else lengths,
         *map(_plain, inputs),
         n, m, W_on_x_panels, W_on_h_panels, c, h, tanh_c, a_all, b_all,
     )
@@ -1321,7 +1403,7 @@ def _forward(prepared, inputs, state, memory, threads):
     return h[1:], State(*(array[T] for array in states)), (c, h, tanh_c, a_all)
 
 
-def _predict(prepared, sizes, inputs, state, outputs, threads):
+def _predict(prepared, sizes, inputs, state, outputs, lengths, threads):
     """Fill the outputs and return the final state."""
     (n, m) = sizes
     dtype = prepared.dtype
@@ -1337,6 +1419,7 @@ def _predict(prepared, sizes, inputs, state, outputs, threads):
         bounds,
         _predict_slice,
         steps,
+        _ALL_STEPS if lengths is None else lengths,
         *map(_plain, inputs),
         n, m, W_on_x_panels, W_on_h_panels, b_all, _plain(c_0), _plain(h_0), outputs, *final,
     )
@@ -1366,8 +1449,8 @@ def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memo
     d_h_later = results.state.h
     d_x = results.inputs.x if input_gradients else np.empty((0, 0, 0), dtype)
     d_a_all = memory("d_a_all", (steps, B, 4 * m), dtype)
-    d_c_later[...] = d_c_later_final
-    d_h_later[...] = d_h_later_final
+    d_c_later[...] = d_c_later_final if tape.lengths is None else 0
+    d_h_later[...] = d_h_later_final if tape.lengths is None else 0
     d_W_on_h_parts = memory("d_W_on_h", (parts, 4 * m, m), dtype)
     d_W_on_x_parts = memory("d_W_on_x", (parts, 4 * m, n), dtype)
     d_b_all_parts = memory("d_b_all", (parts, 4 * m), dtype)
@@ -1375,9 +1458,11 @@ def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memo
     _in_slices(
         bounds,
         _backward_slice,
-        steps, input_gradients, d_h_output, n, m, W_on_x_panels, W_on_h_panels, x, c, h, tanh_c,
-        d_c_later, d_h_later, d_x, a_all, d_a_all, d_W_on_h_parts, d_W_on_x_parts, d_b_all_parts,
-        scratch,
+        steps,
+        _ALL_STEPS if tape.lengths is None else tape.lengths,
+        input_gradients, d_h_output, n, m, W_on_x_panels, W_on_h_panels, x, c, h, tanh_c, d_c_later,
+        d_h_later, d_x, a_all, d_a_all, d_W_on_h_parts, d_W_on_x_parts, d_b_all_parts, scratch,
+        _plain(d_c_later_final), _plain(d_h_later_final),
     )
     d_W_on_h = _summed(d_W_on_h_parts)
     d_W_on_x = _summed(d_W_on_x_parts)

@@ -106,6 +106,7 @@ class Tape(NamedTuple):
     state: State
     outputs: np.ndarray
     saved: tuple
+    lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
 
@@ -200,32 +201,43 @@ def _prepared(parameters, memory):
     return Prepared(parameters, sizes, dtype, W_on_x, b_all, W_on_h)
 
 
-def predict(parameters, inputs, state=None, *, out=None, workspace=None):
+def predict(parameters, inputs, state=None, *, lengths=None, out=None, workspace=None):
     """Outputs (T, B, ...) and the final state, keeping nothing for a backward pass.
 
-    `out` is an array for the outputs; `workspace` a `Workspace`.
+    `lengths` are those of the samples, as in `forward`; `out` is an array for the outputs; `workspace` a `Workspace`.
     """
     with _memory(workspace, "predict") as memory:
-        prepared, inputs, state, T, B = _checked_call(parameters, inputs, state, memory)
+        prepared, inputs, state, lengths, T, B = _checked_call(parameters, inputs, state, lengths, memory)
+        if lengths is not None:
+            inputs = _continued(inputs, lengths, memory)
         (n, m) = sizes = _sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        return outputs, _predict(prepared, sizes, inputs, state, outputs, memory)
+        final = _predict(prepared, sizes, inputs, state, outputs, lengths, memory)
+        if lengths is not None:
+            outputs[_padding(lengths, T)] = 0
+        return outputs, final
 
 
-def forward(parameters, inputs, state=None, *, workspace=None):
+def forward(parameters, inputs, state=None, *, lengths=None, workspace=None):
     """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
 
+    `lengths` are integers (B,) from 1 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
+    state stands still, its outputs are zero, no gradient flows, and what its inputs hold there does not matter.
     `workspace` is a `Workspace`, in which outputs and tape then lie.
     """
     with _memory(workspace, "forward") as memory:
-        prepared, inputs, state, _, _ = _checked_call(parameters, inputs, state, memory)
+        prepared, inputs, state, lengths, _, _ = _checked_call(parameters, inputs, state, lengths, memory)
         if workspace is not None:
             workspace._refuse_own((*inputs, *state))
-        outputs, final, saved = _forward(prepared, inputs, state, memory)
+        if lengths is not None:
+            inputs = _continued(inputs, lengths, memory)
+        outputs, final, saved = _forward(prepared, inputs, state, lengths, memory)
+        if lengths is not None:
+            outputs = _without_padding("outputs", outputs, lengths, memory)
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        tape = Tape(parameters, prepared, inputs, state, outputs, saved, workspace, use)
+        tape = Tape(parameters, prepared, inputs, state, outputs, saved, lengths, workspace, use)
         return Run(outputs, State(*(array.copy() for array in final)), tape)
 
 
@@ -253,7 +265,13 @@ def backward(
         sizes = _sizes(tape.prepared, tape.inputs, tape.state)
         d_state = _checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
         results = _results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        if tape.lengths is not None:
+            d_outputs = _without_padding("d_outputs", d_outputs, tape.lengths, memory)
+            d_state = State(*map(np.copy, d_state))  # it is read when `out` is written to already
         _backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory)
+        if tape.lengths is not None and input_gradients:
+            for array in results.inputs:
+                array[_padding(tape.lengths, len(array))] = 0
         return results
 
 
@@ -270,7 +288,7 @@ def step(parameters, inputs_t, state):
     sizes = (n, m)
     T = 1
     outputs = np.empty((T, B, m), dtype)
-    final = _predict(prepared, sizes, inputs, _checked_state("state", state, sizes, dtype, B), outputs, _new)
+    final = _predict(prepared, sizes, inputs, _checked_state("state", state, sizes, dtype, B), outputs, None, _new)
     return outputs[0], final
 
 
@@ -438,18 +456,19 @@ def _scalar(what, value, dtype):
     return np.asarray(value, dtype)
 
 
-def _checked_call(parameters, inputs, state, memory):
+def _checked_call(parameters, inputs, state, lengths, memory):
     """Everything a pass over time needs, checked; also T and B."""
     prepared = _prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, Inputs)
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
     (n, m) = _sizes(prepared, inputs, state)
+    lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = Inputs(
         _checked_array("inputs.x", inputs.x, (T, B, n), prepared.dtype),
     )
     sizes = _sizes(prepared, inputs, state)
-    return prepared, inputs, _checked_state("state", state, sizes, prepared.dtype, B), T, B
+    return prepared, inputs, _checked_state("state", state, sizes, prepared.dtype, B), lengths, T, B
 
 
 def _sizes(prepared, inputs, state):
@@ -468,6 +487,43 @@ def _checked_state(what, state, sizes, dtype, B):
         _checked_array(f"{what}.c", state.c, (B, m), dtype),
         _checked_array(f"{what}.h", state.h, (B, m), dtype),
     )
+
+
+def _checked_lengths(lengths, T, B):
+    """The numbers of steps of the samples, as an array of its own."""
+    _require_array("lengths", lengths)
+    if lengths.shape != (B,):
+        raise ValueError(f"lengths has shape {lengths.shape}; it should have {(B,)}, one number for every sample.")
+    if lengths.dtype.kind not in "iu":
+        raise ValueError(f"lengths has dtype {lengths.dtype}; pass an array of integers.")
+    for b in np.flatnonzero((lengths < 1) | (lengths > T))[:1]:
+        raise ValueError(f"lengths[{b}] is {lengths[b]}; it should be from 1 to {T}, the number of time steps.")
+    return lengths.astype(np.int64)
+
+
+def _padding(lengths, T):
+    """Whether a step (T, B) lies beyond its sample's end."""
+    return np.arange(T)[:, None] >= lengths
+
+
+def _continued(inputs, lengths, memory):
+    """Copies of the inputs in which a sample's last step goes on to T: what it computes there, and nobody sees, is ordinary."""
+    made = []
+    for name, array in zip(Inputs._fields, inputs, strict=True):
+        T, B = array.shape[:2]
+        steps = np.minimum(np.arange(T)[:, None], lengths - 1)
+        copy = memory(f"{name} to the end", array.shape, array.dtype)
+        copy[...] = array[steps, np.arange(B)]
+        made.append(copy)
+    return Inputs(*made)
+
+
+def _without_padding(name, array, lengths, memory):
+    """A copy of an array (T, B, ...) that is zero beyond the samples' ends."""
+    copy = memory(f"{name} without padding", array.shape, array.dtype)
+    copy[...] = array
+    copy[_padding(lengths, len(array))] = 0
+    return copy
 
 
 def _same_sizes(one, other):
@@ -534,8 +590,8 @@ def _kept_arrays(prepared, sizes, state, T, B, memory):
 
 
 @np.errstate(all="ignore")  # infinities and NaN go through to the results
-def _forward_steps(prepared, sizes, inputs, kept, memory):
-    """Fill the kept arrays for some time steps."""
+def _forward_steps(prepared, sizes, inputs, kept, lengths, memory):
+    """Fill the kept arrays for some time steps; the samples' lengths, if given, count from the first of them."""
     (n, m) = sizes
     dtype = prepared.dtype
     W_i, b_i, W_f, b_f, W_o, b_o, W_g, b_g = prepared.parameters
@@ -573,9 +629,13 @@ def _forward_steps(prepared, sizes, inputs, kept, memory):
         # (6) h.next = o * tanh(c.next)
         tanh_c[t] = np.tanh(c[t + 1])
         h[t + 1] = o[t] * tanh_c[t]
+        if lengths is not None:
+            ended = t >= lengths
+            c[t + 1][ended] = c[t][ended]
+            h[t + 1][ended] = h[t][ended]
 
 
-def _forward(prepared, inputs, state, memory):
+def _forward(prepared, inputs, state, lengths, memory):
     """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
     sizes = _sizes(prepared, inputs, state)
     T, B = inputs[0].shape[:2]
@@ -584,11 +644,12 @@ def _forward(prepared, inputs, state, memory):
     for start in range(0, T, steps):
         stop = min(start + steps, T)
         some = Inputs(*(array[start:stop] for array in inputs))
-        _forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], memory)
+        left = None if lengths is None else lengths - start
+        _forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
     return outputs, State(*(array[T] for array in states)), saved
 
 
-def _predict(prepared, sizes, inputs, state, outputs, memory):
+def _predict(prepared, sizes, inputs, state, outputs, lengths, memory):
     """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
@@ -596,7 +657,8 @@ def _predict(prepared, sizes, inputs, state, outputs, memory):
     for start in range(0, T, steps):
         count = min(steps, T - start)
         some = Inputs(*(array[start : start + count] for array in inputs))
-        _forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], memory)
+        left = None if lengths is None else lengths - start
+        _forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], left, memory)
         outputs[start : start + count] = held[:count]
         for array in states:
             array[0] = array[count]
@@ -609,7 +671,7 @@ def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memo
     T, B = d_outputs.shape[:2]
     steps = _steps_together(B)
     for array, final in zip(results.state, d_state, strict=True):
-        array[...] = final
+        array[...] = final if tape.lengths is None else 0
     for array in results.parameters:
         array[...] = 0
     part = results
@@ -621,15 +683,19 @@ def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memo
             part = Gradients(Parameters(*some), d_inputs, results.state)
         inputs = Inputs(*(array[start:stop] for array in tape.inputs))
         saved = [array[start : stop + len(array) - T] for array in tape.saved]
-        _backward_steps(prepared, sizes, inputs, saved, d_outputs[start:stop], part, input_gradients, memory)
+        left = None if tape.lengths is None else tape.lengths - start
+        _backward_steps(prepared, sizes, inputs, saved, d_outputs[start:stop], d_state, left, part, input_gradients, memory)
         if T > steps:
             for array, added in zip(results.parameters, part.parameters, strict=True):
                 array += added
 
 
 @np.errstate(all="ignore")
-def _backward_steps(prepared, sizes, inputs, saved, d_outputs, results, input_gradients, memory):
-    """Fill `results` with the gradients of some time steps; its state holds the gradient after them, and then before them."""
+def _backward_steps(prepared, sizes, inputs, saved, d_outputs, d_state, lengths, results, input_gradients, memory):
+    """Fill `results` with the gradients of some time steps; its state holds the gradient after them, and then before them.
+
+    The samples' lengths, if given, count from the first of the steps; `d_state` comes in where a sample ends.
+    """
     (n, m) = sizes
     dtype = prepared.dtype
     W_i, b_i, W_f, b_f, W_o, b_o, W_g, b_g = prepared.parameters
@@ -644,6 +710,7 @@ def _backward_steps(prepared, sizes, inputs, saved, d_outputs, results, input_gr
     g = a_all[:, :, 3 * m :]
     d_h_output = d_outputs
     d_c_later, d_h_later = results.state
+    d_c_later_final, d_h_later_final = d_state
     T, B = x.shape[:2]
     d_x = results.inputs.x if input_gradients else np.empty((0, 0, 0), dtype)
     d_W_i = results.parameters.W_i
@@ -662,6 +729,10 @@ def _backward_steps(prepared, sizes, inputs, saved, d_outputs, results, input_gr
     d_c_later = d_c_later.copy()
     d_h_later = d_h_later.copy()
     for t in reversed(range(T)):
+        if lengths is not None:
+            ending = t == lengths - 1
+            d_c_later[ending] = d_c_later_final[ending]
+            d_h_later[ending] = d_h_later_final[ending]
         # d_h_next from what step t + 1 hands back; the output's cotangent
         d_h_next = d_h_later + d_h_output[t]
         # d_tanh_c from h.next = o * tanh_c

@@ -11,6 +11,7 @@ from symrnn.declaration.normal_form import Definition, Equation, normalize
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
     Constant,
+    Index,
     Input,
     NextState,
     Parameter,
@@ -233,8 +234,9 @@ def _symbol_order(symbol: Symbol) -> tuple[str, tuple[str, ...]]:
 
 def _described(quantity: Quantity) -> str:
     """A quantity with all that distinguishes it from another of its name."""
-    facts = [] if isinstance(quantity, Value) else [f"shape {shape_text(quantity.shape)}"]
+    facts = [] if isinstance(quantity, Value | Index) else [f"shape {shape_text(quantity.shape)}"]
     facts += [f"latex {quantity.latex_name!r}"] if quantity.latex_name is not None else []
+    facts += [f"{quantity.classes} classes"] if isinstance(quantity, Index) else []
     facts += [f"init {quantity.init!r}"] if isinstance(quantity, Parameter) else []
     facts += [f"value {quantity.value!r}"] if isinstance(quantity, Constant) else []
     article = "an" if quantity.role[0] in "aeiou" else "a"

@@ -3,6 +3,7 @@
 import hashlib
 
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.quantities import Index
 
 
 def cell_digest(cell: Cell) -> str:
@@ -10,4 +11,5 @@ def cell_digest(cell: Cell) -> str:
     lines = [str(cell)]
     given = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
     lines += [f"{quantity.role} {quantity.name} {quantity.shape}" for quantity in given]
+    lines += [f"{index.name} < {index.classes}" for index in given if isinstance(index, Index)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

@@ -2,8 +2,8 @@
 
 `Cell` equations may nest; derivation and planning want a flat list. A definition's expression is one of
 
-- a pointwise function or `where` of symbols (a call),
-- a `Contract`, `concatenate`, `ones` or `identity` of symbols,
+- a pointwise function, a function of a vector, or `where` of symbols (a call),
+- a `Contract`, `concatenate`, `ones`, `identity` or `one_hot` of symbols,
 - an algebraic expression: sums, products and whole powers of symbols and numbers, or one of these alone.
 
 A scalar expression may define a symbol of any shape, which it fills: the state in `Eq(h.next, 0)`, or a part
@@ -25,8 +25,10 @@ from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.operations import (
     Contract,
     PointwiseFunction,
+    VectorFunction,
     concatenate,
     identity,
+    one_hot,
     ones,
     where,
 )
@@ -135,7 +137,7 @@ class _Normalizer:
             return expr
         if is_algebraic(expr):
             return expr.func(*(self._inline(arg) for arg in expr.args))
-        if isinstance(expr, PointwiseFunction):
+        if isinstance(expr, PointwiseFunction | VectorFunction):
             return type(expr)(*(self._atom(arg, owner, target) for arg in expr.args))
         if isinstance(expr, where):
             condition, chosen, otherwise = expr.args
@@ -144,7 +146,7 @@ class _Normalizer:
             return Contract(expr.spec, *(self._atom(op) for op in expr.operands))
         if isinstance(expr, concatenate):
             return concatenate(*(self._atom(part) for part in expr.args))
-        return expr  # ones and identity
+        return expr  # ones, identity and one_hot
 
     def _inline(self, arg: Expr) -> Expr:
         """An argument of a sum or a product: algebra stays in place, everything else gets a name."""
@@ -191,7 +193,7 @@ def _content_name(expr: Expr) -> str:
         return "_".join(plain_name(op) for op in expr.args)
     if isinstance(expr, ones | identity):
         return "_".join([expr.name, *("".join(c for c in str(s) if c.isalnum()) for s in expr.args)])
-    if isinstance(expr, PointwiseFunction | where):
+    if isinstance(expr, PointwiseFunction | VectorFunction | where | one_hot):
         return "_".join([expr.name, *(plain_name(atom) for atom in atoms[:2])])
     if len(atoms) == 1:
         return f"{'scaled' if isinstance(expr, Mul) else 'term'}_{plain_name(atoms[0])}"

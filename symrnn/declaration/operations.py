@@ -1,10 +1,12 @@
 """The vocabulary of a declaration: what may stand in a cell's equations besides + - * / and powers.
 
-Two kinds of node. *Pointwise* functions work element by element. *Structural* operations know about
-axes: products, stacks, sums. The author's products (`@`, `dot`, `outer`, ...) keep their form until the
-cell knows every shape and turns them into one node, `Contract(spec, operands)`, an einsum.
+Three kinds of node. *Pointwise* functions work element by element, *vector functions* on a vector as a
+whole. *Structural* operations know about axes: products, stacks, sums. The author's products (`@`, `dot`,
+`outer`, ...) keep their form until the cell knows every shape and turns them into one node,
+`Contract(spec, operands)`, an einsum.
 """
 
+from symrnn.declaration.picking import one_hot, take
 from symrnn.declaration.pointwise import (
     NUMBER_FORMS,
     POINTWISE,
@@ -47,18 +49,28 @@ from symrnn.declaration.structural import (
     transpose,
     where,
 )
+from symrnn.declaration.vector_functions import (
+    VECTOR_FUNCTIONS,
+    VectorFunction,
+    largest,
+    log_softmax,
+    logsumexp,
+    softmax,
+)
 
 __all__ = [
     "AT_SPECS",
     "NUMBER_FORMS",
     "POINTWISE",
     "SYMPY_EQUIVALENTS",
+    "VECTOR_FUNCTIONS",
     "AuthorProduct",
     "Contract",
     "Operation",
     "PointwiseFunction",
     "Slice",
     "Tensorial",
+    "VectorFunction",
     "absolute",
     "as_operand",
     "canonical_spec",
@@ -68,10 +80,14 @@ __all__ = [
     "exp",
     "expm1",
     "identity",
+    "largest",
     "log",
+    "log_softmax",
+    "logsumexp",
     "matmul",
     "maximum",
     "minimum",
+    "one_hot",
     "ones",
     "outer",
     "piecewise_as_where",
@@ -80,9 +96,11 @@ __all__ = [
     "relu",
     "sigmoid",
     "sign",
+    "softmax",
     "softplus",
     "sqrt",
     "stop_gradient",
+    "take",
     "tanh",
     "total",
     "transpose",

@@ -11,14 +11,17 @@ from symrnn.declaration.operations import (
     Contract,
     PointwiseFunction,
     Slice,
+    VectorFunction,
     concatenate,
     identity,
+    one_hot,
     ones,
     where,
 )
 from symrnn.declaration.reading_order import NO_ROLES, Roles, ordered_factors, ordered_terms
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # binding strength, weakest first
+PICKING_SPECS = ("i,i->", "i,ij->j")
 PRODUCT_SPECS = ("ij,j->i", "i,ij->j", "ij,jk->ik", "i,i->")
 
 
@@ -55,7 +58,7 @@ class _Writer:
             condition, *branches = expr.args
             inside = ", ".join([self.condition(condition), *(self.text(b) for b in branches)])
             return f"where({inside})", ATOM
-        if isinstance(expr, PointwiseFunction | ones | identity):
+        if isinstance(expr, PointwiseFunction | VectorFunction | ones | identity | one_hot):
             return f"{expr.name}({', '.join(self.text(arg) for arg in expr.args)})", ATOM
         text = repr(float(expr)) if expr.is_Float else str(expr)
         return text, SIGN if text.startswith("-") else PRODUCT if "/" in text else ATOM
@@ -89,12 +92,16 @@ class _Writer:
         return f"{self.text(base, ATOM)}**{exponent}", POWER
 
     def contraction(self, expr: Contract) -> tuple[str, int]:
+        if isinstance(expr.operands[0], one_hot) and expr.spec in PICKING_SPECS:
+            return f"{self.text(expr.operands[1], ATOM)}[{expr.operands[0].index}]", ATOM
         texts = [self.text(operand, POWER) for operand in expr.operands]
         if expr.spec in PRODUCT_SPECS:
             return " @ ".join(texts), PRODUCT
         plain = [self.text(operand) for operand in expr.operands]
         if expr.spec == "i,j->ij":
             return f"outer({', '.join(plain)})", ATOM
+        if expr.spec == "i,j->ji":
+            return f"outer({plain[1]}, {plain[0]})", ATOM
         if expr.spec == "ij->ji":
             return f"transpose({plain[0]})", ATOM
         if not expr.output and len(texts) == 1:

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 from sympy import Symbol
 
-from symrnn.declaration.axes import Shape, as_size, shape_text
+from symrnn.declaration.axes import Shape, Size, as_size, shape_text, size_text
 from symrnn.declaration.latex_syntax import check_latex
-from symrnn.declaration.operations import Tensorial
+from symrnn.declaration.structural import Tensorial
 from symrnn.errors import DeclarationError
 
 RESERVED = ("count", "index")  # methods of every tuple: a NamedTuple field of that name breaks them
@@ -103,6 +103,28 @@ class Input(Quantity):
 
     __slots__ = ()
     role = "input"
+
+
+class Index(Input):
+    """A class that arrives at every time step: one of the whole numbers 0, 1, ..., `classes` - 1 per sample.
+
+    A kernel takes an integer array (T, B). It stands in `take(array, index)` and `one_hot(index)`, nowhere
+    else, and has no gradient.
+    """
+
+    __slots__ = ("classes",)
+    role = "index"
+    classes: Size
+
+    def __new__(cls, name: str, classes: Any, *, latex: str | None = None) -> "Index":
+        """Make the index `name` of one of `classes` classes, an axis or a number."""
+        made: Index = cls._make(check_name(name, cls.role), (), latex)
+        made.classes = as_size(classes, f"{cls.role} {name}")
+        made._identify(size_text(made.classes))
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self.name, self.classes), {"latex": self.latex_name}
 
 
 class State(Quantity):

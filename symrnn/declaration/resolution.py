@@ -1,7 +1,8 @@
 """From the author's form of an expression to its resolved form, with shapes.
 
 Resolved expressions consist of quantities, numbers, axes, sums, products, whole powers, pointwise
-functions, `where`, `concatenate`, `ones`, `identity` and `Contract`. Every shape rule is enforced here.
+functions, functions of a vector, `where`, `concatenate`, `ones`, `identity` and `Contract`. Every shape rule
+is enforced here.
 """
 
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ from symrnn.declaration.operations import (
     AuthorProduct,
     Contract,
     PointwiseFunction,
+    VectorFunction,
     concatenate,
     dot,
     einsum,
@@ -45,21 +47,25 @@ from symrnn.declaration.operations import (
     identity,
     log,
     matmul,
+    one_hot,
     ones,
     outer,
     piecewise_as_where,
     power,
     reciprocal,
     sqrt,
+    take,
     total,
     transpose,
     where,
 )
-from symrnn.declaration.quantities import Quantity, Value
+from symrnn.declaration.picking import check_picked, index_as_number
+from symrnn.declaration.quantities import Index, Quantity, Value
+from symrnn.declaration.vector_functions import check_vector
 from symrnn.errors import DeclarationError
 
 LETTERS = "ijklmnopqrstuvwxyz"
-ARRAY_OPERATIONS = (AuthorProduct, Contract, concatenate, identity, ones, where)
+ARRAY_OPERATIONS = (AuthorProduct, Contract, VectorFunction, concatenate, identity, ones, where)
 PRECEDENCE_HINT = "; @ binds like *, so a * U @ h is read as (a * U) @ h: write a * (U @ h)"
 NUMBER_PARTS = (Add, Mul, Pow, Number, NumberSymbol, Axis, *SYMPY_EQUIVALENTS)
 
@@ -86,6 +92,8 @@ class Resolver:
 
     def resolve(self, expr: Expr) -> Resolved:
         """The resolved form of `expr`; a `DeclarationError` states the bare fact if it has none."""
+        if isinstance(expr, Index):
+            raise index_as_number(expr)
         if isinstance(expr, Quantity):
             return Resolved(expr, self.shapes[expr] if isinstance(expr, Value) else expr.shape)
         if is_coefficient(expr):
@@ -100,12 +108,18 @@ class Resolver:
             return self._power(expr)
         if isinstance(expr, PointwiseFunction):
             return self._pointwise(type(expr), [self.resolve(arg) for arg in expr.args])
+        if isinstance(expr, VectorFunction):
+            return self._vector_function(expr)
         if isinstance(expr, where):
             return self._where(expr)
         if isinstance(expr, AuthorProduct):
             return self._product(expr)
         if isinstance(expr, concatenate):
             return self._stack(expr)
+        if isinstance(expr, take):
+            return self._picked(expr)
+        if isinstance(expr, one_hot):
+            return Resolved(expr, (expr.index.classes,))
         if isinstance(expr, ones | identity):
             return _constant_array(expr)
         if isinstance(expr, Contract):
@@ -142,6 +156,19 @@ class Resolver:
     def _pointwise(self, function: type[PointwiseFunction], args: list[Resolved]) -> Resolved:
         shape = common_shape(args, function(*(arg.expr for arg in args)))
         return Resolved(function(*(arg.expr for arg in args)), shape)
+
+    def _vector_function(self, expr: VectorFunction) -> Resolved:
+        vector = self.resolve(expr.args[0])
+        check_vector(expr, vector.shape)
+        return Resolved(type(expr)(vector.expr), vector.shape if expr.gives_vector else ())
+
+    def _picked(self, expr: take) -> Resolved:
+        """A row or an element, as the product with a unit vector, whose rules are those of all products."""
+        array, index = self.resolve(expr.args[0]), expr.args[1]
+        check_picked(expr, array.expr, array.shape)
+        letters = LETTERS[: len(array.shape)]
+        spec = f"{letters[0]},{letters}->{letters[1:]}"
+        return self._contract(spec, [self.resolve(one_hot(index)), array], str(expr))
 
     def _power(self, expr: Pow) -> Resolved:
         base, exponent = expr.args
@@ -276,7 +303,7 @@ def _outside_vocabulary(expr: Expr) -> DeclarationError:
     return DeclarationError(
         f"{type(expr).__name__} is outside the vocabulary. Write it with the known functions: sigmoid, tanh, "
         "relu, exp, log, softplus, sqrt, abs, maximum, minimum, where, stop_gradient; @, matmul, dot, outer, "
-        "total, transpose, einsum, concatenate, identity, ones"
+        "total, logsumexp, largest, softmax, take, one_hot, transpose, einsum, concatenate, identity, ones"
     )
 
 

@@ -1,8 +1,9 @@
 """The result of a derivation: the adjoint of every quantity, as equations that know their origin."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sympy import Add, Expr
+from sympy import Add, Expr, Mul
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
@@ -82,7 +83,7 @@ class AdjointEquation:
     @property
     def expr(self) -> Expr:
         """The sum of the terms; zero where nothing depends on the quantity."""
-        return Add(*(term.expr for term in self.terms))
+        return sum_of([term.expr for term in self.terms])
 
     def text(self, roles: Roles) -> str:
         """The equation as a line of text, its terms in reading order."""
@@ -95,6 +96,17 @@ class AdjointEquation:
 
     def __str__(self) -> str:
         return self.text(NO_ROLES)
+
+
+def sum_of(terms: Sequence[Expr]) -> Expr:
+    """The sum of derived terms, with an adjoint that all of them share taken out: (y_hat - y) * d_loss."""
+    if len(terms) < 2:
+        return Add(*terms)
+    shared = [f for f in Mul.make_args(terms[0]) if isinstance(f, Adjoint)]
+    if len(shared) != 1 or not all(shared[0] in Mul.make_args(term) for term in terms[1:]):
+        return Add(*terms)
+    rests = (Mul(*(factor for factor in Mul.make_args(term) if factor != shared[0])) for term in terms)
+    return Mul(Add(*rests), *shared)
 
 
 @dataclass(frozen=True, slots=True)

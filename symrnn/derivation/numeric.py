@@ -17,8 +17,10 @@ from symrnn.declaration.operations import (
     Contract,
     PointwiseFunction,
     Slice,
+    VectorFunction,
     concatenate,
     identity,
+    one_hot,
     ones,
     where,
 )
@@ -46,6 +48,9 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "stop_gradient": lambda a: a,
     "sign": np.sign,
     "expm1": np.expm1,
+    "logsumexp": np.logaddexp.reduce,
+    "largest": np.max,
+    "softmax": lambda a: np.exp(a - np.logaddexp.reduce(a)),
 }
 COMPARISONS: dict[type, Callable[..., Array]] = {
     Lt: np.less,
@@ -83,6 +88,8 @@ def evaluate(expr: Expr, values: Values, sizes: Sizes) -> Array:
         return values[expr.name]
     if isinstance(expr, ones):
         return np.ones([size_value(size, sizes) for size in expr.args])
+    if isinstance(expr, one_hot):
+        return np.eye(size_value(expr.index.classes, sizes))[int(values[expr.index.name])]
     if isinstance(expr, identity):
         return np.eye(size_value(expr.args[0], sizes))
     if is_coefficient(expr):
@@ -93,7 +100,7 @@ def evaluate(expr: Expr, values: Values, sizes: Sizes) -> Array:
         return np.prod(np.stack(np.broadcast_arrays(*(inner(f) for f in expr.args))), axis=0)
     if isinstance(expr, Pow):
         return inner(expr.args[0]) ** number_value(expr.args[1], sizes)
-    if isinstance(expr, PointwiseFunction):
+    if isinstance(expr, PointwiseFunction | VectorFunction):
         return FUNCTIONS[expr.name](*(inner(arg) for arg in expr.args))
     if isinstance(expr, where):
         holds = _condition(expr.args[0], values, sizes)

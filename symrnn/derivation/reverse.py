@@ -10,13 +10,17 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Definition, plain_name, unique_name
 from symrnn.declaration.operations import (
     Contract,
+    Operation,
     PointwiseFunction,
+    VectorFunction,
     concatenate,
     identity,
+    one_hot,
     ones,
     where,
 )
 from symrnn.declaration.quantities import (
+    Index,
     NextState,
     Part,
     Quantity,
@@ -33,10 +37,13 @@ from symrnn.derivation.derivation import (
 from symrnn.derivation.rules import (
     algebraic_term,
     contraction_term,
+    derivative_of,
     pointwise_term,
     stack_term,
+    vector_term,
     where_term,
 )
+from symrnn.errors import RequestError
 
 PREFIXES = ("d_", "grad_", "adjoint_")
 
@@ -46,7 +53,11 @@ def derive(cell: Cell) -> Derivation:
 
     Raises:
         DerivationError: an operation of the cell has no vector-Jacobian rule.
+        RequestError: `cell` is no Cell.
     """
+    if not isinstance(cell, Cell):
+        told = str(cell).partition("\n")[0]
+        raise RequestError(f"derive() got {told!r}, which is no Cell. Of a model, derive its cells.")
     return _Sweep(cell).run()
 
 
@@ -66,11 +77,25 @@ class _Sweep:
 
     @cached_property
     def given(self) -> set[Quantity]:
-        """What no gradient is asked for: constants, and what is made of them and of numbers alone."""
-        found: set[Quantity] = set(self.cell.constants)
+        """What no gradient is asked for: constants, indices, what is made of them and of numbers alone."""
+        found: set[Quantity] = {*self.cell.constants, *self.indices}
         for definition in self.cell.definitions:
-            if definition.static and set(definition.reads) <= found:
+            fixed = definition.static or isinstance(definition.expr, one_hot)
+            if fixed and set(definition.reads) <= found:
                 found.add(definition.symbol)
+        return found
+
+    @cached_property
+    def indices(self) -> set[Quantity]:
+        """The inputs that are classes, which have no gradient."""
+        return {quantity for quantity in self.cell.inputs if isinstance(quantity, Index)}
+
+    @cached_property
+    def computed(self) -> dict[tuple[Expr, bool], Quantity]:
+        """What the cell computes anyway: the symbol by expression, and whether it is static."""
+        found: dict[tuple[Expr, bool], Quantity] = {}
+        for definition in self.cell.definitions:
+            found.setdefault((definition.expr, definition.static), definition.symbol)
         return found
 
     @cached_property
@@ -104,7 +129,7 @@ class _Sweep:
             self.add(state.next, Term(symbol, "later"))
         self.add(cell.output, Term(output, "output"))
         step = [self.finish(d.symbol, d) for d in reversed(cell.definitions) if not d.static]
-        step += [self.finish(q) for q in (*cell.states, *cell.inputs)]
+        step += [self.finish(q) for q in (*cell.states, *cell.inputs) if q not in self.indices]
         static = [self.finish(d.symbol, d) for d in reversed(cell.definitions) if d.static]
         static += [self.finish(q) for q in cell.parameters]
         return Derivation(
@@ -131,20 +156,35 @@ class _Sweep:
         if isinstance(of, Part) and alike and (of not in self.static or _is_static(terms[0])):
             self.hand_back(terms[0].expr, definition)
             return None
+        if isinstance(of, Part) and definition is not None and self.passes_multiples(definition):
+            factor, d = terms[0].expr.as_coeff_Mul()
+            if len(terms) == 1 and isinstance(d, Adjoint):
+                self.hand_back(d, definition, factor)
+                return None
         suffix = "_next" if isinstance(of, NextState) else ""
         symbol = Adjoint(self.name(of, suffix), of, shape)
         if definition is not None:
             self.hand_back(symbol, definition)
         return AdjointEquation(of, symbol, terms, shape, of in self.static)
 
-    def hand_back(self, d: Adjoint, definition: Definition | None) -> None:
+    def passes_multiples(self, definition: Definition) -> bool:
+        """Whether a number is all that arises, times arrays of a sample: its adjoint needs no symbol then."""
+        call = definition.expr
+        if any(argument in self.static for argument in definition.reads):
+            return False  # what all samples share gets sums of products with an adjoint
+        if isinstance(call, VectorFunction):
+            return not call.gives_vector
+        return isinstance(call, Contract) and not call.output and len(set(call.letters)) == 1
+
+    def hand_back(self, d: Adjoint, definition: Definition | None, factor: Expr = S.One) -> None:
+        """Add to the arguments of a definition what they get of the adjoint `factor` * `d` of its result."""
         if definition is None:
             return
         for argument in _arguments(definition):
             if argument in self.given:
                 continue
             for rule, expr in self.contributions(d, definition, argument):
-                self.add(argument, Term(expr, rule, definition))
+                self.add(argument, Term(factor * expr, rule, definition))
 
     def contributions(
         self, d: Adjoint, definition: Definition, argument: Quantity
@@ -156,12 +196,16 @@ class _Sweep:
                 if arg == argument and isinstance(call, where):
                     term, rule = where_term(d, call, position), "where"
                 elif arg == argument:
-                    term, rule = pointwise_term(d, definition.symbol, call, position), call.name
+                    term, rule = self.pointwise(d, definition, call, position), call.name
                 else:
                     continue
                 if term is not None:
                     term = self.guard(d, term, definition.symbol)
                     yield rule, self.to_shape(term, definition.shape, shape)
+        elif isinstance(call, VectorFunction):
+            term = d * held if (held := self.derivative_at_hand(definition)) is not None else None
+            term = vector_term(d, definition.symbol, call) if term is None else term
+            yield call.name, term if call.gives_vector else self.guard(d, term, definition.symbol)
         elif isinstance(call, Contract):
             for position, operand in enumerate(call.operands):
                 if operand == argument:
@@ -171,11 +215,25 @@ class _Sweep:
             for position, part in enumerate(call.args):
                 if part == argument:
                     yield "stack", stack_term(d, call, position, sizes)
-        elif not isinstance(call, ones | identity):
+        elif not isinstance(call, ones | identity | one_hot):
             term = algebraic_term(d, call, argument)
             if term != 0:
                 term = self.guard(d, term, definition.symbol)
                 yield "algebraic", self.to_shape(term, definition.shape, shape)
+
+    def pointwise(
+        self, d: Adjoint, definition: Definition, call: PointwiseFunction, position: int
+    ) -> Expr | None:
+        """What a pointwise function hands to an argument."""
+        held = self.derivative_at_hand(definition)
+        return d * held if held is not None else pointwise_term(d, definition.symbol, call, position)
+
+    def derivative_at_hand(self, definition: Definition) -> Quantity | None:
+        """The symbol that the cell defines as the derivative of a function that it calls, if it does."""
+        if not isinstance(definition.expr, Operation):
+            return None
+        derivative = derivative_of(definition.expr)
+        return None if derivative is None else self.computed.get((derivative, definition.static))
 
     def to_shape(self, term: Expr, have: Shape, want: Shape) -> Expr:
         """`term` in the shape of the argument: a scalar that was repeated collects a sum."""
@@ -197,7 +255,7 @@ def _is_static(term: Term) -> bool:
 def _arguments(definition: Definition) -> tuple[Quantity, ...]:
     """What a definition reads, in the order in which gradients are handed back."""
     call = definition.expr
-    if isinstance(call, Contract | concatenate | PointwiseFunction | where):
+    if isinstance(call, Contract | concatenate | PointwiseFunction | VectorFunction | where):
         found = [arg for arg in call.args if isinstance(arg, Quantity)]
         return tuple(dict.fromkeys(found))
     return definition.reads

@@ -15,11 +15,14 @@ from symrnn.declaration.operations import (
     Operation,
     PointwiseFunction,
     Slice,
+    VectorFunction,
     absolute,
     concatenate,
     exp,
     expm1,
+    largest,
     log,
+    logsumexp,
     maximum,
     minimum,
     ones,
@@ -28,6 +31,7 @@ from symrnn.declaration.operations import (
     relu,
     sigmoid,
     sign,
+    softmax,
     softplus,
     sqrt,
     stop_gradient,
@@ -77,6 +81,22 @@ POINTWISE_RULES: dict[type[PointwiseFunction], tuple[Rule | None, ...]] = {
 """function -> one rule per argument, called as rule(d, y, *arguments); None: the gradient is zero."""
 
 
+def _shared_by_ties(d: Expr, y: Expr, a: Expr) -> Expr:
+    """Equal parts of d where a is the largest."""
+    return chosen(Eq(a, y), d, ZERO) / Contract("i->", chosen(Eq(a, y), S.One, ZERO))
+
+
+VECTOR_RULES: dict[type[VectorFunction], Rule] = {
+    softmax: lambda d, y, a: y * (d - Contract("i,i->", d, y)),
+    logsumexp: lambda d, y, a: d * exp(a - y),
+    largest: _shared_by_ties,
+}
+"""function of a vector -> its rule, called as rule(d, y, a)."""
+
+DERIVATIVES: dict[type[Operation], type[Operation]] = {softplus: sigmoid, logsumexp: softmax}
+"""function -> the one that is its derivative: a cell that computes that as well has it at hand."""
+
+
 def pointwise_term(d: Expr, y: Expr, call: PointwiseFunction, position: int) -> Expr | None:
     """What y = f(...) hands to its argument number `position`; None where that is zero by definition.
 
@@ -90,6 +110,26 @@ def pointwise_term(d: Expr, y: Expr, call: PointwiseFunction, position: int) -> 
         )
     rule = rules[position]
     return None if rule is None else rule(d, y, *call.args)
+
+
+def vector_term(d: Expr, y: Expr, call: VectorFunction) -> Expr:
+    """What y = f(a) hands to the vector a.
+
+    Raises:
+        DerivationError: the function has no rule.
+    """
+    rule = VECTOR_RULES.get(type(call))
+    if rule is None:
+        raise DerivationError(
+            f"{type(call).__name__} has no vector-Jacobian rule. Add one to VECTOR_RULES in rules.py."
+        )
+    return rule(d, y, *call.args)
+
+
+def derivative_of(call: Operation) -> Expr | None:
+    """The call that is the derivative of `call`; None if the vocabulary has none."""
+    function = DERIVATIVES.get(type(call))
+    return None if function is None else function(*call.args)
 
 
 def where_term(d: Expr, call: where, position: int) -> Expr | None:

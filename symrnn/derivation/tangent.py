@@ -13,10 +13,19 @@ from symrnn.declaration.axes import Shape, size_text
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.normal_form import Equation, plain_name, unique_name
-from symrnn.declaration.operations import Contract, PointwiseFunction, concatenate, identity, ones, where
-from symrnn.declaration.quantities import Constant, Input, NextState, Parameter, Quantity, State, Value
+from symrnn.declaration.operations import (
+    Contract,
+    PointwiseFunction,
+    VectorFunction,
+    concatenate,
+    identity,
+    one_hot,
+    ones,
+    where,
+)
+from symrnn.declaration.quantities import Constant, Index, Input, NextState, Parameter, Quantity, State, Value
 from symrnn.declaration.resolution import Resolver, is_coefficient
-from symrnn.derivation.rules import pointwise_term
+from symrnn.derivation.rules import derivative_of, pointwise_term, vector_term
 from symrnn.errors import DerivationError
 
 
@@ -45,7 +54,8 @@ class Tangent:
         self.taken |= {value.name for value in cell.values}
         self.dotted: dict[Quantity, Quantity] = {}
         for quantity in (*cell.inputs, *cell.states, *cell.parameters):
-            self._pair(quantity)
+            if not isinstance(quantity, Index):
+                self._pair(quantity)
         self.zeros: dict[Shape, Constant] = {}
         self.shapes: dict[Value, Shape] = dict(cell.shapes)
         self.resolver = Resolver(self.shapes)
@@ -108,7 +118,7 @@ class Tangent:
         """How `expr` changes along the direction; `result` is the symbol that holds its value, if any."""
         if isinstance(expr, Quantity):
             return self.dotted.get(expr, S.Zero)
-        if is_coefficient(expr) or isinstance(expr, ones | identity):
+        if is_coefficient(expr) or isinstance(expr, ones | identity | one_hot):
             return S.Zero
         if isinstance(expr, Add):
             return Add(*(self.derivative(term) for term in expr.args))
@@ -119,6 +129,8 @@ class Tangent:
             return exponent * base ** (exponent - 1) * self.derivative(base)
         if isinstance(expr, PointwiseFunction):
             return self._pointwise(expr, expr if result is None else result)
+        if isinstance(expr, VectorFunction):
+            return self._vector_function(expr, expr if result is None else result)
         if isinstance(expr, where):
             condition, chosen, otherwise = expr.args
             sides = self.derivative(chosen), self.derivative(otherwise)
@@ -136,6 +148,18 @@ class Tangent:
             if moved != 0:
                 terms.append(pointwise_term(moved, result, call, position) or S.Zero)
         return Add(*terms)
+
+    def _vector_function(self, call: VectorFunction, result: Expr) -> Expr:
+        """The rule of the reverse sweep serves here too: the Jacobian is symmetric, or it is one row."""
+        (argument,) = call.args
+        moved = self.derivative(argument)
+        if moved == 0:
+            return S.Zero
+        moved = self.shaped(moved, self.shape(argument))
+        if call.gives_vector:
+            return vector_term(moved, result, call)
+        row = derivative_of(call)
+        return Contract("i,i->", vector_term(S.One, result, call) if row is None else row, moved)
 
     def _contract(self, expr: Contract) -> Expr:
         terms = []

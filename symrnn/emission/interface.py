@@ -11,6 +11,9 @@ from symrnn.emission.layout import Layout
 from symrnn.planning.ir import Buffer
 from symrnn.planning.plan import Plan
 
+INPUT_RESULTS = ("results.inputs", "(array for array in results.inputs if array is not None)")
+"""The inputs' gradients, and these where some inputs are class indices, which have none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -41,9 +44,10 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "parameters_table": _table(layout, map(plan.buffer, plan.parameters)),
         "constants_table": _table(layout, map(plan.buffer, plan.constants)),
         "output_shape": _shape_data(plan.buffer(plan.output)),
-        "input_fields": tuple(Field(layout.field(b.name), f"(T, B{_tail(b)})") for b in inputs),
+        "input_fields": tuple(_input_field(layout, b) for b in inputs),
         "state_fields": tuple(Field(layout.field(b.name), f"(B{_tail(b)})") for b in states),
         "parameter_fields": tuple(Field(layout.field(b.name), _shape_comment(b)) for b in shared),
+        "no_parameters": not shared,
         "constants_note": " (and given constants, whose gradient is zero)" if plan.constants else "",
         "prepared_fields": prepared,
         "prepared_arguments": ", ".join(["parameters", "sizes", "dtype", *(f.name for f in prepared)]),
@@ -55,10 +59,7 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "known_sizes": tuple_text(layout.axis_names[axis.name] for axis in layout.parameter_axes()),
         "parameter_check_lines": tuple(_parameter_check(layout, b) for b in shared),
         "input_check_lines": tuple(_input_checks(layout, inputs)),
-        "input_array_lines": tuple(
-            f'_checked_array("inputs.{name}", inputs.{name}, {layout.shape(b)}, prepared.dtype),'
-            for b, name in named(inputs)
-        ),
+        "input_array_lines": tuple(f"{_input_check(layout, b, 'inputs', layout.shape(b))}," for b in inputs),
         "step_check_lines": tuple(_step_checks(layout, inputs)),
         "sizes_lines": tuple(_size_lines(layout, inputs, states)),
         "axis_names": tuple_text(layout.axis_names[axis.name] for axis in plan.axes),
@@ -67,7 +68,11 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
             f"{name}={tuple_text(layout.size(size) for size in b.shape) if b.shape else '()'}"
             for b, name in named(shared)
         ),
-        "input_shapes": ", ".join(f"{name}={layout.shape(b)}" for b, name in named(inputs)),
+        "input_shapes": ", ".join(
+            f"{name}={None if b.name in layout.classes else layout.shape(b)}" for b, name in named(inputs)
+        ),
+        "has_indices": bool(plan.classes),
+        "input_results": INPUT_RESULTS[bool(plan.classes)],
         "state_shapes": ", ".join(f"{name}={state_shape(layout, b)}" for b, name in named(states)),
         "zero_states": ", ".join(f"np.zeros({state_shape(layout, b)}, dtype)" for b in states),
         "state_array_lines": tuple(
@@ -243,10 +248,25 @@ def _step_checks(layout: Layout, inputs: list[Buffer]) -> list[str]:
         axes = tuple_text(layout.axis_names[axis.name] for axis in layout.plan.axes)
         lines.append(f"{axes} = _sizes(prepared, inputs, state)")
     for n, b in named:
-        lines.append(
-            f'_checked_array("inputs_t.{n}", inputs_t.{n}, {state_shape(layout, b)}, prepared.dtype)'
-        )
+        check = _input_check(layout, b, "inputs_t", state_shape(layout, b))
+        lines.append(f"inputs = inputs._replace({n}={check}[None])" if b.name in layout.classes else check)
     return lines
+
+
+def _input_check(layout: Layout, buffer: Buffer, of: str, shape: str) -> str:
+    """The call that checks an input; that of a class index gives it as compiled code takes it."""
+    name = f"{of}.{layout.field(buffer.name)}"
+    if buffer.name in layout.classes:
+        classes = layout.size(layout.classes[buffer.name])
+        return f'_checked_index("{name}", {name}, {shape}, {classes}{", lengths" * (of == "inputs")})'
+    return f'_checked_array("{name}", {name}, {shape}, prepared.dtype)'
+
+
+def _input_field(layout: Layout, buffer: Buffer) -> Field:
+    note = ""
+    if buffer.name in layout.classes:
+        note = f", whole numbers from 0 up to, not including, {size_text(layout.classes[buffer.name])}"
+    return Field(layout.field(buffer.name), f"(T, B{_tail(buffer)}){note}")
 
 
 def _size_lines(layout: Layout, inputs: list[Buffer], states: list[Buffer]) -> list[str]:

@@ -52,6 +52,16 @@ def latex_document(derivation: Derivation) -> str:
     return _Document(derivation).text()
 
 
+def derivation_body(derivation: Derivation, heading: str, lower_heading: str) -> tuple[str, bool]:
+    r"""The derivation without preamble and title, and whether it needs the preamble's command `\\fitted`.
+
+    The headings are the names of TeX's commands, such as "section" and "subsection".
+    """
+    document = _Document(derivation)
+    text = render("derivation_body.tex.jinja", document.body(heading, lower_heading))
+    return text, document.has_wide
+
+
 def signature(cell: Cell) -> str:
     """The first line of an emitted file, without its comment sign."""
     return f"made by symrnn {__version__} from {cell.name} ({cell_digest(cell)}), do not edit"
@@ -103,9 +113,7 @@ class _Document:
 
     def text(self) -> str:
         cell = self.cell
-        step = [adjoint for adjoint in self.reading.adjoints if not adjoint.equation.static]
-        fixed = [adjoint for adjoint in self.reading.adjoints if adjoint.equation.static]
-        named = [self.row(label_of(part), part, self.printer.text(expr)) for part, expr in self.reading.named]
+        body = self.body("section", "subsection")
         return render(
             "derivation.tex.jinja",
             {
@@ -115,27 +123,39 @@ class _Document:
                 "has_variant": bool(cell.variant),
                 "source": escaped(cell.source),
                 "has_source": bool(cell.source),
-                "conventions": conventions(cell, self.printer),
-                "symbols": symbol_rows(cell, self.reading, self.printer),
-                "forward": _ended(self.forward_rows()),
-                "output": self.printer.symbol(cell.output),
-                "activations": _ended(named),
-                "has_activations": bool(named),
-                "has_blocks": bool(self.reading.blocks),
-                "blocks": self.block_lines(),
-                "delta": self.printer.notation.delta,
-                "adjoint_notes": self.notes(),
-                "steps": tuple(self.paragraph(adjoint) for adjoint in step),
-                "starts": self.starts(),
-                "parameters": _ended([self.parameter_row(adjoint) for adjoint in fixed]),
-                "has_parameters": bool(fixed),
-                "jacobians": self.jacobian_lines(),
-                "has_maps": any(not jacobian.is_matrix for jacobian in self.jacobians),
-                "has_states": bool(cell.states),
-                "results": self.results(step, fixed),
-                "has_wide": self.has_wide,  # the last: everything above has been laid out
+                **body,
+                "has_wide": self.has_wide,  # known when everything has been laid out
             },
         )
+
+    def body(self, heading: str, lower_heading: str) -> dict[str, object]:
+        """What the template of the derivation itself needs; the headings are the names of TeX's commands."""
+        cell = self.cell
+        step = [adjoint for adjoint in self.reading.adjoints if not adjoint.equation.static]
+        fixed = [adjoint for adjoint in self.reading.adjoints if adjoint.equation.static]
+        named = [self.row(label_of(part), part, self.printer.text(expr)) for part, expr in self.reading.named]
+        return {
+            "heading": heading,
+            "lower_heading": lower_heading,
+            "conventions": conventions(cell, self.printer),
+            "symbols": symbol_rows(cell, self.reading, self.printer),
+            "forward": _ended(self.forward_rows()),
+            "output": self.printer.symbol(cell.output),
+            "activations": _ended(named),
+            "has_activations": bool(named),
+            "has_blocks": bool(self.reading.blocks),
+            "blocks": self.block_lines(),
+            "delta": self.printer.notation.delta,
+            "adjoint_notes": self.notes(),
+            "steps": tuple(self.paragraph(adjoint) for adjoint in step),
+            "starts": self.starts(),
+            "parameters": _ended([self.parameter_row(adjoint) for adjoint in fixed]),
+            "has_parameters": bool(fixed),
+            "jacobians": self.jacobian_lines(),
+            "has_maps": any(not jacobian.is_matrix for jacobian in self.jacobians),
+            "has_states": bool(cell.states),
+            "results": self.results(step, fixed),
+        }
 
     # forward
 

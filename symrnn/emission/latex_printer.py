@@ -19,9 +19,11 @@ from symrnn.declaration.operations import (
     Contract,
     PointwiseFunction,
     Slice,
+    VectorFunction,
     concatenate,
     expm1,
     identity,
+    one_hot,
     ones,
     reciprocal,
     where,
@@ -45,6 +47,9 @@ FUNCTIONS: dict[str, str] = {
     "minimum": r"\min",
     "stop_gradient": r"\operatorname{sg}",
     "sign": r"\operatorname{sign}",
+    "logsumexp": r"\operatorname{logsumexp}",
+    "largest": r"\max",
+    "softmax": r"\operatorname{softmax}",
 }
 """Functions that are written name(arguments); the others have a notation of their own."""
 
@@ -90,8 +95,10 @@ class Printer(ContractionPrinter):
             return len(expr.output)
         if isinstance(expr, Slice | concatenate):
             return self.rank(expr.args[0])
-        if isinstance(expr, ones | identity):
-            return len(expr.args) if isinstance(expr, ones) else 2
+        if isinstance(expr, ones | one_hot | identity):
+            return 2 if isinstance(expr, identity) else len(expr.args)
+        if isinstance(expr, VectorFunction):
+            return int(expr.gives_vector)
         if is_coefficient(expr) or not isinstance(expr, Expr | Boolean):
             return 0
         return max((self.rank(arg) for arg in expr.args), default=0)
@@ -107,7 +114,7 @@ class Printer(ContractionPrinter):
             return self._product(expr)
         if isinstance(expr, Pow):
             return self._power(expr)
-        if isinstance(expr, PointwiseFunction):
+        if isinstance(expr, PointwiseFunction | VectorFunction):
             return self._function(expr)
         if isinstance(expr, where):
             return self._choice(expr)
@@ -123,6 +130,8 @@ class Printer(ContractionPrinter):
             return rf"{bracketed(self.text(of))}_{{{first}:{self.size(stop)}}}", ATOM
         if isinstance(expr, ones):
             return rf"\mathbf{{1}}_{{{self.sizes(expr.args)}}}", ATOM
+        if isinstance(expr, one_hot):
+            return rf"\mathbf{{e}}_{{{self.symbol(expr.index)}}}", ATOM
         if isinstance(expr, identity):
             return rf"I_{{{self.size(expr.args[0])}}}", ATOM
         raise EmissionError(f"{type(expr).__name__} has no LaTeX form: {expr}. Add one to latex_printer.py.")
@@ -269,7 +278,7 @@ class Printer(ContractionPrinter):
 
     # functions
 
-    def _function(self, expr: PointwiseFunction) -> tuple[str, int]:
+    def _function(self, expr: PointwiseFunction | VectorFunction) -> tuple[str, int]:
         special: dict[str, Callable[[], tuple[str, int]]] = {
             "sqrt": lambda: (rf"\sqrt{{{self.text(expr.args[0])}}}", ATOM),
             "abs": lambda: (rf"\lvert {self.text(expr.args[0])} \rvert", ATOM),
@@ -300,7 +309,7 @@ class Printer(ContractionPrinter):
             holds = self.condition(condition if otherwise == 0 else Not(condition))
             if kept == 1:
                 return f"[ {holds} ]", ATOM
-            sign = r" \odot " if self.rank(condition) else r" \, "
+            sign = r" \odot " if self.rank(condition) and self.rank(kept) else r" \, "
             return rf"{self.text(kept, PRODUCT)}{sign}[ {holds} ]", PRODUCT
         branches = [f"{self.text(chosen)}, & \\text{{if }} {self.condition(condition)}"]
         while isinstance(otherwise, where):

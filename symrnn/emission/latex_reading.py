@@ -12,9 +12,23 @@ from sympy import Add, Eq, Expr, Mul, S
 
 from symrnn.declaration.latex_names import name_latex
 from symrnn.declaration.normal_form import Definition, plain_name
-from symrnn.declaration.operations import Contract, PointwiseFunction, Slice, concatenate, where
+from symrnn.declaration.operations import (
+    Contract,
+    PointwiseFunction,
+    Slice,
+    VectorFunction,
+    concatenate,
+    where,
+)
 from symrnn.declaration.quantities import Parameter, Part, Quantity, Value
-from symrnn.derivation.derivation import Adjoint, AdjointEquation, Derivation, LaterAdjoint, OutputAdjoint
+from symrnn.derivation.derivation import (
+    Adjoint,
+    AdjointEquation,
+    Derivation,
+    LaterAdjoint,
+    OutputAdjoint,
+    sum_of,
+)
 
 MANY = 12
 """How many terms a part without a name may bring into print before it is given one."""
@@ -131,7 +145,9 @@ class _Reader:
         found: set[Part] = set()
         for definition in self.definitions.values():
             call = definition.expr
-            if isinstance(definition.symbol, Part) or not isinstance(call, PointwiseFunction):
+            if isinstance(definition.symbol, Part) or not isinstance(
+                call, PointwiseFunction | VectorFunction
+            ):
                 continue
             argument = call.args[0]
             if len(call.args) == 1 and isinstance(argument, Part) and argument not in found:
@@ -278,7 +294,7 @@ class _Reader:
             if through is None:
                 made += [Contribution(None, expr) for expr in found[through]]
             else:
-                made.append(Contribution(through, Add(*found[through])))
+                made.append(Contribution(through, sum_of(found[through])))
         return tuple(sorted(made, key=_place))
 
     def is_static(self, quantity: Quantity) -> bool:

@@ -6,8 +6,17 @@ from dataclasses import dataclass
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import name_latex
-from symrnn.declaration.operations import PointwiseFunction, ones, sigmoid, tanh, where
-from symrnn.declaration.quantities import NextState, Parameter, Quantity
+from symrnn.declaration.operations import (
+    Operation,
+    PointwiseFunction,
+    VectorFunction,
+    one_hot,
+    ones,
+    sigmoid,
+    tanh,
+    where,
+)
+from symrnn.declaration.quantities import Index, NextState, Parameter, Quantity
 from symrnn.emission.latex_printer import Printer
 from symrnn.emission.latex_reading import PrintedAdjoint, Reading
 
@@ -21,6 +30,9 @@ DERIVATIVES: dict[str, str] = {
     "sqrt": r", and $(\sqrt{a}\,)' = 1/(2\sqrt{a}\,)$",
     "abs": r", and $\lvert a\rvert' = \operatorname{sign}(a)$, which is $0$ at $0$",
     "reciprocal": r", and $(1/a)' = -1/a^{2}$",
+    "softmax": r", and $\partial y_i / \partial a_j = y_i\,([i = j] - y_j)$ for the softmax $y$ of $a$",
+    "logsumexp": r", and its gradient is $\operatorname{softmax}(a)$",
+    "largest": r", and equal largest elements share its gradient",
 }
 INITS = {
     "glorot": "Glorot uniform",
@@ -51,14 +63,17 @@ CONVENTIONS: dict[str, str] = {
     "relu": r"$\operatorname{relu}(a) = \max(a, 0)$",
     "softplus": r"$\operatorname{softplus}(a) = \log(1 + e^{a})$",
     "stop_gradient": r"$\operatorname{sg}(a) = a$ passes no gradient back",
+    "softmax": r"$\operatorname{softmax}(a)_i = e^{a_i} / \sum_j e^{a_j}$",
+    "logsumexp": r"$\operatorname{logsumexp}(a) = \log \sum_i e^{a_i}$",
+    "largest": r"$\max(a)$ of one vector is its largest element",
     "abs": r"$\operatorname{sign}(a)$ is $-1$, $0$ or $1$",
 }
 
 
 def conventions(cell: Cell, printer: Printer) -> str:
     """The signs that the document uses and a reader may not know, as one sentence, or nothing."""
-    used = {call.name for d in cell.definitions for call in d.expr.atoms(PointwiseFunction)}
-    choices = used & {"relu", "maximum", "minimum", "power"} or any(
+    used = {call.name for d in cell.definitions for call in d.expr.atoms(PointwiseFunction, VectorFunction)}
+    choices = used & {"relu", "maximum", "minimum", "power", "largest"} or any(
         d.expr.atoms(where) for d in cell.definitions
     )
     found = [text for name, text in CONVENTIONS.items() if name in used]
@@ -66,6 +81,8 @@ def conventions(cell: Cell, printer: Printer) -> str:
         found.append("$[P]$ is $1$ where $P$ holds and $0$ elsewhere")
     if any(d.expr.atoms(ones) for d in cell.definitions):
         found.append(r"$\mathbf{1}$ is an array of ones")
+    if any(d.expr.atoms(one_hot) for d in cell.definitions):
+        found.append(r"$\mathbf{e}_{k}$ is $1$ at position $k$, counted from $0$, and $0$ elsewhere")
     sentence = sentence_list(found).replace(r"\sigma", printer.notation.sigma)
     return f"Here {sentence}." if found else ""
 
@@ -74,7 +91,7 @@ def symbol_rows(cell: Cell, reading: Reading, printer: Printer) -> tuple[SymbolR
     """The table of symbols: what is given, what is computed, what is trained, sizes."""
     activations = {part for _, part in reading.activations}
     kinds = ("intermediate result", "pre-activation")
-    rows = [_row(printer, q, "input", q.shape) for q in cell.inputs]
+    rows = [_input_row(printer, q) for q in cell.inputs]
     rows += [_row(printer, q, "state before the step", q.shape) for q in cell.states]
     rows += [_row(printer, e.target, _meaning(cell, e.target), e.shape) for e in cell.equations]
     rows += [_row(printer, part, kinds[part in activations], part.shape) for part, _ in reading.named]
@@ -84,6 +101,13 @@ def symbol_rows(cell: Cell, reading: Reading, printer: Printer) -> tuple[SymbolR
     rows.append(SymbolRow("T", "number of time steps; $t = 1, \\dots, T$", r"\mathbb{N}"))
     rows.append(SymbolRow("B", "number of samples in a batch", r"\mathbb{N}"))
     return tuple(rows)
+
+
+def _input_row(printer: Printer, quantity: Quantity) -> SymbolRow:
+    if not isinstance(quantity, Index):
+        return _row(printer, quantity, "input", quantity.shape)
+    last = printer.size(quantity.classes - 1)
+    return SymbolRow(printer.symbol(quantity), "input, a class", rf"\{{0, \dots, {last}\}}")
 
 
 def _initial(parameter: Parameter) -> str:
@@ -127,7 +151,7 @@ def reason(
     if of in made_by and through == [made_by[of]]:
         target = made_by[of]
         call = next(d.expr for d in cell.definitions if d.symbol == target)
-        known = DERIVATIVES.get(call.name, "") if isinstance(call, PointwiseFunction) else ""
+        known = DERIVATIVES.get(call.name, "") if isinstance(call, Operation) else ""
         known = known.replace(r"\sigma", printer.notation.sigma)
         made = f"${printer.symbol(target)}$"
         return rf"By \eqref{{{label_of(target)}}}, {made} is a function of {name} alone{known}, so"

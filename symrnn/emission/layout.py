@@ -27,6 +27,7 @@ class Layout:
         }
         self.fields = dict(plan.header.fields)
         self.taken = taken | set(self.axis_names.values())
+        self.classes = dict(plan.classes)
         self.optional = _optional_statements(plan)
         self.kept = {self.root(name).name for name in (plan.output, *(name for name, _ in plan.saved))}
         self.results = _results(self)
@@ -144,7 +145,8 @@ def _results(layout: Layout) -> dict[str, str]:
     """Arrays with gradients, and the text of the caller's array for each."""
     plan, gradients = layout.plan, dict(layout.plan.gradients)
     found = {gradients[name]: f"results.parameters.{layout.field(name)}" for name in plan.parameters}
-    found |= {gradients[name]: f"results.inputs.{layout.field(name)}" for name in plan.inputs}
+    trained = [name for name in plan.inputs if name in gradients]  # class indices are not
+    found |= {gradients[name]: f"results.inputs.{layout.field(name)}" for name in trained}
     carries = zip(plan.states, plan.backward.loop.carries, strict=True)
     return found | {carry.here: f"results.state.{layout.field(state)}" for state, carry in carries}
 

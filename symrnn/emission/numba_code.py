@@ -13,7 +13,7 @@ from sympy import Expr, Integer
 from symrnn.declaration.normal_form import unique_name
 from symrnn.emission.layout import Layout, Sourced, fused
 from symrnn.emission.numba_elements import INDENT, Elements, indented
-from symrnn.errors import EmissionError
+from symrnn.emission.numba_rows import row_lines
 from symrnn.planning.ir import (
     BACKWARD,
     FORWARD,
@@ -22,7 +22,6 @@ from symrnn.planning.ir import (
     Fill,
     Pass,
     Pointwise,
-    Stack,
     Statement,
 )
 
@@ -172,11 +171,9 @@ class NumbaWriter:
             return Elements(self, group).lines()
         if isinstance(first, Contraction):
             return [*comments, *self.contraction(first)]
-        if isinstance(first, Stack):
-            return [*comments, *self.stack(first)]
         if isinstance(first, Fill):
             return [f"{self.rows(first.out)}[...] = {'one' if first.what == 'ones' else 'zero'}"]
-        raise EmissionError(f"The Numba target cannot write {type(first).__name__}.")
+        return [*comments, *row_lines(self, first)]
 
     def contraction(self, s: Contraction) -> list[str]:
         """A product on packed panels where it is one, else nested loops."""
@@ -297,37 +294,24 @@ class NumbaWriter:
         inside = ", ".join([*lead, *places]) or "()"
         return f"{self.argument(base)}[{inside}]"
 
-    def over_samples(self, buffers: list[Buffer], line: Callable[[Buffer, list[str]], str]) -> list[str]:
+    def over_samples(
+        self, buffers: list[Buffer], line: Callable[[Buffer, list[str]], str], condition: str = ""
+    ) -> list[str]:
         """Loops over the elements of a slice of the batch: `line` writes what happens to one of them.
+
+        `condition` chooses samples.
 
         Element by element, because assignments between whole arrays take Numba seconds to compile.
         """
         made: list[str] = []
         for shape in dict.fromkeys(buffer.shape for buffer in buffers):
             index = [self.b, *self.indices[: len(shape)]]
-            spans = ["lo, hi", *(self.layout.size(size) for size in shape)]
-            for depth, (name, span) in enumerate(zip(index, spans, strict=True)):
-                made.append(f"{INDENT * depth}for {name} in range({span}):")
-            same = [buffer for buffer in buffers if buffer.shape == shape]
-            made += [f"{INDENT * len(index)}{line(buffer, index)}" for buffer in same]
+            body = [line(buffer, index) for buffer in buffers if buffer.shape == shape]
+            for name, size in reversed(list(zip(index[1:], shape, strict=True))):
+                body = [f"for {name} in range({self.layout.size(size)}):", *indented(body)]
+            body = [f"if {condition}:", *indented(body)] if condition else body
+            made += [f"for {self.b} in range(lo, hi):", *indented(body)]
         return made
-
-    def stack(self, s: Stack) -> list[str]:
-        """Copies of the parts into their rows."""
-        lines = [f"for {self.b} in range(lo, hi):"]
-        out = self.layout.table[s.out]
-        start: Expr = Integer(0)
-        lead = ", ".join([*self.at(out), self.b])
-        base, _, _ = self.place(out)
-        self.arguments[base] = None
-        for part in s.parts:
-            buffer = self.layout.table[part]
-            stop = start + buffer.shape[0]
-            source = self.view(part, [*self.at(buffer), self.b] if buffer.lead else [])
-            rows = self.layout.rows(start, stop, out.shape[0])
-            lines.append(f"{INDENT}{self.argument(base)}[{lead}, {rows}] = {source}")
-            start = stop
-        return lines
 
     # -- passes -----------------------------------------------------------------------------------
 
@@ -336,6 +320,7 @@ class NumbaWriter:
         backwards = self.through.loop.backwards
         before, after = self.together("before"), self.together("after")
         inside = [*self.body("loop"), *self.hand_back()]
+        inside = [*self.begin_at_ends(), *inside] if backwards else [*inside, *self.stand_still()]
         if not before and not after and not _uses_slot(inside):
             return self.time_loop(inside, "range(T - 1, -1, -1)" if backwards else "range(T)")
         steps = "range(last - 1, first - 1, -1)" if backwards else "range(first, last)"
@@ -361,6 +346,35 @@ class NumbaWriter:
             if self.layout.root(carry.there).name != self.layout.root(carry.here).name
         ]
         return [f"{self.rows(carry.here)}[...] = {self.rows(carry.there)}" for carry in apart]
+
+    def stand_still(self) -> list[str]:
+        """Beyond its end, a sample's state stays what it is."""
+        states = [self.layout.table[carry.here] for carry in self.through.loop.carries]
+
+        def keep(buffer: Buffer, index: list[str]) -> str:
+            inside = ", ".join(index)
+            return f"{buffer.name}[{self.t} + 1, {inside}] = {buffer.name}[{self.t}, {inside}]"
+
+        return self.of_samples(f"{self.t} >= lengths[{self.b}]", states, keep)
+
+    def begin_at_ends(self) -> list[str]:
+        """The final state's cotangent comes in at a sample's last step; after that nothing has."""
+        finals = {carry.here: carry.initial for carry in self.through.loop.carries}
+        adjoints = [self.layout.table[name] for name in finals]
+
+        def begin(buffer: Buffer, index: list[str]) -> str:
+            inside = ", ".join(index)
+            return f"{buffer.name}[{inside}] = {finals[buffer.name]}[{inside}]"
+
+        return self.of_samples(f"{self.t} == lengths[{self.b}] - 1", adjoints, begin)
+
+    def of_samples(
+        self, condition: str, buffers: list[Buffer], line: Callable[[Buffer, list[str]], str]
+    ) -> list[str]:
+        """What happens to the elements of those samples for which a condition holds, if lengths are given."""
+        if not buffers:
+            return []
+        return ["if lengths.size > 0:", *indented(self.over_samples(buffers, line, condition))]
 
     def together(self, region: str) -> list[str]:
         """The lines before or after the loop, for steps first to last: products of all, else one by one."""

@@ -128,8 +128,14 @@ def numba_context(layout: Layout) -> dict[str, object]:
     return {**context, "home": f"symrnn_{layout.plan.name}_{fingerprint}"}
 
 
-def _top(time_of: str) -> list[str]:
-    return [f"T = {time_of}.shape[0]", f"real = {time_of}.dtype.type", "one, zero = real(1), real(0)"]
+def _top(time_of: str, typed: str) -> list[str]:
+    return [f"T = {time_of}.shape[0]", f"real = {typed}.dtype.type", "one, zero = real(1), real(0)"]
+
+
+def _typed_array(layout: Layout) -> str:
+    """An array of the forward pass in the kernel's number type: an input, or the output if there is none."""
+    floats = [name for name in layout.plan.inputs if name not in layout.classes]
+    return next(iter(floats), layout.root(layout.plan.output).name)
 
 
 def _forward_context(layout: Layout, writer: NumbaWriter, lines: list[str]) -> dict[str, object]:
@@ -148,9 +154,9 @@ def _forward_context(layout: Layout, writer: NumbaWriter, lines: list[str]) -> d
     given = [*names, *(b.name for b in shared)]
     return {
         "prepare_lines": numba_prepare_lines(layout, writer),
-        "forward_arguments": wrapped(["part", "lo", "hi", "steps", *inputs, *taken]),
+        "forward_arguments": wrapped(["part", "lo", "hi", "steps", "lengths", *inputs, *taken]),
         "forward_call": wrapped(taken),
-        "forward_lines": (*_top(inputs[0]), *lines),
+        "forward_lines": (*_top(inputs[0], _typed_array(layout)), *lines),
         "shared_lines": needed(head, (*given, *initial)),
         "forward_head": (
             *(layout.allocation(buffer, "steps") for buffer in memory),
@@ -190,21 +196,23 @@ def _predict_context(
     shapes = [f"np.empty({state_shape(layout, state)}, dtype)" for state in states]
     results = ["outputs", *finals.values()]
     return {
-        "predict_arguments": wrapped([*first, *plan.inputs, *given, *initial.values(), *results]),
+        "predict_arguments": wrapped([*first, "lengths", *plan.inputs, *given, *initial.values(), *results]),
         "predict_call": wrapped(
             [*given, *(f"_plain({name})" for name in initial.values()), "outputs", "*final"]
         ),
         "empty_states": ", ".join(shapes),
         "predict_head": (
-            f"dtype = {plan.inputs[0]}.dtype",
+            f"dtype = {next((n for n in plan.inputs if n not in layout.classes), 'outputs')}.dtype",
             *(_few_steps(layout, buffer) for buffer in memory),
             *writer.over_samples(states, begin),
         ),
-        "chunk_call": wrapped([*first, *chunks, *taken]),
+        "chunk_call": wrapped([*first, "left", *chunks, *taken]),
         "chunk_lines": (
             f"for {writer.t} in range(count):",
             *indented(writer.over_samples([layout.table[plan.output]], copied)),
             *writer.over_samples(states, advance),
+            f"for {writer.b} in range(left.size):",
+            f"    left[{writer.b}] -= count",
         ),
         "final_lines": tuple(writer.over_samples(states, finish)),
     }
@@ -238,7 +246,9 @@ def _backward_context(layout: Layout) -> dict[str, object]:
     head += [f"{cotangent} = _plain(d_outputs)", *unpack(finals, "d_state")]
     head += panel_lines(writer, layout)
     head += [layout.allocation(buffer, "steps") for buffer in memory]
-    head += [f"{c.here}[...] = {c.initial}" for c in plan.backward.loop.carries]
+    head += [
+        f"{c.here}[...] = {c.initial} if tape.lengths is None else 0" for c in plan.backward.loop.carries
+    ]
     for b in partial:
         shape = tuple_text(["parts", *(layout.size(size) for size in b.shape)])
         head.append(f'{of_parts[b.name]} = memory("{b.name}", {shape}, dtype)')
@@ -261,12 +271,12 @@ def _backward_context(layout: Layout) -> dict[str, object]:
     finish += text.once_after_loop(made)
     in_place = {b.name for b in memory}
     in_place |= {b.name for b in layout.kinds("gradient") if b.name not in made and not text.binds(b)}
-    first = ["part", "lo", "hi", "steps", "input_gradients", cotangent]
+    first = ["input_gradients", cotangent]
     return {
-        "backward_arguments": wrapped([*first, *taken]),
-        "backward_call": wrapped([*first[3:], *taken]),
-        "backward_lines": (*_top(cotangent), *own, *lines),
-        "backward_head": needed(head, (cotangent, *taken, *finish)),
+        "backward_arguments": wrapped(["part", "lo", "hi", "steps", "lengths", *first, *taken, *finals]),
+        "backward_call": wrapped([*first, *taken, *(f"_plain({name})" for name in finals)]),
+        "backward_lines": (*_top(cotangent, cotangent), *own, *lines),
+        "backward_head": needed(head, (cotangent, *taken, *finals, *finish)),
         "backward_work": f"T * {work(plan.backward, layout)}",
         "finish_lines": (*finish, *layout.result_lines(in_place)),
     }

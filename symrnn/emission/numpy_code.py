@@ -30,8 +30,11 @@ from symrnn.planning.ir import (
     Buffer,
     Contraction,
     Fill,
+    Gather,
+    Largest,
     Pass,
     Pointwise,
+    Scatter,
     Stack,
     Statement,
 )
@@ -185,6 +188,10 @@ class NumpyWriter:
             return self.contraction(statement, looping)
         if isinstance(statement, Pointwise):
             return self.expression(statement, looping)
+        if isinstance(statement, Gather):
+            return self.picked(statement.operand, statement.index, looping)
+        if isinstance(statement, Largest):
+            return f"{self.access(statement.operand, looping)}.max(axis=-1, initial=-np.inf)"
         buffer = self.layout.table[statement.out]
         if isinstance(statement, Stack):
             lead = len(buffer.lead) - (looping and "T" in buffer.lead)
@@ -222,6 +229,8 @@ class NumpyWriter:
         buffer = self.layout.table[statement.out]
         if not looping and isinstance(statement, Contraction) and self.over_all_rows(statement):
             return [self.product(statement)]
+        if isinstance(statement, Scatter):
+            return self.scatter(statement, looping)
         right = self.right_side(statement, looping)
         target = self.access(statement.out, looping)
         if statement.update:
@@ -239,6 +248,22 @@ class NumpyWriter:
             if statement.expr.is_Symbol:
                 right = f"{right}.copy()"
         return [f"{target} = {right}"]
+
+    def picked(self, rows: str, index: str, looping: bool) -> str:
+        """The text of the rows, or elements, of an array that the samples' index picks."""
+        text, at = self.access(rows, looping), self.access(index, looping)
+        if not self.layout.table[rows].lead:
+            return f"{text}[{at}]"
+        return f"{text}[(*np.indices({at}.shape, sparse=True), {at})]"
+
+    def scatter(self, s: Scatter, looping: bool) -> list[str]:
+        """The lines that add to the rows that the samples' index picks."""
+        lines = [] if s.update else self.statement(Fill(s.out, "zeros"), looping)
+        operand = self.access(s.operand, looping)
+        if self.layout.table[s.out].lead:
+            return [*lines, f"{self.picked(s.out, s.index, looping)} += {operand}"]
+        target, at = self.access(s.out, looping), self.access(s.index, looping)
+        return [*lines, f"np.add.at({target}, {at}, {operand})"]
 
     def blocks(self, blocks: tuple[Block, ...], looping: bool) -> list[str]:
         """The lines of blocks, each under its equations."""
@@ -339,7 +364,13 @@ class NumpyWriter:
 
     def forward(self, given: set[str]) -> list[str]:
         """The body of the forward pass; memory for the arrays `given` is there already."""
-        return [*self.allocations(("value",), given), *self.over_time(self.plan.forward, [])]
+        stand_still = [
+            f"    {self.access(c.there, looping=True)}[ended] = {self.access(c.here, looping=True)}[ended]"
+            for c in self.plan.forward.loop.carries
+        ]
+        if stand_still:
+            stand_still = ["if lengths is not None:", f"    ended = {self.t} >= lengths", *stand_still]
+        return [*self.allocations(("value",), given), *self.over_time(self.plan.forward, [], stand_still)]
 
     def backward(self) -> list[str]:
         """The body of the backward pass, up to the gradients."""
@@ -347,15 +378,18 @@ class NumpyWriter:
         carries = self.plan.backward.loop.carries
         lines += [f"{carry.here} = {carry.here}.copy()" for carry in carries]
         hand_back = [f"{carry.here} = {carry.there}" for carry in carries]
-        lines += self.over_time(self.plan.backward, hand_back)
+        begin = [f"    {carry.here}[ending] = {carry.initial}[ending]" for carry in carries]
+        if begin:
+            begin = ["if lengths is not None:", f"    ending = {self.t} == lengths - 1", *begin]
+        lines += self.over_time(self.plan.backward, begin, hand_back)
         finish = self.blocks(self.plan.finish, looping=False)
         in_place = {b.name for b in self.layout.kinds("gradient") if not self.binds(b)}
         return [*lines, *finish, *self.layout.result_lines(in_place)]
 
-    def over_time(self, through: Pass, hand_back: list[str]) -> list[str]:
-        """The lines of a pass; `hand_back` ends every step."""
+    def over_time(self, through: Pass, begin: list[str], end: list[str]) -> list[str]:
+        """The lines of a pass; `begin` and `end` stand at the ends of every step."""
         lines = self.blocks(through.before, looping=False)
-        inside = [*self.blocks(through.loop.blocks, looping=True), *hand_back]
+        inside = [*begin, *self.blocks(through.loop.blocks, looping=True), *end]
         steps = "reversed(range(T))" if through.loop.backwards else "range(T)"
         if inside:
             lines += [f"for {self.t} in {steps}:", *(f"{INDENT}{line}" for line in inside)]

@@ -39,6 +39,9 @@ def known_sizes(layout: Layout) -> list[str]:
     return unpack([layout.axis_names[axis.name] for axis in from_interface], "sizes")
 
 
+SOME_STEPS = ("array[start:stop]", "array if array is None else array[start:stop]")
+"""The part of an input's gradient that some steps fill; class indices have none."""
+
 NO_THREADS = {
     "threads_parameter": "",
     "threads_argument": "",
@@ -87,8 +90,10 @@ def numpy_context(layout: Layout) -> dict[str, object]:
             *writer.saved_parts(),
             f"{plan.output_cotangent} = d_outputs",
             *unpack([carry.here for carry in plan.backward.loop.carries], "results.state"),
+            *unpack([carry.initial for carry in plan.backward.loop.carries], "d_state"),
         ),
         "backward_lines": tuple(writer.backward()),
         "first_input": plan.inputs[0],
+        "some_input_results": SOME_STEPS[bool(plan.classes)],
         **NO_THREADS,
     }

@@ -8,8 +8,11 @@ from symrnn.planning.ir import (
     Block,
     Buffer,
     Contraction,
+    Gather,
+    Largest,
     Loop,
     Pointwise,
+    Scatter,
     Stack,
     Statement,
     describe,
@@ -163,12 +166,36 @@ class _Checker:
             self.contraction(block, statement)
         elif isinstance(statement, Pointwise):
             self.pointwise(block, statement)
+        elif isinstance(statement, Gather | Scatter):
+            self.picking(block, statement)
+        elif isinstance(statement, Largest):
+            operand, out = self.table[statement.operand], self.table[statement.out]
+            same = self.lead(statement.operand) == self.lead(statement.out)
+            if len(operand.shape) != 1 or out.shape or not same:
+                raise self.fail(
+                    block, statement, f"{describe(out)} is no number for each vector of {describe(operand)}"
+                )
         elif isinstance(statement, Stack):
             total = sum(self.table[part].shape[0] for part in statement.parts)
             if total != self.table[statement.out].shape[0]:
                 raise self.fail(block, statement, f"the parts have {total} rows together")
             self.leads(block, statement)
         self.define(statement.out)
+
+    def picking(self, block: Block, statement: Gather | Scatter) -> None:
+        """The index is a number per sample; what goes in or comes out is a row of the other array."""
+        index, out, operand = (self.table[n] for n in (statement.index, statement.out, statement.operand))
+        rows, row = (operand, out) if isinstance(statement, Gather) else (out, operand)
+        lead = self.lead(statement.index)
+        if index.kind != "input" or index.shape or not rows.shape or rows.shape[1:] != row.shape:
+            raise self.fail(
+                block,
+                statement,
+                f"{describe(row)} is no row that {describe(index)} picks of {describe(rows)}",
+            )
+        repeated = isinstance(statement, Scatter) and out.lead and not row.lead
+        if (self.lead(row.name) != lead and not repeated) or self.lead(rows.name) not in ("", lead):
+            raise self.fail(block, statement, f"{row.name!r} and {rows.name!r} are not of one sample")
 
     def is_made(self, name: str) -> bool:
         """Whether a statement has written an array, or one that contains it and no other in its place."""

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from sympy import Expr, Integer, preorder_traversal
 
 from symrnn.declaration.operations import Operation
-from symrnn.planning.ir import Buffer, Contraction, Pointwise, Statement, size_of
+from symrnn.planning.ir import Buffer, Contraction, Gather, Largest, Pointwise, Scatter, Statement, size_of
 
 if TYPE_CHECKING:  # a plan prints its costs
     from symrnn.planning.plan import Plan
 
 
 def operations(statement: Statement, table: dict[str, Buffer]) -> Expr:
-    """Multiplications and additions of a statement per sample and step, a function call counted as one."""
+    """Arithmetic of a statement per sample and step, a function call and a comparison counted as one."""
     if isinstance(statement, Contraction):
         sizes: dict[str, Expr] = {}
         for name, letters in zip(statement.operands, statement.inputs, strict=True):
@@ -26,6 +26,12 @@ def operations(statement: Statement, table: dict[str, Buffer]) -> Expr:
         calls = sum(isinstance(node, Operation) for node in preorder_traversal(statement.expr))
         count = statement.expr.count_ops() + calls + statement.update
         return Integer(count) * size_of(table[statement.out].shape)
+    if isinstance(statement, Gather):
+        return size_of(table[statement.out].shape) * int(statement.update)
+    if isinstance(statement, Scatter):
+        return size_of(table[statement.operand].shape)
+    if isinstance(statement, Largest):
+        return size_of(table[statement.operand].shape)
     return Integer(0)
 
 

@@ -1,11 +1,26 @@
 """Lowering the forward pass: arrays for quantities, and a statement for every definition of a cell."""
 
-from sympy import Add, Expr, S
+from collections.abc import Callable
+
+from sympy import Add, Expr, Gt, S, Symbol
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Definition
-from symrnn.declaration.operations import Contract, concatenate, identity, ones
+from symrnn.declaration.operations import (
+    Contract,
+    VectorFunction,
+    concatenate,
+    exp,
+    identity,
+    largest,
+    log,
+    logsumexp,
+    one_hot,
+    ones,
+    softmax,
+    where,
+)
 from symrnn.declaration.quantities import Part, Quantity
 from symrnn.derivation.derivation import Derivation
 from symrnn.planning.ir import (
@@ -13,13 +28,23 @@ from symrnn.planning.ir import (
     Buffer,
     Contraction,
     Fill,
+    Gather,
+    Largest,
     Pointwise,
+    Scatter,
     Stack,
     Statement,
     Window,
     array_symbol,
 )
 from symrnn.planning.names import Names
+
+VECTOR_FORMS: dict[type[VectorFunction], Callable[[Symbol, Symbol, Symbol], Expr]] = {
+    softmax: lambda top, powers, total: powers / total,
+    # Where the largest element is infinite, the sum is NaN and the largest element the answer.
+    logsumexp: lambda top, powers, total: where(Gt(total, 0), top + log(total), top),
+}
+"""A function of a vector a in terms of t = largest(a), exp(a - t) and the sum of that."""
 
 
 class Definitions:
@@ -33,6 +58,9 @@ class Definitions:
         self.buffers: dict[str, Buffer] = {}
         self.array_of: dict[Quantity, str] = {}
         self.static: set[str] = set()
+        self.exponentials: dict[str, tuple[str, str, str]] = {}
+        self.indices = {d.symbol: d.expr.index for d in self.cell.definitions if isinstance(d.expr, one_hot)}
+        self.unit = ""
         self.pending: list[Statement] = []  # temporaries of the statement being laid down
         self.extra: list[Statement] = []  # what derived equations need of parameters alone
 
@@ -117,7 +145,7 @@ class Definitions:
     def definition(self, definition: Definition) -> list[Statement]:
         """The statements that compute one definition."""
         out, expr = self.array_of[definition.symbol], definition.expr
-        structural = isinstance(expr, Contract | concatenate | ones | identity)
+        structural = isinstance(expr, Contract | VectorFunction | concatenate | ones | identity | one_hot)
         if structural and not definition.static and not self.moves(expr):
             # A state may be set to what parameters alone determine.
             fixed = self.new(f"{out}_fixed", "prepared", "", definition.shape)
@@ -141,12 +169,42 @@ class Definitions:
         return any(self.array_of[q] not in self.static for q in expr.atoms(Quantity))
 
     def structural(self, out: str, expr: Expr) -> list[Statement]:
-        """The statements of a product, a stack or a constant array."""
+        """The statements of a product, a function of a vector, a stack or a constant array."""
         if isinstance(expr, Contract):
             return [self.contraction(out, expr)]
+        if isinstance(expr, one_hot):
+            return [Scatter(out, self.number_one(), self.array_of[expr.index])]
+        if isinstance(expr, VectorFunction):
+            return self.vector_function(out, expr)
         if isinstance(expr, concatenate):
             return self.stack(out, [self.array_of[part] for part in expr.args])
         return [Fill(out, expr.name)]
+
+    def vector_function(self, out: str, call: VectorFunction) -> list[Statement]:
+        """The statements of a function of a vector; those of one vector share the exponentials."""
+        operand = self.array_of[call.args[0]]
+        if isinstance(call, largest):
+            return [Largest(out, operand)]
+        made = [] if operand in self.exponentials else self.exponentials_of(operand)
+        top, powers, total = (array_symbol(name) for name in self.exponentials[operand])
+        return [*made, Pointwise(out, VECTOR_FORMS[type(call)](top, powers, total))]
+
+    def exponentials_of(self, operand: str) -> list[Statement]:
+        """The statements that make the largest element of a vector, exp(a - largest(a)), and the sum of that.
+
+        So the largest exponential is 1: nothing overflows, and the sum is at least 1.
+        """
+        vector = self.buffers[operand]
+        kind, lead = ("value", "TB") if vector.lead else ("prepared", "")
+        top, total = (self.new(f"{what}_{operand}", kind, lead, ()) for what in ("largest", "total_exp"))
+        powers = self.new(f"exp_{operand}", kind, lead, vector.shape)
+        self.exponentials[operand] = top, powers, total
+        batch = "B" if vector.lead else ""
+        return [
+            Largest(top, operand),
+            Pointwise(powers, exp(array_symbol(operand) - array_symbol(top))),
+            Contraction(total, f"{batch}i->{batch}", (powers,)),
+        ]
 
     def stack(self, out: str, parts: list[str]) -> list[Statement]:
         """A stack; parts that parameters alone determine are repeated over a moving one's batch."""
@@ -157,8 +215,11 @@ class Definitions:
                 made.append(Pointwise(parts[position], array_symbol(part)))
         return [*made, Stack(out, tuple(parts))]
 
-    def contraction(self, out: str, product: Contract, update: bool = False) -> Contraction:
+    def contraction(self, out: str, product: Contract, update: bool = False) -> Statement:
         """The statement for a product of arrays; the batch letter goes where a sample's data are."""
+        picked = self.picked(out, product, update)
+        if picked is not None:
+            return picked
         operands = [self.operand(op, out) for op in product.operands]
         letters = [
             ("" if name in self.static else "B") + part
@@ -166,6 +227,26 @@ class Definitions:
         ]
         batch = "" if out in self.static else "B"
         return Contraction(out, f"{','.join(letters)}->{batch}{product.output}", tuple(operands), update)
+
+    def picked(self, out: str, product: Contract, update: bool) -> Gather | Scatter | None:
+        """The statement for the product of a unit vector and one other array; None for any other product."""
+        at = next((i for i, op in enumerate(product.operands) if op in self.indices), None)
+        if at is None or len(product.operands) != 2:
+            return None
+        letter, index = product.letters[at], self.array_of[self.indices[product.operands[at]]]
+        other, letters = product.operands[1 - at], product.letters[1 - at]
+        if letters == letter + product.output and out not in self.static:
+            return Gather(out, self.operand(other, out), index, update)
+        if product.output == letter + letters and self.moves(other):
+            return Scatter(out, self.operand(other, out), index, update)
+        return None
+
+    def number_one(self) -> str:
+        """The array that holds the number 1."""
+        if not self.unit:
+            self.unit = self.new("unit", "prepared", "", ())
+            self.extra.append(Fill(self.unit, "ones"))
+        return self.unit
 
     def operand(self, expr: Expr, out: str) -> str:
         """The array of an operand; an expression gets a temporary one, laid down before the statement."""

@@ -35,7 +35,19 @@ from symrnn.declaration.operations import (
     where,
 )
 from symrnn.errors import PlanError
-from symrnn.planning.ir import Block, Buffer, Contraction, Fill, Pass, Pointwise, Stack, Statement
+from symrnn.planning.ir import (
+    Block,
+    Buffer,
+    Contraction,
+    Fill,
+    Gather,
+    Largest,
+    Pass,
+    Pointwise,
+    Scatter,
+    Stack,
+    Statement,
+)
 from symrnn.planning.plan import Plan
 
 Array = NDArray[np.float64]
@@ -220,6 +232,10 @@ class _Machine:
             value: Array = np.einsum(statement.spec, *operands)
         elif isinstance(statement, Pointwise):
             value = self.pointwise(statement.expr, self.table[statement.out])
+        elif isinstance(statement, Gather | Scatter):
+            value = self.picked(statement)
+        elif isinstance(statement, Largest):
+            value = np.max(self.array(statement.operand), axis=-1, initial=-np.inf)
         elif isinstance(statement, Stack):
             lead = out.ndim - len(self.table[statement.out].shape)
             value = np.concatenate([self.array(part) for part in statement.parts], axis=lead)
@@ -232,6 +248,17 @@ class _Machine:
         else:
             raise PlanError(f"The interpreter does not know {type(statement).__name__}.")
         out[...] = out + value if statement.update else value
+
+    def picked(self, s: Gather | Scatter) -> Array:
+        """What a sample's index picks, or an array with something in the row that it picks."""
+        index = self.array(s.index).astype(int)
+        operand, table = self.array(s.operand), self.table
+        at = (*np.indices(index.shape, sparse=True), index)
+        if isinstance(s, Gather):
+            return np.asarray(operand[at] if table[s.operand].lead else operand[index])
+        value = np.zeros_like(self.array(s.out))
+        np.add.at(value, at if table[s.out].lead else index, operand)
+        return value
 
     def pointwise(self, expr: Expr, out: Buffer) -> Array:
         """`expr` with every symbol's axes aligned to those of the result."""

@@ -1,11 +1,11 @@
 """The loop IR between mathematics and text.
 
 What it can say: arrays with explicit time and batch axes; einsum contractions, pointwise expressions,
-stacks and fills, each defining or updating one array; blocks of these with a title; one loop over time in
-either direction, with what it carries from step to step. Windows of arrays: a range along one axis, a shift
-in time, another name for the same memory.
+largest elements, rows picked by class indices, stacks and fills, each defining or updating one array; blocks
+of these with a title; one loop over time in either direction, with what it carries from step to step. Windows
+of arrays: a range along one axis, a shift in time, another name for the same memory.
 
-What it cannot say: conditions, indices computed from data, loops other than over time, calls.
+What it cannot say: conditions, indices that it computes itself, loops other than over time, calls.
 
 Conventions. The leading axes of an array are written "" (shared), "B" (per sample) or "TB" (per step and
 sample). Inside a loop a "TB" array stands for its slice at t, so T never occurs in a spec there. Letters of
@@ -135,6 +135,53 @@ def _is_array(symbol: Symbol) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Largest:
+    """`out` = the largest element of the vector `operand`; NaN if one is, minus infinity if there is none."""
+
+    out: str
+    operand: str
+    update: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The name of the array read."""
+        return (self.operand,)
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """`out` = (or +=) the row of `operand`, or the element, that a sample's `index` picks."""
+
+    out: str
+    operand: str
+    index: str
+    update: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the arrays read."""
+        return (self.operand, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """`out` = zeros, or what it holds, plus `operand` in the row or place that a sample's `index` picks.
+
+    If all samples share `out`, what they put into a row is summed.
+    """
+
+    out: str
+    operand: str
+    index: str
+    update: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the arrays read."""
+        return (self.operand, self.index)
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """`out` = `parts` one after the other along the first sample axis."""
 
@@ -162,7 +209,7 @@ class Fill:
         return ()
 
 
-Statement: TypeAlias = Contraction | Pointwise | Stack | Fill
+Statement: TypeAlias = Contraction | Pointwise | Largest | Gather | Scatter | Stack | Fill
 
 
 @dataclass(frozen=True, slots=True)

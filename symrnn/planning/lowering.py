@@ -5,13 +5,15 @@ move, merge and share. Sums of products are laid down as one contraction and upd
 in which parts of them can move out of the loop.
 """
 
+from dataclasses import replace
+
 from sympy import Add, Expr, Mul
 
 from symrnn.declaration.digest import cell_digest
 from symrnn.declaration.operations import Contract, Operation, Slice, ones, sigmoid
-from symrnn.declaration.quantities import NextState, Quantity
+from symrnn.declaration.quantities import Index, NextState, Part, Quantity
 from symrnn.declaration.reading_order import reading_roles
-from symrnn.derivation.derivation import Adjoint, AdjointEquation, Derivation
+from symrnn.derivation.derivation import Adjoint, AdjointEquation, Derivation, sum_of
 from symrnn.errors import PlanError
 from symrnn.planning.definitions import Definitions
 from symrnn.planning.ir import (
@@ -23,6 +25,7 @@ from symrnn.planning.ir import (
     Loop,
     Pass,
     Pointwise,
+    Scatter,
     Statement,
     Window,
     array_symbol,
@@ -60,8 +63,12 @@ class _Lowering(Definitions):
         prepare = self.definition_blocks(static=True)
         output, repeated = self.output()
         blocks = (*self.definition_blocks(static=False), *repeated)
-        forward = Pass((), Loop(blocks, tuple(carries)), ())
         backward, finish, gradients = self.backward()
+        read = {name for block in (*blocks, *backward.blocks) for s in block.statements for name in s.reads}
+        blocks = self.without_idle(blocks, read | {output})
+        forward = Pass((), Loop(blocks, tuple(carries)), ())
+        if self.unit and not any(self.unit in block.reads for block in blocks):
+            self.extra.remove(Fill(self.unit, "ones"))
         if self.extra:
             prepare = (*prepare, Block("for the gradients", tuple(self.extra)))
         used = _used([*prepare, *forward.blocks, *backward.blocks, *finish], self.buffers)
@@ -86,7 +93,14 @@ class _Lowering(Definitions):
             axes=cell.axes,
             header=self.header(),
             applied=("lowered",),
+            classes=tuple((self.array_of[q], q.classes) for q in cell.inputs if isinstance(q, Index)),
         )
+
+    def without_idle(self, blocks: tuple[Block, ...], read: set[str]) -> tuple[Block, ...]:
+        """The blocks without unit vectors that nothing reads: most are nothing but picks of rows."""
+        idle = {self.array_of[unit] for unit in self.indices if isinstance(unit, Part)} - read
+        kept = (replace(b, statements=tuple(s for s in b.statements if s.out not in idle)) for b in blocks)
+        return tuple(block for block in kept if block.statements)
 
     def roles(self) -> tuple[tuple[str, str], ...]:
         """What reading order goes by: a quantity's role, with gates and products told apart."""
@@ -172,16 +186,41 @@ class _Lowering(Definitions):
     def sum_of(self, out: str, terms: list[Expr], update: bool = False) -> list[Statement]:
         """Statements that make `out` the sum of derived terms: pointwise first, then products."""
         products = [term for term in terms if isinstance(term, Contract)]
-        rest = [self.without_products(term, out) for term in terms if not isinstance(term, Contract)]
+        scattered = [made for term in terms if (made := self.put(out, term)) is not None]
+        others = [t for t in terms if not isinstance(t, Contract) and self.one_place(t) is None]
+        if not any(term.atoms(Contract) for term in others):
+            others = [sum_of(others)] if others else []
+        rest = [self.without_products(term, out) for term in others]
         statements: list[Statement] = []
         if rest or not (products or update):
             statements.append(Pointwise(out, Add(*rest), update=update))
         for product in products:
-            made = self.contraction(out, product, update=update or bool(statements))
-            statements.append(made)
-        statements = [*self.pending, *statements]
+            statements.append(self.contraction(out, product, update=update or bool(statements)))
+        statements = [*self.pending, *statements, *scattered]
         self.pending = []
         return statements
+
+    def one_place(self, term: Expr) -> tuple[Quantity, Expr] | None:
+        """The unit vector and the number per sample whose product a term is; None if it is none."""
+        factors = Mul.make_args(term)
+        unit = next((factor for factor in factors if factor in self.indices), None)
+        number = Mul(*(factor for factor in factors if factor != unit))
+        if unit is None or len(factors) < 2 or term.atoms(Operation) or not self.moves(number):
+            return None
+        return None if self.shape_of(number) else (unit, number)
+
+    def put(self, out: str, term: Expr) -> Scatter | None:
+        """The statement that adds to `out` a number per sample in the place that its index tells."""
+        place = self.one_place(term)
+        if place is None:
+            return None
+        unit, number = place
+        index = self.array_of[self.indices[unit]]
+        if isinstance(number, Quantity):
+            return Scatter(out, self.array_of[number], index, update=True)
+        name, before = self.temporary(f"{out}_at_{index}", number, ())
+        before.append(Pointwise(name, self.pointwise(number)))
+        return Scatter(out, name, index, update=True)
 
     def without_products(self, term: Expr, out: str) -> Expr:
         """`term` as a pointwise expression: slices become windows, inner products temporaries."""
@@ -227,6 +266,8 @@ class _Lowering(Definitions):
         letters = "ijklmnop"[: len(shape)]
         if isinstance(term, Contract):
             made: list[Statement] = [self.contraction(out, term, update=True)]
+        elif (put := self.put(out, term)) is not None:
+            made = [put]
         elif factors := self.plain_factors(term):
             parts = [
                 ("" if name in self.static else "B") + letters[: len(self.buffers[name].shape)]

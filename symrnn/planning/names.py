@@ -46,10 +46,10 @@ _VARIABLES = (
     "scratch",
     "arguments",
 )
-_KEYWORDS = ("out", "workspace", "threads")
+_KEYWORDS = ("out", "workspace", "threads", "lengths")
 _CHECKS = ("given", "what", "inputs_t", "outputs", "start", "some", "count", "array")
 _RESULTS = ("shapes", "use", "final", "kept", "saved", "states", "held", "d_inputs", "name", "added")
-_OTHERS = ("stop", "other")
+_OTHERS = ("stop", "other", "left", "ended", "ending")
 
 RESERVED = frozenset(
     {

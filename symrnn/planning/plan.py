@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from symrnn.declaration.axes import Axis
+from symrnn.declaration.axes import Axis, Size
 from symrnn.planning.ir import Block, Buffer, Pass
 from symrnn.planning.printout import plan_text
 
@@ -35,6 +35,7 @@ class Plan:
     input and parameter with its gradient's array, `saved` what the forward pass keeps for the backward pass,
     with the reason. `save` is "all" if that is all it reads, "states" if it recomputes the rest from states
     and output. `roles` tells what reading order goes by, `applied` which passes made the plan.
+    `classes` pairs inputs that are class indices, which have no gradient, with the numbers of their classes.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Plan:
     header: Header = Header()
     saved: tuple[tuple[str, str], ...] = ()
     save: str = "all"
+    classes: tuple[tuple[str, Size], ...] = ()
     applied: tuple[str, ...] = ()
 
     def buffer(self, name: str) -> Buffer:

@@ -20,7 +20,20 @@ from symrnn.planning.cost import (
     saved_output_elements,
     traffic,
 )
-from symrnn.planning.ir import Block, Buffer, Contraction, Fill, Loop, Pointwise, Stack, Statement, size_of
+from symrnn.planning.ir import (
+    Block,
+    Buffer,
+    Contraction,
+    Fill,
+    Gather,
+    Largest,
+    Loop,
+    Pointwise,
+    Scatter,
+    Stack,
+    Statement,
+    size_of,
+)
 
 if TYPE_CHECKING:  # a plan prints itself with this
     from symrnn.planning.plan import Plan
@@ -162,6 +175,14 @@ def statement_text(statement: Statement, table: dict[str, Buffer], roles: Roles)
         right = plain.format(*names) if plain else f"einsum({statement.spec}, {', '.join(names)})"
     elif isinstance(statement, Pointwise):
         right = plain_text(statement.expr, roles)
+    elif isinstance(statement, Gather):
+        right = f"{statement.operand}[{statement.index}]"
+    elif isinstance(statement, Scatter):
+        where = f"in row {statement.index}" if out.shape[1:] else f"at {statement.index}"
+        summed = ", summed over T, B" if not out.lead else ""
+        right = f"{statement.operand} {where}{summed}"
+    elif isinstance(statement, Largest):
+        right = f"largest({statement.operand})"
     elif isinstance(statement, Stack):
         right = f"[{', '.join(_part_text(table[part]) for part in statement.parts)}]"
     else:

@@ -1,10 +1,11 @@
 """The main job: from a cell to its document, its plan, its kernels and their proof, in one folder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.model import Model
 from symrnn.emission.targets import TARGETS
 from symrnn.errors import RequestError
 from symrnn.pipeline import derive, emit, latex, plan
@@ -12,6 +13,7 @@ from symrnn.version import __version__
 from symrnn.workbench.check import check_module
 from symrnn.workbench.files import SIGNATURE, is_signed, make_folder, require_writable, write
 from symrnn.workbench.loading import load_source
+from symrnn.workbench.model_check import ModelProblem, check_model_module
 from symrnn.workbench.problem import draw_problem
 from symrnn.workbench.report import CheckReport
 from symrnn.workbench.typesetting import NO_TEX, find_pdflatex, typeset
@@ -24,7 +26,7 @@ STEPS_PER_CELL = 3 + len(TARGETS)
 class Build:
     """What was made of one cell: the files, one report per target, and what is to be said about the PDF."""
 
-    cell: Cell
+    cell: Cell | Model
     files: tuple[Path, ...]
     reports: tuple[CheckReport, ...]
     note: str = ""
@@ -35,15 +37,20 @@ class Build:
         return all(report.passed for report in self.reports)
 
 
-def signed(text: str, cell: Cell, comment: str) -> str:
+def signed(text: str, cell: Cell | Model, comment: str) -> str:
     """`text` under a line that says who made it, unless it says so itself."""
     if is_signed(text):
         return text
     return f"{comment} {SIGNATURE} {__version__} from {cell.name}, do not edit\n{text.rstrip()}\n"
 
 
-def texts_of(cell: Cell) -> dict[str, str]:
-    """Everything symrnn writes about `cell`, by file name: LaTeX, the plan, a kernel for every target."""
+def texts_of(cell: Cell | Model) -> dict[str, str]:
+    """Everything symrnn writes about a cell or a model, by file name: LaTeX, plans, modules."""
+    if isinstance(cell, Model):
+        texts = {f"{cell.name}.tex": latex(cell)}
+        for part in dict.fromkeys(run.layer.cell for run in cell.runs):
+            texts[f"{part.name}_plan.txt"] = signed(str(plan(part)), part, "#")
+        return texts | {kernel_name(cell, target): emit(cell, target=target) for target in TARGETS}
     derivation = derive(cell)
     planned = plan(derivation)
     texts = {
@@ -55,13 +62,13 @@ def texts_of(cell: Cell) -> dict[str, str]:
     return texts
 
 
-def kernel_name(cell: Cell, target: str) -> str:
+def kernel_name(cell: Cell | Model, target: str) -> str:
     """The file name of the kernel of `cell` for `target`."""
     return f"{cell.name}_{target}.py"
 
 
 def build(
-    cell: Cell,
+    cell: Cell | Model,
     folder: Path,
     *,
     force: bool = False,
@@ -97,20 +104,23 @@ def build(
 
 
 def _check_all(
-    cell: Cell, texts: Mapping[str, str], seed: int, tell: Callable[[str], None]
+    cell: Cell | Model, texts: Mapping[str, str], seed: int, tell: Callable[[str], None]
 ) -> tuple[CheckReport, ...]:
     """The check of the very texts that were written, all at one problem."""
     tell(f"{cell.name}: reference")
-    problem = draw_problem(cell, seed=seed)
+    problem = ModelProblem(cell, seed) if isinstance(cell, Model) else draw_problem(cell, seed=seed)
     reports = []
     for target in TARGETS:
         tell(f"{cell.name}: check of {target}")
         module = load_source(texts[kernel_name(cell, target)], f"{cell.name}_{target}")
-        reports.append(check_module(problem, module, target=target))
+        if isinstance(problem, ModelProblem):
+            reports.append(check_model_module(problem, module, "float64", target))
+        else:
+            reports.append(check_module(problem, module, target=target))
     return tuple(reports)
 
 
-def require_different_names(cells: list[Cell]) -> None:
+def require_different_names(cells: Sequence[Cell | Model]) -> None:
     """Raise if two cells would be built into one folder.
 
     Raises:

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from symrnn import zoo
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.model import Model
 from symrnn.errors import RequestError
 from symrnn.workbench.loading import import_file
 
@@ -24,6 +25,18 @@ def find_cell(request: str) -> Cell:
             absent or no Cell; the message says which names there are.
 
     """
+    found = find_declared(request)
+    if isinstance(found, Model):
+        cells = ", ".join(dict.fromkeys(run.layer.cell.name for run in found.runs))
+        raise RequestError(
+            f"{request} is a model, and this command takes one cell. Its cells: {cells}. "
+            "Models can be built, checked, emitted and written as LaTeX."
+        )
+    return found
+
+
+def find_declared(request: str) -> Cell | Model:
+    """The cell or the model named by `request`, as in `find_cell`; a model always needs its name."""
     file_name, name = _split(request)
     if file_name is None:
         return zoo.cell(request)
@@ -111,8 +124,11 @@ def _listed(cells: dict[str, Cell]) -> str:
     return f"Cells in it: {', '.join(cells)}." if cells else "It has no Cell at its top level."
 
 
-def _named_cell(module: ModuleType, path: Path, name: str) -> Cell:
+def _named_cell(module: ModuleType, path: Path, name: str) -> Cell | Model:
     cells = _cells_in(module)
+    made = vars(module).get(name)
+    if isinstance(made, Model):
+        return made
     if name in cells:
         return cells[name]
     if name in vars(module):

@@ -4,7 +4,7 @@ A kernel runs on a `Problem`, which has the reference's answer. The numbers of a
 so one serves both dtypes and every target.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from symrnn.errors import RequestError
 from symrnn.planning.passes import require_save
 from symrnn.workbench.loading import load
 from symrnn.workbench.problem import Doubles, Problem, draw_problem, largest_magnitude
-from symrnn.workbench.reference import DIFFERENCES, ReferenceGradients
+from symrnn.workbench.reference import DIFFERENCES, ReferenceGradients, indices_of
 from symrnn.workbench.report import (
     AGREES,
     CHANGED,
@@ -56,7 +56,7 @@ class KernelModule(Protocol):
     backward: Any
 
 
-def check(
+def check_cell(
     cell: Cell,
     target: str = "numpy",
     *,
@@ -144,7 +144,7 @@ def _compare(problem: Problem, module: Any, dtype: str) -> list[CheckRow]:
     answer, output = problem.answer, str(problem.cell.output)
     arguments = {
         "parameter": _cast(problem.parameters, dtype),
-        "input": _cast(problem.inputs, dtype),
+        "input": _cast(problem.inputs, dtype, indices_of(problem.cell)),
         "state": _cast(problem.state, dtype),
         "cotangent": _cast({output: problem.d_outputs}, dtype),
         "state cotangent": _cast(problem.d_state, dtype),
@@ -157,12 +157,12 @@ def _compare(problem: Problem, module: Any, dtype: str) -> list[CheckRow]:
     adjoint = module.State(**arguments["state cotangent"])
     gradients = module.backward(parameters, tape, arguments["cotangent"][output], adjoint)
 
-    judge = _Judge(dtype, _tolerance(problem, dtype, by_differences=False))
+    judge = Judge(dtype, _tolerance(problem, dtype, by_differences=False))
     rows = judge.rows("output", {output: outputs}, {output: answer.outputs})
     rows += judge.rows("final state", last._asdict(), answer.final_state)
     rows += judge.rows("predicted output", {output: predicted}, {output: answer.outputs})
     rows += judge.rows("predicted state", predicted_last._asdict(), answer.final_state)
-    judge = _Judge(dtype, _tolerance(problem, dtype, by_differences=answer.method == DIFFERENCES))
+    judge = Judge(dtype, _tolerance(problem, dtype, by_differences=answer.method == DIFFERENCES))
     largest = max(
         map(largest_magnitude, (a for group in _gradients_by_role(answer).values() for a in group.values()))
     )
@@ -172,8 +172,10 @@ def _compare(problem: Problem, module: Any, dtype: str) -> list[CheckRow]:
     return rows + _changed_rows(problem, arguments)
 
 
-def _cast(arrays: Mapping[str, NDArray[np.float64]], dtype: str) -> dict[str, NDArray[Any]]:
-    return {name: array.astype(dtype) for name, array in arrays.items()}
+def _cast(
+    arrays: Mapping[str, NDArray[np.float64]], dtype: str, indices: Collection[str] = ()
+) -> dict[str, NDArray[Any]]:
+    return {name: array.astype(np.int64 if name in indices else dtype) for name, array in arrays.items()}
 
 
 def _tolerance(problem: Problem, dtype: str, *, by_differences: bool) -> float:
@@ -184,7 +186,9 @@ def _tolerance(problem: Problem, dtype: str, *, by_differences: bool) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judge:
+class Judge:
+    """Compares what a module gives with what the reference says, in the module's dtype."""
+
     dtype: str
     tolerance: float
 
@@ -197,6 +201,7 @@ class _Judge:
     def row(
         self, name: str, role: str, found: Any, expected: NDArray[np.float64], largest: float
     ) -> CheckRow:
+        """The comparison of one quantity."""
         error, verdict = float("inf"), AGREES
         if np.shape(found) != expected.shape or found is None:
             verdict = WRONG_SHAPE

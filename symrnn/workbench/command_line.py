@@ -1,7 +1,7 @@
 """The command `symrnn`.
 
-Exit codes: 0 done, 1 a check failed, 2 the request or the declaration was wrong (a message on the error
-stream, no traceback).
+Exit codes: 0 done, 1 a check failed or a training diverged, 2 the request or the declaration was wrong (a
+message on the error stream, no traceback), 130 a training was interrupted, after it saved its checkpoint.
 """
 
 import shutil
@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.model import Model
 from symrnn.emission.targets import TARGETS
 from symrnn.errors import RequestError, SymrnnError
 from symrnn.pipeline import derive, emit, latex, plan
@@ -23,15 +25,24 @@ from symrnn.workbench.bench.machine import PEERS, installed_peers, require_peers
 from symrnn.workbench.bench.results import Settings
 from symrnn.workbench.bench.session import announced, run_bench
 from symrnn.workbench.bench.tables import print_bench
-from symrnn.workbench.cells import find_cell
+from symrnn.workbench.cells import find_cell, find_declared
 from symrnn.workbench.check import check_module, dtype_name
 from symrnn.workbench.files import require_writable, write
+from symrnn.workbench.gradients import flows_json, gradient_flows
+from symrnn.workbench.gradients_figure import gradients_figure
+from symrnn.workbench.gradients_request import GradientRequest, parse_changes
+from symrnn.workbench.gradients_tables import print_gradients
 from symrnn.workbench.loading import load
+from symrnn.workbench.model_check import ModelProblem, check_model_module
 from symrnn.workbench.problem import draw_problem
+from symrnn.workbench.report import CheckReport
+from symrnn.workbench.training import session
+from symrnn.workbench.training.display import print_line, training_progress
+from symrnn.workbench.training.trainer import DivergenceError, InterruptedTrainingError
 from symrnn.workbench.typesetting import NO_TEX, find_pdflatex, typeset
-from symrnn.zoo import CELLS
+from symrnn.zoo import SHIPPED
 
-DONE, CHECK_FAILED, WRONG_REQUEST = 0, 1, 2
+DONE, CHECK_FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
 
 class ReportingGroup(TyperGroup):
@@ -57,6 +68,7 @@ app = typer.Typer(
 )
 
 CellName = Annotated[str, typer.Argument(metavar="CELL", help="A shipped name or path/to/file.py:name.")]
+CellNames = Annotated[list[str], typer.Argument(metavar="CELL...", help="Shipped names or file.py:name.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that symrnn did not write.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
 Save = Annotated[str, typer.Option(help="What the forward pass keeps: all, or states only.")]
@@ -80,7 +92,7 @@ def _symrnn(
 @app.command("list")
 def list_cells() -> None:
     """List the shipped cells."""
-    terminal.print_cells(CELLS.values())
+    terminal.print_cells(SHIPPED.values())
 
 
 @app.command()
@@ -100,7 +112,7 @@ def write_latex(
     force: Force = False,
 ) -> None:
     """Write the derivation of backpropagation through time as LaTeX."""
-    found = find_cell(cell)
+    found = find_declared(cell)
     path = Path(f"{found.name}.tex") if pdf and output is None else output
     if path is None:
         typer.echo(latex(found), nl=False)
@@ -126,8 +138,8 @@ def emit_kernel(
     force: Force = False,
     save: Save = "all",
 ) -> None:
-    """Write a kernel that runs alone, to a file or to the standard output."""
-    found = find_cell(cell)
+    """Write a kernel, or a model's module, that runs alone, to a file or to the standard output."""
+    found = find_declared(cell)
     _require_target(target)
     if output is not None:
         require_writable([output], force=force)
@@ -152,33 +164,37 @@ def check_cell(
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
     save: Save = "all",
 ) -> None:
-    """Compare a kernel's values and gradients with the reference."""
-    found = find_cell(cell)
+    """Compare the values and gradients of a kernel, or of a model, with the reference."""
+    found = find_declared(cell)
     if target is not None:
         _require_target(target)
     named = dtype_name(dtype)
     require_save(save)
-    problem = draw_problem(found, seed=seed)
-    reports = [
-        check_module(problem, load(found, name, save), dtype=named, target=name)
-        for name in ([target] if target else TARGETS)
-    ]
-    for report in reports:
+    for report in (reports := _reports(found, [target] if target else list(TARGETS), named, seed, save)):
         terminal.print_report(report)
     raise typer.Exit(DONE if all(report.passed for report in reports) else CHECK_FAILED)
 
 
+def _reports(found: Cell | Model, targets: list[str], dtype: str, seed: int, save: str) -> list[CheckReport]:
+    """The checks of all targets, all at one problem."""
+    if isinstance(found, Model):
+        batch = ModelProblem(found, seed)
+        return [check_model_module(batch, load(found, name, save), dtype, name) for name in targets]
+    problem = draw_problem(found, seed=seed)
+    return [check_module(problem, load(found, name, save), dtype=dtype, target=name) for name in targets]
+
+
 @app.command("build")
 def build_cells(
-    cells: Annotated[list[str], typer.Argument(metavar="CELL...", help="Shipped names or file.py:name.")],
+    cells: CellNames,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The folder in which every cell gets its own.")
     ] = Path(),
     force: Force = False,
     seed: Seed = 0,
 ) -> None:
-    """Make everything of a cell: LaTeX, PDF, plan and kernels, and check the kernels."""
-    found = [find_cell(request) for request in cells]
+    """Make everything of a cell or a model: LaTeX, PDF, plans and kernels, and check the kernels."""
+    found = [find_declared(request) for request in cells]
     building.require_different_names(found)
     builds = []
     with terminal.progress(len(found) * building.STEPS_PER_CELL) as tell:
@@ -190,7 +206,7 @@ def build_cells(
 
 @app.command("bench")
 def bench_cells(
-    cells: Annotated[list[str], typer.Argument(metavar="CELL...", help="Shipped names or file.py:name.")],
+    cells: CellNames,
     against: Annotated[
         str | None,
         typer.Option(
@@ -220,6 +236,123 @@ def bench_cells(
         write(json, bench.json(), force=force)
     if plot is not None:
         write(plot, figure(bench, plot.suffix), force=force)
+
+
+@app.command("gradients")
+def show_gradients(
+    cells: CellNames,
+    steps: Annotated[int, typer.Option(help="Length of the sequence, and so the largest k.")] = 100,
+    hidden: Annotated[int, typer.Option(help="Length of every axis that a state has.")] = 64,
+    inputs: Annotated[
+        int | None, typer.Option("--input", help="Length of every other axis; as --hidden, if left out.")
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Draws of parameters and inputs.")] = 5,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=NUMBER", help="Fill a parameter, as in b_f=1; repeatable."),
+    ] = None,
+    scales: Annotated[
+        list[str] | None,
+        typer.Option("--scale", metavar="NAME=NUMBER", help="Multiply a drawn parameter; repeatable."),
+    ] = None,
+    seed: Seed = 0,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all figures there.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw them: .png or .svg.")] = None,
+    force: Force = False,
+) -> None:
+    """Show how gradients vanish or explode over time: the norm of the state's derivative k steps back."""
+    changes = parse_changes(sets or (), scales or ())
+    request = GradientRequest(steps, hidden, inputs, samples, seed, changes)
+    require_writable([path for path in (json, plot) if path is not None], force=force)
+    if plot is not None:
+        require_figure_name(plot)
+    found = [find_cell(cell) for cell in cells]
+    with terminal.progress(len(found) * samples) as tell:
+        flows = gradient_flows(found, request, tell)
+    print_gradients(flows, request)
+    if json is not None:
+        write(json, flows_json(flows, request), force=force)
+    if plot is not None:
+        write(plot, gradients_figure(flows, plot.suffix), force=force)
+
+
+@app.command("train-text")
+def train_text(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Text in UTF-8.")],
+    cell: Annotated[
+        str | None, typer.Option(help="A shipped name or file.py:name.", show_default="lstm")
+    ] = None,
+    hidden: Annotated[int | None, typer.Option(help="Units per layer.", show_default="128")] = None,
+    layers: Annotated[int | None, typer.Option(help="Layers of the cell.", show_default="1")] = None,
+    steps: Annotated[int, typer.Option(min=0, help="Steps, from the training's beginning.")] = 2000,
+    time: Annotated[
+        int | None, typer.Option(help="Characters per step and sample.", show_default="64")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples per step.", show_default="32")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of Adam.", show_default="0.002")] = None,
+    clip: Annotated[
+        float | None, typer.Option(help="Limit of the gradients' global norm.", show_default="1.0")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the random numbers.", show_default="0")] = None,
+    target: Annotated[
+        str | None, typer.Option(help=f"One of: {', '.join(TARGETS)}.", show_default="numba")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Steps from report to report; each saves.")] = 100,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The checkpoint.")] = Path(
+        "checkpoint.safetensors"
+    ),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the checkpoint; options left out are as in it.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the checkpoint.")] = False,
+) -> None:
+    """Train a language model of characters on a text; Ctrl-C saves it."""
+    if target is not None:
+        _require_target(target)
+    asked: dict[str, Any] = {
+        "hidden": hidden,
+        "layers": layers,
+        "time": time,
+        "batch": batch,
+        "learning_rate": learning_rate,
+    }
+    asked |= {"clip": clip, "seed": seed, "target": target}
+    given = {name: value for name, value in asked.items() if value is not None}
+    training = session.prepare(files, output, cell=cell, given=given, resume=resume, force=force)
+    typer.echo(training.heading)
+    try:
+        with training_progress(training.snapshot.step, steps) as tell:
+            training.run(steps, every, print_line, tell)
+    except InterruptedTrainingError as stop:
+        typer.echo(f"{stop} The training is saved in {output}; continue it with --resume.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except DivergenceError as error:
+        typer.echo(f"symrnn: {error} The checkpoint {output} is as it was last saved.", err=True)
+        raise typer.Exit(CHECK_FAILED) from None
+
+
+@app.command("sample")
+def sample_text(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="What `symrnn train-text` wrote.")],
+    prompt: Annotated[str, typer.Option(help="How the text begins.")] = "",
+    length: Annotated[int, typer.Option(help="How many characters follow.")] = 500,
+    temperature: Annotated[float, typer.Option(help="1: as learnt; lower: likelier; 0: likeliest.")] = 1.0,
+    seed: Seed = 0,
+    cell: Annotated[
+        str | None, typer.Option(help="file.py:name of the checkpoint's cell, if it is not a shipped one.")
+    ] = None,
+    target: Annotated[str, typer.Option(help=f"One of: {', '.join(TARGETS)}.")] = "numpy",
+) -> None:
+    """Write text with a trained language model."""
+    _require_target(target)
+    stream = typer.get_text_stream("stdout", errors="replace")
+    for text in session.sampled(
+        checkpoint, cell=cell, prompt=prompt, length=length, temperature=temperature, seed=seed, target=target
+    ):
+        stream.write(text)
+        stream.flush()
+    stream.write("\n")
+    stream.flush()
 
 
 def _require_target(target: str) -> None:

@@ -1,4 +1,4 @@
-"""The vocabulary in numbers: every pointwise function as one formula for NumPy and for JAX.
+"""The vocabulary in numbers: every function as one formula for NumPy and for JAX.
 
 This is one half of the reference. It shares nothing with derivation, planning and emission. JAX
 differentiates these formulas by itself; they are written with `where` such that its answer is the rule of
@@ -86,6 +86,27 @@ FORMULAS: dict[type[op.PointwiseFunction], Callable[..., Array]] = {
     op.expm1: lambda xp, x: xp.expm1(x),
 }
 """Every pointwise function but stop_gradient, which is the library's own."""
+
+
+def logsumexp(xp: Any, x: Array) -> Array:
+    """log(sum(exp(x))) along the last axis, without overflow."""
+    top = xp.max(x, axis=-1, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, 0.0)
+    return xp.log(xp.sum(xp.exp(x - top), axis=-1)) + top[..., 0]
+
+
+def softmax(xp: Any, x: Array) -> Array:
+    """exp(x) / sum(exp(x)) along the last axis, without overflow."""
+    powers = xp.exp(x - xp.max(x, axis=-1, keepdims=True))
+    return powers / xp.sum(powers, axis=-1, keepdims=True)
+
+
+VECTOR_FORMULAS: dict[type[op.VectorFunction], Callable[..., Array]] = {
+    op.logsumexp: logsumexp,
+    op.largest: lambda xp, x: xp.max(x, axis=-1),  # JAX shares the gradient among equal elements
+    op.softmax: softmax,
+}
+"""Every function of a vector, applied along the last axis."""
 
 COMPARISONS: dict[type, str] = {
     Gt: "greater",

@@ -15,6 +15,7 @@ from symrnn.pipeline import emit
 from symrnn.workbench.files import replace
 
 if TYPE_CHECKING:
+    from symrnn.declaration.model import Model
     from symrnn.planning.plan import Plan
 
 CACHE_VARIABLE = "SYMRNN_CACHE"
@@ -22,8 +23,8 @@ CACHE_VARIABLE = "SYMRNN_CACHE"
 _importing = threading.RLock()
 
 
-def load(plan: "Plan | Cell", target: str = "numba", save: str = "all") -> ModuleType:
-    """The kernel of a plan or a cell, emitted for `target` and imported.
+def load(plan: "Plan | Cell | Model", target: str = "numba", save: str = "all") -> ModuleType:
+    """The kernel of a plan or a cell, or a whole model, emitted for `target` and imported.
 
     `save` is what the forward pass keeps (see `symrnn.plan`); a plan that is made already keeps its own.
     The same source gives the same module. Its file lies in the cache folder (see `cache_folder`).

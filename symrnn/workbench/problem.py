@@ -9,9 +9,15 @@ from numpy.typing import NDArray
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.quantities import Quantity
+from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
-from symrnn.workbench.reference import ReferenceGradients, numeric_shape, reference_gradients, reference_run
+from symrnn.workbench.reference import (
+    ReferenceGradients,
+    numeric_shape,
+    numeric_size,
+    reference_gradients,
+    reference_run,
+)
 
 Doubles: TypeAlias = dict[str, NDArray[np.float64]]
 
@@ -30,8 +36,8 @@ class Problem:
     """Arrays by name to run a cell on, and what should come out.
 
     `parameters` has the constants too. Inputs and `d_outputs` are (T, B, ...), states and `d_state`
-    (B, ...). All are float64 and exact in float32. `finite` tells whether the answer is a number
-    everywhere.
+    (B, ...). All are float64 and exact in float32; class indices are whole numbers. `finite`
+    tells whether the answer is a number everywhere.
     """
 
     cell: Cell
@@ -131,6 +137,11 @@ class _Draw:
             values *= self.rng.choice((-1.0, 1.0), shape)
         return np.asarray(values, np.float32).astype(np.float64)
 
+    def input(self, quantity: Quantity, *shape: int) -> NDArray[np.float64]:
+        if not isinstance(quantity, Index):
+            return self.array(*shape)
+        return self.rng.integers(0, numeric_size(quantity.classes, self.sizes), shape).astype(np.float64)
+
     def parameter(self, quantity: Quantity) -> NDArray[np.float64]:
         shape = numeric_shape(quantity.shape, self.sizes)
         if len(shape) < 2:
@@ -145,7 +156,7 @@ class _Draw:
         parameters |= {
             q.name: np.full(shape(q), q.value, np.float32).astype(np.float64) for q in cell.constants
         }
-        inputs = {q.name: self.array(T, B, *shape(q)) for q in cell.inputs}
+        inputs = {q.name: self.input(q, T, B, *shape(q)) for q in cell.inputs}
         state = {q.name: self.array(B, *shape(q)) * (not zero_state) for q in cell.states}
         signs = _Draw(self.rng, self.sizes, 1.0, False)
         d_outputs = signs.array(T, B, *shape(cell.output))

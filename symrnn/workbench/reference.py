@@ -21,11 +21,12 @@ from sympy.logic.boolalg import Boolean
 from symrnn.declaration import operations as op
 from symrnn.declaration.axes import Axis, Shape, shape_text
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.quantities import Quantity
+from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
 from symrnn.workbench.formulas import (
     COMPARISONS,
     FORMULAS,
+    VECTOR_FORMULAS,
     Array,
     ArrayLibrary,
     double_precision,
@@ -54,7 +55,7 @@ class ReferenceGradients:
     """A run and the gradients by name, all float64: what a kernel's `forward` and `backward` should say.
 
     `parameters` includes the constants, whose gradient is zero. `method` tells where the gradients come
-    from: "JAX autodiff" or "central differences".
+    from: "JAX autodiff" or "central differences". Class indices have no gradient.
     """
 
     outputs: NDArray[np.float64]
@@ -177,6 +178,8 @@ class _Moment:
         if isinstance(expr, op.where):
             condition, *branches = expr.args
             return self.xp.where(*_align([self.truth(condition), *map(self.value, branches)]))
+        if isinstance(expr, op.VectorFunction):
+            return VECTOR_FORMULAS[type(expr)](self.xp, self.value(expr.args[0]))
         if isinstance(expr, op.Contract):
             inputs = ",".join(f"...{letters}" for letters in expr.letters)
             return self.xp.einsum(f"{inputs}->...{expr.output}", *map(self.value, expr.operands))
@@ -188,6 +191,9 @@ class _Moment:
             )
         if isinstance(expr, op.ones):
             return self.xp.ones((1, *numeric_shape(expr.args, self.sizes)))
+        if isinstance(expr, op.one_hot):
+            classes = self.xp.arange(numeric_size(expr.index.classes, self.sizes))
+            return self.xp.where(classes == self.values[expr.index][:, None], 1.0, 0.0)
         if isinstance(expr, op.identity):
             return self.xp.eye(numeric_size(expr.args[0], self.sizes))[None]
         if isinstance(expr, op.Slice):
@@ -250,6 +256,7 @@ def autodiff_gradients(
         gradients = pull((np.asarray(d_outputs, np.float64), adjoints))
         d_parameters, d_inputs, d_first = (_doubles(group) for group in gradients)
         d_parameters |= _zeros_for_constants(cell, d_parameters)
+        d_inputs = {name: array for name, array in d_inputs.items() if name not in indices_of(cell)}
         return ReferenceGradients(
             np.asarray(outputs), _doubles(last), d_parameters, d_inputs, d_first, AUTODIFF
         )
@@ -287,12 +294,18 @@ def difference_gradients(
         return float(sum(np.sum(w * (high[k] - low[k])) for k, w in weights.items()) / (above - below))
 
     d_parameters, d_inputs, d_first = (
-        {name: _each_element(array, slope) for name, array in group.items()} for group in groups
+        {name: _each_element(array, slope) for name, array in group.items() if name not in indices_of(cell)}
+        for group in groups
     )
     d_parameters |= _zeros_for_constants(cell, d_parameters)
     return ReferenceGradients(
         base.outputs, _doubles(base.state), d_parameters, d_inputs, d_first, DIFFERENCES
     )
+
+
+def indices_of(cell: Cell) -> set[str]:
+    """The names of the inputs that are classes: whole numbers, without a gradient."""
+    return {quantity.name for quantity in cell.inputs if isinstance(quantity, Index)}
 
 
 def _each_element(

@@ -4,12 +4,60 @@ from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
 from symrnn.zoo.elman import elman
 from symrnn.zoo.gru import gru, gru_reset_after, gru_simplified
+from symrnn.zoo.heads import (
+    binary_cross_entropy,
+    class_cross_entropy,
+    dense,
+    embedding,
+    softmax_cross_entropy,
+    squared_error,
+)
+from symrnn.zoo.joining import dropout, joined
 from symrnn.zoo.lstm import lstm, lstm_notes
+
+__all__ = [
+    "CELLS",
+    "HEADS",
+    "SHIPPED",
+    "binary_cross_entropy",
+    "cell",
+    "class_cross_entropy",
+    "dense",
+    "dropout",
+    "elman",
+    "embedding",
+    "gru",
+    "gru_reset_after",
+    "gru_simplified",
+    "joined",
+    "lstm",
+    "lstm_notes",
+    "softmax_cross_entropy",
+    "squared_error",
+]
 
 CELLS: dict[str, Cell] = {
     cell.name: cell for cell in (elman("tanh"), gru_simplified, gru, gru_reset_after, lstm_notes, lstm)
 }
-"""The six shipped cells by name."""
+"""The six shipped recurrent cells by name."""
+
+HEADS: dict[str, Cell] = {
+    cell.name: cell
+    for cell in (
+        embedding,
+        joined,
+        dropout,
+        dense(),
+        softmax_cross_entropy,
+        class_cross_entropy,
+        binary_cross_entropy,
+        squared_error,
+    )
+}
+"""The shipped cells without state by name: what stands below or above a recurrent cell."""
+
+SHIPPED: dict[str, Cell] = {**CELLS, **HEADS}
+"""All shipped cells by name."""
 
 
 def cell(name: str) -> Cell:
@@ -19,9 +67,9 @@ def cell(name: str) -> Cell:
         RequestError: no shipped cell has this name; the message lists those that exist.
 
     """
-    if name not in CELLS:
+    if name not in SHIPPED:
         raise RequestError(
-            f"There is no shipped cell {name!r}. Shipped cells: {', '.join(CELLS)}. "
+            f"There is no shipped cell {name!r}. Shipped cells: {', '.join(SHIPPED)}. "
             "A cell of your own is named as path/to/file.py:name."
         )
-    return CELLS[name]
+    return SHIPPED[name]

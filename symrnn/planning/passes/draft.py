@@ -10,8 +10,11 @@ from symrnn.planning.ir import (
     Block,
     Buffer,
     Contraction,
+    Gather,
+    Largest,
     Pass,
     Pointwise,
+    Scatter,
     Stack,
     Statement,
     Window,
@@ -159,6 +162,11 @@ def renamed(statement: Statement, table: dict[str, str]) -> Statement:
         return replace(statement, out=out, operands=tuple(table.get(o, o) for o in statement.operands))
     if isinstance(statement, Stack):
         return replace(statement, out=out, parts=tuple(table.get(p, p) for p in statement.parts))
+    if isinstance(statement, Gather | Scatter):
+        operand, index = (table.get(name, name) for name in statement.reads)
+        return replace(statement, out=out, operand=operand, index=index)
+    if isinstance(statement, Largest):
+        return replace(statement, out=out, operand=table.get(statement.operand, statement.operand))
     if isinstance(statement, Pointwise):
         symbols = {array_symbol(old): array_symbol(new) for old, new in table.items()}
         return replace(statement, out=out, expr=statement.expr.xreplace(symbols))

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from sympy import Add
 
-from symrnn.planning.ir import Contraction, Fill, Pointwise, Statement
+from symrnn.planning.ir import Contraction, Fill, Pointwise, Scatter, Statement
 from symrnn.planning.passes.draft import Draft, Line, over_time
 from symrnn.planning.plan import Plan
 
@@ -61,6 +61,8 @@ def gains(statement: Statement, draft: Draft) -> bool:
 
     A product of two arrays of a sample gains nothing, and its result may be large: it stays in the loop.
     """
+    if isinstance(statement, Scatter):  # a sum over samples, too
+        return draft.is_static(statement.out)
     arrays = (statement.out, *statement.reads)
     return isinstance(statement, Contraction) and any(draft.is_static(name) for name in arrays)
 
@@ -207,6 +209,9 @@ def _covered(draft: Draft, fill: Statement) -> bool:
         for line in draft.regions["backward after"]
         if draft.root(line.statement.out) == fill.out
     }
+    lines = draft.regions["backward after"]
+    if any(isinstance(s, Scatter) and draft.root(s.out) == fill.out for s in (l.statement for l in lines)):
+        return False  # it adds to some rows alone
     if fill.out in outs:
         return outs == {fill.out}
     windows = [draft.buffers[out].window for out in outs]

@@ -93,17 +93,19 @@ def open_kernel(data: Data, source: Path) -> Contender:
         run = module.forward(parameters, inputs, state)
         gradients = module.backward(parameters, run.tape, data.d_outputs)
         made = {**gradients.parameters._asdict(), **gradients.inputs._asdict(), **gradients.state._asdict()}
-        return {"outputs": run.outputs, **{f"d_{name}": a for name, a in made.items()}}
+        return {"outputs": run.outputs, **{f"d_{name}": a for name, a in made.items() if a is not None}}
 
     tasks = {TRAIN: partial(training, True), TRAIN_FIXED: partial(training, False)}
     return Contender({**tasks, FORWARD: inference, STEP: streaming}, results)
 
 
 def torch_tensors(arrays: Arrays, *, gradients: bool = False) -> tuple[Any, ...]:
-    """Arrays as PyTorch tensors, leaves of a graph if they want gradients."""
+    """Arrays as PyTorch tensors, leaves of a graph if they want gradients; class indices never do."""
     import torch
 
-    return tuple(torch.tensor(array, requires_grad=gradients) for array in arrays.values())
+    return tuple(
+        torch.tensor(array, requires_grad=gradients and array.dtype.kind == "f") for array in arrays.values()
+    )
 
 
 def choose_threads(data: Data) -> None:
@@ -161,6 +163,7 @@ def open_torch(data: Data, source: Path) -> Contender:
         return {"outputs": outputs.detach().numpy()} | {
             f"d_{name}": np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.numpy()
             for name, leaf in made.items()
+            if leaf.requires_grad
         }
 
     tasks = {TRAIN: partial(training, True), TRAIN_FIXED: partial(training, False)}
@@ -191,7 +194,7 @@ def open_jax(data: Data, source: Path) -> Contender:
         return (outputs * d_outputs).sum()
 
     gradients = {
-        TRAIN: jax.jit(jax.grad(loss, argnums=(0, 1, 2))),
+        TRAIN: jax.jit(jax.grad(loss, argnums=(0, 1, 2), allow_int=True)),  # class indices get a zero
         TRAIN_FIXED: jax.jit(jax.grad(loss, argnums=(0, 1))),
     }
     run, step = jax.jit(program.run), jax.jit(program.step)
@@ -213,7 +216,10 @@ def open_jax(data: Data, source: Path) -> Contender:
         parts = gradients[TRAIN](trained, state, inputs, fixed, d_outputs)
         made = zip((data.parameters, data.states, data.inputs), parts, strict=True)
         named = {
-            f"d_{name}": np.asarray(a) for group, part in made for name, a in zip(group, part, strict=True)
+            f"d_{name}": np.asarray(a)
+            for group, part in made
+            for name, a in zip(group, part, strict=True)
+            if group[name].dtype.kind == "f"
         }
         return {"outputs": np.asarray(outputs), **named}
 

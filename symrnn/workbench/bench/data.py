@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.quantities import Quantity
+from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
-from symrnn.workbench.reference import numeric_shape
+from symrnn.workbench.reference import numeric_shape, numeric_size
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
@@ -59,7 +59,7 @@ def parse_sizes(grid: str) -> tuple[Size, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Arrays by name, float32: inputs (T, B, ...), states (B, ...), d_outputs (T, B, ...).
+    """Arrays by name, float32 or int64: inputs (T, B, ...), states (B, ...), d_outputs (T, B, ...).
 
     All are in the order of the cell's declaration.
     """
@@ -115,11 +115,16 @@ def draw_data(cell: Cell, kernel: ModuleType, size: Size) -> Data:
     def normal(quantity: Quantity, *lead: int) -> NDArray[np.float32]:
         return rng.standard_normal((*lead, *numeric_shape(cell.shape_of(quantity), lengths)), np.float32)
 
+    def given(quantity: Quantity) -> NDArray[Any]:
+        if isinstance(quantity, Index):
+            return rng.integers(0, numeric_size(quantity.classes, lengths), (size.T, size.B))
+        return normal(quantity, size.T, size.B)
+
     drawn = kernel.init(rng, **axis_lengths(cell, size))
     return Data(
         parameters={q.name: np.asarray(getattr(drawn, q.name)) for q in cell.parameters},
         constants={q.name: np.asarray(getattr(drawn, q.name)) for q in cell.constants},
-        inputs={q.name: normal(q, size.T, size.B) for q in cell.inputs},
+        inputs={q.name: given(q) for q in cell.inputs},
         states={q.name: normal(q, size.B) / 2 for q in cell.states},
         d_outputs=normal(cell.output, size.T, size.B),
     )

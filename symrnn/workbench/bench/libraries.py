@@ -64,7 +64,8 @@ class Library:
 
     `clamps` are the texts of maximum and minimum with a number, where those take arrays alone. `cut` cuts an
     array along an axis; `cut_at` tells whether it wants the places or the sizes of the parts. `affine` is a
-    product with weights plus a bias per column, `added` an array (B, ...) plus a product.
+    product with weights plus a bias per column, `added` an array (B, ...) plus a product, `largest` the
+    maximum along the last axis, `pick` what indices pick along an axis, `one_hot` their unit vectors.
     """
 
     name: str
@@ -82,6 +83,9 @@ class Library:
     identity: str
     affine: str
     added: str
+    largest: str
+    pick: str
+    one_hot: str
     over_time: Callable[[OverTime], list[str]]
 
 
@@ -150,6 +154,9 @@ TORCH = Library(
     identity="torch.eye({})",
     affine="torch.nn.functional.linear({x}, {W}, {b})",
     added="torch.addmm({a}, {x}, {W})",
+    largest="{}.amax(-1)",
+    pick="torch.take_along_dim({}, {}, {})",
+    one_hot="torch.nn.functional.one_hot({}, {}).float()",
     over_time=_torch_loop,
 )
 
@@ -185,6 +192,9 @@ JAX = Library(
     identity="jnp.eye({})",
     affine="{x} @ {W}.T + {b}",
     added="{a} + {x} @ {W}",
+    largest="{}.max(-1)",
+    pick="jnp.take_along_axis({}, {}, {})",
+    one_hot="jax.nn.one_hot({}, {})",
     over_time=_jax_loop,
 )
 LIBRARIES = {library.name: library for library in (TORCH, JAX)}

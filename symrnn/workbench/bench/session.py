@@ -41,7 +41,7 @@ from symrnn.workbench.bench.results import Bench, Failure, Memory, Settings, Spr
 from symrnn.workbench.bench.turns import Turn, take_turn
 from symrnn.workbench.loading import import_file
 from symrnn.workbench.reference import numeric_size
-from symrnn.zoo import CELLS
+from symrnn.zoo import SHIPPED
 
 AGREEMENT = 0.01
 """How far a contender's results may be from the NumPy kernel's, relative to their norm.
@@ -124,7 +124,7 @@ class _CellRun:
         self.tell = tell
         self.record = record
         self.plan = plan(cell)
-        self.shipped = cell.name if CELLS.get(cell.name) == cell else ""
+        self.shipped = cell.name if SHIPPED.get(cell.name) == cell else ""
         self.kernels: dict[str, Path] = {}
         self.contenders: list[str] = []
         self.lengths_of_step: set[int] = set()

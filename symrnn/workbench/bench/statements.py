@@ -17,7 +17,10 @@ from symrnn.planning.ir import (
     Buffer,
     Contraction,
     Fill,
+    Gather,
+    Largest,
     Pointwise,
+    Scatter,
     Stack,
     Statement,
     array_symbol,
@@ -257,14 +260,39 @@ class StatementWriter:
             return self.expression(statement, buffer)
         if isinstance(statement, Contraction):
             return self.contraction(statement)
+        if isinstance(statement, Largest):
+            return self.library.largest.format(self.read(statement.operand))
         if isinstance(statement, Stack):
             parts = ", ".join(self.read(part) for part in statement.parts)
             return self.library.stack.format(parts, len(self.lead(buffer)))
+        if isinstance(statement, Gather | Scatter):
+            text = self.gathered(statement) if isinstance(statement, Gather) else self.scattered(statement)
+            return f"{self.read(statement.out)} + {text}" if statement.update else text
         assert isinstance(statement, Fill)
         if statement.what == "identity":
             eye = self.library.identity.format(self.layout.size(buffer.shape[0]))
             return self.library.broadcast.format(eye, self.shape(buffer)) if buffer.lead else eye
         return self.library.full.format(self.shape(buffer), {"zeros": "0.0", "ones": "1.0"}[statement.what])
+
+    def gathered(self, statement: Gather) -> str:
+        """The text of the rows that an index picks: of a shared array, or of one of every sample."""
+        operand, index = self.table[statement.operand], self.read(statement.index)
+        if not self.lead(operand):
+            return f"{self.read(statement.operand)}[{index}]"
+        rank = len(operand.shape)
+        index = f"{index}[{', '.join(['...', *['None'] * rank])}]"
+        return f"{self.library.pick.format(self.read(statement.operand), index, -rank)}.squeeze({-rank})"
+
+    def scattered(self, statement: Scatter) -> str:
+        """The text of zeros with something in the row that an index picks, as an outer product."""
+        operand, out = self.table[statement.operand], self.table[statement.out]
+        text, rank = self.read(statement.operand), len(operand.shape)
+        unit = self.library.one_hot.format(self.read(statement.index), self.layout.size(out.shape[0]))
+        if rank:
+            unit = f"{unit}[{', '.join(['...', *['None'] * rank])}]"
+        if self.lead(operand):
+            text = f"{text}[{', '.join([':'] * len(self.lead(operand)) + ['None'])}]"
+        return f"{unit} * {text}"
 
     def shape(self, buffer: Buffer) -> str:
         """The text of an array's shape at this place."""

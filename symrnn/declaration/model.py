@@ -1,0 +1,395 @@
+"""`Model`: layers joined into a network, with their shapes and parameters worked out.
+
+Every layer has axes of its own; what is handed from layer to layer, and parameters that are shared, tell
+which of them are equal.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sympy import Add, Expr, Symbol, expand
+
+from symrnn.declaration.axes import Axis, Shape, shape_text
+from symrnn.declaration.cell import Cell, check_cell_name
+from symrnn.declaration.layers import TIME, Feed, Layer, Reading, Sequence, called
+from symrnn.declaration.normal_form import unique_name
+from symrnn.declaration.quantities import Constant, Index, Input, Parameter, Quantity, State
+from symrnn.errors import DeclarationError
+
+Shared: TypeAlias = Parameter | Constant
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A layer in its model: what its axes are there, and under which names its parameters and states go.
+
+    `carried` names the states that come from and go to the caller; the others start from a reading, or run
+    in reverse and start from zero.
+    """
+
+    label: str
+    layer: Layer
+    sizes: tuple[tuple[Axis, Expr], ...]
+    parameters: tuple[tuple[Shared, str], ...]
+    carried: tuple[tuple[State, str], ...]
+
+    def shape(self, quantity: Quantity) -> Shape:
+        """The shape per sample of a quantity of the layer's cell, in the model's axes."""
+        return tuple(size.xreplace(dict(self.sizes)) for size in self.layer.cell.shape_of(quantity))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Model:
+    """A network of cells, worked out from its layers.
+
+    `runs` are the layers in an order in which they can be computed. `feeds` are what a batch brings, with
+    shapes per sample, `index_feeds` those of classes, with their number; `parameters` are in the order of the
+    layers, with the quantity that tells how fresh ones are drawn; `states` are carried from call to call.
+    """
+
+    name: str
+    title: str
+    source: str
+    runs: tuple[Run, ...]
+    axes: tuple[Axis, ...]
+    feeds: tuple[tuple[Feed, Input, Shape], ...]
+    index_feeds: tuple[tuple[Feed, Expr], ...]
+    parameters: tuple[tuple[str, Shared, Shape], ...]
+    states: tuple[tuple[str, Shape], ...]
+    loss: Layer
+    output: Layer
+
+    def __init__(
+        self, name: str, loss: Layer, *, output: Layer | None = None, title: str = "", source: str = ""
+    ) -> None:
+        """Declare the model `name` by the layer whose outputs, one number per step, are its loss.
+
+        The loss of a batch is their mean over all steps of all samples. `output` is what `predict` gives;
+        without it, what the loss layer takes first.
+
+        Raises:
+            DeclarationError: shapes or names of the layers do not go together; the message says which.
+        """
+        check_cell_name(name)
+        if not isinstance(loss, Layer):
+            raise DeclarationError(
+                f"The loss of model {name!r} is {called(loss)}. Give a Layer of a loss cell."
+            )
+        if loss.cell.output_shape != ():
+            raise DeclarationError(
+                f"The loss of model {name!r} is {loss}, whose output has shape "
+                f"{shape_text(loss.cell.output_shape)}. A loss is one number per step and sample."
+            )
+        output = output if output is not None else _first_layer(name, loss)
+        if not isinstance(output, Layer):
+            raise DeclarationError(
+                f"The output of model {name!r} is {called(output)}. Give one of its layers."
+            )
+        layers = _in_order(loss, output)
+        joined = _Joined(name, layers)
+        fields = {
+            "name": name,
+            "title": title or name,
+            "source": source,
+            "runs": joined.runs(),
+            "axes": tuple(joined.axes.values()),
+            "feeds": joined.feeds(),
+            "parameters": joined.parameters(),
+            "index_feeds": joined.index_feeds(),
+            "states": joined.states(),
+            "loss": loss,
+            "output": output,
+        }
+        for field, value in fields.items():
+            object.__setattr__(self, field, value)
+
+    @property
+    def classes(self) -> dict[Feed, Expr]:
+        """The number of classes of every feed that brings class numbers."""
+        return dict(self.index_feeds)
+
+    def run_of(self, layer: Layer) -> Run:
+        """The run of a layer."""
+        return next(run for run in self.runs if run.layer == layer)
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The names of the time axes of the feeds, the usual one first."""
+        found = dict.fromkeys(feed.over for feed, _, _ in self.feeds)
+        return tuple(sorted(found, key=lambda name: name != TIME))
+
+    def __str__(self) -> str:
+        lines = [f"model {self.name}"]
+        for run in self.runs:
+            takes = ", ".join(f"{q} = {source}" for q, source in run.layer.inputs)
+            direction = ", from last to first" if run.layer.reverse else ""
+            lines.append(f"  {run.label}: {run.layer.cell.name} of {takes}{direction}")
+        shapes = ", ".join(f"{name} {shape_text(shape)}" for name, _, shape in self.parameters)
+        return "\n".join([*lines, f"  parameters {shapes}", f"  loss {self.loss}, output {self.output}"])
+
+
+def _first_layer(name: str, loss: Layer) -> Layer:
+    for _, source in loss.inputs:
+        if isinstance(source, Layer):
+            return source
+    raise DeclarationError(f"The loss of model {name!r} takes no layer's outputs. Name its output=.")
+
+
+def sources_of(layer: Layer) -> list[Sequence]:
+    """Everything that a layer takes: sources of its inputs, and what its states start from."""
+    return [source for _, source in (*layer.inputs, *layer.initial)]
+
+
+def shared_by(layer: Layer) -> tuple[Shared, ...]:
+    """What all samples and steps of a layer share: the parameters and constants of its cell."""
+    return (*layer.cell.parameters, *layer.cell.constants)
+
+
+def layer_of(source: Sequence) -> Layer | None:
+    """The layer that a sequence comes from; None for a feed."""
+    return source.layer if isinstance(source, Reading) else source if isinstance(source, Layer) else None
+
+
+def _in_order(*wanted: Layer) -> list[Layer]:
+    """All layers that `wanted` need, each after those that it takes something from."""
+    order: dict[Layer, None] = {}
+
+    def visit(layer: Layer) -> None:
+        if layer in order:
+            return
+        for before in map(layer_of, sources_of(layer)):
+            if before is not None:
+                visit(before)
+        order[layer] = None
+
+    for layer in wanted:
+        visit(layer)
+    return list(order)
+
+
+class _Joined:
+    """Works out which axes of the layers are equal, and what everything is called."""
+
+    def __init__(self, name: str, layers: list[Layer]) -> None:
+        self.name = name
+        self.layers = layers
+        self.equal: dict[Expr, Expr] = {}  # an axis of a layer -> what it equals
+        self.labels = _labels(layers)
+        self.symbols = {
+            (layer, axis): Symbol(f"{label}.{axis.name}", integer=True, positive=True)
+            for layer, label in self.labels.items()
+            for axis in layer.cell.axes
+        }
+        self.check_cells()
+        self.fed: dict[Feed, tuple[Layer, Input]] = {}
+        self.owners: dict[str, tuple[Layer, Shared]] = {}
+        for layer in layers:
+            self.join_inputs(layer)
+            self.join_parameters(layer)
+        self.axes = self.named_axes()
+
+    def check_cells(self) -> None:
+        """One name, one cell: kernels go by it."""
+        known: dict[str, Cell] = {}
+        for layer in self.layers:
+            if known.setdefault(layer.cell.name, layer.cell) != layer.cell:
+                raise DeclarationError(
+                    f"In model {self.name!r}, two different cells are named {layer.cell.name!r}. Rename one."
+                )
+
+    # -- which axes are equal -----------------------------------------------------------------
+
+    def local(self, layer: Layer, shape: Shape) -> Shape:
+        """A shape of the layer's cell in axes that belong to this layer alone."""
+        own = {axis: self.symbols[layer, axis] for axis in layer.cell.axes}
+        return tuple(size.xreplace(own) for size in shape)
+
+    def known(self, size: Expr) -> Expr:
+        """A size with every axis replaced by what it equals."""
+        while True:
+            after = size.xreplace(self.equal)
+            if after == size:
+                return size
+            size = after
+
+    def source_shape(self, source: Sequence) -> Shape:
+        """The shape per sample of what a source gives."""
+        if isinstance(source, Feed):
+            taker, quantity = self.fed[source]
+            return self.local(taker, quantity.shape)
+        layer = layer_of(source)
+        assert layer is not None
+        shape = (
+            source.state.shape if isinstance(source, Reading) and source.state else layer.cell.output_shape
+        )
+        return self.local(layer, shape)
+
+    def unify(self, what: str, given: Shape, wanted: Shape) -> None:
+        """Make two shapes equal, or say why they cannot be."""
+        fact = f"In model {self.name!r}, {what}: {self.text(given)} where {self.text(wanted)} is wanted."
+        if len(given) != len(wanted):
+            raise DeclarationError(f"{fact} The ranks differ.")
+        for pair in zip(given, wanted, strict=True):
+            one, other = map(self.known, pair)
+            if one == other:
+                continue
+            found = _solved(other - one)
+            if found is None:
+                raise DeclarationError(f"{fact} The sizes {one} and {other} differ.")
+            self.equal |= found
+
+    def text(self, shape: Shape) -> str:
+        return shape_text(tuple(map(self.known, shape)))
+
+    def join_inputs(self, layer: Layer) -> None:
+        for quantity, source in layer.inputs:
+            self.check_classes(layer, quantity, source)
+            if isinstance(source, Feed) and source not in self.fed:
+                if any(source.name == feed.name for feed in self.fed):
+                    raise DeclarationError(
+                        f"In model {self.name!r}, two feeds over different time axes are named "
+                        f"{source.name!r}. Rename one."
+                    )
+                self.fed[source] = (layer, quantity)
+                continue
+            what = f"{self.labels[layer]} takes {source} as {quantity}"
+            self.unify(what, self.source_shape(source), self.local(layer, quantity.shape))
+        for state, reading in layer.initial:
+            what = f"{self.labels[layer]} starts its {state} from {reading}"
+            self.unify(what, self.source_shape(reading), self.local(layer, state.shape))
+
+    def check_classes(self, layer: Layer, quantity: Input, source: Sequence) -> None:
+        """Class numbers come from a batch alone, and a feed of them is taken as such by all."""
+        fed = isinstance(source, Feed)
+        owner, first = (
+            self.fed.get(source, (layer, quantity)) if isinstance(source, Feed) else (layer, quantity)
+        )
+        what = f"{self.labels[layer]} takes {source} as {quantity}"
+        if fed and isinstance(first, Index) and isinstance(quantity, Index):
+            mine = self.local(layer, (quantity.classes,))
+            self.unify(f"{what}, a class", self.local(owner, (first.classes,)), mine)
+        elif isinstance(first, Index) or isinstance(quantity, Index):
+            raise DeclarationError(
+                f"In model {self.name!r}, {what}: class numbers come from a Feed that nothing takes as an "
+                "array. Give each its own Feed."
+            )
+
+    def join_parameters(self, layer: Layer) -> None:
+        for quantity in shared_by(layer):
+            name = self.parameter_name(layer, quantity)
+            first, owner = self.owners.setdefault(name, (layer, quantity))
+            if first == layer:
+                continue
+            if layer.cell == first.cell and not layer.name:
+                raise DeclarationError(
+                    f"In model {self.name!r}, two layers of the cell {layer.cell.name!r} have no name. Give "
+                    "each a name=, so that each has parameters of its own, or both the same to share them."
+                )
+            told = f"{self.labels[first]} and {self.labels[layer]} both have a parameter {name}"
+            alike = (first.name, owner.name, owner.role) == (layer.name, quantity.name, quantity.role)
+            if not alike or len(owner.shape) != len(quantity.shape):
+                raise DeclarationError(
+                    f"In model {self.name!r}, {told}, but they are not alike. Rename one, or name the layers."
+                )
+            self.unify(
+                f"{told}, which is one", self.local(first, owner.shape), self.local(layer, quantity.shape)
+            )
+
+    @staticmethod
+    def parameter_name(layer: Layer, quantity: Quantity) -> str:
+        return f"{layer.name}_{quantity.name}" if layer.name else quantity.name
+
+    # -- names --------------------------------------------------------------------------------
+
+    def named_axes(self) -> dict[Expr, Axis]:
+        """An axis of the model for every group of equal axes: a name that one of them has."""
+        groups: dict[Expr, list[tuple[Layer, str]]] = {}
+        for (layer, axis), symbol in self.symbols.items():
+            groups.setdefault(self.known(symbol), []).append((layer, axis.name))
+        groups = {root: names for root, names in groups.items() if isinstance(root, Symbol)}
+        choices = {root: list(dict.fromkeys(name for _, name in names)) for root, names in groups.items()}
+        taken: set[str] = set()
+        made: dict[Expr, Axis] = {}
+        for root in sorted(groups, key=lambda root: len(choices[root])):  # those with one name first
+            layer, name = groups[root][0]
+            free = [choice for choice in choices[root] if choice not in taken]
+            chosen = free[0] if free else unique_name(f"{self.labels[layer]}_{name}", taken)
+            taken.add(chosen)
+            made[root] = Axis(chosen)
+        return {root: made[root] for root in groups}
+
+    def in_model(self, shape: Shape) -> Shape:
+        return tuple(self.known(size).xreplace(self.axes) for size in shape)
+
+    def runs(self) -> tuple[Run, ...]:
+        carried = self.carried()
+        return tuple(
+            Run(
+                self.labels[layer],
+                layer,
+                tuple(zip(layer.cell.axes, self.in_model(self.local(layer, layer.cell.axes)), strict=True)),
+                tuple(
+                    (q, self.parameter_name(layer, q))
+                    for q in (*layer.cell.parameters, *layer.cell.constants)
+                ),
+                tuple((state, name) for name, (owner, state) in carried.items() if owner == layer),
+            )
+            for layer in self.layers
+        )
+
+    def carried(self) -> dict[str, tuple[Layer, State]]:
+        """The states that come from and go to the caller, by name."""
+        found: dict[str, tuple[Layer, State]] = {}
+        pairs = [
+            (layer, state)
+            for layer in self.layers
+            for state in layer.cell.states
+            if not layer.reverse and not any(state == started for started, _ in layer.initial)
+        ]
+        plain = [state.name for _, state in pairs]
+        for layer, state in pairs:
+            alone = plain.count(state.name) == 1 and not layer.name
+            wanted = state.name if alone else f"{self.labels[layer]}_{state.name}"
+            found[unique_name(wanted, found)] = (layer, state)
+        return found
+
+    def states(self) -> tuple[tuple[str, Shape], ...]:
+        return tuple(
+            (name, self.in_model(self.local(layer, state.shape)))
+            for name, (layer, state) in self.carried().items()
+        )
+
+    def feeds(self) -> tuple[tuple[Feed, Input, Shape], ...]:
+        return tuple(
+            (feed, quantity, self.in_model(self.local(layer, quantity.shape)))
+            for feed, (layer, quantity) in self.fed.items()
+        )
+
+    def index_feeds(self) -> tuple[tuple[Feed, Expr], ...]:
+        taken = [(feed, layer, q) for feed, (layer, q) in self.fed.items() if isinstance(q, Index)]
+        return tuple((feed, *self.in_model(self.local(layer, (q.classes,)))) for feed, layer, q in taken)
+
+    def parameters(self) -> tuple[tuple[str, Shared, Shape], ...]:
+        return tuple(
+            (name, quantity, self.in_model(self.local(layer, quantity.shape)))
+            for name, (layer, quantity) in self.owners.items()
+        )
+
+
+def _solved(difference: Expr) -> dict[Expr, Expr] | None:
+    """An axis and the size that makes a difference of sizes vanish; None if no axis can."""
+    for axis in sorted(difference.free_symbols, key=str):
+        factor = difference.coeff(axis)
+        size = expand(axis - difference / factor)
+        if abs(factor) == 1 and size != 0 and all(term.is_positive for term in Add.make_args(size)):
+            return {axis: size}
+    return None
+
+
+def _labels(layers: Iterable[Layer]) -> dict[Layer, str]:
+    """A name for every layer: its own, else that of its cell, numbered where several share it."""
+    made: dict[Layer, str] = {}
+    for layer in layers:
+        made[layer] = unique_name(str(layer), made.values())
+    return made

@@ -1,0 +1,257 @@
+r"""The derivation of a whole model: what layers take, the loss, what flows back between them, every cell."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.latex_names import symbol_latex
+from symrnn.declaration.layers import ONCE, TIME, Feed, Layer, Reading, Sequence
+from symrnn.declaration.model import Model, Run, layer_of
+from symrnn.declaration.quantities import NextState, Quantity
+from symrnn.derivation.reverse import derive
+from symrnn.emission.latex_document import derivation_body, escaped
+from symrnn.emission.latex_words import sentence_list
+from symrnn.emission.model_module import model_digest
+from symrnn.emission.templates import render
+from symrnn.version import __version__
+
+DELTA = r"\delta"
+NOW = "t"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """A line of the table of layers."""
+
+    name: str
+    cell: str
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellText:
+    """The derivation of one cell, and who runs it."""
+
+    title: str
+    layers: str
+    body: str
+
+
+def latex_model(model: Model) -> str:
+    """The LaTeX source of a model's derivation, a document that pdflatex compiles twice without a warning."""
+    return _ModelDocument(model).text()
+
+
+def signature(model: Model) -> str:
+    """The first line of an emitted file, without its comment sign."""
+    return f"made by symrnn {__version__} from {model.name} ({model_digest(model)}), do not edit"
+
+
+class _ModelDocument:
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.labels = {run.layer: run.label for run in model.runs}
+        self.has_wide = False
+
+    def text(self) -> str:
+        model = self.model
+        loss = model.loss
+        cells = tuple(self.cell_text(cell) for cell in dict.fromkeys(run.layer.cell for run in model.runs))
+        shared = self.shared_lines()
+        return render(
+            "model.tex.jinja",
+            {
+                "signature": signature(model),
+                "title": escaped(model.title),
+                "source": escaped(model.source),
+                "has_source": bool(model.source),
+                "count": str(len(model.runs)),
+                "layers": tuple(self.layer_row(run) for run in model.runs),
+                "steps": sentence_list([f"${steps_of(time)}$" for time in model.times if time != ONCE]),
+                "forward": _aligned(self.forward_lines()),
+                "forward_notes": self.forward_notes(),
+                "loss_name": escaped(self.labels[loss]),
+                "loss_symbol": self.symbol(loss.cell.output, loss),
+                "loss_steps": steps_of(loss.time),
+                "delta": DELTA,
+                "backward": _aligned(self.backward_lines()),
+                "backward_notes": self.backward_notes(),
+                "shared_note": self.shared_note(bool(shared)),
+                "shared": _aligned(shared),
+                "has_shared": bool(shared),
+                "cells": cells,
+                "has_wide": self.has_wide,  # known when the cells have been laid out
+            },
+        )
+
+    # -- symbols ------------------------------------------------------------------------------
+
+    def symbol(self, quantity: Quantity, layer: Layer, time: str = NOW) -> str:
+        """A layer's quantity at a time."""
+        bare = symbol_latex(quantity.state if isinstance(quantity, NextState) else quantity)
+        bare = f"{{{bare}}}" if "^" in bare else bare
+        return rf"{bare}^{{({_upright(self.labels[layer])})\langle {time}\rangle}}"
+
+    def source(self, source: Sequence, time: str) -> str:
+        """What a sequence holds at a time of the layer that takes it."""
+        if isinstance(source, Feed):
+            bare = self.fed(source)
+            return bare if source.over == ONCE else rf"{bare}^{{\langle {time}\rangle}}"
+        layer = layer_of(source)
+        assert layer is not None
+        if isinstance(source, Reading):
+            quantity = source.state if source.state is not None else layer.cell.output
+            return self.symbol(quantity, layer, steps_of(layer.time))
+        return self.symbol(layer.cell.output, layer, turned(layer, time))
+
+    def fed(self, feed: Feed) -> str:
+        """The symbol of what the batch brings: that of the input it is named after, else its name."""
+        quantity = next(q for known, q, _ in self.model.feeds if known == feed)
+        if quantity.name == feed.name:
+            return symbol_latex(quantity)
+        return feed.name if len(feed.name) == 1 else _upright(feed.name)
+
+    # -- forwards -----------------------------------------------------------------------------
+
+    def layer_row(self, run: Run) -> LayerRow:
+        names = [rf"${symbol_latex(q)}$" for q, _ in run.parameters]
+        shown = ", ".join(names if len(names) <= 6 else [*names[:4], r"\dots", names[-1]]) or "none"
+        if run.layer.name and names:
+            shown += rf", with the prefix \texttt{{{escaped(run.layer.name)}\_}}"
+        return LayerRow(escaped(run.label), escaped(run.layer.cell.title), shown)
+
+    def forward_lines(self) -> list[str]:
+        lines = []
+        for run in self.model.runs:
+            layer = run.layer
+            for quantity, source in layer.inputs:
+                taken = self.source(source, turned(layer, NOW))
+                lines.append(f"{self.symbol(quantity, layer)} &= {taken}")
+            lines += [
+                f"{self.symbol(state, layer, '0')} &= {self.source(reading, NOW)}"
+                for state, reading in layer.initial
+            ]
+        return lines
+
+    def forward_notes(self) -> tuple[str, ...]:
+        notes = []
+        reverse = [escaped(run.label) for run in self.model.runs if run.layer.reverse]
+        if reverse:
+            notes.append(
+                f"Running from a sample's last step to its first, step $t$ of {sentence_list(reverse)} "
+                f"belongs to step ${steps_of(TIME)} + 1 - t$ of the sample."
+            )
+        if any(isinstance(source, Reading) for run in self.model.runs for _, source in run.layer.inputs):
+            notes.append("What is read at the end of a sequence is a sequence of one step.")
+        notes.append(
+            "States that start from nothing named here start from what the caller gives, or from zero."
+        )
+        return tuple(notes)
+
+    # -- backwards ----------------------------------------------------------------------------
+
+    def backward_lines(self) -> list[str]:
+        lines = []
+        for run in reversed(self.model.runs):
+            layer = run.layer
+            terms = [
+                rf"{DELTA} {self.symbol(q, taker, turned(taker, turned(layer, NOW)))}"
+                for taker, q, source in self.takers()
+                if source == layer
+            ]
+            terms += [
+                rf"[t = {steps_of(layer.time)}]\, {DELTA} {self.symbol(q, taker, '1')}"
+                for taker, q, source in self.takers()
+                if source == Reading(layer, None)
+            ]
+            if terms:
+                left = rf"{DELTA} {self.symbol(layer.cell.output, layer)}"
+                lines.append(f"{left} &= {' + '.join(terms)}")
+            for state in layer.cell.states:
+                ends = [
+                    rf"{DELTA} {self.symbol(q, taker, '0' if q in taker.cell.states else '1')}"
+                    for taker, q, source in self.takers()
+                    if source == Reading(layer, state)
+                ]
+                if ends:
+                    left = rf"{DELTA} {self.symbol(state, layer, steps_of(layer.time))}"
+                    lines.append(rf"{left} &= {' + '.join(ends)} \quad\text{{(at the end)}}")
+        return lines or [
+            rf"{DELTA} {self.symbol(self.model.loss.cell.output, self.model.loss)} &= \frac{{1}}{{N}}"
+        ]
+
+    def takers(self) -> list[tuple[Layer, Quantity, Sequence]]:
+        """Who takes what: layer, its input or state, and the source."""
+        return [
+            (run.layer, quantity, source)
+            for run in self.model.runs
+            for quantity, source in (*run.layer.inputs, *run.layer.initial)
+        ]
+
+    def backward_notes(self) -> tuple[str, ...]:
+        read = [source for _, _, source in self.takers() if isinstance(source, Reading)]
+        if any(source.state is None for source in read):
+            return (r"The bracket $[\,\cdot\,]$ is 1 where it holds and 0 elsewhere.",)
+        return ()
+
+    # -- parameters and cells -----------------------------------------------------------------
+
+    def shared_lines(self) -> list[str]:
+        """The gradients of what several layers use."""
+        users: dict[str, list[tuple[Run, Quantity]]] = {}
+        for run in self.model.runs:
+            for quantity, name in run.parameters:
+                users.setdefault(name, []).append((run, quantity))
+        lines = []
+        for name, found in users.items():
+            if len(found) > 1:
+                quantity = found[0][1]
+                left = symbol_latex(quantity) if quantity.name == name else rf"\mathtt{{{escaped(name)}}}"
+                terms = [rf"{DELTA} {symbol_latex(q)}^{{({_upright(run.label)})}}" for run, q in found]
+                lines.append(rf"{DELTA} {left} &= {' + '.join(terms)}")
+        return lines
+
+    def shared_note(self, shared: bool) -> str:
+        own = (
+            "A parameter's gradient is the sum over the steps of its layer and over the samples, as its cell "
+            "derives it."
+        )
+        return (
+            f"{own} Where several layers use one parameter, the sum over the layers as well:"
+            if shared
+            else own
+        )
+
+    def cell_text(self, cell: Cell) -> CellText:
+        body, has_wide = derivation_body(derive(cell), "subsection", "subsubsection")
+        self.has_wide = self.has_wide or has_wide
+        users = [escaped(run.label) for run in self.model.runs if run.layer.cell == cell]
+        title = cell.title + (f" ({cell.variant})" if cell.variant else "")
+        # Labels of several cells stand in one document.
+        return CellText(
+            escaped(title), sentence_list(users), body.replace("{eq:", f"{{eq:{cell.name}:").rstrip()
+        )
+
+
+def steps_of(time: str) -> str:
+    """The number of steps of sample b: `T_b`."""
+    if time == ONCE:
+        return "1"
+    return f"{time}_b" if len(time) == 1 else f"{_upright(time)}_b"
+
+
+def turned(layer: Layer, time: str) -> str:
+    """The step of the sample in which a layer is at its own step `time`, and the other way round."""
+    if not layer.reverse:
+        return time
+    steps = f"{steps_of(layer.time)} + 1 - t"
+    return NOW if time == steps else steps
+
+
+def _upright(name: str) -> str:
+    return rf"\mathrm{{{escaped(name)}}}"
+
+
+def _aligned(lines: Iterable[str]) -> tuple[str, ...]:
+    *before, last = list(lines) or [""]
+    return (*(rf"{line} \\" for line in before), last)

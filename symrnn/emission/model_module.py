@@ -1,0 +1,142 @@
+"""A whole model as one standalone module: the kernels of its cells, and what joins them."""
+
+import hashlib
+from collections.abc import Mapping
+
+from symrnn.declaration.axes import Shape, size_text
+from symrnn.declaration.layers import ONCE, Feed, Layer
+from symrnn.declaration.model import Model
+from symrnn.emission.interface import Field, tuple_text
+from symrnn.emission.link import link
+from symrnn.emission.model_code import ModelWriter
+from symrnn.emission.targets import TARGETS
+from symrnn.emission.templates import render
+
+
+def emit_model(model: Model, kernels: Mapping[str, str], target: str, version: str) -> str:
+    """The source of a standalone module; `kernels` are the modules of the model's cells by name."""
+    home = f"symrnn_{model.name}_{hashlib.sha256(repr(sorted(kernels.items())).encode()).hexdigest()[:12]}"
+    linked = link(kernels, home=home if any("_HOME" in text for text in kernels.values()) else None)
+    writer = ModelWriter(model, linked.names)
+    return render(
+        "model.py.jinja",
+        {
+            "docstring": docstring(model, writer, target, version),
+            "imports": linked.imports,
+            "shared": linked.shared,
+            "own": tuple(linked.own.values()),
+            **_interface(model, writer),
+            **_calls(model, writer),
+        },
+    )
+
+
+def model_digest(model: Model) -> str:
+    """Twelve hexadecimal digits that change with the model."""
+    lines = [str(model), *(str(run.layer.cell) for run in model.runs)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def docstring(model: Model, writer: ModelWriter, target: str, version: str) -> tuple[str, ...]:
+    """The lines of the module's docstring."""
+    what = f"a model of {len(model.runs)} layers, its loss and its gradients"
+    lines = [f'"""{model.title}: {what}, in {TARGETS[target].title}.', ""]
+    lines += [f"made by symrnn {version} from {model.name} ({model_digest(model)}), do not edit.", ""]
+    if model.source:
+        lines += [f"Source: {model.source}", ""]
+    lines += ["The layers, each a cell run over sequences:", ""]
+    for run in model.runs:
+        lines.append(f"    {writer.forward_comment(run)}")
+    lines += [
+        "",
+        "Arrays carry time T first, then the batch B. The loss is the mean over all steps of all samples.",
+    ]
+    return (*(line.replace("\\", "\\\\") for line in lines), '"""')
+
+
+def _shape(shape: Shape) -> str:
+    return tuple_text(f'"{size_text(size)}"' for size in shape)
+
+
+def _table(entries: Mapping[str, str]) -> str:
+    line = "{" + ", ".join(f'"{name}": {text}' for name, text in entries.items()) + "}"
+    if len(line) < 80:
+        return line
+    return "{\n" + "".join(f'    "{name}": {text},\n' for name, text in entries.items()) + "}"
+
+
+def _with_lead(lead: tuple[str, ...], shape: Shape) -> str:
+    return f"({', '.join([*lead, *map(size_text, shape)])}{',' * (len(lead) + len(shape) == 1)})"
+
+
+def _lead(feed: Feed) -> tuple[str, ...]:
+    return ("B",) if feed.over == ONCE else (feed.over, "B")
+
+
+def _interface(model: Model, writer: ModelWriter) -> dict[str, object]:
+    axes = [axis.name for axis in model.axes]
+    times = tuple(time for time in model.times if time != ONCE)
+    return {
+        "axes": tuple_text(f'"{axis}"' for axis in axes),
+        "inputs_table": _table({feed.name: _shape(shape) for feed, _, shape in model.feeds}),
+        "states_table": _table({name: _shape(shape) for name, shape in model.states}),
+        "parameters_table": _table({name: _shape(shape) for name, _, shape in model.parameters}),
+        "input_fields": tuple(
+            Field(feed.name, _with_lead(_lead(feed), shape)) for feed, _, shape in model.feeds
+        ),
+        "state_fields": tuple(Field(name, _with_lead(("B",), shape)) for name, shape in model.states),
+        "no_states": not model.states,
+        "parameter_fields": tuple(Field(name, _with_lead((), shape)) for name, _, shape in model.parameters),
+        "times": times,
+        "leading_table": _table(
+            {feed.name: "None" if feed.over == ONCE else f'"{feed.over}"' for feed, _, _ in model.feeds}
+        ),
+        "init_axes": "".join(f"{axis}, " for axis in axes),
+        "axis_list": ", ".join(axes),
+        **_fresh(model, writer),
+    }
+
+
+def _fresh(model: Model, writer: ModelWriter) -> dict[str, object]:
+    """Lines that draw parameters: every layer those that no layer before it has."""
+    owners: dict[str, str] = {}
+    lines = []
+    for run in model.runs:
+        new = {name: q for q, name in run.parameters if name not in owners}
+        if not new:
+            continue
+        sizes = "".join(f"{axis}={size_text(size)}, " for axis, size in run.sizes)
+        fresh = f"{run.label}_parameters"
+        lines.append(f"{fresh} = {writer.kernel(run, 'init')}(rng, {sizes}dtype=dtype)")
+        owners |= {name: f"{fresh}.{q.name}" for name, q in new.items()}
+    return {
+        "init_lines": tuple(lines),
+        "fresh_lines": tuple(f"{name}={owners[name]}," for name, _, _ in model.parameters),
+    }
+
+
+def _calls(model: Model, writer: ModelWriter) -> dict[str, object]:
+    backward, gradients = writer.backward()
+    read = [feed.name for feed, _, _ in model.feeds if feed in _feeds_of(model.output, writer)]
+    unread = [feed.name for feed, _, _ in model.feeds if feed.name not in read]
+    label = model.run_of(model.output).label
+    return {
+        "loss_calls": writer.forward(model.loss, training=False),
+        "forward_calls": writer.forward(model.loss, training=True),
+        "backward_calls": backward,
+        "gradient_lines": gradients,
+        "loss_label": model.run_of(model.loss).label,
+        "loss_lengths": writer.lengths(model.loss),
+        "loss_states": writer.final_states(model.loss),
+        "predict_calls": writer.forward(model.output, training=False),
+        "predict_feeds": tuple_text(f'"{name}"' for name in read),
+        "unread_note": f"it does not read {', '.join(unread)}" if unread else "it reads all inputs",
+        "output_label": label,
+        "output_text": f"{label}_outputs" + ("[0]" if model.output.time == ONCE else ""),
+        "output_states": writer.final_states(model.output),
+    }
+
+
+def _feeds_of(layer: Layer, writer: ModelWriter) -> set[Feed]:
+    sources = [source for run in writer.needed(layer) for _, source in run.layer.inputs]
+    return {source for source in sources if isinstance(source, Feed)}

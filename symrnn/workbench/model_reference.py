@@ -1,0 +1,133 @@
+"""The reference of a model: its layers evaluated sample by sample, and their gradients by JAX's autodiff.
+
+Every sample runs alone, cut to its own number of steps, so there is no padding that could leak. Cells are
+evaluated by their reference, so that nothing is shared with derivation, planning and emission.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symrnn.declaration.layers import ONCE, Feed, Layer, Reading, Sequence
+from symrnn.declaration.model import Model
+from symrnn.workbench.formulas import Array, ArrayLibrary, double_precision, jax_library, numpy_library
+from symrnn.workbench.reference import ReferenceRun, reference_run
+
+Arrays = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceEvaluation:
+    """The loss of a batch, and its gradients by the parameters, float64."""
+
+    loss: float
+    gradients: dict[str, NDArray[np.float64]]
+
+
+def reference_loss(
+    model: Model,
+    parameters: Arrays,
+    inputs: Arrays,
+    *,
+    state: Arrays | None = None,
+    lengths: Mapping[str, Any] | None = None,
+    library: ArrayLibrary | None = None,
+) -> Array:
+    """The mean of the losses of all steps of all samples.
+
+    `inputs` are (T, B, ...) by name, (B, ...) for what has no time; `lengths` are (B,) by the name of the
+    time axis, and what is absent has all steps; `state` holds the carried states (B, ...), else zero.
+    """
+    chosen = library or numpy_library()
+    total, count = 0.0, 0
+    for b in range(_batch(model, inputs)):
+        sample = _Sample(model, parameters, inputs, state or {}, lengths or {}, b, chosen)
+        losses = sample.run(model.loss).outputs
+        total, count = total + losses.sum(), count + len(losses)
+    return total / count
+
+
+def reference_evaluation(
+    model: Model,
+    parameters: Arrays,
+    inputs: Arrays,
+    *,
+    state: Arrays | None = None,
+    lengths: Mapping[str, Any] | None = None,
+) -> ReferenceEvaluation:
+    """The loss and its gradients by JAX's autodiff; the arguments are those of `reference_loss`."""
+    with double_precision():
+        import jax
+
+        def loss(given: dict[str, Any]) -> Any:
+            return reference_loss(model, given, inputs, state=state, lengths=lengths, library=jax_library())
+
+        given = {name: np.asarray(array, np.float64) for name, array in parameters.items()}
+        value, gradients = jax.value_and_grad(loss)(given)
+        return ReferenceEvaluation(
+            float(value), {name: np.asarray(array, np.float64) for name, array in gradients.items()}
+        )
+
+
+def _batch(model: Model, inputs: Arrays) -> int:
+    feed = model.feeds[0][0]
+    return int(np.shape(inputs[feed.name])[0 if feed.over == ONCE else 1])
+
+
+class _Sample:
+    """One sample of a batch; every layer runs when it is first asked for."""
+
+    def __init__(
+        self,
+        model: Model,
+        parameters: Arrays,
+        inputs: Arrays,
+        state: Arrays,
+        lengths: Mapping[str, Any],
+        b: int,
+        library: ArrayLibrary,
+    ) -> None:
+        self.model = model
+        self.parameters = parameters
+        self.inputs = inputs
+        self.state = state
+        self.lengths = lengths
+        self.rows = slice(b, b + 1)
+        self.library = library
+        self.done: dict[Layer, ReferenceRun] = {}
+
+    def run(self, layer: Layer) -> ReferenceRun:
+        """The run of a layer; its outputs (steps, 1, ...) are in the order in which it runs."""
+        if layer not in self.done:
+            run = self.model.run_of(layer)
+            parameters = {q.name: self.parameters[name] for q, name in run.parameters}
+            inputs = {q.name: self.turned(self.sequence(source), layer) for q, source in layer.inputs}
+            state = {q.name: self.state[name][self.rows] for q, name in run.carried if name in self.state}
+            state |= {q.name: self.reading(reading) for q, reading in layer.initial}
+            self.done[layer] = reference_run(layer.cell, parameters, inputs, state, library=self.library)
+        return self.done[layer]
+
+    def sequence(self, source: Sequence) -> Array:
+        """What a source gives: (steps, 1, ...)."""
+        if isinstance(source, Feed):
+            array = self.inputs[source.name]
+            if source.over == ONCE:
+                return array[None, self.rows]
+            steps = self.lengths[source.over][self.rows.start] if source.over in self.lengths else len(array)
+            return array[: int(steps), self.rows]
+        if isinstance(source, Reading):
+            return self.reading(source)[None]
+        assert isinstance(source, Layer)
+        return self.turned(self.run(source).outputs, source)
+
+    def reading(self, reading: Reading) -> Array:
+        """What a layer has at the end: (1, ...)."""
+        run = self.run(reading.layer)
+        return run.outputs[-1] if reading.state is None else run.state[reading.state.name]
+
+    @staticmethod
+    def turned(array: Array, layer: Layer) -> Array:
+        return array[::-1] if layer.reverse else array

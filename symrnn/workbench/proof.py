@@ -1,0 +1,44 @@
+"""`check`: the proof of a cell's kernel or of a whole model."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.model import Model
+from symrnn.errors import RequestError
+from symrnn.workbench.check import check_cell, dtype_name
+from symrnn.workbench.loading import load
+from symrnn.workbench.model_check import ModelProblem, check_model_module
+from symrnn.workbench.report import CheckReport
+
+
+def check(
+    declared: Cell | Model,
+    target: str = "numpy",
+    *,
+    sizes: Mapping[str, int] | None = None,
+    dtype: DTypeLike = np.float64,
+    seed: int = 0,
+    T: int = 5,
+    B: int = 3,
+    save: str = "all",
+) -> CheckReport:
+    """The report on a freshly emitted kernel of a cell, or on a model, for `target`, at a random problem.
+
+    The reference works in float64 whatever `dtype` the module runs in; `save` is what forward passes keep
+    (see `symrnn.plan`), `sizes` are lengths of a cell's axes. Samples of a model have different lengths.
+    Call `raise_if_failed()` on the report to make a failure an error.
+
+    Raises:
+        RequestError: `target`, `dtype`, `save`, T, B or a name in `sizes` does not exist or cannot be used;
+            for a model, JAX is not installed.
+
+    """
+    if not isinstance(declared, Model):
+        return check_cell(declared, target, sizes=sizes, dtype=dtype, seed=seed, T=T, B=B, save=save)
+    if sizes is not None or T < 1 or B < 1:
+        raise RequestError("A model is checked with sizes of its own, at least one step and one sample.")
+    module, named = load(declared, target, save), dtype_name(dtype)
+    return check_model_module(ModelProblem(declared, seed, T, B), module, named, target)

@@ -1,0 +1,68 @@
+"""The derivation of a whole model: what joins its layers, and that TeX takes it."""
+
+import re
+
+import pytest
+from model_problems import MODELS
+
+import symrnn as sr
+from symrnn.workbench.typesetting import find_pdflatex, typeset
+
+needs_tex = pytest.mark.skipif(find_pdflatex() is None, reason="pdflatex is not installed")
+
+
+@needs_tex
+@pytest.mark.parametrize("name", MODELS)
+def test_tex_takes_it_without_a_warning(name: str) -> None:
+    assert typeset(sr.latex(MODELS[name]), name).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_label_stands_once_and_every_reference_has_one(name: str) -> None:
+    text = sr.latex(MODELS[name])
+    labels = re.findall(r"\\label\{([^}]*)\}", text)
+    assert len(labels) == len(set(labels))
+    assert set(re.findall(r"\\(?:eq)?ref\{([^}]*)\}", text)) <= set(labels)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_cell_is_derived_once(name: str) -> None:
+    text = sr.latex(MODELS[name])
+    cells = {run.layer.cell.name for run in MODELS[name].runs}
+    assert text.count(r"\subsection{Backward pass}") == len(cells)
+    assert r"\mathcal{L} = \frac{1}{N} \sum_{b=1}^{B}" in text
+
+
+def test_a_reversed_layer_counts_from_the_end() -> None:
+    text = sr.latex(MODELS["bidirectional"])
+    assert r"x^{(\mathrm{backwards})\langle t\rangle} &= x^{\langle T_b + 1 - t\rangle}" in text
+    left = r"\mathrm{left}^{(\mathrm{joined})\langle t\rangle}"
+    assert rf"{left} &= c^{{(\mathrm{{backwards}})\langle T_b + 1 - t\rangle}}" in text
+    turned = r"\mathrm{left}^{(\mathrm{joined})\langle T_b + 1 - t\rangle}"
+    assert rf"\delta c^{{(\mathrm{{backwards}})\langle t\rangle}} &= \delta {turned}" in text
+
+
+def test_the_encoders_final_state_starts_the_decoder() -> None:
+    text = sr.latex(MODELS["encoder_decoder"])
+    end, start = r"c^{(\mathrm{encoder})\langle S_b\rangle}", r"c^{(\mathrm{decoder})\langle 0\rangle}"
+    assert f"{start} &= {end}" in text
+    assert rf"\delta {end} &= \delta {start}" in text
+
+
+def test_paths_add_up() -> None:
+    text = sr.latex(MODELS["used_twice"])
+    one, other = (
+        r"x^{(\mathrm{upper})\langle t\rangle}",
+        r"\mathrm{right}^{(\mathrm{joined})\langle t\rangle}",
+    )
+    assert rf"\delta c^{{(\mathrm{{gru}})\langle t\rangle}} &= \delta {one} + \delta {other}" in text
+
+
+def test_what_is_shared_adds_over_the_layers() -> None:
+    text = sr.latex(MODELS["tied"])
+    assert r"\delta W_{y} &= \delta W_{y}^{(\mathrm{mixed})} + \delta W_{y}^{(\mathrm{dense})}" in text
+
+
+def test_a_reading_gets_its_gradient_at_the_last_step() -> None:
+    text = sr.latex(MODELS["many_to_one"])
+    assert r"\delta c^{(\mathrm{gru})\langle t\rangle} &= [t = T_b]\, \delta a" in text

@@ -1,0 +1,186 @@
+"""`lengths=`: a padded batch gives what its samples give alone, each with its own number of steps."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from kernel_problems import (
+    ALL,
+    DTYPES,
+    TARGETS,
+    Call,
+    assert_close,
+    assert_same,
+    drawn,
+    flat,
+    spoiled,
+)
+
+targets = pytest.mark.parametrize("target", TARGETS)
+SOME = np.array([1, 7, 3, 3, 6])
+
+
+def padded(made: Call, lengths: Any, filler: float = np.nan) -> Call:
+    """The same call with `filler` in the inputs and output cotangents beyond the samples' ends."""
+    beyond = np.arange(len(made.d_outputs))[:, None] >= lengths
+
+    def fill(array: Any) -> Any:
+        if array.shape[:2] != beyond.shape:
+            return array
+        array = array.copy()
+        array[beyond] = filler
+        return array
+
+    made = made.replaced(lambda array: array)
+    made.inputs = type(made.inputs)(*map(fill, made.inputs))
+    made.d_outputs = fill(made.d_outputs)
+    return made
+
+
+def results(made: Call, lengths: Any, **options: Any) -> list[Any]:
+    """Everything that forward and backward return."""
+    run = made.module.forward(made.parameters, made.inputs, made.state, lengths=lengths, **options)
+    gradients = made.module.backward(made.parameters, run.tape, made.d_outputs, made.d_state, **options)
+    return [run.outputs, *run.state, *flat(gradients)]
+
+
+def one_by_one(made: Call, lengths: Any) -> list[Any]:
+    """The same, from calls for every sample alone; zeros beyond its end, gradients of parameters added up."""
+    B = made.d_outputs.shape[1]
+    outputs = np.zeros_like(made.d_outputs)
+    final = spoiled(made.state)
+    d_parameters = [np.zeros_like(array) for array in made.parameters]
+    d_inputs = [np.zeros_like(array) for array in made.inputs]
+    d_state = spoiled(made.state)
+    for b in range(B):
+        stop, sample = int(lengths[b]), slice(b, b + 1)
+
+        def cut(array: Any, stop: int = stop, sample: slice = sample) -> Any:
+            return array[:stop, sample]
+
+        def own(state: Any, sample: slice = sample) -> Any:
+            return type(state)(*(array[sample] for array in state))
+
+        inputs = type(made.inputs)(*map(cut, made.inputs))
+        run = made.module.forward(made.parameters, inputs, own(made.state))
+        gradients = made.module.backward(made.parameters, run.tape, cut(made.d_outputs), own(made.d_state))
+        outputs[:stop, sample] = run.outputs
+        for array, found in zip((*final, *d_state), (*run.state, *gradients.state), strict=True):
+            array[sample] = found
+        for array, found in zip(d_inputs, gradients.inputs, strict=True):
+            array[:stop, sample] = found
+        d_parameters = [
+            array + found for array, found in zip(d_parameters, gradients.parameters, strict=True)
+        ]
+    return [outputs, *final, *d_parameters, *d_inputs, *d_state]
+
+
+@targets
+@pytest.mark.parametrize("save", ["all", "states"])
+@pytest.mark.parametrize("name", ALL)
+def test_a_padded_batch_gives_what_its_samples_give_alone(name: str, save: str, target: str) -> None:
+    made = drawn(name, target, 7, 5, save=save)
+    assert_close(results(padded(made, SOME), SOME), one_by_one(made, SOME))
+
+
+@targets
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["lstm", "gru", "several"])
+def test_long_sequences_and_their_chunks(name: str, target: str, dtype: str) -> None:
+    lengths = np.array([1, 5000, 4097, 255, 256, 257, 3000], np.int32)
+    made = drawn(name, target, 5000, 7, dtype, n=2, m=3)
+    expected = one_by_one(made, lengths)
+    assert_close(results(padded(made, lengths), lengths), expected, dtype)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_every_slice_of_the_batch_finds_its_lengths(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = drawn("lstm", "numba", 7, 5)
+    monkeypatch.setattr(made.module, "_WORTHWHILE", 1)
+    assert_close(results(padded(made, SOME), SOME, threads=threads), one_by_one(made, SOME))
+
+
+@targets
+@pytest.mark.parametrize("name", ALL)
+def test_full_lengths_change_nothing(name: str, target: str) -> None:
+    made = drawn(name, target, 4, 3)
+    assert_same(results(made, np.full(3, 4)), made.results())
+
+
+@targets
+@pytest.mark.parametrize("T", [7, 5000])
+@pytest.mark.parametrize("name", ["lstm", "gru_reset_after", "several", "layer", "delayed", "affine"])
+def test_predict_agrees_with_forward(name: str, T: int, target: str) -> None:
+    lengths = np.minimum(SOME * T // 7, T)
+    made = padded(drawn(name, target, T, 5, n=2, m=3), lengths)
+    run = made.module.forward(made.parameters, made.inputs, made.state, lengths=lengths)
+    outputs, final = made.module.predict(made.parameters, made.inputs, made.state, lengths=lengths)
+    assert_close([outputs, *final], [run.outputs, *run.state])
+
+
+@targets
+def test_no_argument_is_written_to(target: str) -> None:
+    made = padded(drawn("lstm", target, 7, 5), SOME)
+    before, lengths = [array.copy() for array in made.arrays], SOME.copy()
+    results(made, lengths)
+    assert_same(made.arrays, before)
+    assert_same([lengths], [SOME])
+
+
+@targets
+def test_the_tape_keeps_the_lengths(target: str) -> None:
+    made, lengths = drawn("gru", target, 7, 5), SOME.copy()
+    run = made.module.forward(made.parameters, made.inputs, made.state, lengths=lengths)
+    lengths[:] = 7
+    gradients = made.module.backward(made.parameters, run.tape, made.d_outputs, made.d_state)
+    assert_same(flat(gradients), results(made, SOME)[2:])
+
+
+@targets
+def test_a_workspace_serves_calls_with_and_without_lengths(target: str) -> None:
+    made = padded(drawn("lstm", target, 7, 5), SOME, filler=0)
+    workspace = made.module.Workspace()
+    expected = {True: results(made, SOME), False: made.results()}
+    for given in (True, False, True, True, False):
+        found = results(made, SOME if given else None, workspace=workspace)
+        assert_same(found, expected[given])
+
+
+@targets
+def test_gradients_may_take_the_place_of_the_cotangents_of_the_state(target: str) -> None:
+    made = drawn("lstm", target, 7, 5)
+    expected = results(made, SOME)[3:]
+    run = made.module.forward(made.parameters, made.inputs, made.state, lengths=SOME)
+    given = made.module.backward(made.parameters, run.tape, made.d_outputs, made.d_state)
+    given = given._replace(state=made.d_state)
+    found = made.module.backward(made.parameters, run.tape, made.d_outputs, made.d_state, out=given)
+    assert_same(flat(found), expected)
+
+
+@targets
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([1, 2, 3], r"lengths is a list; pass a NumPy array\."),
+        (np.array([1, 2]), r"lengths has shape \(2,\); it should have \(3,\), one number for every sample\."),
+        (np.array([1.0, 2.0, 3.0]), r"lengths has dtype float64; pass an array of integers\."),
+        (np.array([True, True, True]), r"lengths has dtype bool; pass an array of integers\."),
+        (np.array([1, 0, 3]), r"lengths\[1\] is 0; it should be from 1 to 4, the number of time steps\."),
+        (np.array([1, 2, -3]), r"lengths\[2\] is -3; it should be from 1 to 4"),
+        (np.array([5, 2, 9], np.uint64), r"lengths\[0\] is 5; it should be from 1 to 4"),
+    ],
+)
+def test_lengths_that_cannot_be(target: str, lengths: Any, message: str) -> None:
+    made = drawn("gru", target, 4, 3)
+    for verb in (made.module.forward, made.module.predict):
+        with pytest.raises(ValueError, match=message):
+            verb(made.parameters, made.inputs, made.state, lengths=lengths)
+
+
+@targets
+def test_an_empty_batch_and_a_sequence_of_nothing(target: str) -> None:
+    made = drawn("gru", target, 4, 0)
+    assert_same(results(made, np.zeros(0, np.int64)), made.results())
+    nothing = drawn("gru", target, 0, 2)
+    with pytest.raises(ValueError, match=r"lengths\[0\] is 1; it should be from 1 to 0"):
+        results(nothing, np.ones(2, np.int64))

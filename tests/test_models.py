@@ -1,0 +1,214 @@
+"""Models: loss and gradients against JAX, whatever the shape, the target, the dtype and the lengths."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from kernel_problems import DTYPES, TARGETS
+from model_problems import MODELS, Batch, drawn, module
+
+import symrnn as sr
+from symrnn.workbench.loading import load_source
+from symrnn.workbench.model_check import ModelProblem, check_model_module
+from symrnn.workbench.model_reference import ReferenceEvaluation, reference_evaluation, reference_loss
+
+targets = pytest.mark.parametrize("target", TARGETS)
+COMPILED = (
+    "bidirectional",
+    "encoder_decoder",
+    "used_twice",
+)  # what joins the kernels is the same text for both
+pairs = pytest.mark.parametrize(
+    ("name", "target"), [*((name, "numpy") for name in MODELS), *((name, "numba") for name in COMPILED)]
+)
+TOLERANCE = {"float64": 1e-10, "float32": 2e-5}
+
+
+def lengths_of(made: Any, batch: Batch) -> Any:
+    return made.Lengths(**batch.lengths)
+
+
+@cache
+def reference(name: str, **options: Any) -> ReferenceEvaluation:
+    """JAX's answer for a batch, for all targets and dtypes."""
+    batch = drawn(MODELS[name], **options)
+    return reference_evaluation(
+        MODELS[name], batch.parameters, batch.inputs, state=batch.state, lengths=batch.lengths
+    )
+
+
+def assert_agrees(found: Any, expected: ReferenceEvaluation, dtype: str) -> None:
+    tolerance = TOLERANCE[dtype]
+    assert isinstance(found.loss, float)
+    assert found.loss == pytest.approx(expected.loss, rel=tolerance)
+    scale = max(np.abs(array).max() for array in expected.gradients.values())
+    for parameter, gradient in expected.gradients.items():
+        array = getattr(found.gradients, parameter)
+        assert array.shape == gradient.shape
+        assert array.dtype == dtype
+        np.testing.assert_allclose(array, gradient, rtol=0, atol=tolerance * scale, err_msg=parameter)
+
+
+@pairs
+@pytest.mark.parametrize("padded", [False, True], ids=["whole", "padded"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_loss_and_gradients_agree_with_autodiff(name: str, dtype: str, padded: bool, target: str) -> None:
+    made, batch = module(name, target), drawn(MODELS[name], padded=padded)
+    found = made.loss_and_gradients(*batch.given(made, dtype), lengths=lengths_of(made, batch))
+    assert_agrees(found, reference(name, padded=padded), dtype)
+    alone = made.loss(*batch.given(made, dtype), lengths=lengths_of(made, batch))
+    assert alone == pytest.approx(found.loss, rel=TOLERANCE[dtype])
+
+
+@pairs
+def test_one_step_and_one_sample(name: str, target: str) -> None:
+    made, batch = module(name, target), drawn(MODELS[name], T=1, B=1)
+    found = made.loss_and_gradients(*batch.given(made))
+    assert_agrees(found, reference(name, T=1, B=1), "float64")
+
+
+@pairs
+def test_a_workspace_changes_no_number(name: str, target: str) -> None:
+    made, batch = module(name, target), drawn(MODELS[name], padded=True)
+    workspace = made.Workspaces()
+    expected = made.loss_and_gradients(*batch.given(made), lengths=lengths_of(made, batch))
+    for _ in range(3):
+        found = made.loss_and_gradients(
+            *batch.given(made), lengths=lengths_of(made, batch), workspace=workspace
+        )
+        assert found.loss == expected.loss
+        for one, other in zip(
+            (*found.gradients, *found.state), (*expected.gradients, *expected.state), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+@pairs
+def test_no_argument_is_written_to(name: str, target: str) -> None:
+    made, batch = module(name, target), drawn(MODELS[name], padded=True)
+    given, before = batch.given(made), batch.given(made)
+    made.loss_and_gradients(*given, lengths=lengths_of(made, batch))
+    made.predict(*given, lengths=lengths_of(made, batch))
+    for group, same in zip(given, before, strict=True):
+        for one, other in zip(group, same, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@targets
+def test_the_state_is_carried_from_stretch_to_stretch(target: str) -> None:
+    """Truncated backpropagation: the loss is as over the whole sequence, the gradient does not go back."""
+    made, batch = module("plain", target), drawn(MODELS["plain"], T=8)
+    parameters, inputs, state = batch.given(made)
+    whole = made.loss_and_gradients(parameters, inputs, state)
+    losses = []
+    for start in (0, 4):
+        part = type(inputs)(*(array[start : start + 4] for array in inputs))
+        found = made.loss_and_gradients(parameters, part, state)
+        alone = reference_evaluation(MODELS["plain"], batch.parameters, part._asdict(), state=state._asdict())
+        np.testing.assert_allclose(found.gradients.W_i, alone.gradients["W_i"], rtol=0, atol=1e-12)
+        losses.append(found.loss)
+        state = found.state
+    assert np.mean(losses) == pytest.approx(whole.loss, rel=1e-12)
+    for one, other in zip(state, whole.state, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
+
+
+@targets
+def test_predict_gives_what_the_loss_sees(target: str) -> None:
+    made, batch = module("plain", target), drawn(MODELS["plain"], padded=True)
+    parameters, inputs, state = batch.given(made)
+    lengths = batch.lengths["T"]
+    outputs, _ = made.predict(parameters, inputs._replace(target=None), state, lengths=lengths)
+    inside = np.arange(len(outputs))[:, None] < lengths
+    squares = ((outputs - inputs.target) ** 2).sum(-1)[inside] / 2
+    assert squares.mean() == pytest.approx(made.loss(parameters, inputs, state, lengths=lengths), rel=1e-12)
+
+
+@targets
+def test_no_state_is_zeros(target: str) -> None:
+    made, batch = module("plain", target), drawn(MODELS["plain"])
+    parameters, inputs, state = batch.given(made)
+    zeros = type(state)(*(0 * array for array in state))
+    assert made.loss(parameters, inputs) == made.loss(parameters, inputs, zeros)
+    expected = reference_loss(MODELS["plain"], batch.parameters, batch.inputs)
+    assert made.loss(parameters, inputs) == pytest.approx(float(expected), rel=1e-12)
+
+
+@pairs
+def test_fresh_parameters_fit(name: str, target: str) -> None:
+    made = module(name, target)
+    sizes = {axis.name: size for axis, size in zip(MODELS[name].axes, (3, 5, 4, 6, 2), strict=False)}
+    fresh = made.init(np.random.default_rng(0), **sizes)
+    shapes = {parameter: shape for parameter, _, shape in MODELS[name].parameters}
+    for parameter, array in fresh._asdict().items():
+        assert array.dtype == np.float32
+        assert array.shape == tuple(
+            int(size.subs({a: sizes[a.name] for a in size.free_symbols})) for size in shapes[parameter]
+        )
+
+
+@targets
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda i: i._replace(x=i.x[:, :2]), r"inputs\.target has 4 samples; the inputs before it have 2\."),
+        (lambda i: i._replace(x=i.x[:3]), r"inputs\.target has 6 time steps; the inputs before it have 3\."),
+        (lambda i: i._replace(x=i.x[0]), r"inputs\.x has shape \(4, 3\); it should have 3 axes\."),
+        (lambda i: i._replace(x=i.x.tolist()), r"inputs\.x is a list; pass a NumPy array\."),
+        (lambda i: type(i)(*(a[:, :0] for a in i)), r"a batch needs at least one sample and one step\."),
+        (lambda i: type(i)(*(a[:0] for a in i)), r"a batch needs at least one sample and one step\."),
+        (lambda i: i._replace(x=i.x.astype(np.float32)), r"inputs\.x has dtype float32"),
+        (tuple, r"inputs is a tuple; pass Inputs\(x=\.\.\., target=\.\.\.\)\."),
+    ],
+)
+def test_batches_that_cannot_be(target: str, change: Any, message: str) -> None:
+    made, batch = module("plain", target), drawn(MODELS["plain"])
+    parameters, inputs, state = batch.given(made)
+    with pytest.raises(ValueError, match=message):
+        made.loss_and_gradients(parameters, change(inputs), state)
+
+
+@targets
+def test_lengths_of_several_time_axes_go_by_name(target: str) -> None:
+    made, batch = module("encoder_decoder", target), drawn(MODELS["encoder_decoder"])
+    with pytest.raises(ValueError, match=r"lengths is a ndarray; pass Lengths\(T=\.\.\., S=\.\.\.\)\."):
+        made.loss(*batch.given(made), lengths=np.array([1, 1, 1, 1]))
+
+
+@targets
+def test_a_foreign_workspace_is_refused(target: str) -> None:
+    made, batch = module("plain", target), drawn(MODELS["plain"])
+    with pytest.raises(ValueError, match=r"workspace is a dict; pass a Workspaces\(\) of this module\."):
+        made.loss(*batch.given(made), workspace={})
+
+
+@pairs
+def test_the_check_of_a_model(name: str, target: str) -> None:
+    report = sr.check(MODELS[name], target)
+    assert report.passed, str(report)
+    assert {row.quantity for row in report.rows} == {"loss", *(p for p, _, _ in MODELS[name].parameters)}
+
+
+SLIPS = [
+    (
+        "bidirectional",
+        "_turned(joined_back.inputs.left, lengths.T)",
+        "_turned(joined_back.inputs.left, None)",
+    ),
+    ("bidirectional", "None else int(lengths.sum())", "None else losses.size"),
+    ("bidirectional", "lengths - 1 - t", "lengths - 2 - t"),
+    ("deep", "first_W_r=first_back.parameters.W_r", "first_W_r=second_back.parameters.W_r"),
+    ("used_twice", "joined_back.inputs.right + upper_back.inputs.x", "joined_back.inputs.right"),
+    ("used_twice", "GruState(c=upper_back.state.s)", "None"),
+    ("many_to_one", "len(array) - 1 if lengths is None else (lengths - 1, ", "-1 if True else (0, "),
+]
+
+
+@pytest.mark.parametrize(("name", "line", "wrong"), SLIPS)
+def test_a_slip_in_the_joining_turns_the_check_red(name: str, line: str, wrong: str) -> None:
+    source = sr.emit(MODELS[name], "numpy")
+    assert line in source
+    spoiled = load_source(source.replace(line, wrong), f"{name}_spoiled")
+    report = check_model_module(ModelProblem(MODELS[name]), spoiled, "float64", "numpy")
+    assert not report.passed
