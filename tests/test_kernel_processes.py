@@ -196,9 +196,9 @@ def test_nothing_is_allocated_inside_the_loops_over_time(name: str, save: str) -
         assert decorators(function) in ("_compiled", "_inlined"), function.name
         parts = function.body
         if function.name == "_predict_slice":
-            parts = [
-                part for part in parts if "np.empty" not in ast.unparse(part) or isinstance(part, ast.For)
-            ]
+            room = ("np.empty(", "lengths.copy()")  # before the loop: for a few steps, and for what is left
+            texts = {part: ast.unparse(part) for part in parts if not isinstance(part, ast.For)}
+            parts = [part for part in parts if not any(made in texts.get(part, "") for made in room)]
         for node in (node for part in parts for node in ast.walk(part)):
             assert not isinstance(node, making), function.name
             if isinstance(node, ast.Call):
