@@ -66,3 +66,9 @@ def test_what_is_shared_adds_over_the_layers() -> None:
 def test_a_reading_gets_its_gradient_at_the_last_step() -> None:
     text = sr.latex(MODELS["many_to_one"])
     assert r"\delta c^{(\mathrm{gru})\langle t\rangle} &= [t = T_b]\, \delta a" in text
+
+
+def test_what_only_the_output_uses_has_no_part_in_the_loss() -> None:
+    text = sr.latex(MODELS["language_model"])
+    assert r"a^{(\mathrm{dense\_softmax})\langle t\rangle} &=" in text
+    assert r"\delta a^{(\mathrm{dense" not in text

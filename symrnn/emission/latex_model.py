@@ -11,6 +11,7 @@ from symrnn.declaration.quantities import NextState, Quantity
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import derivation_body, escaped
 from symrnn.emission.latex_words import sentence_list
+from symrnn.emission.model_code import ModelWriter
 from symrnn.emission.model_module import model_digest
 from symrnn.emission.templates import render
 from symrnn.version import __version__
@@ -51,6 +52,7 @@ class _ModelDocument:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.labels = {run.layer: run.label for run in model.runs}
+        self.reaching = ModelWriter(model, {}).needed(model.loss)  # the others have no part in the loss
         self.has_wide = False
 
     def text(self) -> str:
@@ -181,10 +183,10 @@ class _ModelDocument:
         ]
 
     def takers(self) -> list[tuple[Layer, Quantity, Sequence]]:
-        """Who takes what: layer, its input or state, and the source."""
+        """Who takes what on the way to the loss: layer, its input or state, and the source."""
         return [
             (run.layer, quantity, source)
-            for run in self.model.runs
+            for run in self.reaching
             for quantity, source in (*run.layer.inputs, *run.layer.initial)
         ]
 
@@ -199,7 +201,7 @@ class _ModelDocument:
     def shared_lines(self) -> list[str]:
         """The gradients of what several layers use."""
         users: dict[str, list[tuple[Run, Quantity]]] = {}
-        for run in self.model.runs:
+        for run in self.reaching:
             for quantity, name in run.parameters:
                 users.setdefault(name, []).append((run, quantity))
         lines = []
