@@ -25,7 +25,7 @@ from symrnn.workbench import command_line
 from symrnn.workbench.bench import contenders, machine, session, turns
 from symrnn.workbench.bench.contenders import FORWARD, NUMBA, NUMPY, ONNX, QUANTITIES, STEP, TORCH, TRAIN
 from symrnn.workbench.bench.data import GRID, Data, Size, draw_data, parse_sizes
-from symrnn.workbench.bench.figure import figure, require_figure_name
+from symrnn.workbench.bench.figure import figure
 from symrnn.workbench.bench.layers import LAYERS, open_onnx, open_torch_layer
 from symrnn.workbench.bench.libraries import JAX, LIBRARIES
 from symrnn.workbench.bench.libraries import TORCH as TORCH_LIBRARY
@@ -44,6 +44,7 @@ from symrnn.workbench.bench.results import (
 from symrnn.workbench.bench.tables import number_text, print_bench
 from symrnn.workbench.files import is_ours
 from symrnn.workbench.loading import import_file
+from symrnn.workbench.pictures import require_figure_name
 from symrnn.workbench.reference import numeric_shape, numeric_size
 from symrnn.zoo import CELLS, HEADS
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import symrnn
 from symrnn.emission.targets import TARGETS
 from symrnn.errors import EmissionError
-from symrnn.workbench import building, command_line, terminal
+from symrnn.workbench import building, command_line, proof, terminal
 from symrnn.workbench.report import CheckReport, CheckRow
 from symrnn.zoo import CELLS
 
@@ -222,9 +222,7 @@ def test_check_of_one_target_with_a_seed(run):
 
 
 def test_failed_check(run, monkeypatch):
-    monkeypatch.setattr(
-        command_line, "check_module", lambda *_, target, **__: report_of("elman", target, "differs")
-    )
+    monkeypatch.setattr(proof, "check_module", lambda *_, target, **__: report_of("elman", target, "differs"))
     output = run("check", "elman", "--target", "numpy", code=1).output
     assert "FAILED: parameter gradient W_s (differs)." in output
 
@@ -258,11 +256,11 @@ def test_build_keeps_foreign_files(run, tmp_path):
 
 
 def test_failed_build_goes_on_and_says_so(run, tmp_path, monkeypatch, cell_file):
-    def one_bad(problem, module, *, target):
+    def one_bad(problem, module, *, target, **_):
         bad = problem.cell.name == "elman" and target == "numba"
         return report_of(problem.cell.name, target, "differs" if bad else "agrees")
 
-    monkeypatch.setattr(building, "check_module", one_bad)
+    monkeypatch.setattr(proof, "check_module", one_bad)
     output = run("build", "elman", f"{cell_file}:mine", code=1).output
     assert "numba: FAILED" in output
     assert "FAILED: parameter gradient W_s (differs)." in output

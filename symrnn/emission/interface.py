@@ -1,12 +1,12 @@
 """The part of an emitted module that is the same for every array target: its contract and its checks."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sympy import Add, Expr
 
-from symrnn.declaration.axes import Axis, size_text
+from symrnn.declaration.axes import Axis, Shape, size_text
 from symrnn.emission.layout import Layout
 from symrnn.planning.ir import Buffer
 from symrnn.planning.plan import Plan
@@ -43,7 +43,7 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "states_table": _table(layout, states),
         "parameters_table": _table(layout, map(plan.buffer, plan.parameters)),
         "constants_table": _table(layout, map(plan.buffer, plan.constants)),
-        "output_shape": _shape_data(plan.buffer(plan.output)),
+        "output_shape": shape_data(plan.buffer(plan.output).shape),
         "input_fields": tuple(_input_field(layout, b) for b in inputs),
         "state_fields": tuple(Field(layout.field(b.name), f"(B{_tail(b)})") for b in states),
         "parameter_fields": tuple(Field(layout.field(b.name), _shape_comment(b)) for b in shared),
@@ -99,14 +99,20 @@ def wrapped(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(textwrap.wrap(f"{text},", 96, break_long_words=False)) if text else ()
 
 
-def _shape_data(buffer: Buffer) -> str:
-    return tuple_text(f'"{size_text(size)}"' for size in buffer.shape)
+def shape_data(shape: Shape) -> str:
+    """A shape as a tuple of texts: `("m", "m + n")`."""
+    return tuple_text(f'"{size_text(size)}"' for size in shape)
+
+
+def table_text(texts: Mapping[str, str]) -> str:
+    """A dict from names to texts, on one line if it is short."""
+    entries = [f'"{name}": {text}' for name, text in texts.items()]
+    line = "{" + ", ".join(entries) + "}"
+    return line if len(line) < 80 else "{\n" + "".join(f"    {entry},\n" for entry in entries) + "}"
 
 
 def _table(layout: Layout, buffers: Iterable[Buffer]) -> str:
-    entries = [f'"{layout.field(b.name)}": {_shape_data(b)}' for b in buffers]
-    line = "{" + ", ".join(entries) + "}"
-    return line if len(line) < 80 else "{\n" + "".join(f"    {entry},\n" for entry in entries) + "}"
+    return table_text({layout.field(b.name): shape_data(b.shape) for b in buffers})
 
 
 def _tail(buffer: Buffer) -> str:

@@ -62,9 +62,9 @@ def derivation_body(derivation: Derivation, heading: str, lower_heading: str) ->
     return text, document.has_wide
 
 
-def signature(cell: Cell) -> str:
+def signature(name: str, digest: str) -> str:
     """The first line of an emitted file, without its comment sign."""
-    return f"made by symrnn {__version__} from {cell.name} ({cell_digest(cell)}), do not edit"
+    return f"made by symrnn {__version__} from {name} ({digest}), do not edit"
 
 
 def escaped(text: str) -> str:
@@ -117,7 +117,7 @@ class _Document:
         return render(
             "derivation.tex.jinja",
             {
-                "signature": signature(cell),
+                "signature": signature(cell.name, cell_digest(cell)),
                 "title": escaped(cell.title),
                 "variant": escaped(cell.variant),
                 "has_variant": bool(cell.variant),

@@ -9,12 +9,11 @@ from symrnn.declaration.layers import ONCE, TIME, Feed, Layer, Reading, Sequence
 from symrnn.declaration.model import Model, Run, layer_of
 from symrnn.declaration.quantities import NextState, Quantity
 from symrnn.derivation.reverse import derive
-from symrnn.emission.latex_document import derivation_body, escaped
+from symrnn.emission.latex_document import derivation_body, escaped, signature
 from symrnn.emission.latex_words import sentence_list
 from symrnn.emission.model_code import ModelWriter
 from symrnn.emission.model_module import model_digest
 from symrnn.emission.templates import render
-from symrnn.version import __version__
 
 DELTA = r"\delta"
 NOW = "t"
@@ -43,11 +42,6 @@ def latex_model(model: Model) -> str:
     return _ModelDocument(model).text()
 
 
-def signature(model: Model) -> str:
-    """The first line of an emitted file, without its comment sign."""
-    return f"made by symrnn {__version__} from {model.name} ({model_digest(model)}), do not edit"
-
-
 class _ModelDocument:
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -63,7 +57,7 @@ class _ModelDocument:
         return render(
             "model.tex.jinja",
             {
-                "signature": signature(model),
+                "signature": signature(model.name, model_digest(model)),
                 "title": escaped(model.title),
                 "source": escaped(model.source),
                 "has_source": bool(model.source),

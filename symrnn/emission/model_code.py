@@ -205,8 +205,7 @@ class ModelWriter:
             finals.setdefault((layer, source.state), []).append(once)
             return
         label = self.runs[layer].label
-        lengths = "None" if layer.time == ONCE else f"lengths.{layer.time}"
-        end = "0" if layer.reverse else f"_ends({label}_outputs, {lengths})"
+        end = "0" if layer.reverse else f"_ends({label}_outputs, {self.lengths(layer)})"
         outputs.setdefault(layer, []).append(f"_placed({once}, {label}_outputs, {end})")
 
 

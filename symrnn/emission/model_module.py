@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from symrnn.declaration.axes import Shape, size_text
 from symrnn.declaration.layers import ONCE, Feed, Layer
 from symrnn.declaration.model import Model
-from symrnn.emission.interface import Field, tuple_text
+from symrnn.emission.interface import Field, shape_data, table_text, tuple_text
 from symrnn.emission.link import link
 from symrnn.emission.model_code import ModelWriter
 from symrnn.emission.targets import TARGETS
@@ -16,7 +16,7 @@ from symrnn.emission.templates import render
 def emit_model(model: Model, kernels: Mapping[str, str], target: str, version: str) -> str:
     """The source of a standalone module; `kernels` are the modules of the model's cells by name."""
     home = f"symrnn_{model.name}_{hashlib.sha256(repr(sorted(kernels.items())).encode()).hexdigest()[:12]}"
-    linked = link(kernels, home=home if any("_HOME" in text for text in kernels.values()) else None)
+    linked = link(kernels, home=home)
     writer = ModelWriter(model, linked.names)
     return render(
         "model.py.jinja",
@@ -54,17 +54,6 @@ def docstring(model: Model, writer: ModelWriter, target: str, version: str) -> t
     return (*(line.replace("\\", "\\\\") for line in lines), '"""')
 
 
-def _shape(shape: Shape) -> str:
-    return tuple_text(f'"{size_text(size)}"' for size in shape)
-
-
-def _table(entries: Mapping[str, str]) -> str:
-    line = "{" + ", ".join(f'"{name}": {text}' for name, text in entries.items()) + "}"
-    if len(line) < 80:
-        return line
-    return "{\n" + "".join(f'    "{name}": {text},\n' for name, text in entries.items()) + "}"
-
-
 def _with_lead(lead: tuple[str, ...], shape: Shape) -> str:
     return f"({', '.join([*lead, *map(size_text, shape)])}{',' * (len(lead) + len(shape) == 1)})"
 
@@ -78,9 +67,9 @@ def _interface(model: Model, writer: ModelWriter) -> dict[str, object]:
     times = tuple(time for time in model.times if time != ONCE)
     return {
         "axes": tuple_text(f'"{axis}"' for axis in axes),
-        "inputs_table": _table({feed.name: _shape(shape) for feed, _, shape in model.feeds}),
-        "states_table": _table({name: _shape(shape) for name, shape in model.states}),
-        "parameters_table": _table({name: _shape(shape) for name, _, shape in model.parameters}),
+        "inputs_table": table_text({feed.name: shape_data(shape) for feed, _, shape in model.feeds}),
+        "states_table": table_text({name: shape_data(shape) for name, shape in model.states}),
+        "parameters_table": table_text({name: shape_data(shape) for name, _, shape in model.parameters}),
         "input_fields": tuple(
             Field(feed.name, _with_lead(_lead(feed), shape)) for feed, _, shape in model.feeds
         ),
@@ -88,7 +77,7 @@ def _interface(model: Model, writer: ModelWriter) -> dict[str, object]:
         "no_states": not model.states,
         "parameter_fields": tuple(Field(name, _with_lead((), shape)) for name, _, shape in model.parameters),
         "times": times,
-        "leading_table": _table(
+        "leading_table": table_text(
             {feed.name: "None" if feed.over == ONCE else f'"{feed.over}"' for feed, _, _ in model.feeds}
         ),
         "init_axes": "".join(f"{axis}, " for axis in axes),

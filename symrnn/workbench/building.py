@@ -10,11 +10,9 @@ from symrnn.emission.targets import TARGETS
 from symrnn.errors import RequestError
 from symrnn.pipeline import derive, emit, latex, plan
 from symrnn.version import __version__
-from symrnn.workbench.check import check_module
 from symrnn.workbench.files import SIGNATURE, is_signed, make_folder, require_writable, write
 from symrnn.workbench.loading import load_source
-from symrnn.workbench.model_check import ModelProblem, check_model_module
-from symrnn.workbench.problem import draw_problem
+from symrnn.workbench.proof import check_loaded, problem_for
 from symrnn.workbench.report import CheckReport
 from symrnn.workbench.typesetting import NO_TEX, find_pdflatex, typeset
 
@@ -108,15 +106,12 @@ def _check_all(
 ) -> tuple[CheckReport, ...]:
     """The check of the very texts that were written, all at one problem."""
     tell(f"{cell.name}: reference")
-    problem = ModelProblem(cell, seed) if isinstance(cell, Model) else draw_problem(cell, seed=seed)
+    problem = problem_for(cell, seed)
     reports = []
     for target in TARGETS:
         tell(f"{cell.name}: check of {target}")
         module = load_source(texts[kernel_name(cell, target)], f"{cell.name}_{target}")
-        if isinstance(problem, ModelProblem):
-            reports.append(check_model_module(problem, module, "float64", target))
-        else:
-            reports.append(check_module(problem, module, target=target))
+        reports.append(check_loaded(problem, module, target=target))
     return tuple(reports)
 
 

@@ -20,21 +20,21 @@ from symrnn.planning.passes import require_save
 from symrnn.version import __version__
 from symrnn.workbench import building, terminal
 from symrnn.workbench.bench.data import GRID, parse_sizes
-from symrnn.workbench.bench.figure import figure, require_figure_name
+from symrnn.workbench.bench.figure import figure
 from symrnn.workbench.bench.machine import PEERS, installed_peers, require_peers
 from symrnn.workbench.bench.results import Settings
 from symrnn.workbench.bench.session import announced, run_bench
 from symrnn.workbench.bench.tables import print_bench
 from symrnn.workbench.cells import find_cell, find_declared
-from symrnn.workbench.check import check_module, dtype_name
+from symrnn.workbench.check import dtype_name
 from symrnn.workbench.files import require_writable, write
 from symrnn.workbench.gradients import flows_json, gradient_flows
 from symrnn.workbench.gradients_figure import gradients_figure
 from symrnn.workbench.gradients_request import GradientRequest, parse_changes
 from symrnn.workbench.gradients_tables import print_gradients
 from symrnn.workbench.loading import load
-from symrnn.workbench.model_check import ModelProblem, check_model_module
-from symrnn.workbench.problem import draw_problem
+from symrnn.workbench.pictures import require_figure_name
+from symrnn.workbench.proof import check_loaded, problem_for
 from symrnn.workbench.report import CheckReport
 from symrnn.workbench.training import session
 from symrnn.workbench.training.display import print_line, training_progress
@@ -177,11 +177,8 @@ def check_cell(
 
 def _reports(found: Cell | Model, targets: list[str], dtype: str, seed: int, save: str) -> list[CheckReport]:
     """The checks of all targets, all at one problem."""
-    if isinstance(found, Model):
-        batch = ModelProblem(found, seed)
-        return [check_model_module(batch, load(found, name, save), dtype, name) for name in targets]
-    problem = draw_problem(found, seed=seed)
-    return [check_module(problem, load(found, name, save), dtype=dtype, target=name) for name in targets]
+    problem = problem_for(found, seed)
+    return [check_loaded(problem, load(found, name, save), dtype=dtype, target=name) for name in targets]
 
 
 @app.command("build")

@@ -1,13 +1,11 @@
 """How gradients flow, as a picture: the norm against k, on a logarithmic axis."""
 
-import io
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from symrnn.version import __version__
-from symrnn.workbench.files import SIGNATURE
 from symrnn.workbench.gradients import GradientFlow
+from symrnn.workbench.pictures import picture_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,12 +36,7 @@ def gradients_figure(flows: Sequence[GradientFlow], suffix: str) -> bytes:
     axes.set_xlabel("k, steps back from the end")
     axes.set_ylabel(r"norm of $\mathrm{d}\,h_T\,/\,\mathrm{d}\,h_{T-k}$")
     axes.legend(frameon=False)
-    file = io.BytesIO()
-    kind = suffix.lower().removeprefix(".")
-    about = f"{SIGNATURE} {__version__}"
-    metadata = {"Software": about} if kind == "png" else {"Title": about, "Date": None}
-    picture.savefig(file, format=kind, dpi=150, metadata=metadata)
-    return file.getvalue()
+    return picture_bytes(picture, suffix)
 
 
 def _line(axes: "Axes", flow: GradientFlow, colour: str, marker: str) -> None:

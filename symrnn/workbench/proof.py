@@ -1,6 +1,7 @@
 """`check`: the proof of a cell's kernel or of a whole model."""
 
 from collections.abc import Mapping
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -8,10 +9,25 @@ from numpy.typing import DTypeLike
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
 from symrnn.errors import RequestError
-from symrnn.workbench.check import check_cell, dtype_name
+from symrnn.workbench.check import check_cell, check_module, dtype_name
 from symrnn.workbench.loading import load
 from symrnn.workbench.model_check import ModelProblem, check_model_module
+from symrnn.workbench.problem import Problem, draw_problem
 from symrnn.workbench.report import CheckReport
+
+
+def problem_for(declared: Cell | Model, seed: int = 0) -> Problem | ModelProblem:
+    """A random problem for a cell or a model, with the reference's answer, for all targets and dtypes."""
+    return ModelProblem(declared, seed) if isinstance(declared, Model) else draw_problem(declared, seed=seed)
+
+
+def check_loaded(
+    problem: Problem | ModelProblem, module: ModuleType, *, dtype: str = "float64", target: str = ""
+) -> CheckReport:
+    """The report on a loaded module at a problem; `target` only names it in the report."""
+    if isinstance(problem, ModelProblem):
+        return check_model_module(problem, module, dtype, target)
+    return check_module(problem, module, dtype=dtype, target=target)
 
 
 def check(

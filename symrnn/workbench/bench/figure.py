@@ -1,20 +1,15 @@
 """What a benchmark found, as a picture: the times relative to our kernel, on a logarithmic axis."""
 
-import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from symrnn.errors import RequestError
-from symrnn.version import __version__
 from symrnn.workbench.bench.contenders import JAX, NUMBA, NUMPY, ONNX, QUANTITIES, TORCH, TORCH_NN
 from symrnn.workbench.bench.results import Bench
 from symrnn.workbench.bench.tables import TITLES
-from symrnn.workbench.files import SIGNATURE
+from symrnn.workbench.pictures import picture_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SUFFIXES = (".png", ".svg")
 MARKS = {
     NUMPY: ("#7f7f7f", "s"),
     NUMBA: ("black", "D"),
@@ -24,20 +19,6 @@ MARKS = {
     ONNX: ("#2ca02c", "P"),
 }
 """Colour and marker, which tells contenders apart without colour."""
-
-
-def require_figure_name(path: Path) -> None:
-    """Raise unless a figure can be drawn for a file of this name.
-
-    Raises:
-        RequestError: the suffix is neither .png nor .svg, or matplotlib is not installed.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise RequestError(f"--plot draws {' or '.join(SUFFIXES)} files, not {path}. Name one of these.")
-    import importlib.util
-
-    if importlib.util.find_spec("matplotlib") is None:
-        raise RequestError("--plot needs matplotlib. Install it: pip install 'symrnn[bench]'.")
 
 
 def figure(bench: Bench, suffix: str) -> bytes:
@@ -60,11 +41,7 @@ def figure(bench: Bench, suffix: str) -> bytes:
         for name in shown
     ]
     picture.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
-    file = io.BytesIO()
-    kind = suffix.lower().removeprefix(".")
-    about = {"Software": f"{SIGNATURE} {__version__}"} if kind == "png" else {"Date": None}
-    picture.savefig(file, format=kind, dpi=150, metadata=about)
-    return file.getvalue() if kind == "png" else _signed(file.getvalue())
+    return picture_bytes(picture, suffix)
 
 
 def _panel(axes: "Axes", bench: Bench, cell: str, quantity: str) -> None:
@@ -96,9 +73,3 @@ def _panel(axes: "Axes", bench: Bench, cell: str, quantity: str) -> None:
     axes.set_xlim(-0.4, max(len(sizes) - 0.6, 0.4))
     axes.set_title(TITLES[quantity], fontsize="medium")
     axes.tick_params(labelsize="small")
-
-
-def _signed(drawing: bytes) -> bytes:
-    """An SVG file with our signature below its first line."""
-    first, _, rest = drawing.partition(b"\n")
-    return b"\n".join([first, f"<!-- {SIGNATURE} {__version__} -->".encode(), rest])
