@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sympy import Add, Expr, Symbol, expand
+from sympy import Expr, Symbol
 
 from symrnn.declaration.axes import Axis, Shape, shape_text
 from symrnn.declaration.cell import Cell, check_cell_name
+from symrnn.declaration.equal_sizes import EqualSizes
 from symrnn.declaration.layers import TIME, Feed, Layer, Reading, Sequence, called
 from symrnn.declaration.normal_form import unique_name
 from symrnn.declaration.quantities import Constant, Index, Input, Parameter, Quantity, State
@@ -174,7 +175,7 @@ class _Joined:
     def __init__(self, name: str, layers: list[Layer]) -> None:
         self.name = name
         self.layers = layers
-        self.equal: dict[Expr, Expr] = {}  # an axis of a layer -> what it equals
+        self.sizes = EqualSizes()
         self.labels = _labels(layers)
         self.symbols = {
             (layer, axis): Symbol(f"{label}.{axis.name}", integer=True, positive=True)
@@ -205,14 +206,6 @@ class _Joined:
         own = {axis: self.symbols[layer, axis] for axis in layer.cell.axes}
         return tuple(size.xreplace(own) for size in shape)
 
-    def known(self, size: Expr) -> Expr:
-        """A size with every axis replaced by what it equals."""
-        while True:
-            after = size.xreplace(self.equal)
-            if after == size:
-                return size
-            size = after
-
     def source_shape(self, source: Sequence) -> Shape:
         """The shape per sample of what a source gives."""
         if isinstance(source, Feed):
@@ -227,20 +220,7 @@ class _Joined:
 
     def unify(self, what: str, given: Shape, wanted: Shape) -> None:
         """Make two shapes equal, or say why they cannot be."""
-        fact = f"In model {self.name!r}, {what}: {self.text(given)} where {self.text(wanted)} is wanted."
-        if len(given) != len(wanted):
-            raise DeclarationError(f"{fact} The ranks differ.")
-        for pair in zip(given, wanted, strict=True):
-            one, other = map(self.known, pair)
-            if one == other:
-                continue
-            found = _solved(other - one)
-            if found is None:
-                raise DeclarationError(f"{fact} The sizes {one} and {other} differ.")
-            self.equal |= found
-
-    def text(self, shape: Shape) -> str:
-        return shape_text(tuple(map(self.known, shape)))
+        self.sizes.unify(f"In model {self.name!r}, {what}", given, wanted)
 
     def join_inputs(self, layer: Layer) -> None:
         for quantity, source in layer.inputs:
@@ -306,7 +286,7 @@ class _Joined:
         """An axis of the model for every group of equal axes: a name that one of them has."""
         groups: dict[Expr, list[tuple[Layer, str]]] = {}
         for (layer, axis), symbol in self.symbols.items():
-            groups.setdefault(self.known(symbol), []).append((layer, axis.name))
+            groups.setdefault(self.sizes.known(symbol), []).append((layer, axis.name))
         groups = {root: names for root, names in groups.items() if isinstance(root, Symbol)}
         choices = {root: list(dict.fromkeys(name for _, name in names)) for root, names in groups.items()}
         taken: set[str] = set()
@@ -320,7 +300,7 @@ class _Joined:
         return {root: made[root] for root in groups}
 
     def in_model(self, shape: Shape) -> Shape:
-        return tuple(self.known(size).xreplace(self.axes) for size in shape)
+        return tuple(self.sizes.known(size).xreplace(self.axes) for size in shape)
 
     def runs(self) -> tuple[Run, ...]:
         carried = self.carried()
@@ -375,16 +355,6 @@ class _Joined:
             (name, quantity, self.in_model(self.local(layer, quantity.shape)))
             for name, (layer, quantity) in self.owners.items()
         )
-
-
-def _solved(difference: Expr) -> dict[Expr, Expr] | None:
-    """An axis and the size that makes a difference of sizes vanish; None if no axis can."""
-    for axis in sorted(difference.free_symbols, key=str):
-        factor = difference.coeff(axis)
-        size = expand(axis - difference / factor)
-        if abs(factor) == 1 and size != 0 and all(term.is_positive for term in Add.make_args(size)):
-            return {axis: size}
-    return None
 
 
 def _labels(layers: Iterable[Layer]) -> dict[Layer, str]:
