@@ -2,6 +2,7 @@
 
 from symrnn.declaration.axes import axes
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.closed_loop import closed_loop
 from symrnn.declaration.layers import Feed, Layer
 from symrnn.declaration.model import Model
 from symrnn.declaration.operations import (
@@ -57,6 +58,7 @@ __all__ = [
     "__version__",
     "axes",
     "check",
+    "closed_loop",
     "concatenate",
     "derive",
     "dot",

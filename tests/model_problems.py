@@ -10,7 +10,7 @@ import numpy as np
 from sympy import Eq
 
 import symrnn as sr
-from symrnn import Cell, Feed, Input, Layer, Model, Parameter, Value, zoo
+from symrnn import Cell, Feed, Input, Layer, Model, Parameter, Value, closed_loop, zoo
 from symrnn.declaration.layers import ONCE
 
 m, p, q = sr.axes("m p q")
@@ -30,6 +30,7 @@ joined = Cell("joined", Eq(both, sr.concatenate(right, left)), output=both)
 dropout = Cell("dropout", Eq(dropped, mask * a), output=dropped)
 mixed = Cell("mixed", Eq(y, sr.tanh(W_y.T @ a_hat)), output=y)  # the transpose of the dense layer's matrix
 
+HEADS = {"c": zoo.dense("tanh"), "x_back": zoo.dense()}
 gru, lstm, elman = zoo.cell("gru"), zoo.cell("lstm"), zoo.cell("elman")
 
 
@@ -74,6 +75,12 @@ def encoder_decoder() -> Model:
     )
 
 
+def one_to_many() -> Model:
+    """A closed loop that grows from one input; now and then it takes the teacher's numbers."""
+    start = {name: Layer(cell, Feed("wave", over=ONCE), name=name).last for name, cell in HEADS.items()}
+    return Model("one_to_many", loss(Layer(closed_loop(gru, zoo.dense("tanh")), initial=start)))
+
+
 def tied() -> Model:
     """One matrix goes in and out, and one cell runs twice with the same parameters."""
     inside = Layer(mixed, {"a_hat": Feed("x")})
@@ -105,6 +112,7 @@ MODELS = {
         bidirectional_to_one(),
         deep(),
         encoder_decoder(),
+        one_to_many(),
         tied(),
         used_twice(),
         language_model(),

@@ -27,11 +27,11 @@ FACE = HOME / "__init__.py"  # it shows what is inside: exempt from the order
 MODULES = sorted(path for path in HOME.rglob("*.py") if path != FACE)
 SYMBOL_MAKERS = {
     "declaration/axes.py",
-    "declaration/model.py",
+    "declaration/equal_sizes.py",
     "declaration/quantities.py",
     "planning/ir.py",
 }
-"""The constructors of symbols: axes, axes of a model's parts, quantities, arrays of a plan."""
+"""The constructors of symbols: axes, axes of joined cells, quantities, arrays of a plan."""
 
 
 def named(path: Path) -> str:

@@ -1,8 +1,8 @@
 """Which sizes of joined cells are equal, worked out one pair of shapes at a time."""
 
-from sympy import Add, Expr, expand
+from sympy import Add, Expr, Symbol, expand
 
-from symrnn.declaration.axes import Shape, shape_text
+from symrnn.declaration.axes import Axis, Shape, shape_text
 from symrnn.errors import DeclarationError
 
 
@@ -41,6 +41,11 @@ class EqualSizes:
             if solved is None:
                 raise DeclarationError(f"{fact} The sizes {one} and {other} differ.")
             self.found |= solved
+
+
+def own_axis(owner: str, axis: Axis) -> Symbol:
+    """An axis that belongs to its owner alone, apart from those of the same name elsewhere."""
+    return Symbol(f"{owner}.{axis.name}", integer=True, positive=True)
 
 
 def _solved(difference: Expr) -> dict[Expr, Expr] | None:

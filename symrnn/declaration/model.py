@@ -6,16 +6,18 @@ which of them are equal.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 from sympy import Expr, Symbol
 
 from symrnn.declaration.axes import Axis, Shape, shape_text
 from symrnn.declaration.cell import Cell, check_cell_name
-from symrnn.declaration.equal_sizes import EqualSizes
+from symrnn.declaration.equal_sizes import EqualSizes, own_axis
 from symrnn.declaration.layers import TIME, Feed, Layer, Reading, Sequence, called
 from symrnn.declaration.normal_form import unique_name
-from symrnn.declaration.quantities import Constant, Index, Input, Parameter, Quantity, State
+from symrnn.declaration.quantities import RESERVED, Constant, Index, Input, Parameter, Quantity, State
+from symrnn.declaration.stepping import chosen_feedback, layer_of, layers_below
 from symrnn.errors import DeclarationError
 
 Shared: TypeAlias = Parameter | Constant
@@ -60,14 +62,24 @@ class Model:
     states: tuple[tuple[str, Shape], ...]
     loss: Layer
     output: Layer
+    feedback: Feed | None
 
     def __init__(
-        self, name: str, loss: Layer, *, output: Layer | None = None, title: str = "", source: str = ""
+        self,
+        name: str,
+        loss: Layer,
+        *,
+        output: Layer | None = None,
+        feedback: Feed | None = None,
+        title: str = "",
+        source: str = "",
     ) -> None:
         """Declare the model `name` by the layer whose outputs, one number per step, are its loss.
 
         The loss of a batch is their mean over all steps of all samples. `output` is what `predict` gives;
-        without it, what the loss layer takes first.
+        without it, what the loss layer takes first. `feedback` is the feed to which the output goes back in
+        `generate`; it may be left out if one feed of class numbers is all that the layers up to the output
+        take.
 
         Raises:
             DeclarationError: shapes or names of the layers do not go together; the message says which.
@@ -87,8 +99,10 @@ class Model:
             raise DeclarationError(
                 f"The output of model {name!r} is {called(output)}. Give one of its layers."
             )
-        layers = _in_order(loss, output)
+        feedback = chosen_feedback(name, output, feedback)
+        layers = layers_below(loss, output)
         joined = _Joined(name, layers)
+        joined.close(output, feedback)
         fields = {
             "name": name,
             "title": title or name,
@@ -101,6 +115,7 @@ class Model:
             "states": joined.states(),
             "loss": loss,
             "output": output,
+            "feedback": feedback,
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
@@ -137,58 +152,30 @@ def _first_layer(name: str, loss: Layer) -> Layer:
     raise DeclarationError(f"The loss of model {name!r} takes no layer's outputs. Name its output=.")
 
 
-def sources_of(layer: Layer) -> list[Sequence]:
-    """Everything that a layer takes: sources of its inputs, and what its states start from."""
-    return [source for _, source in (*layer.inputs, *layer.initial)]
-
-
 def shared_by(layer: Layer) -> tuple[Shared, ...]:
     """What all samples and steps of a layer share: the parameters and constants of its cell."""
     return (*layer.cell.parameters, *layer.cell.constants)
 
 
-def layer_of(source: Sequence) -> Layer | None:
-    """The layer that a sequence comes from; None for a feed."""
-    return source.layer if isinstance(source, Reading) else source if isinstance(source, Layer) else None
-
-
-def _in_order(*wanted: Layer) -> list[Layer]:
-    """All layers that `wanted` need, each after those that it takes something from."""
-    order: dict[Layer, None] = {}
-
-    def visit(layer: Layer) -> None:
-        if layer in order:
-            return
-        for before in map(layer_of, sources_of(layer)):
-            if before is not None:
-                visit(before)
-        order[layer] = None
-
-    for layer in wanted:
-        visit(layer)
-    return list(order)
-
-
 class _Joined:
     """Works out which axes of the layers are equal, and what everything is called."""
 
-    def __init__(self, name: str, layers: list[Layer]) -> None:
+    def __init__(self, name: str, layers: Iterable[Layer]) -> None:
         self.name = name
-        self.layers = layers
+        self.layers = tuple(layers)
         self.sizes = EqualSizes()
-        self.labels = _labels(layers)
+        self.labels = _labels(self.layers)
         self.symbols = {
-            (layer, axis): Symbol(f"{label}.{axis.name}", integer=True, positive=True)
+            (layer, axis): own_axis(label, axis)
             for layer, label in self.labels.items()
             for axis in layer.cell.axes
         }
         self.check_cells()
         self.fed: dict[Feed, tuple[Layer, Input]] = {}
         self.owners: dict[str, tuple[Layer, Shared]] = {}
-        for layer in layers:
+        for layer in self.layers:
             self.join_inputs(layer)
             self.join_parameters(layer)
-        self.axes = self.named_axes()
 
     def check_cells(self) -> None:
         """One name, one cell: kernels go by it."""
@@ -280,9 +267,17 @@ class _Joined:
     def parameter_name(layer: Layer, quantity: Quantity) -> str:
         return f"{layer.name}_{quantity.name}" if layer.name else quantity.name
 
+    def close(self, output: Layer, feedback: Feed | None) -> None:
+        """The output goes back to a feed: arrays have one shape; class numbers are drawn from it."""
+        if feedback is None or isinstance(self.fed[feedback][1], Index):
+            return
+        given = self.local(output, output.cell.output_shape)
+        self.unify(f"the output {output} goes back to {feedback}", given, self.source_shape(feedback))
+
     # -- names --------------------------------------------------------------------------------
 
-    def named_axes(self) -> dict[Expr, Axis]:
+    @cached_property
+    def axes(self) -> dict[Expr, Axis]:
         """An axis of the model for every group of equal axes: a name that one of them has."""
         groups: dict[Expr, list[tuple[Layer, str]]] = {}
         for (layer, axis), symbol in self.symbols.items():
@@ -361,5 +356,5 @@ def _labels(layers: Iterable[Layer]) -> dict[Layer, str]:
     """A name for every layer: its own, else that of its cell, numbered where several share it."""
     made: dict[Layer, str] = {}
     for layer in layers:
-        made[layer] = unique_name(str(layer), made.values())
+        made[layer] = unique_name(str(layer).lstrip("_") or "layer", [*RESERVED, *made.values()])
     return made

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.layers import ONCE, TIME, Feed, Layer, Reading, Sequence
-from symrnn.declaration.model import Model, Run, layer_of
+from symrnn.declaration.model import Model, Run
 from symrnn.declaration.quantities import NextState, Quantity
+from symrnn.declaration.stepping import layer_of
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import derivation_body, escaped, signature
 from symrnn.emission.latex_words import sentence_list

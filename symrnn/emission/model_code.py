@@ -7,9 +7,11 @@ batch, in plain NumPy.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from symrnn.declaration.axes import Shape, size_text
 from symrnn.declaration.layers import ONCE, Feed, Layer, Reading, Sequence
-from symrnn.declaration.model import Model, Run, layer_of, sources_of
+from symrnn.declaration.model import Model, Run
 from symrnn.declaration.quantities import State
+from symrnn.declaration.stepping import layers_below
 
 WIDTH = 100
 INDENT = "    "
@@ -60,9 +62,14 @@ class ModelWriter:
         return f"{label}_outputs[0]" if first else f"_last({label}_outputs, {self.lengths(reading.layer)})"
 
     def parameters(self, run: Run) -> list[str]:
-        """The line that takes the kernel's parameters from those of the model."""
+        """The lines that take the parameters of a layer from those of the model."""
         given = [f"{q.name}=p.{name}" for q, name in run.parameters]
-        return called(f"{run.label}_parameters = {self.kernel(run, 'Parameters')}", given)
+        *lines, last = called(f"{run.label}={self.kernel(run, 'Parameters')}", given)
+        return [*lines, f"{last},"]
+
+    def prepared(self, run: Run) -> str:
+        """The line that prepares the parameters of a layer."""
+        return f"{run.label}={self.kernel(run, 'prepare')}(layers.{run.label}),"
 
     def state(self, run: Run) -> str:
         """The text of the state that a layer starts from."""
@@ -79,18 +86,12 @@ class ModelWriter:
 
     def needed(self, *wanted: Layer) -> list[Run]:
         """The runs that some layers need, in order, themselves included."""
-        found: set[Layer] = set()
-        queue = list(wanted)
-        while queue:
-            layer = queue.pop()
-            if layer not in found:
-                found.add(layer)
-                queue += [p for p in map(layer_of, sources_of(layer)) if p is not None]
+        found = layers_below(*wanted)
         return [run for run in self.model.runs if run.layer in found]
 
-    def forward(self, wanted: Layer, training: bool) -> tuple[Call, ...]:
-        """The calls that compute a layer; when training they keep what the backward pass needs."""
-        return tuple(self.forward_call(run, training) for run in self.needed(wanted))
+    def forward(self, *wanted: Layer, training: bool) -> tuple[Call, ...]:
+        """The calls that compute some layers; when training they keep what the backward pass needs."""
+        return tuple(self.forward_call(run, training) for run in self.needed(*wanted))
 
     def forward_call(self, run: Run, training: bool) -> Call:
         """The run of one layer."""
@@ -100,9 +101,9 @@ class ModelWriter:
             text = self.source(source)
             arrays.append(f"{quantity.name}={self.turned(text, layer)}")
         inputs = f"{self.kernel(run, 'Inputs')}({', '.join(arrays)})"
-        given = [f"{label}_parameters", inputs, self.state(run), f"lengths={self.lengths(layer)}"]
+        given = [f"layers.{label}", inputs, self.state(run), f"lengths={self.lengths(layer)}"]
         given.append(f'workspace=_of(workspace, "{label}")')
-        lines = self.parameters(run)
+        lines = []
         if training:
             lines += called(f"{label}_run = {self.kernel(run, 'forward')}", given)
             lines.append(f"{label}_outputs, {label}_final = {label}_run.outputs, {label}_run.state")
@@ -173,7 +174,7 @@ class ModelWriter:
         ends = any((layer, state) in finals for state in layer.cell.states)
         d_state = f"{self.kernel(run, 'State')}({', '.join(states)})" if ends else "None"
         wanted = any(not isinstance(source, Feed) for _, source in layer.inputs)
-        given = [f"{label}_parameters", f"{label}_run.tape", cotangent, d_state]
+        given = [f"layers.{label}", f"{label}_run.tape", cotangent, d_state]
         given += [f"input_gradients={wanted}", f'workspace=_of(workspace, "{label}")']
         lines = called(f"{label}_back = {self.kernel(run, 'backward')}", given)
         return Call(f"backwards through {label}", tuple(lines))
@@ -215,3 +216,8 @@ def called(start: str, arguments: list[str]) -> list[str]:
     if len(line) <= WIDTH:
         return [line]
     return [f"{start}(", *(f"{INDENT}{argument}," for argument in arguments), ")"]
+
+
+def shape_with(lead: tuple[str, ...], shape: Shape) -> str:
+    """The text of a shape with axes before those of a sample."""
+    return f"({', '.join([*lead, *map(size_text, shape)])}{',' * (len(lead) + len(shape) == 1)})"

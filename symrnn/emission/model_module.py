@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 
-from symrnn.declaration.axes import Shape, size_text
+from symrnn.declaration.axes import size_text
 from symrnn.declaration.layers import ONCE, Feed, Layer
 from symrnn.declaration.model import Model
 from symrnn.emission.interface import Field, shape_data, table_text, tuple_text
 from symrnn.emission.link import link
-from symrnn.emission.model_code import ModelWriter
+from symrnn.emission.model_code import ModelWriter, shape_with
+from symrnn.emission.model_steps import step_text
 from symrnn.emission.targets import TARGETS
 from symrnn.emission.templates import render
 
@@ -27,6 +28,10 @@ def emit_model(model: Model, kernels: Mapping[str, str], target: str, version: s
             "own": tuple(linked.own.values()),
             **_interface(model, writer),
             **_calls(model, writer),
+            "layer_fields": tuple(run.label for run in model.runs),
+            "layer_lines": tuple(line for run in model.runs for line in writer.parameters(run)),
+            "prepare_lines": tuple(writer.prepared(run) for run in model.runs),
+            "steps": step_text(model, writer),
         },
     )
 
@@ -51,11 +56,8 @@ def docstring(model: Model, writer: ModelWriter, target: str, version: str) -> t
         "",
         "Arrays carry time T first, then the batch B. The loss is the mean over all steps of all samples.",
     ]
+    lines += [note] if (note := step_text(model, writer).note) else []
     return (*(line.replace("\\", "\\\\") for line in lines), '"""')
-
-
-def _with_lead(lead: tuple[str, ...], shape: Shape) -> str:
-    return f"({', '.join([*lead, *map(size_text, shape)])}{',' * (len(lead) + len(shape) == 1)})"
 
 
 def _lead(feed: Feed) -> tuple[str, ...]:
@@ -71,11 +73,11 @@ def _interface(model: Model, writer: ModelWriter) -> dict[str, object]:
         "states_table": table_text({name: shape_data(shape) for name, shape in model.states}),
         "parameters_table": table_text({name: shape_data(shape) for name, _, shape in model.parameters}),
         "input_fields": tuple(
-            Field(feed.name, _with_lead(_lead(feed), shape)) for feed, _, shape in model.feeds
+            Field(feed.name, shape_with(_lead(feed), shape)) for feed, _, shape in model.feeds
         ),
-        "state_fields": tuple(Field(name, _with_lead(("B",), shape)) for name, shape in model.states),
+        "state_fields": tuple(Field(name, shape_with(("B",), shape)) for name, shape in model.states),
         "no_states": not model.states,
-        "parameter_fields": tuple(Field(name, _with_lead((), shape)) for name, _, shape in model.parameters),
+        "parameter_fields": tuple(Field(name, shape_with((), shape)) for name, _, shape in model.parameters),
         "times": times,
         "leading_table": table_text(
             {feed.name: "None" if feed.over == ONCE else f'"{feed.over}"' for feed, _, _ in model.feeds}

@@ -90,13 +90,12 @@ class Dates:
 
 
 def decoded(module: Any, parameters: Any, batch: Batch) -> NDArray[np.int64]:
-    """The dates that the model writes on its own, one character after the other: (10, B)."""
-    made: NDArray[np.int64] = np.full_like(batch.inputs.given, START)
-    for t in range(len(made)):
-        inputs = batch.inputs._replace(given=made[: t + 1])
-        scores, _ = module.predict(parameters, inputs, lengths=batch.lengths)
-        made = np.vstack([made[: t + 1], scores[-1].argmax(-1)[None], made[t + 2 :]])
-    return made[1:]
+    """The dates that the model writes on its own, the likeliest character after the other: (10, B)."""
+    prepared = module.prepare(parameters)
+    read = module.begin(prepared, batch.inputs, lengths=batch.lengths)
+    start = np.full(batch.inputs.source.shape[1], START)
+    made, _ = module.generate(prepared, start, len(batch.inputs.target), temperature=0, state=read)
+    return np.asarray(made, np.int64)
 
 
 def train_dates(steps: int, *, hidden: int = 128, target: str = "numba", test: int = 1000) -> float:

@@ -130,12 +130,16 @@ class LanguageModel:
         if not (math.isfinite(temperature) and temperature >= 0):
             raise RequestError(f"The temperature is {temperature}. Give 0 or a positive number; 1 is usual.")
         codes = self._start(prompt, rng)
-        state = None
+        prepared, dtype = self.module.prepare(parameters), parameters[0].dtype
+        x = one_hot(codes[:, None], len(self.vocabulary), dtype)
+        outputs, state = self.module.predict(prepared, self._inputs(x))
+        logits = outputs[-1]
         for _ in range(length):
-            x = one_hot(codes[:, None], len(self.vocabulary), parameters[0].dtype)
-            logits, state = self.module.predict(parameters, self._inputs(x), state)
-            codes = np.array([_draw(logits[-1, 0].astype(np.float64), temperature, rng)])
-            yield self.vocabulary.character(codes[0])
+            code = _draw(logits[0].astype(np.float64), temperature, rng)
+            yield self.vocabulary.character(code)
+            logits, state = self.module.step(
+                prepared, one_hot(np.array([code]), len(self.vocabulary), dtype), state
+            )
 
     def _start(self, prompt: str, rng: np.random.Generator) -> np.ndarray:
         if prompt:
