@@ -209,21 +209,25 @@ def test_scores_that_are_not_finite_are_not_drawn_from() -> None:
         made.generate(broken, np.array([1]), 2, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("prepared", [False, True])
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
+        (np.zeros((2, 4, 3)), r"inputs_t\.x has shape \(2, 4, 3\); it should have 2 axes, \(B, n\)\."),
+        (np.zeros((4, 2)), r"inputs_t\.x has shape \(4, 2\); it should have \(B, n\) = \(4, 3\)"),
         (
-            np.zeros((2, 4, 3)),
-            r"inputs_t\.x has shape \(2, 4, 3\); it should have 2 axes, those of one step\.",
+            np.zeros((3, 3)),
+            r"inputs_t\.x has shape \(3, 3\); it should have \(B, n\) = \(4, 3\), with B = 4 by state",
         ),
+        (np.zeros((4, 3), np.float32), r"inputs_t\.x has dtype float32; it should have float64"),
         ([1.0], r"inputs_t is a list; pass Inputs\(x=\.\.\., target=\.\.\.\)\."),
     ],
 )
-def test_steps_that_cannot_be(inputs: Any, message: str) -> None:
+def test_steps_that_cannot_be(inputs: Any, message: str, prepared: bool) -> None:
     made, batch = module("plain", "numpy"), drawn(MODELS["plain"])
     parameters, _, state = batch.given(made)
     with pytest.raises(ValueError, match=message):
-        made.step(parameters, inputs, state)
+        made.step(made.prepare(parameters) if prepared else parameters, inputs, state)
 
 
 def test_a_decoder_does_not_step_without_what_was_read() -> None:

@@ -85,6 +85,64 @@ def test_a_workspace_changes_no_number(name: str, target: str) -> None:
 
 
 @pairs
+def test_gradients_go_to_arrays_of_the_caller(name: str, target: str) -> None:
+    made, batch = module(name, target), drawn(MODELS[name], padded=True)
+    arguments, lengths = batch.given(made), lengths_of(made, batch)
+    expected = made.loss_and_gradients(*arguments, lengths=lengths)
+    places = made.Parameters(*(np.full_like(array, np.nan) for array in arguments[0]))
+    for _ in range(2):
+        found = made.loss_and_gradients(*arguments, lengths=lengths, out=places)
+        assert found.loss == expected.loss
+        for one, place, other in zip(found.gradients, places, expected.gradients, strict=True):
+            assert one is place
+            np.testing.assert_array_equal(one, other)
+
+
+@targets
+def test_places_that_cannot_take_gradients(target: str) -> None:
+    made, batch = module("plain", target), drawn(MODELS["plain"])
+    arguments = batch.given(made)
+    places = made.loss_and_gradients(*arguments).gradients
+    for wrong, message in (
+        (places._replace(W_y=places.W_y.T), r"out\.W_y has shape \(5, 4\); it should have \(4, 5\)"),
+        (places._replace(b_i=np.empty(10)[::2]), r"out\.b_i cannot take a result; it should be contiguous"),
+        (places._replace(b_i=places.b_i.astype(np.float32)), r"out\.b_i has dtype float32"),
+        ([*places], r"out is a list; pass Parameters\(W_i="),
+    ):
+        with pytest.raises(ValueError, match=message):
+            made.loss_and_gradients(*arguments, out=wrong)
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_the_number_of_threads_changes_no_number(name: str) -> None:
+    made, batch = module(name, "numba"), drawn(MODELS[name], padded=True)
+    arguments, lengths = batch.given(made), lengths_of(made, batch)
+    one, two = (made.loss_and_gradients(*arguments, lengths=lengths, threads=count) for count in (1, 2))
+    assert one.loss == two.loss == made.loss(*arguments, lengths=lengths, threads=2)
+    for gradient, other in zip(one.gradients, two.gradients, strict=True):
+        np.testing.assert_array_equal(gradient, other)
+    made.predict(*arguments, lengths=lengths, threads=2)
+    for wrong in (0, "2", True):
+        with pytest.raises(ValueError, match=r"threads is .*; pass an integer of at least 1"):
+            made.loss(*arguments, lengths=lengths, threads=wrong)
+
+
+def test_every_call_of_a_kernel_gets_the_number_of_threads() -> None:
+    """Small batches run on one thread whatever the number, so the text is looked at."""
+    source = sr.emit(MODELS["bidirectional"], "numba").split("# ---- Checks")[0]
+    calls = [source.count(f"_{verb}(\n") for verb in ("predict", "forward", "backward")]
+    assert calls == [5 + 4, 5, 5]
+    assert source.count("threads=threads,\n") == sum(calls)
+
+
+def test_without_threads_there_is_no_such_keyword() -> None:
+    made, batch = module("plain", "numpy"), drawn(MODELS["plain"])
+    for function in (made.loss, made.loss_and_gradients, made.predict):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'threads'"):
+            function(*batch.given(made), threads=1)
+
+
+@pairs
 def test_no_argument_is_written_to(name: str, target: str) -> None:
     made, batch = module(name, target), drawn(MODELS[name], padded=True)
     given, before = batch.given(made), batch.given(made)
@@ -148,41 +206,6 @@ def test_fresh_parameters_fit(name: str, target: str) -> None:
         )
 
 
-@targets
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda i: i._replace(x=i.x[:, :2]), r"inputs\.target has 4 samples; the inputs before it have 2\."),
-        (lambda i: i._replace(x=i.x[:3]), r"inputs\.target has 6 time steps; the inputs before it have 3\."),
-        (lambda i: i._replace(x=i.x[0]), r"inputs\.x has shape \(4, 3\); it should have 3 axes\."),
-        (lambda i: i._replace(x=i.x.tolist()), r"inputs\.x is a list; pass a NumPy array\."),
-        (lambda i: type(i)(*(a[:, :0] for a in i)), r"a batch needs at least one sample and one step\."),
-        (lambda i: type(i)(*(a[:0] for a in i)), r"a batch needs at least one sample and one step\."),
-        (lambda i: i._replace(x=i.x.astype(np.float32)), r"inputs\.x has dtype float32"),
-        (tuple, r"inputs is a tuple; pass Inputs\(x=\.\.\., target=\.\.\.\)\."),
-    ],
-)
-def test_batches_that_cannot_be(target: str, change: Any, message: str) -> None:
-    made, batch = module("plain", target), drawn(MODELS["plain"])
-    parameters, inputs, state = batch.given(made)
-    with pytest.raises(ValueError, match=message):
-        made.loss_and_gradients(parameters, change(inputs), state)
-
-
-@targets
-def test_lengths_of_several_time_axes_go_by_name(target: str) -> None:
-    made, batch = module("encoder_decoder", target), drawn(MODELS["encoder_decoder"])
-    with pytest.raises(ValueError, match=r"lengths is a ndarray; pass Lengths\(T=\.\.\., S=\.\.\.\)\."):
-        made.loss(*batch.given(made), lengths=np.array([1, 1, 1, 1]))
-
-
-@targets
-def test_a_foreign_workspace_is_refused(target: str) -> None:
-    made, batch = module("plain", target), drawn(MODELS["plain"])
-    with pytest.raises(ValueError, match=r"workspace is a dict; pass a Workspaces\(\) of this module\."):
-        made.loss(*batch.given(made), workspace={})
-
-
 @pairs
 def test_the_check_of_a_model(name: str, target: str) -> None:
     report = sr.check(MODELS[name], target)
@@ -198,7 +221,9 @@ SLIPS = [
     ),
     ("bidirectional", "None else int(lengths.sum())", "None else losses.size"),
     ("bidirectional", "lengths - 1 - t", "lengths - 2 - t"),
-    ("deep", "first_W_r=first_back.parameters.W_r", "first_W_r=second_back.parameters.W_r"),
+    ("deep", "W_r=gradients.first_W_r", "W_r=gradients.second_W_r"),
+    ("tied", "np.add(gradients.W_y, mixed_back.parameters.W_y, out=gradients.W_y)", "pass"),
+    ("language_model", "b_y=gradients.b_y", "b_y=None"),
     ("used_twice", "joined_back.inputs.right + upper_back.inputs.x", "joined_back.inputs.right"),
     ("used_twice", "GruState(c=upper_back.state.s)", "None"),
     ("many_to_one", "len(array) - 1 if lengths is None else (lengths - 1, ", "-1 if True else (0, "),

@@ -162,9 +162,8 @@ class _Use:
 
 def init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
-    dtype = np.dtype(dtype)
-    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype is {dtype}; this kernel computes in float32 or float64.")
+    dtype = _float_dtype(dtype)
+    _check_sizes(n=n, m=m)
     return Parameters(
         W_c=_glorot(rng, (m, m + n), dtype),
         b_c=np.zeros((m,), dtype),
@@ -356,6 +355,23 @@ def _results(out, sizes, T, B, dtype, input_gradients):
 # ---- Checks ------------------------------------------------------------------------------------------
 
 
+def _float_dtype(dtype):
+    """The dtype of fresh parameters."""
+    dtype = np.dtype(dtype)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype is {dtype}; it should be float32 or float64.")
+    return dtype
+
+
+def _check_sizes(**sizes):
+    """Raise unless all axes are given sizes."""
+    for axis, size in sizes.items():
+        if isinstance(size, (bool, np.bool_)) or not isinstance(size, (int, np.integer)):
+            raise ValueError(f"{axis} is {size!r}; a size is a whole number.")
+        if size < 1:
+            raise ValueError(f"{axis} is {size}; a size is at least 1.")
+
+
 def _require_array(what, value):
     if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         raise ValueError(f"{what} is a {type(value).__name__}; pass a NumPy array.")
@@ -489,15 +505,15 @@ def _checked_state(what, state, sizes, dtype, B):
     )
 
 
-def _checked_lengths(lengths, T, B):
+def _checked_lengths(lengths, T, B, what="lengths"):
     """The numbers of steps of the samples, as an array of its own."""
-    _require_array("lengths", lengths)
+    _require_array(what, lengths)
     if lengths.shape != (B,):
-        raise ValueError(f"lengths has shape {lengths.shape}; it should have {(B,)}, one number for every sample.")
+        raise ValueError(f"{what} has shape {lengths.shape}; it should have {(B,)}, one number for every sample.")
     if lengths.dtype.kind not in "iu":
-        raise ValueError(f"lengths has dtype {lengths.dtype}; pass an array of integers.")
+        raise ValueError(f"{what} has dtype {lengths.dtype}; pass an array of integers.")
     for b in np.flatnonzero((lengths < 1) | (lengths > T))[:1]:
-        raise ValueError(f"lengths[{b}] is {lengths[b]}; it should be from 1 to {T}, the number of time steps.")
+        raise ValueError(f"{what}[{b}] is {lengths[b]}; it should be from 1 to {T}, the number of time steps.")
     return lengths.astype(np.int64)
 
 

@@ -284,7 +284,7 @@ class _Joined:
             groups.setdefault(self.sizes.known(symbol), []).append((layer, axis.name))
         groups = {root: names for root, names in groups.items() if isinstance(root, Symbol)}
         choices = {root: list(dict.fromkeys(name for _, name in names)) for root, names in groups.items()}
-        taken: set[str] = set()
+        taken = {feed.over for feed in self.fed}
         made: dict[Expr, Axis] = {}
         for root in sorted(groups, key=lambda root: len(choices[root])):  # those with one name first
             layer, name = groups[root][0]

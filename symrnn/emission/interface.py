@@ -52,6 +52,7 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "prepared_fields": prepared,
         "prepared_arguments": ", ".join(["parameters", "sizes", "dtype", *(f.name for f in prepared)]),
         "init_axes": "".join(f"{axis.name}, " for axis in plan.axes),
+        "sizes_arguments": ", ".join(f"{axis.name}={axis.name}" for axis in plan.axes),
         "init_note": _axis_note(plan),
         "init_lines": tuple(_init_line(layout, b) for b in shared),
         "init_functions": _init_functions(plan),

@@ -11,6 +11,7 @@ from symrnn.declaration.quantities import NextState, Quantity
 from symrnn.declaration.stepping import layer_of
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import derivation_body, escaped, signature
+from symrnn.emission.latex_layout import split_formula, width
 from symrnn.emission.latex_words import sentence_list
 from symrnn.emission.model_code import ModelWriter
 from symrnn.emission.model_module import model_digest
@@ -18,6 +19,8 @@ from symrnn.emission.templates import render
 
 DELTA = r"\delta"
 NOW = "t"
+TEXT_WIDTH = 420.0
+"""How wide a displayed equation may be, in points; the estimate of its width may be a little low."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class _ModelDocument:
                 "steps": sentence_list([f"${steps_of(time)}$" for time in model.times if time != ONCE]),
                 "forward": _aligned(self.forward_lines()),
                 "forward_notes": self.forward_notes(),
-                "loss_name": escaped(self.labels[loss]),
+                "loss_name": breakable(self.labels[loss]),
                 "loss_symbol": self.symbol(loss.cell.output, loss),
                 "loss_steps": steps_of(loss.time),
                 "delta": DELTA,
@@ -114,8 +117,8 @@ class _ModelDocument:
         names = [rf"${symbol_latex(q)}$" for q, _ in run.parameters]
         shown = ", ".join(names if len(names) <= 6 else [*names[:4], r"\dots", names[-1]]) or "none"
         if run.layer.name and names:
-            shown += rf", with the prefix \texttt{{{escaped(run.layer.name)}\_}}"
-        return LayerRow(escaped(run.label), escaped(run.layer.cell.title), shown)
+            shown += rf", with the prefix \texttt{{{breakable(run.layer.name)}\_}}"
+        return LayerRow(breakable(run.label), escaped(run.layer.cell.title), shown)
 
     def forward_lines(self) -> list[str]:
         lines = []
@@ -132,7 +135,7 @@ class _ModelDocument:
 
     def forward_notes(self) -> tuple[str, ...]:
         notes = []
-        reverse = [escaped(run.label) for run in self.model.runs if run.layer.reverse]
+        reverse = [breakable(run.label) for run in self.model.runs if run.layer.reverse]
         if reverse:
             notes.append(
                 f"Running from a sample's last step to its first, step $t$ of {sentence_list(reverse)} "
@@ -222,7 +225,7 @@ class _ModelDocument:
     def cell_text(self, cell: Cell) -> CellText:
         body, has_wide = derivation_body(derive(cell), "subsection", "subsubsection")
         self.has_wide = self.has_wide or has_wide
-        users = [escaped(run.label) for run in self.model.runs if run.layer.cell == cell]
+        users = [breakable(run.label) for run in self.model.runs if run.layer.cell == cell]
         title = cell.title + (f" ({cell.variant})" if cell.variant else "")
         # Labels of several cells stand in one document.
         return CellText(
@@ -245,10 +248,22 @@ def turned(layer: Layer, time: str) -> str:
     return NOW if time == steps else steps
 
 
+def breakable(name: str) -> str:
+    """A name that may be broken behind its underscores."""
+    return escaped(name).replace(r"\_", r"\_\allowbreak{}")
+
+
 def _upright(name: str) -> str:
     return rf"\mathrm{{{escaped(name)}}}"
 
 
 def _aligned(lines: Iterable[str]) -> tuple[str, ...]:
-    *before, last = list(lines) or [""]
+    """Equations as lines of a display, sums broken where the page ends."""
+    pairs = [line.partition(" &= ") for line in lines]
+    room = TEXT_WIDTH - max((width(left) for left, _, _ in pairs), default=0.0)
+    broken = []
+    for left, sign, right in pairs:
+        first, *others = split_formula(right, room)
+        broken += [f"{left}{sign}{first}", *(rf"&\quad {other}" for other in others)]
+    *before, last = broken or [""]
     return (*(rf"{line} \\" for line in before), last)

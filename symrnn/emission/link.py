@@ -7,18 +7,22 @@ those of `CONTRACT`, stand once per module, and their names take its prefix in t
 
     forward -> lstm_forward    _forward -> _lstm_forward    Inputs -> LstmInputs    AXES -> LSTM_AXES
 
+A prefix that would make a name which the file has already gets a number: `same`, under which `_sizes` would
+become the shared `_same_sizes`, is `same_2`.
+
 The text is changed nowhere else: names are replaced where the syntax tree says that they stand. Local names,
 attributes, keywords of calls and strings stay, except for annotations in strings. A name that only the
 running program knows (`globals()["forward"]`) is not seen.
 """
 
 import ast
-import contextlib
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from symrnn.declaration.normal_form import unique_name
+from symrnn.emission.scopes import BLOCKS, occurrences, spelled_by, spelled_in, unquote_annotations
 from symrnn.errors import EmissionError
 
 _TABLES = ("AXES", "INPUTS", "STATES", "PARAMETERS", "CONSTANTS", "OUTPUT")
@@ -30,8 +34,6 @@ CONTRACT = frozenset({*_TABLES, *_RECORDS, *_VERBS})
 _WIDTH = 104
 _TITLE = re.compile(r"# ---- .+ -+")
 _HOME = re.compile(r'^(_HOME = sys\.modules\.setdefault)\("(.+)", types\.ModuleType\("\2"\)\)$', re.MULTILINE)
-_BLOCKS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-_COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 _Lines = tuple[str, ...]
 _Place = tuple[str, int, int]  # a name, its line, and its column in bytes; -1: unknown
@@ -56,14 +58,22 @@ class Linked:
         return "\n\n\n".join(text for text in (self.imports, self.shared, *self.own.values()) if text) + "\n"
 
 
-def link(modules: Mapping[str, str], *, home: str | None = None, apart: Collection[str] = CONTRACT) -> Linked:
+def link(
+    modules: Mapping[str, str],
+    *,
+    home: str | None = None,
+    apart: Collection[str] = CONTRACT,
+    taken: Collection[str] = (),
+) -> Linked:
     """The modules, {prefix: source}, joined; their docstrings and comments on imports are left out.
 
     `home` names the module that all compiled functions belong to, instead of one for each of the modules.
-    Names in `apart` are never shared, nor is what refers to them.
+    Names in `apart` are never shared, nor is what refers to them. `taken` are the names of what else is to
+    stand in the file.
 
     Raises:
-        EmissionError: names or imports clash, there would be two homes, or a text cannot be read or changed.
+        EmissionError: shared names or imports clash, there would be two homes, or a text cannot be read or
+            changed.
 
     """
     if home is not None:
@@ -74,7 +84,7 @@ def link(modules: Mapping[str, str], *, home: str | None = None, apart: Collecti
     shared = _shared_names(parts, apart)
     if "_HOME" not in shared and any("_HOME" in part.definitions for part in parts):
         raise EmissionError("There would be several modules _HOME for compiled functions. Give one `home`.")
-    names = _new_names(parts, shared)
+    names = _new_names(parts, shared, taken)
     common = _merged(parts, shared)
     told = {(unit.title, unit.note) for unit in common}
     own = {}
@@ -87,6 +97,7 @@ def link(modules: Mapping[str, str], *, home: str | None = None, apart: Collecti
 
 def own_name(prefix: str, name: str) -> str:
     """What a global name becomes under a prefix: `lstm_forward`, `LstmInputs`, `LSTM_AXES`."""
+    prefix = _stem(prefix)
     stem = name.lstrip("_")
     lead = name[: len(name) - len(stem)]
     if stem.isupper():
@@ -153,46 +164,57 @@ def _merged(parts: Sequence[_Part], shared: set[str]) -> list[_Unit]:
     return merged
 
 
-def _new_names(parts: Sequence[_Part], shared: set[str]) -> dict[str, dict[str, str]]:
-    """New names by prefix; none may stand for something else already, in whatever scope."""
-    spelled = {name: part.prefix for part in parts for name in part.spelled}
-    names: dict[str, dict[str, str]] = {part.prefix: {} for part in parts}
+def _new_names(parts: Sequence[_Part], shared: set[str], taken: Collection[str]) -> dict[str, dict[str, str]]:
+    """New names by prefix; none may stand for something else already, in whatever scope.
+
+    A module some of whose names would clash takes its prefix with a number, the first that will do.
+    """
+    if both := sorted(shared.intersection(taken)):
+        raise EmissionError(f"All modules define {both[0]}, which is another name of the file.")
+    spelled = {name for part in parts for name in part.spelled}.union(taken)
+    names: dict[str, dict[str, str]] = {}
     for part in parts:
-        for name in part.definitions:
-            new = name if name in shared else own_name(part.prefix, name)
-            if name != new and new in spelled:
-                clash = f"{name} of {part.prefix!r} would be {new}, which {spelled[new]!r} has already"
-                raise EmissionError(f"{clash}. Choose another prefix.")
-            spelled[new] = part.prefix
-            names[part.prefix][name] = new
+        own = [name for name in part.definitions if name not in shared]
+        tried: list[str] = []
+        while True:
+            prefix = unique_name(part.prefix, tried)
+            new = {name: own_name(prefix, name) for name in own}
+            if spelled.isdisjoint(new.values()):
+                break
+            tried.append(prefix)
+        spelled.update(new.values())
+        names[part.prefix] = {name: new.get(name, name) for name in part.definitions}
     return names
 
 
+def _stem(prefix: str) -> str:
+    """A prefix without leading underscores: those of a name say whether the name is public."""
+    stem = prefix.lstrip("_")
+    return stem if stem.isidentifier() else f"part{prefix}"
+
+
 def _part(prefix: str, source: str) -> _Part:
-    if not prefix.isidentifier() or prefix.startswith("_"):
-        raise EmissionError(f"{prefix!r} cannot be a prefix. Use a name without an underscore at its start.")
+    if not prefix.isidentifier():
+        raise EmissionError(f"{prefix!r} cannot be a prefix. Use a Python name.")
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
         raise EmissionError(f"The module {prefix!r} is not Python: {error}.") from error
-    for node in list(ast.walk(tree)):
-        for key in ("annotation", "returns"):
-            if (annotation := getattr(node, key, None)) is not None:
-                setattr(node, key, _Unquote().visit(annotation))
+    unquote_annotations(tree)
     imports = tuple(node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
     units = tuple(_units(tree, source.split("\n")))
     definitions: dict[str, tuple[_Lines, ...]] = {}
     for unit in units:
         for name in unit.binds:
             definitions[name] = (*definitions.get(name, ()), unit.lines)
-    imported = {name for node in imports for alias in node.names for name in _spelled(alias)}
+    imported = {name for node in imports for alias in node.names for name in spelled_by(alias)}
     special = sorted(n for n in definitions if n in imported or (n.startswith("__") and n.endswith("__")))
     if special:
         raise EmissionError(f"The module {prefix!r} defines {special[0]}, an import or Python's own name.")
     known = imported.union(*({name for name, _, _ in unit.places} for unit in units))
-    nodes = ast.walk(tree)
-    spelled = imported.union(*([n.arg] if isinstance(n, ast.arg) else _spelled(n) for n in nodes))
-    return _Part(prefix, imports, units, definitions, frozenset(known), frozenset(spelled))
+    return _Part(
+        prefix, imports, units, definitions, frozenset(known), frozenset(imported | spelled_in(tree))
+    )
 
 
 def _units(tree: ast.Module, lines: Sequence[str]) -> Iterator[_Unit]:
@@ -213,12 +235,12 @@ def _units(tree: ast.Module, lines: Sequence[str]) -> Iterator[_Unit]:
         is_docstring = start == starts[0] and ast.get_docstring(tree) is not None
         if is_docstring or isinstance(node, ast.Import | ast.ImportFrom):
             continue
-        found = list(_occurrences(node, ()))
+        found = list(occurrences(node))
         places = frozenset(_place(name, at, lines) for name, at, _ in found)
         binds = frozenset(name for name, _, is_bound in found if is_bound)
         text = (*above[gap:], *lines[start:done])
         first = start - len(above[gap:]) + 1
-        yield _Unit(first, text, gap, isinstance(node, _BLOCKS), title, note, places, binds)
+        yield _Unit(first, text, gap, isinstance(node, BLOCKS), title, note, places, binds)
 
 
 def _end(lines: Sequence[str], end: int, stop: int | None) -> int:
@@ -230,120 +252,14 @@ def _end(lines: Sequence[str], end: int, stop: int | None) -> int:
     return end + comments[-1] + 1 if comments else end
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """The names that are local to a function; or to a class, as far as it is read."""
-
-    local: set[str]
-    declared: set[str] = field(default_factory=set)  # global
-    is_class: bool = False
-
-
-class _Unquote(ast.NodeTransformer):
-    """Replaces strings in annotations by the expressions that they hold, at the places where they stand."""
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        return node if ast.unparse(node.value).endswith("Literal") else self.generic_visit(node)
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        with contextlib.suppress(SyntaxError):  # words
-            inner = ast.parse(node.value if isinstance(node.value, str) else "()", mode="eval").body
-            for part in ast.walk(inner):
-                if isinstance(part, ast.expr):
-                    part.lineno, part.col_offset = node.lineno, node.col_offset + 1 + part.col_offset
-            return inner
-        return node
-
-
-def _spelled(node: ast.AST) -> Iterable[str]:
-    """The names that a node reads, binds or declares global by itself, arguments left out."""
-    if isinstance(node, ast.Name):
-        return (node.id,)
-    if isinstance(node, ast.Global):
-        return node.names
-    if isinstance(node, ast.alias):
-        return ((node.asname or node.name).partition(".")[0],)
-    if isinstance(node, _BLOCKS | ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
-        return (node.name,) if node.name else ()
-    return (node.rest,) if isinstance(node, ast.MatchMapping) and node.rest else ()
-
-
 def _place(name: str, node: ast.AST, lines: Sequence[str]) -> _Place:
     """Where a name stands; it is in the line in which the node that spells it starts."""
     row, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
-    if isinstance(node, _BLOCKS | ast.Global | ast.alias | ast.ExceptHandler):
+    if isinstance(node, BLOCKS | ast.Global | ast.alias | ast.ExceptHandler):
         before = r"\bas " if isinstance(node, ast.alias | ast.ExceptHandler) else r"\b"
         found = re.compile(rf"{before}({name})\b".encode()).search(lines[row - 1].encode(), column)
         return name, row, found.start(1) if found else -1
     return name, row, column if isinstance(node, ast.Name) else -1
-
-
-def _function_scope(arguments: ast.AST, body: Iterable[ast.AST]) -> _Scope:
-    scope = _Scope({node.arg for node in ast.iter_child_nodes(arguments) if isinstance(node, ast.arg)})
-    rest = list(body)
-    while rest:
-        node = rest.pop()
-        if isinstance(node, ast.Global):
-            scope.declared.update(node.names)
-        elif isinstance(node, _COMPREHENSIONS):
-            scope.local.update(n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
-        else:
-            if not (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)):
-                scope.local.update(_spelled(node))
-            if not isinstance(node, _BLOCKS | ast.Lambda):
-                rest += ast.iter_child_nodes(node)
-    return scope
-
-
-def _opened(node: ast.AST) -> tuple[list[_Scope], list[ast.AST], list[ast.AST]]:
-    """The scope that a node opens, if any, and what lies inside and outside of it."""
-    if isinstance(node, _COMPREHENSIONS):
-        first, *others = node.generators
-        results = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-        scope = _function_scope(first, [generator.target for generator in node.generators])
-        return [scope], [first.target, *first.ifs, *others, *results], [first.iter]
-    scopes, inside = list[_Scope](), list[ast.AST]()
-    if isinstance(node, ast.ClassDef):
-        declared = {name for part in node.body if isinstance(part, ast.Global) for name in part.names}
-        scopes, inside = [_Scope(set(), declared, is_class=True)], [*node.body]
-    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-        inside = [node.body] if isinstance(node, ast.Lambda) else [*node.body]
-        scopes = [_function_scope(node.args, inside)]
-    return scopes, inside, [child for child in ast.iter_child_nodes(node) if child not in inside]
-
-
-def _occurrences(node: ast.AST, scopes: tuple[_Scope, ...]) -> Iterator[tuple[str, ast.AST, bool]]:
-    """Global names at and below a node: the name, the node that spells it, and whether that binds it."""
-    loads = isinstance(getattr(node, "ctx", None), ast.Load)
-    for name in _spelled(node):
-        if _is_global(name, scopes, binds=not loads):
-            yield name, node, not loads
-    if isinstance(node, ast.Attribute | ast.Subscript) and not loads and not scopes:
-        base = node.value
-        while isinstance(base, ast.Attribute | ast.Subscript):
-            base = base.value
-        if isinstance(base, ast.Name):
-            yield base.id, base, True
-    opened, inside, outside = _opened(node)
-    if isinstance(node, ast.AnnAssign) and node.value is None and scopes and scopes[-1].is_class:
-        outside = [node.annotation]  # nothing is bound
-    # Values come before the targets that they go to, and those before the statements that use them.
-    outside.sort(key=lambda n: (isinstance(n, ast.stmt), isinstance(getattr(n, "ctx", None), ast.Store)))
-    for child in outside:
-        yield from _occurrences(child, scopes)
-    for child in inside:
-        yield from _occurrences(child, (*scopes, *opened))
-
-
-def _is_global(name: str, scopes: Sequence[_Scope], binds: bool) -> bool:
-    for depth, scope in enumerate(reversed(scopes)):
-        if name in scope.declared:
-            return True
-        if scope.is_class and binds and depth == 0:
-            scope.local.add(name)
-        if name in scope.local and not (scope.is_class and depth):
-            return False
-    return True
 
 
 def _renamed(unit: _Unit, names: Mapping[str, str]) -> list[str]:

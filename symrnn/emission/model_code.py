@@ -28,10 +28,13 @@ class Call:
 class ModelWriter:
     """Writes the calls of a model's layers."""
 
-    def __init__(self, model: Model, names: Mapping[str, Mapping[str, str]]) -> None:
-        """Write for a model, whose cells' kernels have these names in the module."""
+    def __init__(
+        self, model: Model, names: Mapping[str, Mapping[str, str]], *, has_threads: bool = False
+    ) -> None:
+        """Write for a model, whose cells' kernels have these names in the module, and may take `threads`."""
         self.model = model
         self.names = names
+        self.threads = ["threads=threads"] if has_threads else []
         self.runs = {run.layer: run for run in model.runs}
 
     # -- texts --------------------------------------------------------------------------------
@@ -102,7 +105,7 @@ class ModelWriter:
             arrays.append(f"{quantity.name}={self.turned(text, layer)}")
         inputs = f"{self.kernel(run, 'Inputs')}({', '.join(arrays)})"
         given = [f"layers.{label}", inputs, self.state(run), f"lengths={self.lengths(layer)}"]
-        given.append(f'workspace=_of(workspace, "{label}")')
+        given += [f'workspace=_of(workspace, "{label}")', *self.threads]
         lines = []
         if training:
             lines += called(f"{label}_run = {self.kernel(run, 'forward')}", given)
@@ -140,27 +143,43 @@ class ModelWriter:
     # -- backwards ----------------------------------------------------------------------------
 
     def backward(self) -> tuple[tuple[Call, ...], tuple[str, ...]]:
-        """The backward calls of all layers that the loss needs, and the lines of the gradients."""
+        """The backward calls of all layers that the loss needs, and the lines that complete the gradients.
+
+        A layer writes its gradients to their places, unless one before it does: what several have is added.
+        """
         outputs: dict[Layer, list[str]] = {self.model.loss: ["d_losses"]}
         finals: dict[tuple[Layer, State], list[str]] = {}
         gradients: dict[str, list[str]] = {name: [] for name, _, _ in self.model.parameters}
         calls = []
         for run in reversed(self.needed(self.model.loss)):
-            calls.append(self.backward_call(run, outputs, finals))
+            own = {q.name: "None" if gradients[name] else f"gradients.{name}" for q, name in run.parameters}
+            calls.append(self.backward_call(run, outputs, finals, own))
             for source, text in self.handed_back(run):
                 self.collect(source, text, outputs, finals)
             for quantity, name in run.parameters:
                 gradients[name].append(f"{run.label}_back.parameters.{quantity.name}")
         lines = [
-            f"{name}={' + '.join(texts) if texts else f'np.zeros_like(p.{name})'},"
+            line
             for name, texts in gradients.items()
+            for line in (
+                [f"np.add(gradients.{name}, {text}, out=gradients.{name})" for text in texts[1:]]
+                if texts
+                else [f"gradients.{name}[...] = 0"]
+            )
         ]
         return tuple(calls), tuple(lines)
 
     def backward_call(
-        self, run: Run, outputs: dict[Layer, list[str]], finals: dict[tuple[Layer, State], list[str]]
+        self,
+        run: Run,
+        outputs: dict[Layer, list[str]],
+        finals: dict[tuple[Layer, State], list[str]],
+        places: Mapping[str, str],
     ) -> Call:
-        """The way back through one layer, given the texts of what its outputs and final states got."""
+        """The way back through one layer, given the texts of what its outputs and final states got.
+
+        `places` are the texts of where the gradients of the kernel's parameters go.
+        """
         layer, label = run.layer, run.label
         texts = outputs.get(layer, [])
         arrived = " + ".join(texts) if texts else f"np.zeros_like({label}_outputs)"
@@ -175,8 +194,14 @@ class ModelWriter:
         d_state = f"{self.kernel(run, 'State')}({', '.join(states)})" if ends else "None"
         wanted = any(not isinstance(source, Feed) for _, source in layer.inputs)
         given = [f"layers.{label}", f"{label}_run.tape", cotangent, d_state]
-        given += [f"input_gradients={wanted}", f'workspace=_of(workspace, "{label}")']
-        lines = called(f"{label}_back = {self.kernel(run, 'backward')}", given)
+        given += [f"input_gradients={wanted}"]
+        lines = []
+        if places:
+            start = f"{label}_gradients = {self.kernel(run, 'Parameters')}"
+            lines += called(start, [f"{name}={place}" for name, place in places.items()])
+            given.append(f"out={self.kernel(run, 'Gradients')}({label}_gradients, None, None)")
+        given += [f'workspace=_of(workspace, "{label}")', *self.threads]
+        lines += called(f"{label}_back = {self.kernel(run, 'backward')}", given)
         return Call(f"backwards through {label}", tuple(lines))
 
     def handed_back(self, run: Run) -> list[tuple[Sequence, str]]:

@@ -1,15 +1,19 @@
 """A whole model as one standalone module: the kernels of its cells, and what joins them."""
 
+import ast
 import hashlib
 from collections.abc import Mapping
 
 from symrnn.declaration.axes import size_text
 from symrnn.declaration.layers import ONCE, Feed, Layer
 from symrnn.declaration.model import Model
+from symrnn.declaration.normal_form import unique_name
 from symrnn.emission.interface import Field, shape_data, table_text, tuple_text
-from symrnn.emission.link import link
+from symrnn.emission.link import CONTRACT, Linked, link, own_name
+from symrnn.emission.model_checks import checks
 from symrnn.emission.model_code import ModelWriter, shape_with
 from symrnn.emission.model_steps import step_text
+from symrnn.emission.scopes import bound_in
 from symrnn.emission.targets import TARGETS
 from symrnn.emission.templates import render
 
@@ -17,8 +21,19 @@ from symrnn.emission.templates import render
 def emit_model(model: Model, kernels: Mapping[str, str], target: str, version: str) -> str:
     """The source of a standalone module; `kernels` are the modules of the model's cells by name."""
     home = f"symrnn_{model.name}_{hashlib.sha256(repr(sorted(kernels.items())).encode()).hexdigest()[:12]}"
-    linked = link(kernels, home=home)
-    writer = ModelWriter(model, linked.names)
+    empty = Linked("", "", {}, {cell: _prefixed(cell) for cell in kernels})
+    taken = bound_in(ast.parse(_module(model, empty, target, version)))
+    return _module(model, link(kernels, home=home, taken=taken), target, version)
+
+
+def _prefixed(cell: str) -> dict[str, str]:
+    """The names that a kernel's contract has in the module, unless something else is called so."""
+    return {name: own_name(cell, name) for name in CONTRACT}
+
+
+def _module(model: Model, linked: Linked, target: str, version: str) -> str:
+    threads = TARGETS[target].threads
+    writer = ModelWriter(model, linked.names, has_threads=bool(threads["threads_parameter"]))
     return render(
         "model.py.jinja",
         {
@@ -32,6 +47,9 @@ def emit_model(model: Model, kernels: Mapping[str, str], target: str, version: s
             "layer_lines": tuple(line for run in model.runs for line in writer.parameters(run)),
             "prepare_lines": tuple(writer.prepared(run) for run in model.runs),
             "steps": step_text(model, writer),
+            **checks(model),
+            "threads_parameter": threads["threads_parameter"],
+            "threads_note": threads["threads_note"],
         },
     )
 
@@ -79,9 +97,6 @@ def _interface(model: Model, writer: ModelWriter) -> dict[str, object]:
         "no_states": not model.states,
         "parameter_fields": tuple(Field(name, shape_with((), shape)) for name, _, shape in model.parameters),
         "times": times,
-        "leading_table": table_text(
-            {feed.name: "None" if feed.over == ONCE else f'"{feed.over}"' for feed, _, _ in model.feeds}
-        ),
         "init_axes": "".join(f"{axis}, " for axis in axes),
         "axis_list": ", ".join(axes),
         **_fresh(model, writer),
@@ -91,13 +106,14 @@ def _interface(model: Model, writer: ModelWriter) -> dict[str, object]:
 def _fresh(model: Model, writer: ModelWriter) -> dict[str, object]:
     """Lines that draw parameters: every layer those that no layer before it has."""
     owners: dict[str, str] = {}
+    taken = {axis.name for axis in model.axes}
     lines = []
     for run in model.runs:
         new = {name: q for q, name in run.parameters if name not in owners}
         if not new:
             continue
         sizes = "".join(f"{axis}={size_text(size)}, " for axis, size in run.sizes)
-        fresh = f"{run.label}_parameters"
+        fresh = unique_name(f"{run.label}_parameters", taken)
         lines.append(f"{fresh} = {writer.kernel(run, 'init')}(rng, {sizes}dtype=dtype)")
         owners |= {name: f"{fresh}.{q.name}" for name, q in new.items()}
     return {

@@ -9,7 +9,7 @@ from symrnn.declaration.normal_form import unique_name
 from symrnn.declaration.operations import softmax
 from symrnn.declaration.quantities import Index, State
 from symrnn.declaration.stepping import starting_layers, stepped_feeds, stepped_layers, why_no_step
-from symrnn.emission.interface import Field, tuple_text
+from symrnn.emission.interface import Field, shape_data, table_text, tuple_text
 from symrnn.emission.model_code import Call, ModelWriter, called, shape_with
 
 
@@ -147,6 +147,7 @@ class StepText:
     generates: bool = False
     kind: str = ""
     memory: tuple[Field, ...] = ()
+    memory_table: str = "{}"
     calls: tuple[Call, ...] = ()
     feeds: str = ""
     read: str = ""
@@ -181,6 +182,7 @@ def step_text(model: Model, writer: ModelWriter) -> StepText:
             text,
             begins=True,
             memory=tuple(Field(c.name, shape_with(("B",), c.shape)) for c in steps.carried),
+            memory_table=table_text({c.name: shape_data(c.shape) for c in steps.carried}),
             begin_calls=steps.starting_calls(),
             begin_feeds=tuple_text(f'"{name}"' for name in given),
             begin_read=", ".join(given),

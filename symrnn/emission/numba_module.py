@@ -20,6 +20,15 @@ from symrnn.emission.numpy_module import (
 from symrnn.planning.cost import moving_operations
 from symrnn.planning.ir import Buffer, Pass
 
+THREADS = {
+    "threads_parameter": ", threads=None",
+    "threads_argument": ", threads",
+    "threads_note": "; `threads` the largest number of threads (None: one per processor)",
+    "predict_means": ", threads",
+    "step_means": ", None",
+}
+"""What the contract says of threads."""
+
 
 def forward_writer(layout: Layout) -> tuple[NumbaWriter, list[str]]:
     """The writer of the forward pass, and its lines."""
@@ -118,11 +127,7 @@ def numba_context(layout: Layout) -> dict[str, object]:
     context = {
         **_forward_context(layout, forward, forward_lines),
         **_backward_context(layout),
-        "threads_parameter": ", threads=None",
-        "threads_argument": ", threads",
-        "predict_means": ", threads",
-        "step_means": ", None",
-        "threads_note": "; `threads` the largest number of threads (None: one per processor)",
+        **THREADS,
     }
     fingerprint = hashlib.sha256(repr(sorted(context.items())).encode()).hexdigest()[:12]
     return {**context, "home": f"symrnn_{layout.plan.name}_{fingerprint}"}

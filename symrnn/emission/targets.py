@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from symrnn.emission.interface import Field, interface
 from symrnn.emission.layout import Layout
-from symrnn.emission.numba_module import numba_context, numba_prepared
-from symrnn.emission.numpy_module import numpy_context, numpy_prepared
+from symrnn.emission.numba_module import THREADS, numba_context, numba_prepared
+from symrnn.emission.numpy_module import NO_THREADS, numpy_context, numpy_prepared
 from symrnn.emission.templates import render
 from symrnn.errors import RequestError
 from symrnn.planning.plan import Plan
@@ -16,7 +16,8 @@ from symrnn.planning.plan import Plan
 class Target:
     """A language for kernels: its name, its template, and what it puts into the template.
 
-    `prepared` lists the arrays that `Prepared` keeps; `context` gives the texts that only this target has.
+    `prepared` lists the arrays that `Prepared` keeps; `context` gives the texts that only this target has,
+    `threads` those of its threads among them, which a model's module takes too.
     """
 
     name: str
@@ -24,13 +25,14 @@ class Target:
     template: str
     prepared: Callable[[Layout], tuple[Field, ...]]
     context: Callable[[Layout], Mapping[str, object]]
+    threads: Mapping[str, str]
 
 
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
-        Target("numpy", "NumPy", "numpy.py.jinja", numpy_prepared, numpy_context),
-        Target("numba", "Numba", "numba.py.jinja", numba_prepared, numba_context),
+        Target("numpy", "NumPy", "numpy.py.jinja", numpy_prepared, numpy_context, NO_THREADS),
+        Target("numba", "Numba", "numba.py.jinja", numba_prepared, numba_context, THREADS),
     )
 }
 """The targets by name."""
