@@ -90,12 +90,12 @@ def test_no_such_shipped_cell():
 def test_no_such_file(tmp_path, ending):
     path = tmp_path / "absent.py"
     assert refusal(f"{path}{ending}") == (
-        f"The cell file {path} does not exist. Name a Python file, as in path/to/file.py:name."
+        f"The file {path} does not exist. Name a Python file, as in path/to/file.py:name."
     )
 
 
 def test_folder_instead_of_file(tmp_path):
-    assert f"The cell file {tmp_path} is a folder." in refusal(f"{tmp_path}:mine")
+    assert f"The file {tmp_path} is a folder." in refusal(f"{tmp_path}:mine")
 
 
 @pytest.mark.parametrize("name", ["", "not a name", "3"])
@@ -106,7 +106,7 @@ def test_impossible_name(cell_file, name):
 def test_file_that_is_not_python(cell_file):
     path = cell_file("x = 1\ny = = 2\n")
     assert refusal(f"{path}:mine") == (
-        f"The file {path} is not Python, so the cell 'mine' cannot be read from it: invalid syntax (line 2)."
+        f"The file {path} is not Python, so 'mine' cannot be read from it: invalid syntax (line 2)."
     )
 
 
@@ -120,7 +120,7 @@ def test_file_that_is_no_python_by_name(tmp_path):
     path = tmp_path / "cells.txt"
     path.write_text(CELL_FILE)
     assert refusal(f"{path}:mine") == (
-        f"The cell file {path} does not end in .py. Name a Python file, as in path/to/file.py:name."
+        f"The file {path} does not end in .py. Name a Python file, as in path/to/file.py:name."
     )
 
 
@@ -139,7 +139,7 @@ def test_file_that_raises(cell_file, text, fact):
     path = cell_file(text)
     before = set(sys.modules)
     message = refusal(f"{path}:mine")
-    assert message.startswith(f"The file {path} {fact}, so the cell 'mine' cannot be read from it: ")
+    assert message.startswith(f"The file {path} {fact}, so 'mine' cannot be read from it: ")
     assert "Traceback" not in message
     assert not [name for name in set(sys.modules) - before if "cell_file" in name]
 
@@ -157,14 +157,17 @@ def test_no_such_name(cell_file):
 def test_name_that_is_no_cell(cell_file):
     path = cell_file()
     assert refusal(f"{path}:number") == (
-        f"'number' in the file {path} is no Cell but of type int. Cells in it: mine."
+        f"'number' in the file {path} is no Cell and no Model but of type int. Cells in it: mine."
     )
 
 
 def test_file_without_cells(cell_file):
     path = cell_file("number = 3\n")
-    assert refusal(f"{path}:number").endswith("It has no Cell at its top level.")
-    assert refusal(path) == f"The file {path} has no Cell at its top level. Assign one: my_cell = Cell(...)."
+    assert refusal(f"{path}:number").endswith("It has no Cell and no Model at its top level.")
+    assert (
+        refusal(path)
+        == f"The file {path} has no Cell and no Model at its top level. Assign one: my_cell = Cell(...)."
+    )
 
 
 def test_file_with_several_cells(cell_file):

@@ -167,7 +167,7 @@ def test_plan(run):
         (("emit", "gru", "--target", "cuda"), "There is no target 'cuda'. Targets: numpy, numba."),
         (("check", "gru", "--target", "cuda"), "There is no target 'cuda'. Targets: numpy, numba."),
         (("check", "gru", "--dtype", "int8"), "Kernels run in float32 or float64, not in int8."),
-        (("plan", "absent.py:gru"), "The cell file absent.py does not exist."),
+        (("plan", "absent.py:gru"), "The file absent.py does not exist."),
         (("build", "elman", "elman"), "Two of the cells are named elman"),
         (("build", "elman", "grue"), "There is no shipped cell 'grue'."),
         (("emit", "gru", "--target", "numpy", "-o", "no/gru.py"), "there is no folder no."),

@@ -40,7 +40,7 @@ def test_dates_are_learnt() -> None:
         "v": 12,
         "m": 4,
         "encoder_m": 5,
-        "class_cross_entropy_v": 11,
+        "target_v": 11,
     }
     assert decoded(module, module.init(np.random.default_rng(0), **sizes), batch).shape == (10, 8)
 

@@ -174,3 +174,14 @@ def test_the_target_of_a_loss_may_have_any_name() -> None:
     model = Model("named", Layer(squared, {"a_hat": Layer(dense, Layer(gru)), "target": Feed("wanted")}))
     assert [feed.name for feed, _, _ in model.feeds] == ["x", "wanted"]
     assert target.name == "target"
+
+
+def test_an_axis_whose_names_are_taken_gets_that_of_a_layer_or_a_feed() -> None:
+    """A layer that the author named, else the feed that has it, else the cell."""
+    words = Layer(zoo.embedding, Feed("words"))
+    upper = Layer(zoo.cell("gru"), Layer(zoo.cell("gru"), words, name="lower"), name="upper")
+    model = Model("m", Layer(zoo.class_cross_entropy, {"a": upper, "k": Feed("labels")}))
+    assert [axis.name for axis in model.axes] == ["v", "m", "n", "upper_m", "labels_v"]
+    between = Layer(zoo.dense(), Layer(zoo.cell("gru"), words))
+    model = Model("m", Layer(zoo.squared_error, {"a": between, "y": Feed("wanted")}, name="error"))
+    assert [axis.name for axis in model.axes] == ["v", "n", "gru_m", "error_n", "m"]

@@ -18,7 +18,7 @@ def language_model(**options: Any) -> tuple[Any, Any]:
     """The model of class numbers, loaded, and parameters whose scores differ."""
     made = module("language_model", options.get("target", "numpy"))
     rng = np.random.default_rng(3)
-    fresh = made.init(rng, v=7, m=4, n=5, class_cross_entropy_v=7, dtype=np.float64)
+    fresh = made.init(rng, v=7, m=4, n=5, following_v=7, dtype=np.float64)
     return made, fresh._replace(W_y=3 * fresh.W_y, b_y=rng.standard_normal(7))
 
 

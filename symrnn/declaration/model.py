@@ -14,6 +14,7 @@ from sympy import Expr, Symbol
 from symrnn.declaration.axes import Axis, Shape, shape_text
 from symrnn.declaration.cell import Cell, check_cell_name
 from symrnn.declaration.equal_sizes import EqualSizes, own_axis
+from symrnn.declaration.joint_axes import Bearer, axis_for_each
 from symrnn.declaration.layers import TIME, Feed, Layer, Reading, Sequence, called
 from symrnn.declaration.normal_form import unique_name
 from symrnn.declaration.quantities import RESERVED, Constant, Index, Input, Parameter, Quantity, State
@@ -278,21 +279,17 @@ class _Joined:
 
     @cached_property
     def axes(self) -> dict[Expr, Axis]:
-        """An axis of the model for every group of equal axes: a name that one of them has."""
-        groups: dict[Expr, list[tuple[Layer, str]]] = {}
+        """An axis of the model for every group of equal axes."""
+        groups: dict[Expr, list[Bearer]] = {}
         for (layer, axis), symbol in self.symbols.items():
-            groups.setdefault(self.sizes.known(symbol), []).append((layer, axis.name))
-        groups = {root: names for root, names in groups.items() if isinstance(root, Symbol)}
-        choices = {root: list(dict.fromkeys(name for _, name in names)) for root, names in groups.items()}
-        taken = {feed.over for feed in self.fed}
-        made: dict[Expr, Axis] = {}
-        for root in sorted(groups, key=lambda root: len(choices[root])):  # those with one name first
-            layer, name = groups[root][0]
-            free = [choice for choice in choices[root] if choice not in taken]
-            chosen = free[0] if free else unique_name(f"{self.labels[layer]}_{name}", taken)
-            taken.add(chosen)
-            made[root] = Axis(chosen)
-        return {root: made[root] for root in groups}
+            bearer = Bearer(axis.name, layer.name, self.labels[layer])
+            groups.setdefault(self.sizes.known(symbol), []).append(bearer)
+        feeds: dict[Expr, str] = {}
+        for feed, (layer, quantity) in self.fed.items():
+            for size in (*quantity.shape, *([quantity.classes] if isinstance(quantity, Index) else [])):
+                feeds.setdefault(self.sizes.known(*self.local(layer, (size,))), f"{feed.name}_{size}")
+        groups = {root: bearers for root, bearers in groups.items() if isinstance(root, Symbol)}
+        return axis_for_each(groups, feeds, {feed.over for feed in self.fed})
 
     def in_model(self, shape: Shape) -> Shape:
         return tuple(self.sizes.known(size).xreplace(self.axes) for size in shape)

@@ -103,7 +103,7 @@ def train_dates(steps: int, *, hidden: int = 128, target: str = "numba", test: i
     module = symrnn.load(dates_model(), target)
     data, rng = Dates(module), np.random.default_rng(0)
     sizes = {"source_v": len(data.characters), "n": 32, "v": len(WRITTEN) + 1, "m": 16}
-    sizes |= {"encoder_m": hidden, "class_cross_entropy_v": len(WRITTEN)}
+    sizes |= {"encoder_m": hidden, "target_v": len(WRITTEN)}
     trainer = Trainer(module, data, Adam(3e-3), clip_norm=1.0)
     training = trainer.begin(module.init(rng, **sizes), rng)
     workspace = module.Workspaces()

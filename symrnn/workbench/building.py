@@ -1,4 +1,4 @@
-"""The main job: from a cell to its document, its plan, its kernels and their proof, in one folder."""
+"""The main job: from a cell or a model to document, plan, kernels and their proof, in one folder."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from symrnn.emission.targets import TARGETS
 from symrnn.errors import RequestError
 from symrnn.pipeline import derive, emit, latex, plan
 from symrnn.version import __version__
+from symrnn.workbench.cells import cells_of
 from symrnn.workbench.files import SIGNATURE, is_signed, make_folder, require_writable, write
 from symrnn.workbench.loading import load_source
 from symrnn.workbench.proof import check_loaded, problem_for
@@ -22,7 +23,7 @@ STEPS_PER_CELL = 3 + len(TARGETS)
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What was made of one cell: the files, one report per target, and what is to be said about the PDF."""
+    """What was made of a cell or a model: files, one report per target, what is to be said about the PDF."""
 
     cell: Cell | Model
     files: tuple[Path, ...]
@@ -46,7 +47,7 @@ def texts_of(cell: Cell | Model) -> dict[str, str]:
     """Everything symrnn writes about a cell or a model, by file name: LaTeX, plans, modules."""
     if isinstance(cell, Model):
         texts = {f"{cell.name}.tex": latex(cell)}
-        for part in dict.fromkeys(run.layer.cell for run in cell.runs):
+        for part in cells_of(cell):
             texts[f"{part.name}_plan.txt"] = signed(str(plan(part)), part, "#")
         return texts | {kernel_name(cell, target): emit(cell, target=target) for target in TARGETS}
     derivation = derive(cell)
@@ -116,16 +117,18 @@ def _check_all(
 
 
 def require_different_names(cells: Sequence[Cell | Model]) -> None:
-    """Raise if two cells would be built into one folder.
+    """Raise if two cells or models would be built into one folder.
 
     Raises:
-        RequestError: two of the cells have one name.
+        RequestError: two of them have one name.
 
     """
     names = [cell.name for cell in cells]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
+        models = [isinstance(cell, Model) for cell in cells if cell.name in twice]
+        kind = "models" if all(models) else "cells and models" if any(models) else "cells"
         raise RequestError(
-            f"Two of the cells are named {', '.join(twice)}, and both would go into one folder. "
+            f"Two of the {kind} are named {', '.join(twice)}, and both would go into one folder. "
             "Build them apart, with different folders after -o."
         )

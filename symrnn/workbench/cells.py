@@ -27,28 +27,38 @@ def find_cell(request: str) -> Cell:
     """
     found = find_declared(request)
     if isinstance(found, Model):
-        cells = ", ".join(dict.fromkeys(run.layer.cell.name for run in found.runs))
+        cells = ", ".join(cell.name for cell in cells_of(found))
         raise RequestError(
             f"{request} is a model, and this command takes one cell. Its cells: {cells}. "
-            "Models can be built, checked, emitted and written as LaTeX."
+            "Models can be shown, planned, emitted, checked, built and written as LaTeX."
         )
     return found
 
 
+def cells_of(declared: Cell | Model) -> tuple[Cell, ...]:
+    """The cells of a model, each once; a cell is its own."""
+    if isinstance(declared, Cell):
+        return (declared,)
+    return tuple(dict.fromkeys(run.layer.cell for run in declared.runs))
+
+
 def find_declared(request: str) -> Cell | Model:
-    """The cell or the model named by `request`, as in `find_cell`; a model always needs its name."""
+    """The cell or the model named by `request`, as in `find_cell`.
+
+    A file alone names its one cell, or its one model if it has no cell.
+    """
     file_name, name = _split(request)
     if file_name is None:
         return zoo.cell(request)
     path = Path(file_name)
     if not path.is_file():
         kind = "is a folder" if path.is_dir() else "does not exist"
-        raise RequestError(f"The cell file {path} {kind}. Name a Python file, as in path/to/file.py:name.")
+        raise RequestError(f"The file {path} {kind}. Name a Python file, as in path/to/file.py:name.")
     if path.suffix != ".py":
         raise RequestError(
-            f"The cell file {path} does not end in .py. Name a Python file, as in path/to/file.py:name."
+            f"The file {path} does not end in .py. Name a Python file, as in path/to/file.py:name."
         )
-    wanted = f"the cell {name!r}" if name else "its cell"
+    wanted = repr(name) if name else "its cell"
     module = _executed(path, wanted)
     return _named_cell(module, path, name) if name else _only_cell(module, path)
 
@@ -120,30 +130,39 @@ def _cells_in(module: ModuleType) -> dict[str, Cell]:
     return {name: value for name, value in vars(module).items() if isinstance(value, Cell)}
 
 
-def _listed(cells: dict[str, Cell]) -> str:
-    return f"Cells in it: {', '.join(cells)}." if cells else "It has no Cell at its top level."
+def _models_in(module: ModuleType) -> dict[str, Model]:
+    return {name: value for name, value in vars(module).items() if isinstance(value, Model)}
+
+
+def _listed(module: ModuleType) -> str:
+    cells, models = _cells_in(module), _models_in(module)
+    found = [f"Cells in it: {', '.join(cells)}."] if cells else []
+    found += [f"Models in it: {', '.join(models)}."] if models else []
+    return " ".join(found) or "It has no Cell and no Model at its top level."
 
 
 def _named_cell(module: ModuleType, path: Path, name: str) -> Cell | Model:
-    cells = _cells_in(module)
     made = vars(module).get(name)
-    if isinstance(made, Model):
+    if isinstance(made, Cell | Model):
         return made
-    if name in cells:
-        return cells[name]
     if name in vars(module):
-        kind = type(vars(module)[name]).__name__
-        raise RequestError(f"{name!r} in the file {path} is no Cell but of type {kind}. {_listed(cells)}")
-    raise RequestError(f"The file {path} has no name {name!r}. {_listed(cells)}")
+        kind = type(made).__name__
+        raise RequestError(
+            f"{name!r} in the file {path} is no Cell and no Model but of type {kind}. {_listed(module)}"
+        )
+    raise RequestError(f"The file {path} has no name {name!r}. {_listed(module)}")
 
 
-def _only_cell(module: ModuleType, path: Path) -> Cell:
+def _only_cell(module: ModuleType, path: Path) -> Cell | Model:
     cells = _cells_in(module)
-    different = {id(cell): cell for cell in cells.values()}
+    different = {id(made): made for made in (cells or _models_in(module)).values()}
     if len(different) == 1:
         return next(iter(different.values()))
-    if not cells:
-        raise RequestError(f"The file {path} has no Cell at its top level. Assign one: my_cell = Cell(...).")
+    if not different:
+        raise RequestError(
+            f"The file {path} has no Cell and no Model at its top level. Assign one: my_cell = Cell(...)."
+        )
+    kind, first = ("cells", next(iter(cells))) if cells else ("models", next(iter(_models_in(module))))
     raise RequestError(
-        f"The file {path} has {len(different)} cells. Name one: {path}:{next(iter(cells))}. {_listed(cells)}"
+        f"The file {path} has {len(different)} {kind}. Name one: {path}:{first}. {_listed(module)}"
     )

@@ -25,7 +25,7 @@ from symrnn.workbench.bench.machine import PEERS, installed_peers, require_peers
 from symrnn.workbench.bench.results import Settings
 from symrnn.workbench.bench.session import announced, run_bench
 from symrnn.workbench.bench.tables import print_bench
-from symrnn.workbench.cells import find_cell, find_declared
+from symrnn.workbench.cells import cells_of, find_cell, find_declared
 from symrnn.workbench.check import dtype_name
 from symrnn.workbench.files import require_writable, write
 from symrnn.workbench.gradients import flows_json, gradient_flows
@@ -33,6 +33,7 @@ from symrnn.workbench.gradients_figure import gradients_figure
 from symrnn.workbench.gradients_request import GradientRequest, parse_changes
 from symrnn.workbench.gradients_tables import print_gradients
 from symrnn.workbench.loading import load
+from symrnn.workbench.model_text import model_text
 from symrnn.workbench.pictures import require_figure_name
 from symrnn.workbench.proof import check_loaded, problem_for
 from symrnn.workbench.report import CheckReport
@@ -61,7 +62,8 @@ app = typer.Typer(
     name="symrnn",
     cls=ReportingGroup,
     help="From the equations of a recurrent cell to the paper, the kernel and the proof.",
-    epilog="CELL is a shipped name (see `symrnn list`), path/to/file.py:name, or a file.py with one cell.",
+    epilog="CELL is a shipped name (see `symrnn list`), path/to/file.py:name, or a file.py with one cell. "
+    "show, latex, plan, emit, check and build take models too.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -97,9 +99,12 @@ def list_cells() -> None:
 
 @app.command()
 def show(cell: CellName) -> None:
-    """Show a cell's equations and gradients."""
-    found = find_cell(cell)
-    typer.echo(terminal.cell_text(found, str(derive(found)), shutil.get_terminal_size((80, 24)).columns))
+    """Show a cell's equations and gradients; of a model, its layers and its cells."""
+    found = find_declared(cell)
+    width = shutil.get_terminal_size((80, 24)).columns
+    texts = [model_text(found, width)] if isinstance(found, Model) else []
+    texts += [terminal.cell_text(part, str(derive(part)), width) for part in cells_of(found)]
+    typer.echo(f"\n\n{'-' * min(width, 80)}\n\n".join(texts))
 
 
 @app.command("latex")
@@ -152,8 +157,9 @@ def emit_kernel(
 
 @app.command("plan")
 def show_plan(cell: CellName, save: Save = "all") -> None:
-    """Show what a kernel computes, block by block."""
-    typer.echo(str(plan(find_cell(cell), save=save)))
+    """Show what a kernel computes, block by block; of a model, the kernels of its cells."""
+    require_save(save)
+    typer.echo("\n\n".join(str(plan(part, save=save)) for part in cells_of(find_declared(cell))))
 
 
 @app.command("check")

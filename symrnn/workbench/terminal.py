@@ -60,7 +60,7 @@ def print_builds(builds: "Sequence[Build]") -> None:
         for report in made.reports:
             if not report.passed:
                 print_report(report)
-    table = _table(("cell", "files", "check", "largest error"))
+    table = _table(("name", "files", "check", "largest error"))
     for made in builds:
         table.add_row(
             made.cell.name,
