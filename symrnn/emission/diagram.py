@@ -14,17 +14,17 @@ from symrnn.declaration.quantities import Quantity
 from symrnn.emission.diagram_flow import ENDS, SOURCES, Flow, FlowNode, Role, step_flow
 from symrnn.emission.diagram_labels import typeset_label
 from symrnn.emission.diagram_layers import Item, layered
-from symrnn.emission.diagram_positions import PORT_PITCH, positions
+from symrnn.emission.diagram_positions import PORT_PITCH, outlets, positions
 from symrnn.emission.diagram_wires import Channel, Point, branching, channels, route, simplified
 from symrnn.emission.latex_printer import Printer
 
 FONT, SMALL_FONT = 10.0, 8.0
 """Sizes of names, and of operations and of the word "output" below names."""
 MARGIN = 1.0
-ONE_LINE, TWO_LINES = 19.0, 29.0
+ONE_LINE, TWO_LINES = 19.0, 31.0
 PADDING = 5.0
-PILL_RADIUS = 8.0
-"""Of the corners of inputs, states and outputs; a radius that LaTeX's own circles have."""
+PILL_RADIUS = 9.5
+"""Of the corners of inputs, states and outputs."""
 OUTPUT = r"\mathrm{output}"
 
 
@@ -92,12 +92,12 @@ def texts(node: Node) -> tuple[Text, ...]:
     """The name of a node and what stands below it, or the one of them that it has."""
     if node.label and node.note:
         return (
-            Text(node.label, node.y - 1.5, FONT, "label"),
-            Text(node.note, node.y + 9.5, SMALL_FONT, "note"),
+            Text(node.label, node.y - 2.0, FONT, "label"),
+            Text(node.note, node.y + 10.5, SMALL_FONT, "note"),
         )
     if node.label:
         return (Text(node.label, node.y + 3.0, FONT, "label"),)
-    return (Text(node.note, node.y + 2.5, SMALL_FONT, "note"),)
+    return (Text(node.note, node.y + 3.0, FONT, "label"),)
 
 
 def step_diagram(cell: Cell, *, symbol: Callable[[Quantity], str] | None = None) -> Diagram:
@@ -121,8 +121,9 @@ def _drawn(flow: Flow, cell: Cell) -> Diagram:
     )
     entering = {node.key: sum(target == node.key for _, target in flow.pairs) for node in flow.nodes}
     sizes = {node.key: _size(node, entering[node.key]) for node in flow.nodes}
-    y = positions(layers, {key: height for key, (_, height) in sizes.items()})
-    between = channels(layers, y)
+    outlet = outlets(layers, flow.belts)
+    y = positions(layers, {key: height for key, (_, height) in sizes.items()}, outlet)
+    between = channels(layers, y, outlet)
     columns = [[item[1] for item in layer if item[0] == "node"] for layer in layers.items]
     by_key = {node.key: node for node in flow.nodes}
     nodes: dict[str, Node] = {}
@@ -130,7 +131,9 @@ def _drawn(flow: Flow, cell: Cell) -> Diagram:
     for k, column in enumerate(columns):
         wide = max((sizes[key][0] for key in column), default=0.0)
         for key in column:
-            nodes[key] = _placed(by_key[key], left + wide / 2, y["node", key] + MARGIN, wide, sizes[key][1])
+            alike = [sizes[k][0] for k in column if _kind(by_key[k]) == _kind(by_key[key])]
+            size = max(alike), sizes[key][1]
+            nodes[key] = _placed(by_key[key], (left + wide / 2, y["node", key] + MARGIN), size)
         lefts.append(left + wide)
         left += wide + (between[k].width if k < len(between) else 0.0)
     bottom = max(node.y + node.height / 2 for node in nodes.values())
@@ -154,16 +157,21 @@ def _size(node: FlowNode, entering: int) -> tuple[float, float]:
     note = OUTPUT if node.is_output else node.operation
     width = max(
         FONT * typeset_label(node.label).width,
-        SMALL_FONT * typeset_label(note).width,
+        (SMALL_FONT if node.label else FONT) * typeset_label(note).width,
         14.0,
     )
     lines = TWO_LINES if node.label and note else ONE_LINE
     return round(width + 2 * PADDING), max(lines, PORT_PITCH * (entering - 1) + 10.0)
 
 
-def _placed(node: FlowNode, x: float, y: float, width: float, height: float) -> Node:
+def _kind(node: FlowNode) -> str:
+    """Nodes of one kind in one column are equally wide."""
+    return "end" if node.role in (*SOURCES, *ENDS) else "named" if node.label else "equation"
+
+
+def _placed(node: FlowNode, centre: Point, size: tuple[float, float]) -> Node:
     note = OUTPUT if node.is_output else node.operation
-    return Node(node.key, node.role, node.label, note, x, y, width, height, node.is_output)
+    return Node(node.key, node.role, node.label, note, *centre, *size, node.is_output)
 
 
 def _edges(

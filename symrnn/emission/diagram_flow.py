@@ -13,6 +13,7 @@ from sympy import Add, Expr, Mul, Pow
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.operations import (
+    AT_SPECS,
     Contract,
     PointwiseFunction,
     VectorFunction,
@@ -73,10 +74,14 @@ class FlowNode:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The nodes of a step, equations in an order in which they can be evaluated, and pairs of their keys."""
+    """The nodes of a step, equations in an order in which they can be evaluated, and pairs of their keys.
+
+    A pair is a node and one that reads it. `belts` are a state's node before the step and its equation's.
+    """
 
     nodes: tuple[FlowNode, ...]
     pairs: tuple[tuple[str, str], ...]
+    belts: tuple[tuple[str, str], ...]
 
 
 def step_flow(cell: Cell, symbol: Callable[[Quantity], str], sigma: str = r"\sigma") -> Flow:
@@ -105,7 +110,8 @@ def step_flow(cell: Cell, symbol: Callable[[Quantity], str], sigma: str = r"\sig
         nodes.append(FlowNode(key_of(cell.output), Role.OUTPUT, symbol(cell.output), "", True))
         if cell.output not in fixed:
             pairs.append((f"{key_of(cell.output)}:equation", key_of(cell.output)))
-    return Flow(tuple(nodes), tuple(pairs))
+    belts = tuple((key_of(state), f"{key_of(state.next)}:equation") for state in cell.states)
+    return Flow(tuple(nodes), tuple(pairs), belts)
 
 
 def key_of(quantity: Quantity) -> str:
@@ -143,14 +149,16 @@ class _Marks:
         """The mark of an equation's right side."""
         if isinstance(expr, PointwiseFunction | VectorFunction) and self.moves(expr):
             return self.sign(expr)
-        if isinstance(expr, Quantity) or not self.moves(expr):
+        if not self.moves(expr):
+            return r"\mathrm{fixed}"
+        if isinstance(expr, Quantity):
             return "="
         found = list(dict.fromkeys(self.operations(expr)))
         if self.is_affine(expr) and (not found or expr.atoms(Contract)):
             return AFFINE
         shown = [mark for mark in found if mark != AFFINE]
         shown = shown if len(shown) <= MANY else [r"\cdots", *shown[1 - MANY :]]
-        return r"\,".join(f"{{{mark}}}" for mark in shown)
+        return r"\;".join(f"{{{mark}}}" for mark in shown)
 
     def moves(self, expr: Expr) -> bool:
         """Whether an expression changes with time."""
@@ -214,5 +222,7 @@ class _Marks:
             return r"\Sigma" if len(expr.output) < len(expr.letters[0]) else r"(\cdot)^{\top}"
         if len(moving) < 2:
             return AFFINE
-        letters = "".join(expr.letters)
-        return r"\otimes" if len(set(expr.output)) == len(letters) else r"\cdot"
+        if len(expr.output) == len("".join(expr.letters)):
+            return r"\otimes"
+        kind = "dot" if not expr.output else "matmul" if expr.spec in AT_SPECS else "einsum"
+        return rf"\mathrm{{{kind}}}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from symrnn.declaration.latex_syntax import TOKEN
 
-SCRIPT, SUBSCRIPT_DROP, SUPERSCRIPT_RISE = 0.7, 0.24, 0.4
+SCRIPT, SUBSCRIPT_DROP, SUPERSCRIPT_RISE = 0.7, 0.27, 0.46
 
 CAPITALS = ("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega")
 """Greek capitals, which TeX sets upright."""
@@ -38,12 +38,15 @@ FONTS: dict[str, str] = {
 ALPHABETS = {"double-struck": "DOUBLE-STRUCK", "script": "SCRIPT", "fraktur": "FRAKTUR"}
 SPACES = {"\\,": 0.17, "\\:": 0.22, "\\;": 0.28, "\\!": -0.17, "\\ ": 0.33}
 ADVANCES = {
-    **dict.fromkeys("ijl,.:;|!'′ı·", 0.31),
-    **dict.fromkeys("ftrsIJ()[]⟨⟩ ", 0.42),
-    **dict.fromkeys("mwMW", 0.88),
-    **dict.fromkeys("+−=×±∓→←<>⊙⊕⊗∘∞", 0.8),
+    **dict.fromkeys("ijl,.:;|!'′ı·", 0.29),
+    **dict.fromkeys("ftr[]()I⟨⟩ ", 0.36),
+    **dict.fromkeys("scezJ", 0.43),
+    **dict.fromkeys("wm", 0.78),
+    **dict.fromkeys("MW", 0.92),
+    **dict.fromkeys("+−=×±∓→←<>⊙⊕⊗∘∞…⋯", 0.78),
 }
-"""Widths of characters in units of their size; capitals and all others have a width by their kind."""
+"""Widths of characters in units of their size, the mean of two fonts'; others have a width by their kind."""
+LOWER_CASE, UPPER_CASE = 0.51, 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def _merged(runs: list[Run]) -> list[Run]:
 def _advance(character: str) -> float:
     if character in ADVANCES:
         return ADVANCES[character]
-    return 0.7 if character.isupper() else 0.52
+    return UPPER_CASE if character.isupper() else LOWER_CASE
 
 
 def _moved(runs: list[Run], x: float, y: float = 0.0, scale: float = 1.0) -> list[Run]:

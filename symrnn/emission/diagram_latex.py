@@ -1,6 +1,6 @@
 r"""A diagram in LaTeX's own picture environment, which every engine sets and which needs no package.
 
-Lines are upright and level, with quarter circles at their corners. A diagram that is wider than the line
+Lines are upright and level, with curves at their corners. A diagram that is wider than the line
 becomes narrower with smaller letters; none becomes wider than it is.
 """
 
@@ -51,7 +51,10 @@ def _wires(diagram: Diagram) -> Iterable[str]:
     for wire in diagram.wires:
         *pieces, last = strokes(wire, diagram.junctions)
         for piece in pieces:
-            yield _quarter(diagram, piece) if piece.corner else _line(diagram, piece.start, piece.end)
+            if piece.corner is None:
+                yield _line(diagram, piece.start, piece.end)
+            else:
+                yield _curve(diagram, piece.start, piece.corner, piece.end)
         yield _put(diagram, last.start, rf"\vector(1,0){{{_number(last.end[0] - last.start[0])}}}")
     for point in diagram.junctions:
         yield _put(diagram, point, r"\circle*{3}")
@@ -72,20 +75,15 @@ def _node(diagram: Diagram, node: Node) -> Iterable[str]:
 
 def _pill(diagram: Diagram, node: Node) -> Iterable[str]:
     """A box with round corners."""
-    radius = PILL_RADIUS
-    left, right = node.x - node.width / 2, node.x + node.width / 2
-    top, bottom = node.y - node.height / 2, node.y + node.height / 2
-    for x, y, part in (
-        (left + radius, top + radius, "tl"),
-        (right - radius, top + radius, "tr"),
-        (left + radius, bottom - radius, "bl"),
-        (right - radius, bottom - radius, "br"),
-    ):
-        yield _put(diagram, (x, y), rf"\oval({2 * radius:g},{2 * radius:g})[{part}]")
-    for y in (top, bottom):
-        yield _line(diagram, (left + radius, y), (right - radius, y))
-    for x in (left, right):
-        yield _line(diagram, (x, top + radius), (x, bottom - radius))
+    x, y = node.x - node.width / 2, node.y - node.height / 2
+    u, v = node.x + node.width / 2, node.y + node.height / 2
+    r = PILL_RADIUS
+    corners = ((x, y, r, r), (u, y, -r, r), (u, v, -r, -r), (x, v, r, -r))
+    for a, b, across, down in corners:
+        yield _curve(diagram, (a, b + down), (a, b), (a + across, b))
+    yield from (_line(diagram, (x + r, level), (u - r, level)) for level in (y, v))
+    if node.height > 2 * r:
+        yield from (_line(diagram, (side, y + r), (side, v - r)) for side in (x, u))
 
 
 def _line(diagram: Diagram, start: Point, end: Point) -> str:
@@ -94,13 +92,10 @@ def _line(diagram: Diagram, start: Point, end: Point) -> str:
     return _put(diagram, start, rf"\line{direction}{{{_number(abs(x + y))}}}")
 
 
-def _quarter(diagram: Diagram, piece: Stroke) -> str:
-    """A quarter circle: the side of its centre on which the corner lies names it."""
-    assert piece.corner is not None
-    part = "t" if piece.corner[1] < piece.centre[1] else "b"
-    part += "l" if piece.corner[0] < piece.centre[0] else "r"
-    size = _number(2 * abs(piece.end[0] - piece.start[0]))
-    return _put(diagram, piece.centre, rf"\oval({size},{size})[{part}]")
+def _curve(diagram: Diagram, *points: Point) -> str:
+    """A quadratic curve by its three points."""
+    ends = "".join(f"({_number(x)},{_number(diagram.height - y)})" for x, y in points)
+    return rf"\qbezier{ends}"
 
 
 def _put(diagram: Diagram, point: Point, what: str) -> str:

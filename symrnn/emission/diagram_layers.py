@@ -70,8 +70,7 @@ def _depths(
     for node in nodes:
         for reader in readers[node]:
             depth[reader] = max(depth[reader], depth[node] + 1)
-    depth |= dict.fromkeys(last, max([*depth.values(), 2]))
-    return depth
+    return depth | dict.fromkeys(last, 1 + max([1, *(depth[node] for node in nodes if node not in last)]))
 
 
 def ports(net_order: Sequence[Net], place: dict[Item, float]) -> dict[tuple[str, Item], tuple[int, int]]:

@@ -4,7 +4,7 @@ Items that a straight wire joins form a *block*, which moves as one. What must l
 differences between blocks; a wire is made straight if the system still has a solution of about the same height.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from symrnn.emission.diagram_layers import Item, Layers, ports
@@ -17,7 +17,7 @@ ROUNDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A possible straight wire: the right item lies `offset` above the left one if the wire is straight."""
+    """A possible straight wire: the right item lies `offset` below the left one if the wire is straight."""
 
     left: Item
     right: Item
@@ -30,16 +30,36 @@ def port_offset(number: int, count: int) -> float:
     return (number - (count - 1) / 2) * PORT_PITCH
 
 
-def positions(layers: Layers, heights: Mapping[str, float]) -> dict[Item, float]:
-    """The y of the centre of every item, the topmost edge at 0; `heights` are those of nodes."""
+def outlets(layers: Layers, belts: Iterable[tuple[str, str]]) -> dict[Item, float]:
+    """How far below the centre of the second of each pair its wire leaves: where that of the first enters.
+
+    So a state runs straight through the equation that renews it.
+    """
+    made = {}
+    for k, nets in enumerate(layers.nets):
+        port = ports(nets, {item: float(number) for number, item in enumerate(layers.items[k])})
+        for source, target in belts:
+            if (source, ("node", target)) in port:
+                made["node", target] = port_offset(*port[source, ("node", target)])
+    return made
+
+
+def positions(
+    layers: Layers, heights: Mapping[str, float], outlet: Mapping[Item, float]
+) -> dict[Item, float]:
+    """The y of the centre of every item, the topmost edge at 0; `heights` are those of nodes.
+
+    `outlet` tells of the nodes whose wire does not leave at their centre how far below it does.
+    """
     blocks = _Blocks(layers, heights)
-    for link in sorted(_links(layers), key=lambda link: link.rank):  # a stable sort
+    links = _links(layers, outlet)
+    for link in sorted(links, key=lambda link: link.rank):  # a stable sort
         blocks.join(link)
-    blocks.settle(_links(layers))
+    blocks.settle(links)
     return blocks.heights_of_items()
 
 
-def _links(layers: Layers) -> list[Link]:
+def _links(layers: Layers, outlet: Mapping[Item, float]) -> list[Link]:
     links = []
     for k, nets in enumerate(layers.nets):
         place = {item: float(number) for number, item in enumerate(layers.items[k])}
@@ -48,7 +68,8 @@ def _links(layers: Layers) -> list[Link]:
             for item in net.right:
                 bends = (net.left[0] == "node") + (item[0] == "node")
                 rank = 2 * bends + (len(net.right) > 1)
-                links.append(Link(net.left, item, -port_offset(*port[net.source, item]), rank))
+                offset = outlet.get(net.left, 0.0) - port_offset(*port[net.source, item])
+                links.append(Link(net.left, item, offset, rank))
     return links
 
 

@@ -9,7 +9,7 @@ from html import escape
 
 from symrnn.emission.diagram import FONT, PILL_RADIUS, SMALL_FONT, Diagram, Node, texts
 from symrnn.emission.diagram_flow import ENDS, SOURCES
-from symrnn.emission.diagram_labels import label_text, typeset_label
+from symrnn.emission.diagram_labels import Run, label_text, typeset_label
 from symrnn.emission.diagram_wires import Stroke, strokes
 
 FONTS: dict[str, str] = {
@@ -21,6 +21,7 @@ FONTS: dict[str, str] = {
 }
 FAMILY = "'STIX Two Text', 'STIX Two Math', 'Cambria Math', 'Times New Roman', Times, 'Liberation Serif', serif"
 ARROW = 5.0
+BOX_RADIUS = 2.0
 WIDEST = 1.9
 """CSS pixels per point at which a diagram stops growing."""
 
@@ -90,13 +91,8 @@ def _wires(diagram: Diagram) -> Iterable[str]:
 def _path(pieces: tuple[Stroke, ...]) -> str:
     made = "M" + " ".join(map(_number, pieces[0].start))
     for piece in pieces[:-1]:
-        if piece.corner is None:
-            made += "L" + " ".join(map(_number, piece.end))
-        else:
-            radius = abs(piece.end[0] - piece.start[0])
-            (x, y), (u, v), (p, q) = piece.start, piece.corner, piece.end
-            clockwise = (u - x) * (q - v) - (v - y) * (p - u) > 0
-            made += f"A{radius:g} {radius:g} 0 0 {clockwise:d} {_number(p)} {_number(q)}"
+        way = [piece.end] if piece.corner is None else [piece.corner, piece.end]
+        made += "LQ"[len(way) - 1] + " ".join(_number(length) for point in way for length in point)
     x, y = pieces[-1].end
     return f"{made}L{_number(x - ARROW / 2)} {_number(y)}"
 
@@ -105,7 +101,7 @@ def _node(node: Node) -> Iterable[str]:
     kind = node.role.value.split()[-1]
     yield f'<g class="node {kind}">'
     pill = node.role in (*SOURCES, *ENDS)
-    radius = PILL_RADIUS if pill else 2.0
+    radius = PILL_RADIUS if pill else BOX_RADIUS
     tint = "" if pill else ' fill="currentColor" fill-opacity="0.07"'
     yield (
         f'<rect class="box" x="{_number(node.x - node.width / 2)}" y="{_number(node.y - node.height / 2)}" '
@@ -119,14 +115,24 @@ def _node(node: Node) -> Iterable[str]:
 def _text(latex: str, x: float, y: float, size: float, kind: str) -> str:
     """A label centred at x, with its baseline at y."""
     label = typeset_label(latex)
+    if len(label.runs) == 1:  # centred whatever the font's widths are
+        (run,) = label.runs
+        return (
+            f'<text class="{kind}" x="{_number(x)}" y="{_number(y + size * run.y)}" text-anchor="middle" '
+            f'fill="currentColor" stroke="none" {_font(run, size)}>{escape(run.text)}</text>'
+        )
     left = x - size * label.width / 2
     spans = "".join(
         f'<tspan x="{_number(left + size * run.x)}" y="{_number(y + size * run.y)}" '
-        f'font-size="{_number(size * run.size)}"{" " * bool(FONTS.get(run.font))}{FONTS.get(run.font, "")}>'
-        f"{escape(run.text)}</tspan>"
+        f"{_font(run, size)}>{escape(run.text)}</tspan>"
         for run in label.runs
     )
     return f'<text class="{kind}" fill="currentColor" stroke="none">{spans}</text>'
+
+
+def _font(run: Run, size: float) -> str:
+    """The attributes of a run's font."""
+    return " ".join(filter(None, [f'font-size="{_number(size * run.size)}"', FONTS.get(run.font)]))
 
 
 def _number(value: float) -> str:

@@ -55,15 +55,17 @@ class Channel:
         return LEAD_OUT + TRACK_PITCH * track
 
 
-def channels(layers: Layers, y: Mapping[Item, float]) -> tuple[Channel, ...]:
-    """The nets between all layers with their tracks."""
+def channels(
+    layers: Layers, y: Mapping[Item, float], outlet: Mapping[Item, float]
+) -> tuple[Channel, ...]:
+    """The nets between all layers with their tracks; `y` and `outlet` as in `positions`."""
     made = []
     for k, nets in enumerate(layers.nets):
         port = ports(nets, {item: y[item] for item in layers.items[k]})
         bends = []
         for net in nets:
             right = tuple((item, y[item] + port_offset(*port[net.source, item])) for item in net.right)
-            bends.append(Bend(net, y[net.left], right, 0))
+            bends.append(Bend(net, y[net.left] + outlet.get(net.left, 0.0), right, 0))
         made.append(_with_tracks(bends))
     return tuple(made)
 
@@ -196,24 +198,19 @@ def _length(points: tuple[Point, ...]) -> float:
     return sum(abs(b[0] - a[0]) + abs(b[1] - a[1]) for a, b in zip(points, points[1:], strict=False))
 
 
-CORNER_RADII = (4.0, 2.0)
-"""Radii of corners, those that LaTeX's own circles have."""
+CORNER_RADIUS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Stroke:
-    """A piece of a wire: a straight line, or, with a `corner`, the quarter circle that rounds it off."""
+    """A piece of a wire: a straight line, or, with a `corner`, the curve that rounds it off.
+
+    The curve is the quadratic one of start, corner and end.
+    """
 
     start: Point
     end: Point
     corner: Point | None = None
-
-    @property
-    def centre(self) -> Point:
-        """The centre of the circle, or the middle of the line."""
-        if self.corner is None:
-            return (self.start[0] + self.end[0]) / 2, (self.start[1] + self.end[1]) / 2
-        return self.start[0] + self.end[0] - self.corner[0], self.start[1] + self.end[1] - self.corner[1]
 
 
 def strokes(wire: Sequence[Point], junctions: Sequence[Point]) -> tuple[Stroke, ...]:
@@ -221,9 +218,8 @@ def strokes(wire: Sequence[Point], junctions: Sequence[Point]) -> tuple[Stroke, 
     made = []
     start = wire[0]
     for before, corner, after in zip(wire, wire[1:], wire[2:], strict=False):
-        room = min(_length((before, corner)), _length((corner, after))) / 2
-        radius = next((radius for radius in CORNER_RADII if radius <= room), 0.0)
-        if corner in junctions or not radius:
+        radius = min(CORNER_RADIUS, _length((before, corner)) / 2, _length((corner, after)) / 2)
+        if corner in junctions:
             made.append(Stroke(start, corner))
             start = corner
             continue
