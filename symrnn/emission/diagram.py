@@ -13,7 +13,7 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Quantity
 from symrnn.emission.diagram_flow import ENDS, SOURCES, Flow, FlowNode, Role, step_flow
 from symrnn.emission.diagram_labels import typeset_label
-from symrnn.emission.diagram_layers import Item, layered
+from symrnn.emission.diagram_layers import Item, Layers, layered
 from symrnn.emission.diagram_positions import PORT_PITCH, outlets, positions
 from symrnn.emission.diagram_wires import Channel, Point, branching, channels, route, simplified
 from symrnn.emission.latex_printer import Printer
@@ -25,6 +25,8 @@ ONE_LINE, TWO_LINES = 19.0, 31.0
 PADDING = 5.0
 PILL_RADIUS = 9.5
 """Of the corners of inputs, states and outputs."""
+SPREADS = (0.0, 5.0, 11.0, 7.0, 3.0, 17.0, 23.0)
+"""Tried in turn: in a dense flow wires may run into each other at some heights and not at others."""
 OUTPUT = r"\mathrm{output}"
 
 
@@ -122,8 +124,7 @@ def _drawn(flow: Flow, cell: Cell) -> Diagram:
     entering = {node.key: sum(target == node.key for _, target in flow.pairs) for node in flow.nodes}
     sizes = {node.key: _size(node, entering[node.key]) for node in flow.nodes}
     outlet = outlets(layers, flow.belts)
-    y = positions(layers, {key: height for key, (_, height) in sizes.items()}, outlet)
-    between = channels(layers, y, outlet)
+    y, between = _spread(layers, {key: height for key, (_, height) in sizes.items()}, outlet)
     columns = [[item[1] for item in layer if item[0] == "node"] for layer in layers.items]
     by_key = {node.key: node for node in flow.nodes}
     nodes: dict[str, Node] = {}
@@ -150,6 +151,18 @@ def _drawn(flow: Flow, cell: Cell) -> Diagram:
         left + MARGIN,
         lowest + MARGIN,
     )
+
+
+def _spread(
+    layers: Layers, heights: Mapping[str, float], outlet: Mapping[Item, float]
+) -> tuple[dict[Item, float], tuple[Channel, ...]]:
+    """Heights of all items and what lies between the layers, with more room if wires would collide."""
+    for spread in SPREADS:
+        y = positions(layers, heights, outlet, spread)
+        between = channels(layers, y, outlet)
+        if not any(channel.collides for channel in between):
+            break
+    return y, between
 
 
 def _size(node: FlowNode, entering: int) -> tuple[float, float]:

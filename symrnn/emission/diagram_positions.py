@@ -45,13 +45,14 @@ def outlets(layers: Layers, belts: Iterable[tuple[str, str]]) -> dict[Item, floa
 
 
 def positions(
-    layers: Layers, heights: Mapping[str, float], outlet: Mapping[Item, float]
+    layers: Layers, heights: Mapping[str, float], outlet: Mapping[Item, float], spread: float = 0.0
 ) -> dict[Item, float]:
     """The y of the centre of every item, the topmost edge at 0; `heights` are those of nodes.
 
-    `outlet` tells of the nodes whose wire does not leave at their centre how far below it does.
+    `outlet` tells of the nodes whose wire does not leave at their centre how far below it does; `spread` is
+    more room between the items of every other layer.
     """
-    blocks = _Blocks(layers, heights)
+    blocks = _Blocks(layers, heights, spread)
     links = _links(layers, outlet)
     for link in sorted(links, key=lambda link: link.rank):  # a stable sort
         blocks.join(link)
@@ -74,7 +75,7 @@ def _links(layers: Layers, outlet: Mapping[Item, float]) -> list[Link]:
 
 
 class _Blocks:
-    def __init__(self, layers: Layers, heights: Mapping[str, float]) -> None:
+    def __init__(self, layers: Layers, heights: Mapping[str, float], spread: float) -> None:
         self.extent = {
             item: heights[item[1]] / 2 if item[0] == "node" else 0.0
             for layer in layers.items
@@ -84,8 +85,8 @@ class _Blocks:
         self.block = {item: number for number, item in enumerate(self.items)}
         self.offset = dict.fromkeys(self.items, 0.0)
         self.below = [
-            (upper, lower, self.apart(upper, lower))
-            for layer in layers.items
+            (upper, lower, self.apart(upper, lower) + spread * (k % 2))
+            for k, layer in enumerate(layers.items)
             for upper, lower in zip(layer, layer[1:], strict=False)
         ]
         self.tied: set[tuple[Item, str]] = set()
@@ -94,8 +95,7 @@ class _Blocks:
 
     def apart(self, upper: Item, lower: Item) -> float:
         """The least distance of the centres of two neighbours in a layer."""
-        kinds = {upper[0], lower[0]}
-        gap = NODE_GAP if kinds == {"node"} else WIRE_GAP if kinds == {"wire"} else CLEARANCE
+        gap = (WIRE_GAP, CLEARANCE, NODE_GAP)[(upper[0] == "node") + (lower[0] == "node")]
         return self.extent[upper] + self.extent[lower] + gap
 
     def differences(self) -> list[tuple[int, int, float]]:
