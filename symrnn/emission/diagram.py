@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.quantities import Quantity
 from symrnn.emission.diagram_flow import ENDS, SOURCES, Flow, FlowNode, Role, step_flow
 from symrnn.emission.diagram_labels import typeset_label
@@ -22,7 +23,7 @@ FONT, SMALL_FONT = 10.0, 8.0
 """Sizes of names, and of operations and of the word "output" below names."""
 MARGIN = 1.0
 ONE_LINE, TWO_LINES = 19.0, 31.0
-PADDING = 5.0
+PADDING, ROUND_PADDING = 5.0, 6.5
 PILL_RADIUS = 9.5
 """Of the corners of inputs, states and outputs."""
 SPREADS = (0.0, 5.0, 11.0, 7.0, 3.0, 17.0, 23.0)
@@ -108,8 +109,9 @@ def step_diagram(cell: Cell, *, symbol: Callable[[Quantity], str] | None = None)
     `symbol` gives the LaTeX name of a quantity with its time; without it, time stands above, as in
     documents.
     """
-    named = {str(q.name) for q in (*cell.inputs, *cell.states, *cell.values)}
-    sigma = r"\mathrm{sigmoid}" if "sigma" in named else r"\sigma"
+    quantities = (*cell.inputs, *cell.states, *cell.values, *cell.parameters, *cell.constants)
+    taken = any(symbol_latex(quantity).startswith(r"\sigma") for quantity in quantities)
+    sigma = r"\operatorname{sigmoid}" if taken else r"\sigma"
     flow = step_flow(cell, symbol or Printer().symbol, sigma)
     return _drawn(flow, cell)
 
@@ -174,7 +176,8 @@ def _size(node: FlowNode, entering: int) -> tuple[float, float]:
         14.0,
     )
     lines = TWO_LINES if node.label and note else ONE_LINE
-    return round(width + 2 * PADDING), max(lines, PORT_PITCH * (entering - 1) + 10.0)
+    padding = ROUND_PADDING if node.role in (*SOURCES, *ENDS) else PADDING
+    return round(width + 2 * padding), max(lines, PORT_PITCH * (entering - 1) + 10.0)
 
 
 def _kind(node: FlowNode) -> str:

@@ -41,6 +41,7 @@ ADVANCES = {
     **dict.fromkeys("ijl,.:;|!'′ı·", 0.29),
     **dict.fromkeys("ftr[]()I⟨⟩ ", 0.36),
     **dict.fromkeys("scezJ", 0.43),
+    **dict.fromkeys("ΓEFLPS", 0.6),
     **dict.fromkeys("wm", 0.78),
     **dict.fromkeys("MW", 0.92),
     **dict.fromkeys("+−=×±∓→←<>⊙⊕⊗∘∞…⋯", 0.78),

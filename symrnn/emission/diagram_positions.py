@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from symrnn.emission.diagram_layers import Item, Layers, ports
 
-NODE_GAP, WIRE_GAP, CLEARANCE = 13.0, 11.0, 10.0
+NODE_GAP, WIRE_GAP, CLEARANCE = 13.0, 9.0, 10.0
 """Free room between two nodes, between two wires, and between a node and a wire."""
 PORT_PITCH = 9.0
 ROUNDS = 30

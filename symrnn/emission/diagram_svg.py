@@ -39,7 +39,7 @@ def diagram_svg(diagram: Diagram, *, identifier: str = "diagram") -> str:
         f'aria-labelledby="{escape(identifier)}-title {escape(identifier)}-description" '
         f'viewBox="0 0 {width} {height}" width="100%" '
         f'style="max-width:{_number(diagram.width * WIDEST)}px;height:auto" fill="none" '
-        f'stroke="currentColor" stroke-width="0.8" font-family="{FAMILY}">',
+        f'stroke="currentColor" stroke-width="0.7" font-family="{FAMILY}">',
         f'<title id="{escape(identifier)}-title">{escape(title)}</title>',
         f'<desc id="{escape(identifier)}-description">{escape(description(diagram))}</desc>',
         *_wires(diagram),
