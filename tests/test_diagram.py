@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from test_unshipped_cells import EXAMPLES, MATRIX, PEEPHOLE
 from symrnn import Cell, Constant, Input, Parameter, State, Value, axes, sigmoid, tanh
 from symrnn.declaration.latex_syntax import ACCENTS_AND_FONTS, GREEK, SYMBOLS, TEXT
 from symrnn.declaration.quantities import NextState, Quantity
-from symrnn.emission.diagram import Diagram, Node, step_diagram
+from symrnn.emission.diagram import Diagram, Node, step_diagram, texts
 from symrnn.emission.diagram_flow import Role
 from symrnn.emission.diagram_labels import label_text, typeset_label
 from symrnn.emission.diagram_latex import PACKAGES, diagram_latex
@@ -137,3 +138,253 @@ def test_random_cells_are_drawn_as_well() -> None:
         check_geometry(diagram)
         ElementTree.fromstring(diagram_svg(diagram))
         diagram_latex(diagram)
+
+
+def expected_edges(cell: Cell) -> set[tuple[str, str]]:
+    """Read anew from the equations: who uses whom, and what each state and the output come from."""
+    fixed = {definition.symbol for definition in cell.definitions if definition.static}
+    ends = {state.next for state in cell.states} | ({cell.output} - set(cell.states))
+
+    def makes(quantity: Quantity) -> str:
+        return f"{quantity.name}:equation" if quantity in ends else quantity.name
+
+    found = {(makes(end), end.name) for end in ends - fixed}
+    for equation in cell.equations:
+        if equation.target not in fixed:
+            for used in equation.rhs.atoms(Quantity) - fixed:
+                if isinstance(used, Input | State | NextState | Value):
+                    found.add((makes(used), makes(equation.target)))
+    return found
+
+
+@pytest.mark.parametrize("cell", [*ALL, *map(random_cell, range(8))], ids=named)
+def test_an_edge_for_each_quantity_that_an_equation_uses(cell: Cell) -> None:
+    diagram = step_diagram(cell)
+    pairs = [(edge.source, edge.target) for edge in diagram.edges]
+    assert len(pairs) == len(set(pairs))
+    assert set(pairs) == expected_edges(cell)
+    fixed = {definition.symbol for definition in cell.definitions if definition.static}
+    keys = {q.name for q in (*cell.states, *cell.inputs, *cell.values) if q not in fixed}
+    keys |= {state.next.name for state in cell.states} | {cell.output.name}
+    shown = {node.key.removesuffix(":equation") for node in diagram.nodes}
+    assert shown == keys
+    equations = [node for node in diagram.nodes if node.role in (Role.GATE, Role.VALUE, Role.UPDATE)]
+    assert len(equations) == sum(equation.target not in fixed for equation in cell.equations)
+    assert [node.key.removesuffix(":equation") for node in diagram.nodes if node.is_output] == [
+        cell.output.name
+    ]
+
+
+@pytest.mark.parametrize("cell", ALL, ids=named)
+def test_before_on_the_left_after_on_the_right(cell: Cell) -> None:
+    diagram = step_diagram(cell)
+    columns = {role: {node.x for node in diagram.nodes if node.role == role} for role in Role}
+    first, last = min(node.x for node in diagram.nodes), max(node.x for node in diagram.nodes)
+    assert columns[Role.BEFORE] | columns[Role.INPUT] == {first}
+    assert columns[Role.AFTER] | columns[Role.OUTPUT] == {last}
+    between = columns[Role.GATE] | columns[Role.VALUE] | columns[Role.UPDATE]
+    assert all(first < x < last for x in between)
+    heights = [[node.y for node in diagram.nodes if node.role == role] for role in (Role.BEFORE, Role.AFTER)]
+    before, after = (sorted(range(len(cell.states)), key=ys.__getitem__) for ys in heights)
+    assert before == after, "the states stand in one order on both sides"
+
+
+def marks(cell: Cell) -> dict[str, str]:
+    return {
+        node.key.removesuffix(":equation"): label_text(node.note)
+        for node in step_diagram(cell).nodes
+        if node.role in (Role.GATE, Role.VALUE, Role.UPDATE)
+    }
+
+
+def test_nodes_show_what_their_equations_do() -> None:
+    assert marks(CELLS["gru"]) == {"r": "σ", "u": "σ", "c_tilde": "tanh", "c.next": "⊙+"}
+    assert marks(CELLS["lstm"]) == dict.fromkeys("ifo", "σ") | {
+        "g": "tanh",
+        "c.next": "⊙+",
+        "h.next": "tanh⊙",
+    }
+    assert marks(SHIPPED["binary_cross_entropy"]) == {
+        "z": "affine",
+        "y_hat": "σ",
+        "loss": "softplus⊙−Σ",
+    }
+    assert marks(SHIPPED["embedding"]) == {"x": "take"}
+    assert marks(UNSHIPPED[2])["C.next"] == "⊗⊙+"
+
+
+def test_what_parameters_alone_determine_is_not_drawn() -> None:
+    n, m = axes("n m")
+    x, h, A, y = Input("x", n), State("h", m), Value("A"), Value("y")
+    U, W, gamma = Parameter("U", m, m), Parameter("W", m, n), Constant("gamma", value=0.1)
+    cell = Cell("own", Eq(A, gamma * U), Eq(h.next, tanh(A @ h + W @ x)), Eq(y, 2 * h.next), output=y)
+    diagram = step_diagram(cell)
+    assert {node.key for node in diagram.nodes} == {"x", "h", "h.next:equation", "h.next", "y:equation", "y"}
+    assert marks(cell) == {"h.next": "tanh", "y": "affine"}
+
+
+def test_names_can_come_from_another_printer_and_sigma_from_the_author() -> None:
+    n, m = axes("n m")
+    x, h, sigma = Input("x", n), State("h", m), Value("sigma")
+    W = Parameter("W", m, n)
+    cell = Cell("own", Eq(sigma, sigmoid(W @ x)), Eq(h.next, sigma * h))
+    diagram = step_diagram(cell, symbol=lambda quantity: rf"\mathbf{{{quantity.name[0]}}}_{{t}}")
+    assert diagram.node("x").label == r"\mathbf{x}_{t}"
+    assert label_text(diagram.node("sigma").note) == "sigmoid"
+
+
+def crossings(diagram: Diagram) -> int:
+    found = set()
+    for a, b in itertools.permutations(diagram.edges, 2):
+        if a.source != b.source:
+            for (x, y), (u, _) in segments(a.points):
+                for (p, q), (r, s) in segments(b.points):
+                    if x < p < u and p == r and min(q, s) < y < max(q, s):
+                        found.add((p, y))
+    return len(found)
+
+
+def test_few_wires_cross() -> None:
+    found = {name: crossings(step_diagram(cell)) for name, cell in CELLS.items()}
+    assert found == {
+        "elman": 0,
+        "gru_simplified": 1,
+        "gru": 2,
+        "gru_reset_after": 2,
+        "lstm_notes": 2,
+        "lstm": 3,
+    }
+
+
+@pytest.mark.parametrize("cell", ALL, ids=named)
+def test_svg_is_well_formed_and_tells_what_it_shows(cell: Cell) -> None:
+    diagram = step_diagram(cell)
+    text = diagram_svg(diagram, identifier="step")
+    root = ElementTree.fromstring(text)
+    assert root.get("role") == "img"
+    assert root.get("viewBox") == f"0 0 {diagram.width:g} {diagram.height:g}"
+    named_by = (root.get("aria-labelledby") or "").split()
+    spoken = {element.get("id"): element.text for element in root if element.get("id")}
+    assert [spoken[name] for name in named_by] == [*spoken.values()]
+    assert cell.title in (spoken["step-title"] or "")
+    for node in diagram.nodes:
+        if node.label:
+            assert label_text(node.label) in (spoken["step-description"] or "")
+    assert len(root.findall(f"{SVG}g[@class]")) == len(diagram.nodes)
+    colours = {element.get(name) for element in root.iter() for name in ("fill", "stroke")}
+    assert colours <= {"currentColor", "none", None}
+
+
+def test_svg_has_an_arrowhead_per_edge_and_texts_of_all_names() -> None:
+    diagram = step_diagram(CELLS["gru"])
+    root = ElementTree.fromstring(diagram_svg(diagram))
+    heads = [path for path in root.findall(f"{SVG}path") if path.get("fill") == "currentColor"]
+    assert len(heads) == len(diagram.edges)
+    texts = ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
+    assert sorted(texts) == sorted(
+        ["c⟨t−1⟩", "x⟨t⟩", "Γr⟨t⟩", "σ", "Γu⟨t⟩", "σ", "c˜⟨t⟩", "tanh", "⊙+", "c⟨t⟩", "output"]
+    )
+
+
+def test_scripts_stand_one_above_the_other() -> None:
+    base, low, *high = typeset_label(r"\Gamma_r^{\langle t\rangle}").runs
+    assert (base.text, low.text, "".join(run.text for run in high)) == ("Γ", "r", "⟨t⟩")
+    assert low.y > 0 > high[0].y
+    assert low.x == high[0].x >= base.x + base.width
+    assert low.size == high[0].size < base.size
+
+
+@pytest.mark.parametrize(
+    ("latex", "text"),
+    [
+        (r"\tilde{c}^{\langle t-1\rangle}", "c˜^⟨t−1⟩"),
+        (r"W_{\text{in out}}'", "W_in out′"),
+        (r"\mathbb{R}\mathcal{L}\mathfrak{C}_{ij}", "ℝℒℭ_ij"),
+        (r"\operatorname{softmax}", "softmax"),
+        (r"\varepsilon\,\ell\infty\{\}", "εℓ∞{}"),
+    ],
+)
+def test_labels_as_text(latex: str, text: str) -> None:
+    assert label_text(latex) == text
+
+
+def test_every_name_that_a_declaration_allows_can_be_set() -> None:
+    for name in GREEK | SYMBOLS:
+        label = typeset_label(f"\\{name}_{{\\{name}}}")
+        assert len(label.runs) == 2
+        assert all(ord(character) > 127 or name == run.text for run in label.runs for character in run.text)
+    for name in ACCENTS_AND_FONTS | TEXT:
+        assert typeset_label(f"\\{name}{{a}}").width > 0
+
+
+def latex_log(diagrams: list[Diagram], packages: tuple[str, ...], width: str, folder: Path) -> str:
+    lines = [
+        r"\documentclass[twoside]{article}",
+        *(rf"\usepackage{{{package}}}" for package in packages),
+        rf"\setlength{{\textwidth}}{{{width}}}\begin{{document}}\raggedbottom\sloppy",
+    ]
+    for diagram in diagrams:
+        lines += [r"\noindent", *diagram_latex(diagram), r"\par"]
+    (folder / "picture.tex").write_text("\n".join([*lines, r"\end{document}"]))
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "picture.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    return (folder / "picture.log").read_text()
+
+
+@pytest.mark.parametrize("width", ["460pt", "345pt", "200pt", "120pt"])
+def test_latex_compiles_without_complaint_and_keeps_to_the_line(width: str, tmp_path: Path) -> None:
+    if find_pdflatex() is None:  # CI installs it and refuses skipped tests
+        pytest.skip("pdflatex is missing: install texlive-latex-base and texlive-latex-recommended")
+    diagrams = [step_diagram(cell) for cell in (*ALL, *map(random_cell, range(6)))]
+    log = latex_log(diagrams, PACKAGES, width, tmp_path)
+    complaints = [line for line in log.splitlines() if "Warning" in line or "full" in line]
+    assert complaints == []
+
+
+def test_texts_fit_into_their_nodes_as_tex_sets_them(tmp_path: Path) -> None:
+    if find_pdflatex() is None:
+        pytest.skip("pdflatex is missing: install texlive-latex-base and texlive-latex-recommended")
+    lines = [r"\documentclass{article}\usepackage{amsmath}\begin{document}"]
+    rooms = []
+    for cell in ALL:
+        for node in step_diagram(cell).nodes:
+            for text in texts(node):
+                size = rf"\fontsize{{{text.size:g}}}{{12}}\selectfont"
+                lines.append(rf"\setbox0\hbox{{{size}${text.latex}$}}\typeout{{wide \the\wd0}}")
+                rooms.append((cell.name, text.latex, node.width))
+    (tmp_path / "wide.tex").write_text("\n".join([*lines, r"\end{document}"]))
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "wide.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    widths = [float(width) for width in re.findall(r"^wide ([\d.]+)pt", done.stdout, re.MULTILINE)]
+    assert len(widths) == len(rooms)
+    tight = [(room, wide) for room, wide in zip(rooms, widths, strict=True) if wide > room[2] - 4]
+    assert tight == []
+
+
+def test_latex_is_small_and_plain() -> None:
+    lines = diagram_latex(step_diagram(CELLS["lstm"]))
+    assert sum(map(len, lines)) < 8000
+    assert all(line.isascii() for line in lines)
+
+
+def test_same_text_whatever_the_order_of_hashes() -> None:
+    program = (
+        "from symrnn.zoo import SHIPPED\n"
+        "from symrnn.emission.diagram import step_diagram\n"
+        "from symrnn.emission.diagram_svg import diagram_svg\n"
+        "from symrnn.emission.diagram_latex import diagram_latex\n"
+        "for cell in SHIPPED.values():\n"
+        "    print(diagram_svg(step_diagram(cell)), *diagram_latex(step_diagram(cell)))\n"
+    )
+    made = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+        ).stdout
+        for seed in ("0", "1")
+    ]
+    assert made[0] == made[1]
+    assert len(made[0]) > 10_000

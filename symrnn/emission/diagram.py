@@ -1,9 +1,9 @@
-r"""The data-flow diagram of one step of a cell: from inputs and states before, by its equations, to what they give.
+r"""The data-flow diagram of one step of a cell: from inputs and states, by the equations, to the next states.
 
     step_diagram(cell)  ->  Diagram  ->  diagram_svg(diagram)  or  diagram_latex(diagram)
 
-Time and data flow from left to right. Lengths are points of print, with a font of `FONT` points; x points right
-and y down from the upper left corner.
+Time and data flow from left to right. Lengths are points of print, with a font of `FONT` points; x points
+right and y down from the upper left corner.
 """
 
 from collections.abc import Callable, Mapping

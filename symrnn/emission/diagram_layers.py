@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 Item = tuple[str, str]
-"""A place in a layer: ("node", key), or ("wire 2", key of the node whose net passes), with the layer's number."""
+"""A place in a layer: ("node", key), or ("wire 2", key) where the net of that node passes layer 2."""
 
 FEW = 4
 """Up to so many items of a layer are put into every possible order."""

@@ -19,7 +19,9 @@ FONTS: dict[str, str] = {
     "sans": 'font-family="sans-serif"',
     "mono": 'font-family="monospace"',
 }
-FAMILY = "'STIX Two Text', 'STIX Two Math', 'Cambria Math', 'Times New Roman', Times, 'Liberation Serif', serif"
+FAMILY = (
+    "'STIX Two Text', 'STIX Two Math', 'Cambria Math', 'Times New Roman', Times, 'Liberation Serif', serif"
+)
 ARROW = 5.0
 BOX_RADIUS = 2.0
 WIDEST = 1.9

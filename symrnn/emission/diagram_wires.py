@@ -50,9 +50,7 @@ class Channel:
         return LEAD_OUT + TRACK_PITCH * track
 
 
-def channels(
-    layers: Layers, y: Mapping[Item, float], outlet: Mapping[Item, float]
-) -> tuple[Channel, ...]:
+def channels(layers: Layers, y: Mapping[Item, float], outlet: Mapping[Item, float]) -> tuple[Channel, ...]:
     """The nets between all layers with their tracks; `y` and `outlet` as in `positions`."""
     made = []
     for k, nets in enumerate(layers.nets):
@@ -109,9 +107,7 @@ def _collisions(before: Bend, after: Bend) -> int:
     return sum(abs(y - after.left) < CLOSE for _, y in before.right)
 
 
-def route(
-    source: str, target: str, between: Sequence[Channel], lefts: Sequence[float]
-) -> tuple[Point, ...]:
+def route(source: str, target: str, between: Sequence[Channel], lefts: Sequence[float]) -> tuple[Point, ...]:
     """The corners of the way from a node to one that reads it, without its ends' x.
 
     `lefts` are the left edges of the channels. It is found backwards, from the target through the layers
