@@ -98,8 +98,8 @@ def check_edge(diagram: Diagram, source: str, target: str, points: tuple[Point, 
     for node in diagram.nodes:
         for segment in segments(points):
             apart = max(gap(extent(segment, axis), box(node)[axis]) for axis in (0, 1))
-            touches = segment[0] == points[0] and node == start or segment[1] == points[-1] and node == end
-            assert apart >= (-1e-9 if touches else 4), (source, target, node.key)
+            ends = (node == start and segment[0] == points[0], node == end and segment[1] == points[-1])
+            assert apart >= (-1e-9 if any(ends) else 4), (source, target, node.key)
 
 
 def check_wires(diagram: Diagram) -> None:

@@ -1,8 +1,8 @@
-"""Wires between placed items: upright pieces on tracks between layers, right angles, dots where they branch."""
+"""Wires between placed items: upright pieces on tracks between layers, right angles, dots at branchings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, permutations, product
+from itertools import combinations, pairwise, permutations, product
 
 from symrnn.emission.diagram_layers import Item, Layers, Net, Reach, crossings, ports, reach
 from symrnn.emission.diagram_positions import port_offset
@@ -10,7 +10,7 @@ from symrnn.emission.diagram_positions import port_offset
 Point = tuple[float, float]
 
 TRACK_PITCH, LEAD_OUT, LEAD_IN = 8.0, 8.0, 12.0
-"""The distance of tracks, and the room before the first and after the last; the arrowhead is in the latter."""
+"""The distance of tracks, and the room before the first and, with the arrowhead, after the last."""
 CLOSE = 4.0
 """Wires nearer than this would read as one."""
 FEW = 6
@@ -77,13 +77,12 @@ def _with_tracks(nets: list[Bend]) -> Channel:
 
 def _ordered(bends: list[Bend]) -> list[Bend]:
     """The bent nets from left to right, with few crossings and no two wires that run into each other."""
-
     pairs = {
         (a.net.source, b.net.source): crossings(a.reach, b.reach) + 100 * _collisions(a, b)
         for a, b in product(bends, repeat=2)
     }
 
-    def cost(order: Sequence[Bend]) -> int:
+    def cost(order: Iterable[Bend]) -> int:
         return sum(pairs[a.net.source, b.net.source] for a, b in combinations(order, 2))
 
     if len(bends) <= FEW:
@@ -187,7 +186,7 @@ def _straight(a: Point, b: Point, c: Point) -> bool:
 
 
 def _length(points: tuple[Point, ...]) -> float:
-    return sum(abs(b[0] - a[0]) + abs(b[1] - a[1]) for a, b in zip(points, points[1:], strict=False))
+    return sum(abs(b[0] - a[0]) + abs(b[1] - a[1]) for a, b in pairwise(points))
 
 
 CORNER_RADIUS = 4.0
