@@ -121,6 +121,10 @@ def check_wires(diagram: Diagram) -> None:
     drawn = [segment for wire in diagram.wires for segment in segments(wire)]
     for point in diagram.junctions:
         assert sum(on_line(point, segment, 1e-6) for segment in drawn) >= 2
+    for a, b in itertools.combinations(drawn, 2):  # nothing is drawn twice
+        for along in (0, 1):
+            if len({point[1 - along] for point in (*a, *b)}) == 1:
+                assert gap(extent(a, along), extent(b, along)) >= -1e-6, (a, b)
     for edge in diagram.edges:  # every part of every edge is drawn
         for (x, y), (u, v) in segments(edge.points):
             for share in (0.01, 0.5, 0.99):
@@ -157,7 +161,7 @@ def dense_cell(seed: int) -> Cell:
 
 
 def test_dense_cells_are_drawn_as_well() -> None:
-    for seed in (*range(8), 99, 201):  # in the last two, wires first run into each other
+    for seed in (*range(8), 50, 98):  # in the last two, wires first run into each other
         check_geometry(step_diagram(dense_cell(seed)))
 
 

@@ -1,7 +1,7 @@
 """A diagram as SVG to stand inside a page, in the page's own text colour, so that dark mode needs nothing.
 
-Classes for a style sheet: `step-diagram` on the whole, `wire`, `junction`, `node` with one of `input`, `before`,
-`gate`, `value`, `update`, `after`, `output`, and in a node `box`, `label` and `note`.
+Classes for a style sheet: `step-diagram` on the whole, `wire`, `junction`, `node` with one of `input`,
+`before`, `gate`, `value`, `update`, `after`, `output`, and in a node `box`, `label` and `note`.
 """
 
 from collections.abc import Iterable
