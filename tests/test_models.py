@@ -9,6 +9,7 @@ from kernel_problems import DTYPES, TARGETS
 from model_problems import MODELS, Batch, drawn, module
 
 import symrnn as sr
+from symrnn import zoo
 from symrnn.workbench.loading import load_source
 from symrnn.workbench.model_check import ModelProblem, check_model_module
 from symrnn.workbench.model_reference import ReferenceEvaluation, reference_evaluation, reference_loss
@@ -213,6 +214,13 @@ def test_the_check_of_a_model(name: str, target: str) -> None:
     assert {row.quantity for row in report.rows} == {"loss", *(p for p, _, _ in MODELS[name].parameters)}
 
 
+@pytest.mark.parametrize("name", zoo.MODELS)
+def test_shipped_models_pass_their_check(name: str) -> None:
+    """The four shapes: many to many, many to one, one to many, encoder and decoder."""
+    sr.check(zoo.MODELS[name], "numpy").raise_if_failed()
+    assert zoo.shipped(name) is zoo.MODELS[name]
+
+
 SLIPS = [
     (
         "bidirectional",
@@ -221,7 +229,7 @@ SLIPS = [
     ),
     ("bidirectional", "None else int(lengths.sum())", "None else losses.size"),
     ("bidirectional", "lengths - 1 - t", "lengths - 2 - t"),
-    ("deep", "W_r=gradients.first_W_r", "W_r=gradients.second_W_r"),
+    ("deep", "W_r=gradients.first_W_r", "W_r=gradients.first_W_u"),
     ("tied", "np.add(gradients.W_y, mixed_back.parameters.W_y, out=gradients.W_y)", "pass"),
     ("language_model", "b_y=gradients.b_y", "b_y=None"),
     ("used_twice", "joined_back.inputs.right + upper_back.inputs.x", "joined_back.inputs.right"),

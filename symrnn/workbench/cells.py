@@ -49,7 +49,7 @@ def find_declared(request: str) -> Cell | Model:
     """
     file_name, name = _split(request)
     if file_name is None:
-        return zoo.cell(request)
+        return zoo.shipped(request)
     path = Path(file_name)
     if not path.is_file():
         kind = "is a folder" if path.is_dir() else "does not exist"

@@ -41,7 +41,7 @@ from symrnn.workbench.training import session
 from symrnn.workbench.training.display import print_line, training_progress
 from symrnn.workbench.training.trainer import DivergenceError, InterruptedTrainingError
 from symrnn.workbench.typesetting import NO_TEX, find_pdflatex, typeset
-from symrnn.zoo import SHIPPED
+from symrnn.zoo import MODELS, SHIPPED
 
 DONE, CHECK_FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
@@ -93,8 +93,8 @@ def _symrnn(
 
 @app.command("list")
 def list_cells() -> None:
-    """List the shipped cells."""
-    terminal.print_cells(SHIPPED.values())
+    """List the shipped cells and models."""
+    terminal.print_shipped(SHIPPED.values(), MODELS.values())
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The golden files: everything symrnn writes about the shipped cells, checked in under `generated/`.
+"""The golden files: what symrnn writes about the shipped cells and a few models, checked in under `generated/`.
 
 `python -m symrnn.workbench.golden [FOLDER]` writes them anew; that is how a change of the output is accepted.
 """
@@ -6,16 +6,21 @@
 import sys
 from pathlib import Path
 
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.model import Model
 from symrnn.workbench.building import texts_of
 from symrnn.workbench.files import make_folder, write
-from symrnn.zoo import CELLS
+from symrnn.zoo import CELLS, MODELS
 
 FOLDER = "generated"
+GOLDEN_MODELS = ("language_model", "translator")
+"""Models whose files are checked in, too; those of the others are made of the same lines."""
 
 
 def golden_files() -> dict[str, str]:
     """The text of every golden file by its path below `generated/`."""
-    return {f"{cell.name}/{name}": text for cell in CELLS.values() for name, text in texts_of(cell).items()}
+    declared: tuple[Cell | Model, ...] = (*CELLS.values(), *(MODELS[name] for name in GOLDEN_MODELS))
+    return {f"{made.name}/{name}": text for made in declared for name, text in texts_of(made).items()}
 
 
 def main(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from symrnn.declaration.axes import shape_text
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.model import Model
 from symrnn.workbench.report import CheckReport
 
 if TYPE_CHECKING:
@@ -35,11 +36,15 @@ def _table(headings: Sequence[str], *, title: str = "") -> "Table":
     return table
 
 
-def print_cells(cells: Iterable[Cell]) -> None:
-    """Print a table of cells."""
-    table = _table(("name", "title", "variant"))
+def print_shipped(cells: Iterable[Cell], models: Iterable[Model]) -> None:
+    """Print a table of cells, and one of models."""
+    table = _table(("cell", "title", "variant"))
     for cell in cells:
         table.add_row(cell.name, cell.title, cell.variant)
+    _console().print(table)
+    table = _table(("model", "title", "layers"))
+    for model in models:
+        table.add_row(model.name, model.title, ", ".join(run.label for run in model.runs))
     _console().print(table)
 
 

@@ -1,6 +1,7 @@
-"""The shipped cells: pure declarations, each with its source and variant."""
+"""The shipped cells and models: pure declarations, each with its source and variant."""
 
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.model import Model
 from symrnn.errors import RequestError
 from symrnn.zoo.elman import elman
 from symrnn.zoo.gru import gru, gru_reset_after, gru_simplified
@@ -9,15 +10,18 @@ from symrnn.zoo.heads import (
     class_cross_entropy,
     dense,
     embedding,
+    output_error,
     softmax_cross_entropy,
     squared_error,
 )
 from symrnn.zoo.joining import dropout, joined
 from symrnn.zoo.lstm import lstm, lstm_notes
+from symrnn.zoo.models import MODELS
 
 __all__ = [
     "CELLS",
     "HEADS",
+    "MODELS",
     "SHIPPED",
     "binary_cross_entropy",
     "cell",
@@ -32,6 +36,8 @@ __all__ = [
     "joined",
     "lstm",
     "lstm_notes",
+    "output_error",
+    "shipped",
     "softmax_cross_entropy",
     "squared_error",
 ]
@@ -52,6 +58,7 @@ HEADS: dict[str, Cell] = {
         class_cross_entropy,
         binary_cross_entropy,
         squared_error,
+        output_error,
     )
 }
 """The shipped cells without state by name: what stands below or above a recurrent cell."""
@@ -69,7 +76,18 @@ def cell(name: str) -> Cell:
     """
     if name not in SHIPPED:
         raise RequestError(
-            f"There is no shipped cell {name!r}. Shipped cells: {', '.join(SHIPPED)}. "
+            f"There is no shipped cell {name!r}. Shipped cells: {', '.join(SHIPPED)}; shipped models: "
+            f"{', '.join(MODELS)}. "
             "A cell of your own is named as path/to/file.py:name."
         )
     return SHIPPED[name]
+
+
+def shipped(name: str) -> Cell | Model:
+    """The shipped cell or model `name`.
+
+    Raises:
+        RequestError: nothing shipped has this name; the message lists what there is.
+
+    """
+    return MODELS[name] if name in MODELS else cell(name)

@@ -91,6 +91,18 @@ squared_error = Cell(
     source="Goodfellow, Bengio and Courville 2016, Deep Learning, section 6.2.2.1",
 )
 
+y_given = Input("y_hat", m)
+
+output_error = Cell(
+    "output_error",
+    Eq(e, y_given - y),
+    Eq(loss, dot(e, e) / 2),
+    output=loss,
+    title="Squared error of an output",
+    variant="half the sum of squares, without a layer of its own",
+    source="Goodfellow, Bengio and Courville 2016, Deep Learning, section 5.1.4",
+)
+
 k, x = Index("k", v), Value("x")
 E = Parameter("E", v, m, init="normal")
 V_y, p_y = Parameter("W_y", v, n), Parameter("b_y", v)
