@@ -8,7 +8,8 @@ from symrnn.declaration.axes import Shape, size_text
 from symrnn.declaration.layers import ONCE, Feed, Layer
 from symrnn.declaration.model import Model
 from symrnn.declaration.normal_form import unique_name
-from symrnn.emission.interface import Field, shape_data, table_text, tuple_text
+from symrnn.declaration.quantities import Constant
+from symrnn.emission.interface import Field, constants_note, shape_data, table_text, tuple_text
 from symrnn.emission.link import CONTRACT, Linked, link, own_name
 from symrnn.emission.model_checks import checks
 from symrnn.emission.model_code import ModelWriter
@@ -93,6 +94,7 @@ def _interface(model: Model, writer: ModelWriter) -> dict[str, object]:
         ),
         "state_fields": tuple(Field(name, _with_lead(("B",), shape)) for name, shape in model.states),
         "no_states": not model.states,
+        "constants_note": constants_note(any(isinstance(q, Constant) for _, q, _ in model.parameters)),
         "parameter_fields": tuple(Field(name, _with_lead((), shape)) for name, _, shape in model.parameters),
         "times": times,
         "init_axes": "".join(f"{axis}, " for axis in axes),

@@ -14,6 +14,7 @@ from symrnn.zoo.heads import (
 )
 from symrnn.zoo.joining import dropout, joined
 from symrnn.zoo.lstm import lstm, lstm_notes
+from symrnn.zoo.normalising import layer_norm
 
 __all__ = [
     "CELLS",
@@ -30,6 +31,7 @@ __all__ = [
     "gru_reset_after",
     "gru_simplified",
     "joined",
+    "layer_norm",
     "lstm",
     "lstm_notes",
     "softmax_cross_entropy",
@@ -47,6 +49,7 @@ HEADS: dict[str, Cell] = {
         embedding,
         joined,
         dropout,
+        layer_norm,
         dense(),
         softmax_cross_entropy,
         class_cross_entropy,
