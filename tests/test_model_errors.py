@@ -1,5 +1,6 @@
 """What a model's module refuses: a message names the model's argument, what it has, what it should have."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from kernel_problems import TARGETS
 from model_problems import MODELS, drawn, module
+from sympy import Eq
 
 import symrnn as sr
 from symrnn import Feed, Layer, Model, zoo
@@ -337,3 +339,45 @@ def test_a_time_axis_and_an_axis_of_one_name_stay_apart() -> None:
     layer = Layer(zoo.cell("gru"), Feed("x", over="m"))
     loss = Layer(zoo.squared_error, {"a": layer, "y": Feed("y", over="m")})
     assert "m" not in [axis.name for axis in Model("timed", loss).axes]
+
+
+def scaled(name: str, *shared: Any) -> Model:
+    """A model of one layer: the squared difference of two feeds, times what is shared."""
+    m = sr.axes("m")
+    a, y, error = sr.Input("a", m), sr.Input("y", m), sr.Value("error")
+    factor = math.prod(shared)
+    return Model(
+        name,
+        Layer(sr.Cell(name, Eq(error, factor * sr.total((a - y) ** 2)), output=error)),
+        output=Layer(zoo.dropout, {"a": Feed("a")}),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_without_parameters_the_first_input_tells_the_dtype(dtype: str) -> None:
+    made = sr.load(scaled("bare"), "numpy")
+    a, y, mask = (np.full((2, 3, 4), value, dtype) for value in (3, 1, 0))
+    assert made.loss(made.Parameters(), made.Inputs(a=a, y=y, mask=mask)) == 16
+    found = made.loss_and_gradients(made.Parameters(), made.Inputs(a=a, y=y, mask=mask))
+    assert (found.loss, found.gradients) == (16, made.Parameters())
+    other = {"float32": "float64", "float64": "float32"}[dtype]
+    with pytest.raises(ValueError, match=rf"^inputs\.y has dtype {other}; .* {dtype}, that of inputs\.a\.$"):
+        made.loss(made.Parameters(), made.Inputs(a=a, y=y.astype(other), mask=mask))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scalar_parameters_may_be_numbers(dtype: str) -> None:
+    made = sr.load(scaled("scaled", sr.Parameter("s"), sr.Parameter("u")), "numpy")
+    inputs = made.Inputs(*(np.full((2, 3, 4), value, dtype) for value in (3, 1, 0)))
+    for s, u in ((0.5, 3), (np.dtype(dtype).type(0.5), 3), (np.asarray(0.5, dtype), np.asarray(3, dtype))):
+        found = made.loss_and_gradients(made.Parameters(s=s, u=u), inputs)
+        np.testing.assert_allclose((found.loss, *found.gradients), (24, 48, 8), rtol=1e-6)
+        assert found.gradients.s.shape == ()
+    places = made.Parameters(*(np.empty((), dtype) for _ in range(2)))
+    assert made.loss_and_gradients(made.Parameters(s=0.5, u=3), inputs, out=places).gradients.s is places.s
+    for wrong, message in (
+        ("0.5", r"^parameters\.s is a str; pass a number or an array without axes\.$"),
+        (np.ones(1, dtype), r"^parameters\.s has shape \(1,\); it should have \(\)\.$"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            made.loss(made.Parameters(s=wrong, u=3.0), inputs)

@@ -24,6 +24,7 @@ from symrnn import (
     logsumexp,
     matmul,
     maximum,
+    mean,
     minimum,
     one_hot,
     ones,
@@ -161,6 +162,10 @@ STACK_CASES = [
     ((h * c) @ U, (m,), lambda: (a["h"] * a["c"]) @ a["U"]),
     (dot(g * h, 2 * c), (), lambda: 2 * a["g"] * a["h"] @ a["c"]),
     (total(g), (), lambda: a["g"]),
+    (mean(h), (), a["h"].mean),
+    (mean(2 * U * g), (), lambda: 2 * (a["U"] * a["g"]).mean()),
+    (mean(concatenate(h, x)), (), lambda: np.concatenate([a["h"], a["x"]]).mean()),
+    (mean(g), (), lambda: a["g"]),
     (einsum(",i->i", g, h), (m,), lambda: a["g"] * a["h"]),
     (einsum("ij->ij", U), (m, m), lambda: a["U"]),
     (einsum(",->", g, e), (), lambda: a["g"] * a["e"]),
@@ -258,7 +263,7 @@ def test_the_public_names_are_those_of_the_vocabulary():
     names = {
         "sigmoid tanh relu exp log softplus sqrt maximum minimum where stop_gradient",
         "logsumexp largest softmax log_softmax take one_hot",
-        "matmul dot outer total transpose concatenate einsum identity ones axes",
+        "matmul dot outer total mean transpose concatenate einsum identity ones axes",
         "Cell Index Input State Parameter Constant Value DeclarationError",
     }
     assert all(hasattr(symrnn, name) for group in names for name in group.split())

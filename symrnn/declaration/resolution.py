@@ -47,6 +47,7 @@ from symrnn.declaration.operations import (
     identity,
     log,
     matmul,
+    mean,
     one_hot,
     ones,
     outer,
@@ -226,6 +227,8 @@ class Resolver:
             resolved.append(array)
         spec = _spec_of(expr, resolved)
         product = self._contract(spec, resolved, str(expr))
+        if isinstance(expr, mean):
+            scalars /= Mul(*resolved[0].shape)
         return Resolved(scalars * product.expr, product.shape)
 
     def _factored(self, operand: Expr, product: AuthorProduct) -> tuple[Expr, Resolved]:
@@ -303,7 +306,8 @@ def _outside_vocabulary(expr: Expr) -> DeclarationError:
     return DeclarationError(
         f"{type(expr).__name__} is outside the vocabulary. Write it with the known functions: sigmoid, tanh, "
         "relu, exp, log, softplus, sqrt, abs, maximum, minimum, where, stop_gradient; @, matmul, dot, outer, "
-        "total, logsumexp, largest, softmax, take, one_hot, transpose, einsum, concatenate, identity, ones"
+        "total, mean, logsumexp, largest, softmax, take, one_hot, transpose, einsum, concatenate, identity, "
+        "ones"
     )
 
 
@@ -339,7 +343,7 @@ def _spec_of(expr: AuthorProduct, operands: list[Resolved]) -> str:
     ranks = [len(shape) for shape in shapes]
     if isinstance(expr, einsum):
         return str(expr.args[0])
-    if isinstance(expr, total):
+    if isinstance(expr, total | mean):
         return f"{LETTERS[: ranks[0]]}->"
     if isinstance(expr, transpose):
         _require(ranks[0] == 2, expr, shapes, "transpose takes a matrix")

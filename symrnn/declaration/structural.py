@@ -165,6 +165,18 @@ class total(AuthorProduct):  # noqa: N801
         return made
 
 
+class mean(AuthorProduct):  # noqa: N801
+    """The sum over all elements, divided by their number."""
+
+    __slots__ = ()
+    name = "mean"
+
+    def __new__(cls, operand: Any) -> "mean":
+        """Average a vector or a matrix of any rank."""
+        made: mean = Expr.__new__(cls, as_operand(operand, "mean"))
+        return made
+
+
 class transpose(AuthorProduct):  # noqa: N801
     """The transpose of a matrix."""
 

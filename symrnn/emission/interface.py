@@ -48,7 +48,7 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "state_fields": tuple(Field(layout.field(b.name), f"(B{_tail(b)})") for b in states),
         "parameter_fields": tuple(Field(layout.field(b.name), _shape_comment(b)) for b in shared),
         "no_parameters": not shared,
-        "constants_note": " (and given constants, whose gradient is zero)" if plan.constants else "",
+        "constants_note": constants_note(bool(plan.constants)),
         "prepared_fields": prepared,
         "prepared_arguments": ", ".join(["parameters", "sizes", "dtype", *(f.name for f in prepared)]),
         "init_axes": "".join(f"{axis.name}, " for axis in plan.axes),
@@ -81,6 +81,11 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
             for b, name in named(states)
         ),
     }
+
+
+def constants_note(has_constants: bool) -> str:
+    """What the docstring of `Parameters` says of constants."""
+    return " (and given constants, whose gradient is zero)" if has_constants else ""
 
 
 def listed(names: Iterable[str]) -> str:

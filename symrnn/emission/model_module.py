@@ -8,7 +8,8 @@ from symrnn.declaration.axes import size_text
 from symrnn.declaration.layers import ONCE, Feed, Layer
 from symrnn.declaration.model import Model
 from symrnn.declaration.normal_form import unique_name
-from symrnn.emission.interface import Field, shape_data, table_text, tuple_text
+from symrnn.declaration.quantities import Constant
+from symrnn.emission.interface import Field, constants_note, shape_data, table_text, tuple_text
 from symrnn.emission.link import CONTRACT, Linked, link, own_name
 from symrnn.emission.model_checks import checks
 from symrnn.emission.model_code import ModelWriter, shape_with
@@ -96,6 +97,7 @@ def _interface(model: Model, writer: ModelWriter) -> dict[str, object]:
         "state_fields": tuple(Field(name, shape_with(("B",), shape)) for name, shape in model.states),
         "no_states": not model.states,
         "parameter_fields": tuple(Field(name, shape_with((), shape)) for name, _, shape in model.parameters),
+        "constants_note": constants_note(any(isinstance(q, Constant) for _, q, _ in model.parameters)),
         "times": times,
         "init_axes": "".join(f"{axis}, " for axis in axes),
         "axis_list": ", ".join(axes),

@@ -1,4 +1,4 @@
-"""The golden files: what symrnn writes about the shipped cells and a few models, checked in under `generated/`.
+"""The golden files: what symrnn writes about shipped cells and a few models, checked in under `generated/`.
 
 `python -m symrnn.workbench.golden [FOLDER]` writes them anew; that is how a change of the output is accepted.
 """

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from symrnn.declaration.axes import Axis, Shape
 from symrnn.declaration.layers import ONCE, Feed
-from symrnn.declaration.model import Model
-from symrnn.declaration.quantities import Index
+from symrnn.declaration.model import Model, Shared
+from symrnn.declaration.quantities import Constant, Index
 from symrnn.errors import RequestError
 from symrnn.workbench.check import TOLERANCES, Judge
 from symrnn.workbench.formulas import jax_is_installed
@@ -43,7 +43,7 @@ class ModelProblem:
         self.numbers = {axis: SIZES[i % len(SIZES)] for i, axis in enumerate(model.axes)}
         steps = {time: T + number for number, time in enumerate(model.times) if time != ONCE}
         self.lengths = {time: self.rng.integers(1, count + 1, B) for time, count in steps.items()}
-        self.parameters = {name: self.draw(shape) * 0.5 for name, _, shape in model.parameters}
+        self.parameters = {name: self.draw_shared(q, shape) for name, q, shape in model.parameters}
         self.state = {name: self.draw(shape, B) for name, shape in model.states}
         self.inputs: dict[str, NDArray[Any]] = {}
         for feed, quantity, shape in model.feeds:
@@ -62,6 +62,12 @@ class ModelProblem:
         """Standard normal numbers that float32 holds exactly."""
         drawn = self.rng.standard_normal((*lead, *numeric_shape(shape, self.numbers)))
         return drawn.astype(np.float32).astype(np.float64)
+
+    def draw_shared(self, quantity: Shared, shape: Shape) -> NDArray[np.float64]:
+        """A parameter, or a constant with the value that it is declared with."""
+        if isinstance(quantity, Constant):
+            return np.full(numeric_shape(shape, self.numbers), quantity.value, np.float32).astype(np.float64)
+        return self.draw(shape) * 0.5
 
     def draw_classes(self, feed: Feed, shape: tuple[int, ...]) -> NDArray[np.int64]:
         """Class numbers for a feed."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from symrnn.declaration.layers import ONCE, Feed, Layer, Reading, Sequence
 from symrnn.declaration.model import Model
+from symrnn.declaration.quantities import Constant
 from symrnn.workbench.formulas import Array, ArrayLibrary, double_precision, jax_library, numpy_library
 from symrnn.workbench.reference import ReferenceRun, reference_run
 
@@ -58,18 +59,24 @@ def reference_evaluation(
     state: Arrays | None = None,
     lengths: Mapping[str, Any] | None = None,
 ) -> ReferenceEvaluation:
-    """The loss and its gradients by JAX's autodiff; the arguments are those of `reference_loss`."""
+    """The loss and its gradients by JAX's autodiff; the arguments are those of `reference_loss`.
+
+    The gradient of a constant is zero, as that of what is not trained.
+    """
     with double_precision():
         import jax
 
-        def loss(given: dict[str, Any]) -> Any:
-            return reference_loss(model, given, inputs, state=state, lengths=lengths, library=jax_library())
-
         given = {name: np.asarray(array, np.float64) for name, array in parameters.items()}
+        constants = {name: given.pop(name) for name, q, _ in model.parameters if isinstance(q, Constant)}
+
+        def loss(trained: dict[str, Any]) -> Any:
+            whole = trained | constants
+            return reference_loss(model, whole, inputs, state=state, lengths=lengths, library=jax_library())
+
         value, gradients = jax.value_and_grad(loss)(given)
-        return ReferenceEvaluation(
-            float(value), {name: np.asarray(array, np.float64) for name, array in gradients.items()}
-        )
+        found = {name: np.asarray(array, np.float64) for name, array in gradients.items()}
+        found |= {name: np.zeros_like(array) for name, array in constants.items()}
+        return ReferenceEvaluation(float(value), found)
 
 
 def _batch(model: Model, inputs: Arrays) -> int:

@@ -17,6 +17,7 @@ from symrnn.zoo.heads import (
 from symrnn.zoo.joining import dropout, joined
 from symrnn.zoo.lstm import lstm, lstm_notes
 from symrnn.zoo.models import MODELS
+from symrnn.zoo.normalising import layer_norm
 
 __all__ = [
     "CELLS",
@@ -34,6 +35,7 @@ __all__ = [
     "gru_reset_after",
     "gru_simplified",
     "joined",
+    "layer_norm",
     "lstm",
     "lstm_notes",
     "output_error",
@@ -53,6 +55,7 @@ HEADS: dict[str, Cell] = {
         embedding,
         joined,
         dropout,
+        layer_norm,
         dense(),
         softmax_cross_entropy,
         class_cross_entropy,
