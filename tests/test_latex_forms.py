@@ -241,8 +241,8 @@ def test_parts_are_what_the_document_says() -> None:
 
 
 def test_a_long_equation_may_break_over_pages_inside() -> None:
-    states = [State(f"h_{k}", m) for k in range(9)]
-    weights = [Parameter(f"W_{k}", m, n) for k in range(9)]
+    states = [State(f"h_{k}", m) for k in range(20)]
+    weights = [Parameter(f"W_{k}", m, n) for k in range(20)]
     gates = [Eq(state.next, sr.tanh(W @ x + state)) for state, W in zip(states, weights, strict=True)]
     cell = Cell("wide", *gates, output=states[0].next)
     text = latex_document(derive(cell))
