@@ -1,13 +1,19 @@
 r"""Where a long formula breaks: widths are estimated from the LaTeX text, breaks fall before operators.
 
-The printer writes ` + `, ` - ` and ` \odot ` with one space on either side, and sizes its brackets
+The printer writes ` + `, ` - `, ` \odot ` and ` \, ` with one space on either side, and sizes its brackets
 explicitly (`\bigl`, never `\left`), so that a line may end before any of them.
 """
 
 import re
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+Fit: TypeAlias = Callable[[str, float], str]
+"""Makes a piece of a formula smaller, given the room that it has in points."""
 
 TOKEN = re.compile(r"\\begin\{\w+\}|\\end\{\w+\}|\\[a-zA-Z]+|\\.|.", re.DOTALL)
-OPERATORS = (" + ", " - ", r" \odot ")
+OPERATORS = {" + ": 0, " - ": 0, r" \odot ": 1, r" \, ": 3}
+"""Where a line may end, and how much less willingly than at a sum; a pair of brackets counts 2."""
 NARROW = frozenset(
     [
         "\\,",
@@ -37,6 +43,7 @@ NARROW = frozenset(
 )
 WIDE = {
     "\\odot": 14.0,
+    "\\cdot": 8.0,
     "+": 14.0,
     "-": 14.0,
     "=": 16.0,
@@ -58,6 +65,7 @@ WIDE = {
     ">": 14.0,
 }
 LETTER = 6.4
+_SPACE = r"\, "
 
 
 def width(latex: str) -> float:
@@ -117,6 +125,8 @@ def split_formula(latex: str, room: float) -> tuple[str, ...]:
             break
         lines.append(latex[:at].rstrip())
         latex = latex[at:].strip()
+        if latex.startswith(_SPACE):  # what was a space between factors is said at the start of a line
+            latex = rf"\cdot {latex.removeprefix(_SPACE)}"
     return (*lines, latex)
 
 
@@ -159,6 +169,18 @@ def _operators(latex: str) -> list[tuple[int, int]]:
         elif token == " " and not braces and not environments and position:
             standing = next((o for o in OPERATORS if latex.startswith(o, position)), None)
             if standing is not None:
-                found.append((position, 2 * brackets + (standing == r" \odot ")))
+                found.append((position, 2 * brackets + OPERATORS[standing]))
         position += len(token)
     return found
+
+
+def equation_lines(left: str, rights: Iterable[str], room: float, fit: Fit) -> list[str]:
+    """An equation as lines aligned at its signs; `fit` makes smaller what cannot be broken."""
+    rest = room - width(left) - 16.0
+    made: list[str] = []
+    for right in rights:
+        pieces = split_formula(right, rest)
+        for position, (piece, depth) in enumerate(zip(pieces, indents(pieces), strict=True)):
+            fitted = fit(piece, rest) if width(piece) > rest + 10.0 else piece
+            made.append("&" + r"\qquad" * (depth + 1) + f" {{}}{fitted}" if position else f"&= {fitted}")
+    return [f"{left} {made[0]}", *made[1:]]

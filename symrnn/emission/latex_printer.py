@@ -1,16 +1,15 @@
 r"""From SymPy expressions of a cell to LaTeX mathematics, as a textbook sets it.
 
-Vectors are columns. Time stands above: c^{\langle t-1\rangle} for a state, c^{\langle t\rangle} for its next
-value, inputs and values; what does not change with time has none. Elementwise products of arrays are
-written with \odot, products with scalars by juxtaposition, contractions as matrix products where they are
-such and with indices where they are not.
+Time stands above, c^{\langle t-1\rangle} for a state, c^{\langle t\rangle} for its next value, inputs and
+values, or below, as the style says; what does not change with time has none. Vectors are columns or rows.
+Elementwise products of arrays are written with \odot, products with scalars by juxtaposition, contractions as
+matrix products where they are such and with indices where they are not.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sympy import Add, And, Eq, Expr, Ge, Gt, Le, Lt, Mul, Ne, Not, Pow, Rational, S
-from sympy.core.relational import Relational
+from sympy import Add, Expr, Mul, Pow, Rational, S
 from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis, Shape
@@ -32,10 +31,14 @@ from symrnn.declaration.quantities import Constant, Parameter, Quantity, State, 
 from symrnn.declaration.reading_order import Roles, ordered_factors, ordered_terms
 from symrnn.declaration.resolution import is_coefficient
 from symrnn.derivation.derivation import Adjoint, LaterAdjoint, OutputAdjoint
+from symrnn.emission.latex_choices import ChoicePrinter
 from symrnn.emission.latex_contractions import ContractionPrinter
+from symrnn.emission.latex_layout import is_sum, width
+from symrnn.emission.latex_marks import bracketed, subscript, superscript
+from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.errors import EmissionError
 
-NOW, BEFORE = r"\langle t\rangle", r"\langle t-1\rangle"
+NOW, BEFORE, LAST = r"\langle t\rangle", r"\langle t-1\rangle", r"\langle T\rangle"
 
 FUNCTIONS: dict[str, str] = {
     "tanh": r"\tanh",
@@ -53,7 +56,8 @@ FUNCTIONS: dict[str, str] = {
 }
 """Functions that are written name(arguments); the others have a notation of their own."""
 
-COMPARISONS: dict[type, str] = {Lt: "<", Le: r"\le", Gt: ">", Ge: r"\ge", Eq: "=", Ne: r"\ne"}
+NUMERATOR = 200.0
+"""How long a numerator may be, in points."""
 
 SUM, PRODUCT, POWER, ATOM = range(4)
 """How closely a piece of text binds."""
@@ -65,7 +69,7 @@ class Notation:
 
     `shapes` are those of computed values, `static` the values that parameters alone determine, `names`
     the LaTeX names of parts and of anything that is not called as it was declared, `delta` and `sigma`
-    the signs for adjoints and for the logistic function.
+    the signs for adjoints and for the logistic function, `style` the notation of time and vectors.
     """
 
     shapes: Mapping[Quantity, Shape] = field(default_factory=dict)
@@ -74,17 +78,18 @@ class Notation:
     roles: Roles = field(default_factory=dict)
     delta: str = r"\delta"
     sigma: str = r"\sigma"
+    style: Style = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
-class Printer(ContractionPrinter):
+class Printer(ContractionPrinter, ChoicePrinter):
     """Prints resolved expressions and what the derivation makes of them."""
 
     notation: Notation = field(default_factory=Notation)
 
     def text(self, expr: Expr, needed: int = SUM) -> str:
         """`expr` in LaTeX, in brackets where its operator binds less closely than `needed`."""
-        made, binding = self._printed(expr)
+        made, binding = self.printed(expr)
         return made if binding >= needed else bracketed(made)
 
     def rank(self, expr: Expr) -> int:
@@ -103,7 +108,8 @@ class Printer(ContractionPrinter):
             return 0
         return max((self.rank(arg) for arg in expr.args), default=0)
 
-    def _printed(self, expr: Expr) -> tuple[str, int]:
+    def printed(self, expr: Expr) -> tuple[str, int]:
+        """`expr` in LaTeX and how closely it binds."""
         if isinstance(expr, Quantity):
             return self.symbol(expr), ATOM
         if is_coefficient(expr):
@@ -117,13 +123,14 @@ class Printer(ContractionPrinter):
         if isinstance(expr, PointwiseFunction | VectorFunction):
             return self._function(expr)
         if isinstance(expr, where):
-            return self._choice(expr)
+            return self.choice(expr)
         if isinstance(expr, Contract):
             scalars, product = self.pulled(expr)
             return self.contraction(product) if scalars == 1 else self._product(scalars * product)
         if isinstance(expr, concatenate):
-            rows = r" \\ ".join(self.text(part) for part in expr.args)
-            return rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}", ATOM
+            between = " & " if self.rows and self.rank(expr) == 1 else r" \\ "
+            parts = between.join(self.text(part) for part in expr.args)
+            return rf"\begin{{bmatrix}} {parts} \end{{bmatrix}}", ATOM
         if isinstance(expr, Slice):
             of, start, stop = expr.args
             first = self.size(start + 1)
@@ -148,20 +155,28 @@ class Printer(ContractionPrinter):
 
     # names
 
-    def symbol(self, quantity: Quantity) -> str:
-        """A quantity with its time."""
+    @property
+    def rows(self) -> bool:
+        """Whether vectors are rows."""
+        return self.notation.style.rows
+
+    def symbol(self, quantity: Quantity, time: str = "") -> str:
+        """A quantity with its time; `time`, NOW, BEFORE or LAST, is that of the step unless given."""
         delta = self.notation.delta
         if isinstance(quantity, OutputAdjoint):
-            return rf"{delta}_{{\mathrm{{out}}}} {self.symbol(quantity.of)}"
+            return rf"{delta}_{{\mathrm{{out}}}} {self.symbol(quantity.of, time)}"
         if isinstance(quantity, LaterAdjoint):
-            return rf"{delta}_{{\mathrm{{later}}}} {self.symbol(quantity.of)}"
+            return rf"{delta}_{{\mathrm{{later}}}} {self.symbol(quantity.of, time)}"
         if isinstance(quantity, Adjoint):
             later = r"_{\mathrm{later}}" if isinstance(quantity.of, State) else ""
-            return f"{delta}{later} {self.symbol(quantity.of)}"
+            return f"{delta}{later} {self.symbol(quantity.of, time)}"
         name = self.name(quantity)
         if isinstance(quantity, Parameter | Constant) or quantity in self.notation.static:
             return name
-        return superscript(name, BEFORE if isinstance(quantity, State) else NOW)
+        time = time or (BEFORE if isinstance(quantity, State) else NOW)
+        if self.notation.style.time == "subscript":
+            return subscript(name, time.removeprefix(r"\langle ").removesuffix(r"\rangle"))
+        return superscript(name, time)
 
     def name(self, quantity: Quantity) -> str:
         """A quantity's name without its time."""
@@ -219,7 +234,7 @@ class Printer(ContractionPrinter):
         return joined(self._term(term) for term in ordered_terms(expr, self.notation.roles))
 
     def _term(self, term: Expr) -> str:
-        text, binding = self._printed(term)
+        text, binding = self.printed(term)
         if isinstance(term, Add | where) and binding == SUM:
             return bracketed(text)
         return text
@@ -235,8 +250,16 @@ class Printer(ContractionPrinter):
         above = self._factors(over)
         if under:
             below = self._factors(under)
-            above = rf"\frac{{{above}}}{{{below}}}"
+            if width(above) <= NUMERATOR:
+                above = rf"\frac{{{above}}}{{{below}}}"
+            else:  # a line may end in a bracket, not in a fraction
+                sign_between = r" \odot " if self._are_arrays(over) and self._are_arrays(under) else r" \, "
+                long = bracketed(above) if is_sum(above) else above
+                above = rf"\frac{{1}}{{{below}}}{sign_between}{long}"
         return ("-" + above, SUM) if sign < 0 else (above, PRODUCT)
+
+    def _are_arrays(self, factors: list[Expr]) -> bool:
+        return any(self.rank(factor) for factor in factors)
 
     def _factors(self, factors: list[Expr]) -> str:
         """Scalars first, side by side; then arrays, elementwise."""
@@ -272,7 +295,8 @@ class Printer(ContractionPrinter):
             name = FUNCTIONS.get(base.name, self.notation.sigma)
             return rf"{name}^{{{raised}}}{bracketed(self.text(base.args[0]))}", ATOM
         inner = self.text(base, ATOM)
-        if "^" in inner and not inner.startswith(("(", r"\b", r"\B")):
+        marked = "^" in inner or (self.notation.style.time == "subscript" and ("_" in inner or "'" in inner))
+        if marked and not inner.startswith(("(", r"\b", r"\B")):
             inner = bracketed(inner)
         return rf"{inner}^{{{raised}}}", ATOM
 
@@ -297,37 +321,6 @@ class Printer(ContractionPrinter):
             raise EmissionError(f"{expr.name} has no LaTeX form. Add one to latex_printer.py.")
         inside = r",\, ".join(self.text(arg) for arg in expr.args)
         return name + bracketed(inside), ATOM
-
-    def _choice(self, expr: where) -> tuple[str, int]:
-        condition, chosen, otherwise = expr.args
-        if isinstance(condition, Eq) and isinstance(condition.lhs, Adjoint) and chosen == 0:
-            return self._printed(
-                otherwise
-            )  # a guard against 0 times infinity, which mathematics does not need
-        if otherwise == 0 or chosen == 0:
-            kept = chosen if otherwise == 0 else otherwise
-            holds = self.condition(condition if otherwise == 0 else Not(condition))
-            if kept == 1:
-                return f"[ {holds} ]", ATOM
-            sign = r" \odot " if self.rank(condition) and self.rank(kept) else r" \, "
-            return rf"{self.text(kept, PRODUCT)}{sign}[ {holds} ]", PRODUCT
-        branches = [f"{self.text(chosen)}, & \\text{{if }} {self.condition(condition)}"]
-        while isinstance(otherwise, where):
-            condition, chosen, rest = otherwise.args
-            branches.append(f"{self.text(chosen)}, & \\text{{if }} {self.condition(condition)}")
-            otherwise = rest
-        branches.append(rf"{self.text(otherwise)}, & \text{{otherwise}}")
-        rows = r" \\ ".join(branches)
-        return rf"\begin{{cases}} {rows} \end{{cases}}", SUM
-
-    def condition(self, condition: Boolean) -> str:
-        """A comparison, or several joined in words."""
-        if isinstance(condition, Relational):
-            return f"{self.text(condition.lhs)} {COMPARISONS[type(condition)]} {self.text(condition.rhs)}"
-        if isinstance(condition, Not):
-            return rf"\text{{not }} {self.condition(condition.args[0])}"
-        word = r" \text{ and } " if isinstance(condition, And) else r" \text{ or } "
-        return word.join(f"({self.condition(arg)})" for arg in condition.args)
 
 
 class _Exponential(PointwiseFunction):
@@ -371,30 +364,3 @@ def joined(terms: Iterable[str]) -> str:
         else:
             text += f" + {term}"
     return text or "0"
-
-
-def superscript(name: str, above: str) -> str:
-    """A name with something above; a name that has a superscript or a prime already gets braces."""
-    depth = 0
-    for character in name:
-        if character in "^'" and depth == 0:
-            # An empty atom first: TeX drops the braces around a lone accent, and the scripts would meet.
-            return f"{{{{}}{name}}}^{{{above}}}"
-        depth += (character == "{") - (character == "}")
-    return f"{name}^{{{above}}}"
-
-
-def bracketed(text: str) -> str:
-    r"""`text` in round brackets as large as it needs, of explicit size so that a line may end inside."""
-    rows = max((part.count(r"\\") + 1 for part in text.split(r"\begin{")[1:]), default=1)
-    if rows > 2:
-        size = r"\Bigg"
-    elif rows == 2 or r"\sum" in text:
-        size = r"\bigg"
-    elif r"\frac" in text:
-        size = r"\Big"
-    elif "(" in text:
-        size = r"\big"
-    else:
-        return f"({text})"
-    return f"{size}l({text}{size}r)"

@@ -88,12 +88,25 @@ class Reading:
     names: tuple[tuple[Quantity, str], ...]
     adjoints: tuple[PrintedAdjoint, ...]
 
+    def in_print(self, quantity: Quantity) -> Expr:
+        """A quantity, or what it stands for if print has no name for it."""
+        shown = {symbol for symbol, _ in self.names}
+        definitions = {d.symbol: d.expr for d in self.derivation.cell.definitions}
+
+        def expanded(expr: Expr) -> Expr:
+            if isinstance(expr, Part) and expr not in shown and expr in definitions:
+                return expanded(definitions[expr])
+            return expr.func(*map(expanded, expr.args)) if expr.args and expr.atoms(Part) else expr
+
+        return expanded(quantity)
+
 
 def read(derivation: Derivation, letter: str, taken: Iterable[str]) -> Reading:
     """The derivation in print; pre-activations are called `letter` with a subscript."""
     reader = _Reader(derivation)
     names = {part: _activation_name(letter, target) for target, part in reader.activations}
-    auxiliary = next(c for c in "pqvwyk" if c not in set(taken) | {letter})
+    free = (c for c in "pqvwykabcdefghijlmnorstuxz" if c not in set(taken) | {letter})
+    auxiliary = next(free, "p")
     extra = [part for part in reader.named if part not in names]
     names |= {part: f"{auxiliary}_{{{number}}}" for number, part in enumerate(extra, 1)}
     for block in reader.blocks.values():

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
+from symrnn.emission.latex_style import Style
+from symrnn.pipeline import latex
 from symrnn.workbench.building import texts_of
 from symrnn.workbench.files import make_folder, write
 from symrnn.zoo import CELLS, MODELS
@@ -20,7 +22,8 @@ GOLDEN_MODELS = ("language_model", "translator")
 def golden_files() -> dict[str, str]:
     """The text of every golden file by its path below `generated/`."""
     declared: tuple[Cell | Model, ...] = (*CELLS.values(), *(MODELS[name] for name in GOLDEN_MODELS))
-    return {f"{made.name}/{name}": text for made in declared for name, text in texts_of(made).items()}
+    files = {f"{made.name}/{name}": text for made in declared for name, text in texts_of(made).items()}
+    return files | {"gru/gru_fragment.tex": latex(CELLS["gru"], Style("subscript", "row"), fragment=True)}
 
 
 def main(arguments: list[str]) -> int:
