@@ -441,12 +441,15 @@ def test_wrong_calls_of_init(target: str) -> None:
     init = kernel("lstm", target).init
     rng = np.random.default_rng(0)
     for dtype in (np.float16, int, ">f8", complex):
-        with pytest.raises(ValueError, match="computes in float32 or float64"):
+        with pytest.raises(ValueError, match="it should be float32 or float64"):
             init(rng, n=3, m=4, dtype=dtype)
     with pytest.raises(TypeError, match="'m'"):
         init(rng, n=3)
     with pytest.raises(TypeError, match="'k'"):
         init(rng, n=3, m=4, k=5)
+    for size, message in ((2.5, r"m is 2\.5; a size is a whole number"), (0, "m is 0; a size is at least 1")):
+        with pytest.raises(ValueError, match=message):
+            init(rng, n=3, m=size)
 
 
 @targets

@@ -406,7 +406,7 @@ def test_a_prefix_is_a_name() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "names"),
     [
-        ("a_f = 1\nf = 2\n", "f = 3\n", {"a_f": "a_2_a_f", "f": "a_2_f"}),
+        ("a_f = 1\nf = 2\n", "f = 3\n", {"a_f": "a_f", "f": "a_2_f"}),
         ("f = 2\n", "def g(a_f):\n    return a_f\nf = 3\n", {"f": "a_2_f"}),
         ("f = 2\n", "a_2_f = a_f = f = 3\n", {"f": "a_3_f"}),
     ],

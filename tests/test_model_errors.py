@@ -111,11 +111,16 @@ PARAMETERS = [
         "parameters.backwards_W_r has dtype float32; it should have float64, that of "
         "parameters.backwards_b_r.",
     ),
-    # v = 3, m = 5: what goes into the layer is what the embedding gives
+    # m = 5: what goes into the layer is what the embedding gives; nothing else tells v
     (
         "language_model",
         {"E": wider},
-        "parameters.E has shape (3, 6); it should have (v, m) = (3, 5), with m = 5 by parameters.W_i.",
+        "parameters.E has shape (3, 6); it should have (v, m) = (v, 5), with m = 5 by parameters.W_i.",
+    ),
+    (
+        "language_model",
+        {"E": lambda E: np.ones((5, 3))},
+        "parameters.E has shape (5, 3); it should have (v, m) = (v, 5), with m = 5 by parameters.W_i.",
     ),
     (
         "tied",
@@ -183,7 +188,7 @@ INPUTS = [
     (
         "encoder_decoder",
         {"source": lambda x: x[:, :3]},
-        "inputs.source has shape (7, 3, 3); it should have (S, B, n) = (7, 4, 3), with B = 4 by "
+        "inputs.source has shape (7, 3, 3); it should have (S, B, n) = (S, 4, 3), with B = 4 by "
         "inputs.given.",
     ),
     (
