@@ -36,7 +36,7 @@ from symrnn.declaration.quantities import Constant, Index, Input, Parameter, Sta
 from symrnn.derivation.jacobian import step_jacobian
 from symrnn.derivation.tangent import tangent
 from symrnn.errors import DeclarationError, SymrnnError
-from symrnn.pipeline import derive, emit, latex, plan
+from symrnn.pipeline import derive, diff, emit, latex, plan
 from symrnn.version import __version__
 from symrnn.workbench.loading import load
 from symrnn.workbench.proof import check
@@ -59,6 +59,7 @@ __all__ = [
     "check",
     "concatenate",
     "derive",
+    "diff",
     "dot",
     "einsum",
     "emit",

@@ -4,14 +4,18 @@
                          |
                          +--latex--> a LaTeX document
 
+    Cell, Cell --diff--> Comparison --latex--> a LaTeX document
+
 Each verb takes its predecessor's result, or a `Cell`. A `Model` is emitted whole: the kernels of its cells
 and what joins them.
 """
 
+from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
+from symrnn.emission.latex_difference import latex_difference
 from symrnn.emission.latex_document import latex_document
 from symrnn.emission.latex_model import latex_model
 from symrnn.emission.model_module import emit_model
@@ -23,7 +27,7 @@ from symrnn.planning.passes import PASSES, require_save
 from symrnn.planning.plan import Plan
 from symrnn.version import __version__
 
-__all__ = ["derive", "emit", "latex", "plan"]
+__all__ = ["derive", "diff", "emit", "latex", "plan"]
 
 
 def _derivation(source: object, verb: str) -> Derivation:
@@ -79,8 +83,22 @@ def emit(source: Plan | Derivation | Cell | Model, target: str = "numba", save: 
     return emit_module(source, target, __version__)
 
 
-def latex(source: Derivation | Cell | Model) -> str:
-    """The LaTeX document of a derivation, or of a model: its loss, what joins its layers, and its cells."""
+def diff(left: Cell, right: Cell) -> Comparison:
+    """How two cells differ: what corresponds, the terms that differ, and whether one is a case of the other.
+
+    What is said of equality is proved in the symbols; where nothing is proved, there are numbers, and the
+    verdict says that they are numbers.
+
+    Raises:
+        RequestError: one of them is no cell.
+    """
+    return compare(left, right)
+
+
+def latex(source: Derivation | Cell | Model | Comparison) -> str:
+    """The LaTeX document of a derivation, of a comparison, or of a model (loss, what joins layers, cells)."""
+    if isinstance(source, Comparison):
+        return latex_difference(source)
     if isinstance(source, Model):
         return latex_model(source)
     return latex_document(_derivation(source, "latex"))

@@ -1,10 +1,10 @@
 """Which quantity of the right cell stands for which of the left: the matching with the most shared terms.
 
-Candidates are matchings of states, inputs and values that agree in role, shape and function. Each is scored by
-the terms that aligned equations share; names decide between equals, and so does the authors' order.
+Candidates are matchings of states, inputs and values that agree in role, shape and function. Each is scored
+by the terms that aligned equations share; names decide between equals, and so does the authors' order.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations, permutations, product
 from math import factorial, prod
@@ -17,10 +17,10 @@ from symrnn.comparison.terms import Difference, Side, difference
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.operations import sigmoid
-from symrnn.declaration.quantities import NextState, Part, Quantity, Value
+from symrnn.declaration.quantities import Index, Quantity, Value
 
 EXHAUSTIVE = 600
-"""Up to how many matchings of values all are looked at; beyond, the best of a matching's neighbours is taken."""
+"""Up to how many matchings of values all are looked at; beyond, one is improved step by step."""
 
 NAME = 0.01
 """What an equal name is worth beside a shared term."""
@@ -116,27 +116,36 @@ class _Aligner:
         for i, j in combinations(range(len(matching)), 2):
             one, other = matching[i], matching[j]
             if self.kind(one[1], self.right.cell) == self.kind(other[1], self.right.cell):
-                for flags in product((False, True), repeat=2) if self.is_gate(one[1], self.right.cell) else [(False, False)]:
+                for flags in (
+                    product((False, True), repeat=2)
+                    if self.is_gate(one[1], self.right.cell)
+                    else [(False, False)]
+                ):
                     swapped = list(matching)
                     swapped[i], swapped[j] = (one[0], other[1], flags[0]), (other[0], one[1], flags[1])
                     yield tuple(swapped)
 
     def groups(self, pairing: Pairing) -> list[tuple[list[Value], list[Value]]]:
-        """Values that may stand for each other: the same function, then whatever is left, of the same shape."""
+        """Values that may stand for each other: the same function, then what is left, by shape."""
         axes: dict[Expr, Expr] = {other: one for one, other in pairing.axes}
 
         def shape(value: Value) -> tuple[Expr, ...]:
             return tuple(size.xreplace(axes) for size in self.right.cell.shape_of(value))
 
-        mine = [(v, (self.kind(v, self.left.cell), self.left.cell.shape_of(v))) for v in self.left.cell.values]
+        mine = [
+            (v, (self.kind(v, self.left.cell), self.left.cell.shape_of(v))) for v in self.left.cell.values
+        ]
         theirs = [(v, (self.kind(v, self.right.cell), shape(v))) for v in self.right.cell.values]
-        made = []
-        for key in dict.fromkeys(key for _, key in mine):
-            made.append(([v for v, k in mine if k == key], [v for v, k in theirs if k == key]))
+        made = [
+            ([v for v, k in mine if k == key], [v for v, k in theirs if k == key])
+            for key in dict.fromkeys(key for _, key in mine)
+        ]
         return [group for group in (*made, *self.spare(mine, theirs)) if group[0] and group[1]]
 
     def spare(
-        self, mine: list[tuple[Value, tuple[str, tuple[Expr, ...]]]], theirs: list[tuple[Value, tuple[str, tuple[Expr, ...]]]]
+        self,
+        mine: list[tuple[Value, tuple[str, tuple[Expr, ...]]]],
+        theirs: list[tuple[Value, tuple[str, tuple[Expr, ...]]]],
     ) -> list[tuple[list[Value], list[Value]]]:
         keys = {key for _, key in mine} & {key for _, key in theirs}
         left = [(v, k[1]) for v, k in mine if k not in keys]
@@ -148,7 +157,7 @@ class _Aligner:
         return next(type(e.rhs).__name__ for e in cell.equations if e.target == value)
 
     def is_gate(self, value: Value, cell: Cell) -> bool:
-        return self.kind(value, cell) == sigmoid.__name__
+        return self.kind(value, cell) == str(sigmoid.__name__)
 
     def sides(self, pairing: Pairing, matching: Matching) -> tuple[Side, Side]:
         renaming: dict[Expr, Expr] = dict(pairing.renaming)
@@ -156,16 +165,16 @@ class _Aligner:
         shapes: Shapes = {**dict(self.right.cell.shapes), **dict(self.left.cell.shapes)}
         cell = self.right.cell
         for quantity in (*cell.inputs, *cell.states, *cell.values, *(s.next for s in cell.states)):
-            if quantity not in renaming:
+            if quantity not in renaming and not isinstance(quantity, Index):  # only one may replace another
                 renaming[quantity] = _Stranger(f"{quantity.name}'", *cell.shape_of(quantity))
         return Side(self.left.blocks, shapes, {}), Side(self.right.blocks, shapes, renaming)
 
     def score(self, pairing: Pairing, matching: Matching) -> float:
         aligned = self.pairs(pairing, matching)
-        names = sum(a.target.name == b.target.name for a, b in aligned)
+        names: int = sum(a.target.name == b.target.name for a, b in aligned)
         names += sum(a.name == b.name for a, b in pairing.inputs)
         complements = sum(complement for *_, complement in matching)
-        total = sum(self.compared(a, b, pairing, matching).score for a, b in aligned)
+        total: float = sum(self.compared(a, b, pairing, matching).score for a, b in aligned)
         return total + NAME * names - NAME * complements
 
     def pairs(self, pairing: Pairing, matching: Matching) -> list[tuple[Equation, Equation]]:
@@ -201,8 +210,12 @@ class _Aligner:
             if equation.target not in met
         ]
         turned = {left for left, _, complement in matching if complement}
-        found = [(pair, -sign if a.target in turned else sign) for (a, _), d in zip(pairs, differences, strict=True) for *pair, sign in d.parameters]
-        partners = (*self.carried(pairing), *self.computed(matching), *self.given(found))
+        parameters = [
+            (pair, -sign if a.target in turned else sign)
+            for (a, _), d in zip(pairs, differences, strict=True)
+            for *pair, sign in d.parameters
+        ]
+        partners = (*self.carried(pairing), *self.computed(matching), *self.given(parameters))
         return Alignment(pairing, partners, tuple(aligned), score)
 
     def shape_here(self, right: Quantity) -> tuple[Expr, ...]:

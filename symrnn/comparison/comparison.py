@@ -10,11 +10,21 @@ from symrnn.comparison.numbers import Evidence, measure
 from symrnn.comparison.pairing import Pairing, pairings
 from symrnn.comparison.printout import comparison_lines, plain
 from symrnn.comparison.specialisation import Specialisation, specialise
-from symrnn.comparison.verdict import APART, EQUIVALENT, IDENTICAL, LIMIT, RENAMED, SPECIAL, UNDECIDED, Verdict
+from symrnn.comparison.verdict import (
+    APART,
+    EQUIVALENT,
+    IDENTICAL,
+    LIMIT,
+    RENAMED,
+    SPECIAL,
+    UNDECIDED,
+    Verdict,
+)
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
 from symrnn.declaration.quantities import Quantity
 from symrnn.errors import RequestError
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -63,7 +73,8 @@ def _checked(cell: object) -> Cell:
     if isinstance(cell, Model):
         names = ", ".join(dict.fromkeys(run.layer.cell.name for run in cell.runs))
         raise RequestError(
-            f"diff compares two cells, and {cell.name!r} is a model. Compare its cells, such as layer.cell: {names}."
+            f"diff compares two cells, and {cell.name!r} is a model. "
+            f"Compare its cells, such as layer.cell: {names}."
         )
     raise RequestError(f"diff compares two cells, not {cell!r}. A shipped cell is symrnn.zoo.cell('gru').")
 

@@ -137,7 +137,9 @@ def _products(expr: Expr, matrix: Quantity) -> list[Expr]:
     return [call for call in expr.atoms(Contract) if matrix in call.operands]
 
 
-def _stack_of(call: Contract, matrix: Quantity, stacks: Mapping[Quantity, tuple[Expr, ...]]) -> tuple[Expr, ...]:
+def _stack_of(
+    call: Contract, matrix: Quantity, stacks: Mapping[Quantity, tuple[Expr, ...]]
+) -> tuple[Expr, ...]:
     if call.spec != MATRIX_VECTOR or call.operands[0] != matrix:
         return ()
     stacked = call.operands[1]
@@ -174,7 +176,11 @@ def divided(expr: Expr, blocks: Iterable[Block]) -> Expr:
             return part
         args = [rewritten(arg) for arg in part.args]
         made = part.func(*args) if list(part.args) != args else part
-        if isinstance(made, Contract) and made.spec == MATRIX_VECTOR and isinstance(made.operands[1], concatenate):
+        if (
+            isinstance(made, Contract)
+            and made.spec == MATRIX_VECTOR
+            and isinstance(made.operands[1], concatenate)
+        ):
             own = by_matrix.get(made.operands[0], [])
             pieces = made.operands[1].args
             if len(own) == len(pieces):

@@ -38,7 +38,13 @@ class Evidence:
 
 
 def measure(
-    left: Form, right: Form, pairing: Pairing, choices: Mapping[Quantity, Expr], *, zero: tuple[Quantity, ...] = (), seed: int = 0
+    left: Form,
+    right: Form,
+    pairing: Pairing,
+    choices: Mapping[Quantity, Expr],
+    *,
+    zero: tuple[Quantity, ...] = (),
+    seed: int = 0,
 ) -> Evidence:
     """How far the right cell is from the left one with its parameters as `choices` give them.
 
@@ -52,7 +58,9 @@ def measure(
         theirs = mine.translated(right, pairing, choices)
         for one, other in zip(mine.run(), theirs, strict=True):
             difference = max(difference, float(np.max(np.abs(one - other), initial=0.0)))
-            largest = max(largest, float(np.max(np.abs(one), initial=0.0)), float(np.max(np.abs(other), initial=0.0)))
+            largest = max(
+                largest, float(np.max(np.abs(one), initial=0.0)), float(np.max(np.abs(other), initial=0.0))
+            )
     return Evidence(difference, largest, STEPS, SAMPLES, seed)
 
 
@@ -95,7 +103,8 @@ class _Draw:
             value = evaluate(choices.get(symbol, S.Zero), known, self.sizes)
             symbols[symbol.name] = np.broadcast_to(value, shape)
         constants = {
-            q.name: np.full([size_value(size, sizes) for size in q.shape], q.value) for q in right.cell.constants
+            q.name: np.full([size_value(size, sizes) for size in q.shape], q.value)
+            for q in right.cell.constants
         }
         inputs = [{b.name: step[a.name] for a, b in pairing.inputs} for step in self.inputs]
         state = {b.name: self.state[a.name] for a, b in pairing.states}

@@ -6,10 +6,10 @@ from itertools import islice, permutations, product
 
 from sympy import Expr
 
+from symrnn.comparison.forms import Form, normal
 from symrnn.declaration.axes import Axis, Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Constant, Index, Input, Part, Quantity, State, Value
-from symrnn.comparison.forms import Form, normal
 
 MOST = 720
 """How many ways of pairing states and inputs are looked at."""
@@ -29,7 +29,7 @@ class Pairing:
 
     @property
     def renaming(self) -> dict[Expr, Expr]:
-        """From what the right cell calls states (before and after the step), inputs and axes to the left's."""
+        """What the left cell calls the right cell's states (before and after the step), inputs and axes."""
         made: dict[Expr, Expr] = {right: left for left, right in (*self.states, *self.inputs, *self.axes)}
         return made | {right.next: left.next for left, right in self.states}
 
@@ -46,7 +46,9 @@ def pairings(left: Cell, right: Cell) -> tuple[Pairing, ...]:
     """Every way to pair as many states and inputs as there are, equal names and orders first."""
     whole = len(left.states) == len(right.states) and len(left.inputs) == len(right.inputs)
     made = []
-    for states, inputs in islice(product(_injections(left.states, right.states), _injections(left.inputs, right.inputs)), MOST):
+    for states, inputs in islice(
+        product(_injections(left.states, right.states), _injections(left.inputs, right.inputs)), MOST
+    ):
         known: dict[Axis, Axis] = {}
         if all(_fits(one, other, known) for one, other in (*states, *inputs)):
             _pair_leftover_axes(left, right, known)
@@ -61,7 +63,9 @@ def pairings(left: Cell, right: Cell) -> tuple[Pairing, ...]:
     return tuple(sorted(made, key=strangers))
 
 
-def _injections(left: tuple[Quantity, ...], right: tuple[Quantity, ...]) -> Iterator[tuple[tuple[Quantity, Quantity], ...]]:
+def _injections(
+    left: tuple[Quantity, ...], right: tuple[Quantity, ...]
+) -> Iterator[tuple[tuple[Quantity, Quantity], ...]]:
     """Every pairing of the shorter group with members of the longer."""
     if len(right) >= len(left):
         for chosen in permutations(right, len(left)):
@@ -97,8 +101,7 @@ def _pair_leftover_axes(left: Cell, right: Cell, known: dict[Axis, Axis]) -> Non
     """Axes of parameters alone, in their order."""
     mine = [axis for axis in left.axes if axis not in known.values()]
     theirs = [axis for axis in right.axes if axis not in known]
-    for one, other in zip(mine, theirs, strict=False):
-        known[other] = one
+    known.update(zip(theirs, mine, strict=False))
     taken = {axis.name for axis in left.axes}
     for axis in theirs[len(mine) :]:
         name = axis.name
@@ -111,8 +114,9 @@ def _pair_leftover_axes(left: Cell, right: Cell, known: dict[Axis, Axis]) -> Non
 class World:
     """The right cell's functions in the left cell's terms.
 
-    `values` pairs what a value is with it. Its parameters are `symbols`, pairs of a symbol of the right form and the part that stands for it here:
-    what a parameter of the right is called must not be taken for the left's of the same name.
+    `values` pairs what a value is with it. The parameters are `symbols`, pairs of a symbol of the right form
+    and the part that stands for it here: what a parameter of the right is called must not be taken for the
+    left's of the same name.
     """
 
     states: tuple[tuple[State, Expr], ...]
@@ -131,14 +135,19 @@ def translated(left: Form, right: Form, pairing: Pairing) -> World:
     """The form of the right cell with the left cell's states, inputs and axes."""
     axes = {other: one for one, other in pairing.axes}
     symbols = tuple(
-        (symbol, Part(f"{symbol.name}'", *(size.xreplace(axes) for size in symbol.shape), latex=symbol.latex_name))
+        (
+            symbol,
+            Part(f"{symbol.name}'", *(size.xreplace(axes) for size in symbol.shape), latex=symbol.latex_name),
+        )
         for symbol in right.symbols
     )
     renaming: dict[Expr, Expr] = {**pairing.renaming, **dict(symbols)}
     for constant in right.cell.constants:
         renaming[constant] = _same_constant(constant, left.cell, axes)
     partners = {other: one for one, other in pairing.states}
-    states = tuple((partners[state], expr.xreplace(renaming)) for state, expr in right.states if state in partners)
+    states = tuple(
+        (partners[state], expr.xreplace(renaming)) for state, expr in right.states if state in partners
+    )
     values = tuple((normal(expr.xreplace(renaming), {}), value) for value, expr in right.values)
     return World(states, right.output.xreplace(renaming), values, symbols, renaming)
 

@@ -126,7 +126,9 @@ def _equation_lines(aligned: AlignedEquation, comparison: "Comparison", width: i
             yield from _marked_lines(f"  {' ' if aligned.same else sign} ", equation, marks, cell, width)
 
 
-def _marked_lines(before: str, equation: Equation, marks: frozenset[Expr], cell: Cell, width: int) -> Iterator[Line]:
+def _marked_lines(
+    before: str, equation: Equation, marks: frozenset[Expr], cell: Cell, width: int
+) -> Iterator[Line]:
     """An equation, broken at spaces to the width, with its marks where they came to stand."""
     written = f"{equation.target} = {plain_text(equation.rhs, reading_roles(cell), marks)}"
     words = written.split(" ")

@@ -14,10 +14,10 @@ from sympy import Add, Expr, S
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
+from symrnn.comparison.elimination import eliminate
 from symrnn.comparison.forms import AT_ZERO, Form, calls_in, normal, shape_of
 from symrnn.comparison.pairing import Pairing, World, translated
 from symrnn.comparison.slots import Slot, slots_of
-from symrnn.comparison.elimination import eliminate
 from symrnn.declaration.operations import sigmoid, tanh, where
 from symrnn.declaration.quantities import Part, Quantity, Value
 
@@ -84,7 +84,8 @@ class Outcome:
 class _Node:
     """What remains to be matched: pairs (general, special); what was found on the way.
 
-    `wishes` are equations that would make a tidier result, where the others leave it open. `names` has every value of the general cell that is one function, as it reads by now.
+    `names` has every value of the general cell that is one function, as it reads by now. `wishes` are
+    equations that would make a tidier result, where the others leave it open.
     """
 
     goals: tuple[tuple[Expr, Expr], ...]
@@ -223,7 +224,9 @@ class _Search:
 
     def slot_equations(self, theirs: list[Slot], mine: list[Slot]) -> list[Expr] | None:
         simple = all(len(slot.given) <= 1 for slot in (*theirs, *mine)) and all(
-            not slot.given or slot.given[0] in self.unknowns or not slot.given[0].atoms(Part) & set(self.unknowns)
+            not slot.given
+            or slot.given[0] in self.unknowns
+            or not slot.given[0].atoms(Part) & set(self.unknowns)
             for slot in theirs
         )
         if simple:
@@ -304,7 +307,9 @@ def _aims(call: Expr, mine: Expr) -> Goals | None:
 
 def _all_calls(expr: Expr) -> list[Expr]:
     found = list(calls_in(expr))
-    return found + [inner for call in found for arg in call.args if isinstance(arg, Expr) for inner in _all_calls(arg)]
+    return found + [
+        inner for call in found for arg in call.args if isinstance(arg, Expr) for inner in _all_calls(arg)
+    ]
 
 
 def _grouped(expr: Expr) -> dict[Expr, list[Slot]]:
@@ -316,7 +321,9 @@ def _grouped(expr: Expr) -> dict[Expr, list[Slot]]:
 
 def _form_key(slot: Slot) -> tuple[int, str]:
     """An order of products of parameters that does not look at their names."""
-    return len(slot.given), "".join(sorted(type(node).__name__ for expr in slot.given for node in _nodes(expr)))
+    return len(slot.given), "".join(
+        sorted(type(node).__name__ for expr in slot.given for node in _nodes(expr))
+    )
 
 
 def _nodes(expr: Expr) -> list[Expr]:

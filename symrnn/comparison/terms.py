@@ -27,7 +27,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A term of a sum that cannot be divided: what the author wrote for it, in which term, and its meaning."""
+    """A term that cannot be divided: what the author wrote for it, in which term, and its meaning."""
 
     shown: Expr
     within: Expr
@@ -71,7 +71,9 @@ def difference(left: Expr, right: Expr, mine: Side, theirs: Side) -> Difference:
     for atom in list(ours):
         partners = [other for other in others if _same(atom, other) and not _opens(atom)]
         if partners:
-            partner = min(partners, key=lambda other: [str(g) for g in other.given] != [str(g) for g in atom.given])
+            partner = min(
+                partners, key=lambda other: [str(g) for g in other.given] != [str(g) for g in atom.given]
+            )
             ours.remove(atom)
             others.remove(partner)
             made.append(Difference(frozenset(), frozenset(), 1, _parameters(atom, partner)))
@@ -144,18 +146,25 @@ def _atoms(expr: Expr, side: Side) -> list[Atom]:
 
 def _spread(term: Expr, side: Side) -> list[tuple[Expr, Expr]]:
     """A term multiplied out as far as parameters are in it: what was written, and what it means."""
-    if isinstance(term, Contract) and term.spec == MATRIX_VECTOR and isinstance(term.operands[1], concatenate):
+    if (
+        isinstance(term, Contract)
+        and term.spec == MATRIX_VECTOR
+        and isinstance(term.operands[1], concatenate)
+    ):
         own = [block for block in side.blocks if block.matrix == term.operands[0]]
         parts = term.operands[1].args
         if len(own) == len(parts):
             return [
-                (part, Contract(MATRIX_VECTOR, block.symbol, part)) for block, part in zip(own, parts, strict=True)
+                (part, Contract(MATRIX_VECTOR, block.symbol, part))
+                for block, part in zip(own, parts, strict=True)
             ]
     if isinstance(term, Mul):
         sums = [factor for factor in term.args if isinstance(factor, Add) and _has_parameters(factor)]
         if len(sums) == 1:
             rest = Mul(*(factor for factor in term.args if factor != sums[0]))
-            return [(shown, rest * meaning) for inner in sums[0].args for shown, meaning in _spread(inner, side)]
+            return [
+                (shown, rest * meaning) for inner in sums[0].args for shown, meaning in _spread(inner, side)
+            ]
     return [(term, term)]
 
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:  # a comparison prints itself
     from symrnn.comparison.comparison import Comparison
 
 PROVED = (
-    "This is proved in the symbols, for all inputs and states: with these parameters both cells multiply out to the "
-    "same expressions. Floating point may round them differently."
+    "This is proved in the symbols, for all inputs and states: with these parameters both cells multiply out "
+    "to the same expressions. Floating point may round them differently."
 )
 NOT_CONSIDERED = (
     "That none was found is no proof that there is none: besides sums, products, stacks and column blocks of "
-    "matrices, only sigmoid(-a) = 1 - sigmoid(a), tanh(-a) = -tanh(a) and functions held constant are considered, "
-    "and no state that is a scaled or mixed state of the other cell."
+    "matrices, only sigmoid(-a) = 1 - sigmoid(a), tanh(-a) = -tanh(a) and functions held constant are "
+    "considered, and no state that is a scaled or mixed state of the other cell."
 )
 
 
@@ -119,33 +119,48 @@ def _special_case(comparison: "Comparison", words: Words) -> Iterator[str]:
         yield PROVED
     for found in verdict.specialisations:
         if found.limit:
-            yield from _limit(found, comparison, words, also=any(found.general is other.general for other in exact))
+            yield from _limit(
+                found, comparison, words, also=any(found.general is other.general for other in exact)
+            )
     for general, special in ((comparison.left, comparison.right), (comparison.right, comparison.left)):
         if not any(found.general is general for found in verdict.specialisations):
             one, other = _name(special, comparison, words), _name(general, comparison, words)
-            yield f"No choice of parameters was found that makes {one} a special case of {other}. {NOT_CONSIDERED}"
+            nothing = f"No choice of parameters was found that makes {one} a special case of {other}."
+            yield f"{nothing} {NOT_CONSIDERED}"
     if not verdict.complete:
         yield "The search was given up after many steps, before every possibility was tried."
 
 
 def _specialisation(found: Specialisation, comparison: "Comparison", words: Words) -> Iterator[str]:
     special, general = _name(found.special, comparison, words), _name(found.general, comparison, words)
-    yield f"{special} is a special case of {general}, with these parameters of {general} (right of =: those of {special}):"
+    yield (
+        f"{special} is a special case of {general}, with these parameters of {general} "
+        f"(right of =: those of {special}):"
+    )
     yield from _choice_lines(found, words)
     for held in found.held:
-        yield f"Then {words.held(held, found.general)} is {words.expr(held.value, found.general)} at every step, whatever the input."
+        gate, value = words.held(held, found.general), words.expr(held.value, found.general)
+        yield f"Then {gate} is {value} at every step, whatever the input."
 
 
 def _limit(found: Specialisation, comparison: "Comparison", words: Words, *, also: bool) -> Iterator[str]:
     special, general = _name(found.special, comparison, words), _name(found.general, comparison, words)
-    gates = " and ".join(words.becomes(words.held(held, found.general), words.expr(held.value, found.general)) for held in found.held)
+    gates = " and ".join(
+        words.becomes(words.held(held, found.general), words.expr(held.value, found.general))
+        for held in found.held
+    )
     if also:
         yield f"{special} is also the limit {gates} of {general}, with the parameters"
     else:
-        yield f"{special} is the limit {gates} of {general}, and no case of it that was found, with the parameters"
+        yield f"{special} is the limit {gates} of {general} (no case of it was found), with the parameters"
     yield from _choice_lines(found, words)
-    never = " and ".join(words.equal(words.held(held, found.general), words.expr(held.value, found.general)) for held in found.held)
-    biases = " and ".join(words.expr(held.bias, found.general) for held in found.held if held.bias is not None)
+    never = " and ".join(
+        words.equal(words.held(held, found.general), words.expr(held.value, found.general))
+        for held in found.held
+    )
+    biases = " and ".join(
+        words.expr(held.bias, found.general) for held in found.held if held.bias is not None
+    )
     yield f"No finite {biases} reaches {never}: the difference becomes as small as one likes, and never zero."
 
 
@@ -153,8 +168,8 @@ def _undecided(comparison: "Comparison", words: Words) -> Iterator[str]:
     verdict = comparison.verdict
     left, right = (words.name(name) for name in comparison.names)
     yield (
-        f"No choice of parameters was found that makes {left} a special case of {right}, or {right} of {left}. "
-        f"{NOT_CONSIDERED}"
+        f"No choice of parameters was found that makes {left} a special case of {right}, or {right} of "
+        f"{left}. {NOT_CONSIDERED}"
     )
     if not verdict.complete:
         yield "The search was given up after many steps, before every possibility was tried."
@@ -162,9 +177,9 @@ def _undecided(comparison: "Comparison", words: Words) -> Iterator[str]:
         yield "No parameters correspond, so there are no numbers to compare."
         return
     yield (
-        "Numbers instead: on random input, with the parameters identified that correspond above and all others zero, "
-        f"states and outputs differ by up to {verdict.evidence}. So these parameters do not make them equal; "
-        "numbers say nothing about others."
+        "Numbers instead: on random input, with the parameters identified that correspond above and all "
+        f"others zero, states and outputs differ by up to {verdict.evidence}. So these parameters do not make "
+        "them equal; numbers say nothing about others."
     )
 
 
@@ -179,8 +194,8 @@ def _apart(comparison: "Comparison", words: Words) -> Iterator[str]:
     shapes = ", of shapes that do not match" if same else ""
     yield f"{facts[0]}, {facts[1]}{shapes}, so they do not take the same data and are not the same cell."
     yield (
-        "Whether one could still play the part of the other, with some state or input left unused, is not decided; "
-        "no numbers are compared."
+        "Whether one could still play the part of the other, with some state or input left unused, is not "
+        "decided; no numbers are compared."
     )
 
 

@@ -9,21 +9,22 @@ from dataclasses import dataclass, field
 
 from sympy import Expr
 
-from symrnn.comparison.alignment import AlignedEquation, Partner
+from symrnn.comparison.alignment import Partner
 from symrnn.comparison.comparison import Comparison
 from symrnn.comparison.forms import Form
 from symrnn.comparison.specialisation import Held
 from symrnn.comparison.wording import sentences
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.normal_form import Equation
-from symrnn.declaration.quantities import Quantity
 from symrnn.declaration.reading_order import reading_roles
-from symrnn.emission.latex_document import TEXT_WIDTH, escaped, signature
+from symrnn.emission.latex_document import escaped, signature
 from symrnn.emission.latex_layout import split_formula, width
 from symrnn.emission.latex_printer import ATOM, Notation, Printer
 from symrnn.emission.templates import render
 
 Mark = Callable[[str], str]
+ROOM = 300.0
+"""The room for an equation beside its cell's name, in points."""
 
 
 def boxed(latex: str) -> str:
@@ -54,13 +55,13 @@ class MarkingPrinter(Printer):
 
 @dataclass(frozen=True, slots=True)
 class DifferenceRow:
-    r"""A pair of aligned equations, each `left side &= right side`; "" where a cell has no such.
+    """A pair of aligned equations, each as lines of an aligned environment; none where a cell has no such.
 
-    Continued lines come after `\\`. `same` tells that nothing differs but names.
+    `same` tells that nothing differs but names.
     """
 
-    left: str
-    right: str
+    left: tuple[str, ...]
+    right: tuple[str, ...]
     same: bool
 
 
@@ -91,13 +92,13 @@ def difference_rows(comparison: Comparison, mark: Mark = boxed) -> tuple[Differe
     )
 
 
-def _equation(equation: Equation | None, form: Form, marks: frozenset[Expr], mark: Mark) -> str:
+def _equation(equation: Equation | None, form: Form, marks: frozenset[Expr], mark: Mark) -> tuple[str, ...]:
     if equation is None:
-        return ""
+        return ()
     printer = printer_for(form, marks, mark)
     left = printer.symbol(equation.target)
-    pieces = split_formula(printer.text(equation.rhs), TEXT_WIDTH - width(left) - 30.0)
-    return f"{left} &= " + r" \\ &\qquad {} ".join(pieces)
+    first, *more = split_formula(printer.text(equation.rhs), ROOM - width(left))
+    return (f"{left} &= {first}", *(rf"&\qquad {{}} {piece}" for piece in more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +175,7 @@ class Sentence:
 
 def verdict_sentences(comparison: Comparison) -> tuple[Sentence, ...]:
     """The verdict for TeX."""
-    return tuple(
-        Sentence(text.strip(), text.startswith(" ")) for text in sentences(comparison, LatexWords())
-    )
+    return tuple(Sentence(text.strip(), text.startswith(" ")) for text in sentences(comparison, LatexWords()))
 
 
 def latex_difference(comparison: Comparison) -> str:
@@ -192,9 +191,8 @@ def latex_difference(comparison: Comparison) -> str:
             "left_title": escaped(_title(comparison.left)),
             "right_title": escaped(_title(comparison.right)),
             "partners": partner_rows(comparison),
-            "pairs": tuple(_display(aligned, row) for aligned, row in zip(comparison.equations, difference_rows(comparison, tinted), strict=True)),
+            "lines": _display(comparison),
             "sentences": verdict_sentences(comparison),
-            "has_wide": False,
         },
     )
 
@@ -203,19 +201,15 @@ def _title(form: Form) -> str:
     return ", ".join(text for text in (form.cell.title, form.cell.variant) if text)
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
-    """The lines of one aligned pair; `tag` says whose they are where only one cell has them."""
-
-    lines: tuple[str, ...]
-
-
-def _display(aligned: AlignedEquation, row: DifferenceRow) -> Display:
-    del aligned
-    made = [text for text in (row.left, row.right) if text]
-    return Display(tuple(f"{text} \\\\" if i + 1 < len(made) else text for i, text in enumerate(made)))
-
-
-def quantity_latex(form: Form, quantity: Quantity) -> str:
-    """A quantity of a cell, with its time."""
-    return printer_for(form).symbol(quantity)
+def _display(comparison: Comparison) -> tuple[str, ...]:
+    """All pairs as lines of one display, each with its cell's name before it and space between pairs."""
+    pairs = []
+    for row in difference_rows(comparison, tinted):
+        lines = []
+        for name, texts in zip(comparison.names, (row.left, row.right), strict=True):
+            for number, text in enumerate(texts):
+                before = "" if number else rf"\text{{\texttt{{{escaped(name)}}}}}"
+                lines.append(f"{before} && {text}")
+        pairs.append([*(rf"{line} \\*" for line in lines[:-1]), rf"{lines[-1]} \\[6pt]"])
+    *before_last, last = (line for pair in pairs for line in pair)
+    return (*before_last, last.removesuffix(r" \\[6pt]"))

@@ -27,6 +27,7 @@ from symrnn.workbench.bench.session import announced, run_bench
 from symrnn.workbench.bench.tables import print_bench
 from symrnn.workbench.cells import find_cell, find_declared
 from symrnn.workbench.check import dtype_name
+from symrnn.workbench.differing import show_difference
 from symrnn.workbench.files import require_writable, write
 from symrnn.workbench.gradients import flows_json, gradient_flows
 from symrnn.workbench.gradients_figure import gradients_figure
@@ -233,6 +234,9 @@ def bench_cells(
         write(json, bench.json(), force=force)
     if plot is not None:
         write(plot, figure(bench, plot.suffix), force=force)
+
+
+app.command("diff")(show_difference)
 
 
 @app.command("gradients")
