@@ -198,13 +198,23 @@ def shape_of(expr: Expr, shapes: Shapes) -> Shape:
         return ()
 
 
-def normal(expr: Expr, shapes: Shapes) -> Expr:
-    """`expr` multiplied out, contractions too, with one sign for odd functions: equal forms, equal text."""
-    if not expr.args or isinstance(expr, Str | Quantity) or is_coefficient(expr):
+def normal(expr: Expr, shapes: Shapes, known: dict[Expr, Expr] | None = None) -> Expr:
+    """`expr` multiplied out, contractions too, with one sign for odd functions: equal forms, equal text.
+
+    `known` remembers what has been worked out for the same `shapes`.
+    """
+    known = {} if known is None else known
+    if not expr.args or isinstance(expr, Str | Quantity):
         return expr
+    if expr not in known:
+        known[expr] = expr if is_coefficient(expr) else _normal(expr, shapes, known)
+    return known[expr]
+
+
+def _normal(expr: Expr, shapes: Shapes, known: dict[Expr, Expr]) -> Expr:
     if isinstance(expr, Relational):
-        return type(expr)(*(normal(side, shapes) for side in expr.args), evaluate=False)
-    args = [normal(arg, shapes) if isinstance(arg, Expr | Boolean) else arg for arg in expr.args]
+        return type(expr)(*(normal(side, shapes, known) for side in expr.args), evaluate=False)
+    args = [normal(arg, shapes, known) if isinstance(arg, Expr | Boolean) else arg for arg in expr.args]
     if isinstance(expr, Contract):
         return _contraction(expr.spec, args[1:], shapes)
     made = expr.func(*args)
@@ -256,7 +266,7 @@ def moving(expr: Expr) -> bool:
 
 
 def calls_in(expr: Expr) -> tuple[Expr, ...]:
-    """The outermost functions of moving arguments in an expression, in the order of their text."""
+    """The outermost functions of moving arguments in an expression, in their order."""
     found: dict[Expr, None] = {}
 
     def visit(part: Expr) -> None:
@@ -269,7 +279,7 @@ def calls_in(expr: Expr) -> tuple[Expr, ...]:
                 visit(arg)
 
     visit(expr)
-    return tuple(sorted(found, key=str))
+    return tuple(found)
 
 
 def is_given(expr: Expr) -> bool:

@@ -39,7 +39,7 @@ class Held:
     """
 
     quantity: Value | None
-    call: str
+    call: Expr
     value: Expr
     limit: bool
     bias: Quantity | None = None
@@ -125,7 +125,9 @@ class _Search:
         theirs = dict(world.states)
         goals = [(theirs[state], expr) for state, expr in special.states]
         goals.append((world.output, special.output))
+        self.known: dict[Expr, Expr] = {}
         self.start = _Node(tuple((normal(b, {}), a) for b, a in goals), world.values)
+        self.functions = {inner for theirs, _ in self.start.goals for inner in _all_calls(theirs)}
 
     def open_calls(self, expr: Expr) -> list[Expr]:
         """The outermost functions with unknowns in them."""
@@ -152,10 +154,20 @@ class _Search:
             raise _GivenUpError
         call = found[0]
         for value, aims in met(call, ours):
-            yield from self.run(with_call(replace(node, goals=(*aims, *node.goals)), call, value))
+            yield from self.run(self.with_call(replace(node, goals=(*aims, *node.goals)), call, value))
         for value, aims, held in self.constants(node, call):
             noted = replace(node, goals=(*aims, *node.goals), held=(*node.held, held))
-            yield from self.run(with_call(noted, call, value))
+            yield from self.run(self.with_call(noted, call, value))
+
+    def with_call(self, node: _Node, call: Expr, value: Expr) -> _Node:
+        """The node with a function of the general cell replaced wherever it stands."""
+
+        def replaced(expr: Expr) -> Expr:
+            return normal(expr.xreplace({call: value}), {}, self.known)
+
+        goals = tuple((replaced(theirs), ours) for theirs, ours in node.goals)
+        names = tuple((replaced(expr), quantity) for expr, quantity in node.names)
+        return replace(node, goals=goals, names=names)
 
     def constants(self, node: _Node, call: Expr) -> Iterator[tuple[Expr, Goals, Held]]:
         """Values at which a function of the general cell may be held."""
@@ -165,21 +177,22 @@ class _Search:
         if not self.limits:
             if type(call) in AT_ZERO:
                 value = AT_ZERO[type(call)]
-                yield value, ((call.args[0], S.Zero),), Held(quantity, str(call), value, False)
+                yield value, ((call.args[0], S.Zero),), Held(quantity, call, value, False)
             return
         bias = self.own_bias(call)
         for value in LIMITS.get(type(call), ()) if bias is not None else ():
             assert bias is not None
             symbol = next(symbol for symbol, part in self.world.symbols if part == bias.given[0])
             sinks = (value < S.Half) == (bias.number > 0)
-            yield value, (), Held(quantity, str(call), value, True, symbol, bool(sinks))
+            yield value, (), Held(quantity, call, value, True, symbol, bool(sinks))
 
     def own_bias(self, call: Expr) -> Slot | None:
         """A bias that only this function has, so that it can take the argument beyond all bounds."""
-        functions = {inner for theirs, _ in self.start.goals for inner in _all_calls(theirs)}
         for slot in slots_of(call.args[0]):
             if slot.moving == 1 and len(slot.given) == 1 and slot.given[0] in self.unknowns:
-                near = [f for f in functions if any(slot.given[0] in Add.make_args(arg) for arg in f.args)]
+                near = [
+                    f for f in self.functions if any(slot.given[0] in Add.make_args(arg) for arg in f.args)
+                ]
                 if len(near) == 1:
                     return slot
         return None
@@ -265,14 +278,6 @@ class _Search:
         return all(
             normal(theirs.xreplace(dict(chosen)), {}) == normal(ours, {}) for theirs, ours in self.start.goals
         )
-
-
-def with_call(node: _Node, call: Expr, value: Expr) -> _Node:
-    """The node with a function of the general cell replaced wherever it stands."""
-    table = {call: value}
-    goals = tuple((normal(theirs.xreplace(table), {}), ours) for theirs, ours in node.goals)
-    names = tuple((normal(expr.xreplace(table), {}), value) for expr, value in node.names)
-    return replace(node, goals=goals, names=names)
 
 
 def met(call: Expr, ours: Expr) -> Iterator[tuple[Expr, Goals]]:

@@ -65,7 +65,7 @@ class PlainWords:
     def held(self, held: Held, form: Form) -> str:
         """The function of a cell that is held."""
         del form
-        return str(held.quantity) if held.quantity is not None else held.call
+        return str(held.quantity) if held.quantity is not None else str(held.call)
 
     def equal(self, left: str, right: str) -> str:
         """Two formulas that are equal."""
@@ -178,8 +178,8 @@ def _undecided(comparison: "Comparison", words: Words) -> Iterator[str]:
         return
     yield (
         "Numbers instead: on random input, with the parameters identified that correspond above and all "
-        f"others zero, states and outputs differ by up to {verdict.evidence}. So these parameters do not make "
-        "them equal; numbers say nothing about others."
+        f"others zero, states and outputs differ by up to {verdict.evidence}. So these parameters do not "
+        "make them equal; numbers say nothing about others."
     )
 
 

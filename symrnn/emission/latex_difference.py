@@ -144,7 +144,7 @@ class LatexWords:
     def held(self, held: Held, form: Form) -> str:
         """The function of a cell that is held."""
         if held.quantity is None:
-            return rf"\texttt{{{escaped(held.call)}}}"
+            return rf"\texttt{{{escaped(str(held.call))}}}"
         return f"${printer_for(form).symbol(held.quantity)}$"
 
     def equal(self, left: str, right: str) -> str:
