@@ -5,6 +5,7 @@ message on the error stream, no traceback), 130 a training was interrupted, afte
 """
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -97,10 +98,15 @@ def list_cells() -> None:
 
 
 @app.command()
-def show(cell: CellName) -> None:
+def show(
+    cell: CellName,
+    plain: Annotated[bool, typer.Option("--plain", help="Equations as one line of ASCII each.")] = False,
+) -> None:
     """Show a cell's equations and gradients."""
-    found = find_cell(cell)
-    typer.echo(terminal.cell_text(found, str(derive(found)), shutil.get_terminal_size((80, 24)).columns))
+    derivation = derive(find_cell(cell))
+    width = shutil.get_terminal_size((80, 24)).columns
+    encoding = sys.stdout.encoding or "ascii"
+    typer.echo(terminal.cell_text(derivation, width, encoding=encoding, plain=plain))
 
 
 @app.command("latex")
