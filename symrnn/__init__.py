@@ -39,7 +39,10 @@ from symrnn.errors import DeclarationError, SymrnnError
 from symrnn.pipeline import derive, diff, emit, latex, plan
 from symrnn.version import __version__
 from symrnn.workbench.loading import load
+from symrnn.workbench.notebook import register
 from symrnn.workbench.proof import check
+
+register()  # how cells, derivations, plans and reports show themselves in notebooks
 
 __all__ = [
     "Cell",

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 NARROWEST = 40
 
+GLUE = "\ue002"
+"""A space at which no line ends, until it is printed."""
+
 
 def _console(*, stderr: bool = False) -> "Console":
     """A console that prints names such as [c, x] as they are, not as markup."""
@@ -141,7 +144,8 @@ def _quantity_lines(cell: Cell, sign: Callable[[str], str] | None) -> list[str]:
 
     def described(quantity: Quantity) -> str:
         text = f"{quantity.name} {shape_text(cell.shape_of(quantity))}"
-        return f"{text} as {sign(quantity.latex_name)}" if sign and quantity.latex_name else text
+        text = f"{text} as {sign(quantity.latex_name)}" if sign and quantity.latex_name else text
+        return text.replace(" ", GLUE)
 
     groups = (
         ("inputs", cell.inputs),
@@ -157,7 +161,7 @@ def _quantity_lines(cell: Cell, sign: Callable[[str], str] | None) -> list[str]:
 def wrapped(line: str, width: int) -> str:
     """`line` broken at spaces to `width` columns, its continuation indented by four more."""
     indent = line[: len(line) - len(line.lstrip())]
-    return textwrap.fill(
+    filled = textwrap.fill(
         line.strip(),
         max(width, NARROWEST),
         initial_indent=indent,
@@ -165,3 +169,4 @@ def wrapped(line: str, width: int) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return filled.replace(GLUE, " ")
