@@ -36,6 +36,7 @@ from symrnn.comparison.specialisation import specialise
 from symrnn.declaration.quantities import Part
 from symrnn.emission.latex_difference import boxed, difference_rows, partner_rows
 from symrnn.errors import RequestError
+from symrnn.examples.minimal_gated_unit import mgu
 from symrnn.workbench import command_line
 from symrnn.workbench.typesetting import find_pdflatex, typeset
 from symrnn.zoo import CELLS, HEADS
@@ -219,6 +220,7 @@ def test_the_search_finds_a_cell_in_itself(name):
         (ANTISYMMETRIC, SPLIT, "special case"),
         (zoo.lstm, PEEPHOLE, "special case"),
         (COUPLED, zoo.lstm, "special case"),
+        (mgu, zoo.gru, "special case"),
         (zoo.gru_simplified, zoo.gru, "special case"),
         (CELLS["elman"], zoo.gru, "limit"),
         (zoo.gru, zoo.gru_reset_after, "undecided"),
@@ -395,6 +397,14 @@ def test_rows_carry_marked_latex():
     assert boxed("a") == r"\boxed{a}"
     pairs = {row.left: row.right for row in partner_rows(compared_once(zoo.gru, zoo.gru_reset_after))}
     assert pairs[r"\Gamma_u^{\langle t\rangle}"] == r"1 - z^{\langle t\rangle}"
+
+
+def test_frames_do_not_nest():
+    """f is marked as a factor, and 1 - f as a whole."""
+    rows = difference_rows(symrnn.diff(mgu, zoo.gru))
+    latex = next(row.left[0] for row in rows if row.left and "1 - " in row.left[0])
+    assert latex.count(r"\boxed{") == 2
+    assert r"\boxed{1 - f^{\langle t\rangle}}" in latex
 
 
 @pytest.mark.skipif(find_pdflatex() is None, reason="pdflatex is not installed")

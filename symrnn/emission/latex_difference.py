@@ -5,7 +5,7 @@ Marks are `\boxed{...}` (amsmath) in the data, and a tinted box in the document.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sympy import Expr
 
@@ -45,9 +45,9 @@ class MarkingPrinter(Printer):
     mark: Mark = field(default=boxed)
 
     def _printed(self, expr: Expr) -> tuple[str, int]:
-        text, binding = Printer._printed(self, expr)
         if expr not in self.marked:
-            return text, binding
+            return Printer._printed(self, expr)
+        text, binding = replace(self, marked=frozenset())._printed(expr)  # no frame within a frame
         if text.startswith("-"):
             return f"-{self.mark(text[1:])}", binding
         return self.mark(text), ATOM

@@ -20,9 +20,9 @@ ROOM = 430.0
 """The room for a formula beside its number, in points."""
 
 
-def aligned(lines: Iterable[str]) -> str:
-    r"""Lines as one display."""
-    body = " \\\\\n".join(lines)
+def aligned(groups: Iterable[Iterable[str]]) -> str:
+    r"""Groups of lines as one display, with space between groups."""
+    body = " \\\\[8pt]\n".join(" \\\\\n".join(lines) for lines in groups)
     return f"$$\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n$$"
 
 
@@ -40,26 +40,30 @@ def equation_lines(left: str, right: str, number: int | None = None) -> Iterator
 
 def cell_display(cell: Cell) -> str:
     """The equations of a cell, numbered."""
-    return aligned(_forward(printed(derive(cell))))
+    return aligned([_forward(printed(derive(cell)))])
 
 
 def derivation_display(derivation: Derivation) -> str:
     """The equations, and the gradients in the order in which they are computed, each with its reason."""
     shown = printed(derivation)
     symbol = shown.printer.symbol
-    lines = list(_forward(shown))
-    for part, expr in shown.reading.named:
-        lines += equation_lines(symbol(part), shown.printer.text(expr), shown.numbers[part])
-    for left, right in shown.block_rows():
-        lines += equation_lines(left, right)
+    named = [
+        line
+        for part, expr in shown.reading.named
+        for line in equation_lines(symbol(part), shown.printer.text(expr), shown.numbers[part])
+    ]
+    divided = [line for left, right in shown.block_rows() for line in equation_lines(left, right)]
+    groups = [list(_forward(shown)), named, divided]
     for adjoint in shown.step:
         goes = shown.reason(adjoint)
         why = rf"\text{{ {goes}, so}}" if goes else r"\text{ has no part in the loss:}"
-        lines.append(rf"& & & {symbol(adjoint.of)} {why}")
-        lines += equation_lines(symbol(adjoint.equation.symbol), shown.sum_text(adjoint.moving))
-    for adjoint in shown.fixed:
-        lines += equation_lines(symbol(adjoint.equation.symbol), shown.static_text(adjoint))
-    return aligned(lines)
+        result = equation_lines(symbol(adjoint.equation.symbol), shown.sum_text(adjoint.moving))
+        groups.append([rf"& & & {symbol(adjoint.of)} {why}", *result])
+    groups += [
+        list(equation_lines(symbol(adjoint.equation.symbol), shown.static_text(adjoint)))
+        for adjoint in shown.fixed
+    ]
+    return aligned(group for group in groups if group)
 
 
 def _forward(shown: Printed) -> Iterator[str]:
@@ -72,19 +76,20 @@ def jacobian_display(jacobian: StepJacobian) -> str:
     """A step Jacobian as an equation."""
     shown = printed(derive(jacobian.cell))
     left, right = jacobian_text(jacobian, shown.printer, shown.reading.blocks)
-    return aligned(equation_lines(left, right))
+    return aligned([equation_lines(left, right)])
 
 
 def comparison_display(comparison: Comparison) -> str:
     """The aligned equations of two cells, what differs in frames."""
-    lines = []
+    groups = []
     for row in difference_rows(comparison):
+        lines = []
         for name, texts in zip(comparison.names, (row.left, row.right), strict=True):
             for position, text in enumerate(texts):
                 before = "" if position else rf"\text{{{escaped_text(name)}}}"
                 lines.append(f"{before} & & {text}")
-        lines.append(r"& & &")
-    return aligned(lines[:-1])
+        groups.append(lines)
+    return aligned(groups)
 
 
 def escaped_text(text: str) -> str:
