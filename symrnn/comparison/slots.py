@@ -69,6 +69,11 @@ def _hollow(product: Expr) -> tuple[Expr, list[Expr]]:
     """A contraction with holes where parameters stand, at any depth, and what stood there."""
     if is_given(product):
         return HOLE, [product]
+    if isinstance(product, Mul):
+        still = [factor for factor in product.args if is_given(factor) and not factor.is_number]
+        rest = [_hollow(factor) for factor in product.args if factor not in still]
+        inside = [hole for _, found in rest for hole in found]
+        return Mul(*(shell for shell, _ in rest)), [*([Mul(*still)] if still else []), *inside]
     if not isinstance(product, Contract):
         return product, []
     inner = [_hollow(operand) for operand in product.operands]
