@@ -39,7 +39,7 @@ from symrnn.errors import RequestError
 from symrnn.examples.minimal_gated_unit import mgu
 from symrnn.workbench import command_line
 from symrnn.workbench.typesetting import find_pdflatex, typeset
-from symrnn.zoo import CELLS, HEADS
+from symrnn.zoo import CELLS, HEADS, SHIPPED
 
 n, m, k = axes("n m k")
 x, h, c, s = Input("x", n), State("h", m), State("c", m), State("s", m)
@@ -255,6 +255,36 @@ def test_what_is_proved_holds_in_numbers(special, general):
     found = specialise(one, other, pairing, limits=False).found
     assert found is not None
     assert largest_error(found, pairing) < 1e-13
+
+
+def disguised(cell):
+    """A cell with other names for everything, axes too, and its equations in the opposite order."""
+    fresh = {axis: axes(f"q{number}") for number, axis in enumerate(cell.axes)}
+    names = iter(f"v{number}" for number in range(100))
+    table = dict(fresh)
+
+    def shape(quantity):
+        return [size.xreplace(fresh) for size in quantity.shape]
+
+    for group, kind in ((cell.parameters, Parameter), (cell.inputs, Input), (cell.states, State)):
+        table |= {q: kind(next(names), *shape(q)) for q in reversed(group)}
+    table |= {state.next: table[state].next for state in cell.states}
+    table |= {value: Value(next(names)) for value in cell.values}
+    equations = [Eq(table[e.target], e.rhs.xreplace(table)) for e in reversed(cell.equations)]
+    return Cell("disguised", *equations, output=table[cell.output]), table
+
+
+@pytest.mark.parametrize("name", [*CELLS, "squared_error"])
+def test_a_cell_is_known_under_any_disguise(name):
+    cell = SHIPPED[name]
+    other, table = disguised(cell)
+    compared = symrnn.diff(cell, other)
+    assert compared.verdict.kind == "renamed"
+    assert all(pair.same for pair in compared.equations)
+    assert all(pair.right.target == table[pair.left.target] for pair in compared.equations)
+    found = partners(compared)
+    for quantity in (*cell.inputs, *cell.states, *cell.values):
+        assert found[quantity.name] == table[quantity].name
 
 
 def test_choices_are_those_that_a_person_would_name():

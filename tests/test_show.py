@@ -6,6 +6,7 @@ import sys
 import unicodedata
 
 import pytest
+from random_cells import random_cell
 from sympy import Eq, Max
 from typer.testing import CliRunner
 
@@ -152,6 +153,12 @@ def test_the_whole_vocabulary_has_pictures():
     )
     lines = derivation_picture(symrnn.derive(cell), 80)
     assert max(map(display_width, lines)) <= 80
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_cells_keep_to_the_width(seed):
+    lines = derivation_picture(symrnn.derive(random_cell(seed)), 100)
+    assert max(map(display_width, lines)) <= 100
 
 
 # The command
