@@ -164,6 +164,13 @@ def test_alignment_is_deterministic_and_symmetric_in_what_it_shares():
     assert first.score == pytest.approx(align(other, one).score)
 
 
+def test_a_bias_that_only_adds_to_another_is_told():
+    compared = compared_once(zoo.gru, zoo.gru_reset_after)
+    added = {str(p.right): str(p.adds_to) for p in compared.partners if p.left is None}
+    assert added == {"d_r": "b_r", "d_z": "b_z", "d_n": "None"}  # d_n is gated, b_n is not
+    assert "+ d_r (adds to b_r)" in " ".join(str(compared).split())
+
+
 # What is marked
 
 
@@ -216,6 +223,8 @@ def test_the_search_finds_a_cell_in_itself(name):
     [
         (STACKED, SPLIT, "renamed"),
         (SPLIT, TWO_BIASES, "equivalent"),
+        (elman_like("transposed", tanh(U.T @ h + V @ x + b)), SPLIT, "equivalent"),
+        (elman_like("row", tanh(h @ U + V @ x + b)), SPLIT, "equivalent"),
         (IDENTITY, SPLIT, "special case"),
         (ANTISYMMETRIC, SPLIT, "special case"),
         (zoo.lstm, PEEPHOLE, "special case"),

@@ -33,12 +33,14 @@ class Partner:
     """A quantity of the left cell and the one of the right that stands for it; None for no such.
 
     With `complement` the right one is 1 minus the left one; with `negative` it is minus the left one.
+    A parameter without a partner may be one that only `adds_to` another of its cell: their sum is one.
     """
 
     left: Quantity | None
     right: Quantity | None
     complement: bool = False
     negative: bool = False
+    adds_to: Quantity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +211,14 @@ class _Aligner:
             for equation in self.right.cell.equations
             if equation.target not in met
         ]
+        merged = {a: b for d in differences for a, b in d.merged if self.once(a) and self.once(b)}
         turned = {left for left, _, complement in matching if complement}
         parameters = [
             (pair, -sign if a.target in turned else sign)
             for (a, _), d in zip(pairs, differences, strict=True)
             for *pair, sign in d.parameters
         ]
-        partners = (*self.carried(pairing), *self.computed(matching), *self.given(parameters))
+        partners = (*self.carried(pairing), *self.computed(matching), *self.given(parameters, merged))
         return Alignment(pairing, partners, tuple(aligned), score)
 
     def shape_here(self, right: Quantity) -> tuple[Expr, ...]:
@@ -239,16 +242,26 @@ class _Aligner:
         made += [Partner(None, v) for v in self.right.cell.values if v not in [b for _, b, _ in matching]]
         return made
 
-    def given(self, found: list[tuple[list[Quantity], int]]) -> list[Partner]:
+    def once(self, symbol: Quantity) -> bool:
+        """Whether a parameter stands in one place of its cell only."""
+        forms = [form for form in (self.left, self.right) if symbol in form.symbols]
+        blocks = [form.owner(symbol) for form in forms]
+        names = [symbol if block is None else block.matrix for block in blocks]
+        rights = [equation.rhs for form in forms for equation in form.cell.equations]
+        return all(sum(rhs.count(name) for rhs in rights) == len(forms) for name in names)
+
+    def given(
+        self, found: list[tuple[list[Quantity], int]], merged: dict[Quantity, Quantity]
+    ) -> list[Partner]:
         pairs: dict[Quantity, tuple[Quantity, int]] = {}
         for (left, right), sign in found:
             alike = self.shape_here(right) == left.shape
             if alike and left not in pairs and right not in [b for b, _ in pairs.values()]:
                 pairs[left] = (right, sign)
         made = [Partner(a, pairs[a][0], negative=pairs[a][1] < 0) for a in self.left.symbols if a in pairs]
-        made += [Partner(a, None) for a in self.left.symbols if a not in pairs]
+        made += [Partner(a, None, adds_to=merged.get(a)) for a in self.left.symbols if a not in pairs]
         met = [b for b, _ in pairs.values()]
-        return made + [Partner(None, b) for b in self.right.symbols if b not in met]
+        return made + [Partner(None, b, adds_to=merged.get(b)) for b in self.right.symbols if b not in met]
 
 
 class _Stranger(Quantity):

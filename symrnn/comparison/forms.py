@@ -45,7 +45,7 @@ from symrnn.declaration.quantities import (
 from symrnn.declaration.resolution import Resolver, is_coefficient
 from symrnn.errors import DeclarationError
 
-MATRIX_VECTOR = "ij,j->i"
+MATRIX_VECTOR, VECTOR_MATRIX, TRANSPOSE = "ij,j->i", "i,ij->j", "ij->ji"
 AT_ZERO: dict[type[Expr], Expr] = {sigmoid: S.Half, tanh: S.Zero, relu: S.Zero, exp: S.One, softplus: log(2)}
 """What functions are where their argument is zero."""
 Shapes = Mapping[Value, Shape]
@@ -123,7 +123,7 @@ def column_blocks(cell: Cell) -> tuple[Block, ...]:
     for matrix in cell.parameters:
         found = used.get(matrix, [()])
         shapes = dict(cell.shapes)
-        sizes = {tuple(shape_of(part, shapes)[0] for part in parts) for parts in found}
+        sizes = {tuple(_length(part, shapes) for part in parts) for parts in found}
         free = all(
             matrix not in equation.rhs.xreplace(dict.fromkeys(_products(equation.rhs, matrix), S.One)).atoms()
             for equation in cell.equations
@@ -144,6 +144,10 @@ def _stack_of(
         return ()
     stacked = call.operands[1]
     return stacked.args if isinstance(stacked, concatenate) else stacks.get(stacked, ())
+
+
+def _length(part: Expr, shapes: Shapes) -> Expr:
+    return Resolver(shapes).resolve(part).shape[0]
 
 
 def _divide(matrix: Parameter, parts: tuple[Expr, ...], sizes: tuple[Expr, ...]) -> list[Block]:
@@ -190,12 +194,12 @@ def divided(expr: Expr, blocks: Iterable[Block]) -> Expr:
     return rewritten(expr)
 
 
-def shape_of(expr: Expr, shapes: Shapes) -> Shape:
-    """The shape of a resolved expression; a scalar where it cannot be told."""
+def shape_of(expr: Expr, shapes: Shapes) -> Shape | None:
+    """The shape of a resolved expression; None where it cannot be told."""
     try:
         return Resolver(shapes).resolve(expr).shape
-    except DeclarationError:
-        return ()
+    except (DeclarationError, KeyError):  # not well formed, or a value of another cell
+        return None
 
 
 def normal(expr: Expr, shapes: Shapes, known: dict[Expr, Expr] | None = None) -> Expr:
@@ -236,18 +240,29 @@ def _contraction(spec: str, operands: list[Expr], shapes: Shapes) -> Expr:
         arrays = []
         for term in chosen:
             factors = Mul.make_args(term)
-            scalars = [f for f in factors if is_coefficient(f) or not shape_of(f, shapes)]
+            scalars = [f for f in factors if is_coefficient(f) or shape_of(f, shapes) == ()]
             number *= Mul(*scalars)
             arrays.append(Mul(*(f for f in factors if f not in scalars)))
         if number == 0:
             continue
-        if spec == MATRIX_VECTOR and isinstance(arrays[0], identity):
+        if spec == VECTOR_MATRIX:
+            made.append(number * Contract(MATRIX_VECTOR, _transposed(arrays[1]), arrays[0]))
+        elif spec == TRANSPOSE:
+            made.append(number * _transposed(arrays[0]))
+        elif spec == MATRIX_VECTOR and isinstance(arrays[0], identity):
             made.append(number * arrays[1])
         elif spec == "i,i->":
             made.append(number * Contract(spec, *sorted(arrays, key=str)))
         else:
             made.append(number * Contract(spec, *arrays))
     return Add(*made)
+
+
+def _transposed(matrix: Expr) -> Expr:
+    """The transpose; that of a transpose is the matrix itself."""
+    if isinstance(matrix, Contract) and matrix.spec == TRANSPOSE:
+        return matrix.operands[0]
+    return matrix if isinstance(matrix, identity) else Contract(TRANSPOSE, matrix)
 
 
 def _without_ones(term: Expr, shapes: Shapes) -> Expr:

@@ -108,10 +108,11 @@ def _role(partner: Partner) -> str:
 
 def partner_text(partner: Partner) -> str:
     """A pair of partners, such as `u ~ 1 - z`; a lone one has a minus or a plus before it."""
+    adds = f" (adds to {partner.adds_to})" if partner.adds_to is not None else ""
     if partner.right is None:
-        return f"- {partner.left}"
+        return f"- {partner.left}{adds}"
     if partner.left is None:
-        return f"+ {partner.right}"
+        return f"+ {partner.right}{adds}"
     sign = "1 - " if partner.complement else "-" if partner.negative else ""
     return f"{partner.left} ~ {sign}{partner.right}"
 

@@ -15,10 +15,10 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from symrnn.comparison.elimination import eliminate
-from symrnn.comparison.forms import AT_ZERO, Form, calls_in, normal, shape_of
+from symrnn.comparison.forms import AT_ZERO, TRANSPOSE, Form, calls_in, normal, shape_of
 from symrnn.comparison.pairing import Pairing, World, translated
 from symrnn.comparison.slots import Slot, slots_of
-from symrnn.declaration.operations import sigmoid, tanh, where
+from symrnn.declaration.operations import Contract, sigmoid, tanh, where
 from symrnn.declaration.quantities import Part, Quantity, Value
 
 Goals: TypeAlias = tuple[tuple[Expr, Expr], ...]
@@ -189,12 +189,15 @@ class _Search:
     def own_bias(self, call: Expr) -> Slot | None:
         """A bias that only this function has, so that it can take the argument beyond all bounds."""
         for slot in slots_of(call.args[0]):
-            if slot.moving == 1 and len(slot.given) == 1 and slot.given[0] in self.unknowns:
-                near = [
-                    f for f in self.functions if any(slot.given[0] in Add.make_args(arg) for arg in f.args)
-                ]
-                if len(near) == 1:
-                    return slot
+            if slot.moving != 1 or len(slot.given) != 1 or slot.given[0] not in self.unknowns:
+                continue
+            bias = slot.given[0]
+            near = [f for f in self.functions if any(bias in Add.make_args(arg) for arg in f.args)]
+            if len(near) != 1:
+                continue
+            without = [theirs.xreplace({near[0]: S.One}) for theirs, _ in self.start.goals]
+            if not any(bias in goal.atoms(Part) for goal in without):
+                return slot
         return None
 
     def equated(self, theirs: Expr, ours: Expr) -> list[Expr] | None:
@@ -231,7 +234,7 @@ class _Search:
         for other in general:
             template = [slot for slot in general[other] if slot.unwrapped == key]
             if template and all(not slot.given for slot in slots):
-                unit = template[0].unit(shape_of(key, {}))
+                unit = template[0].unit(shape_of(key, {}) or ())
                 return [Slot(other, slot.number, (unit,), key) for slot in slots]
         return None
 
@@ -341,6 +344,8 @@ def _leaves(theirs: Expr, ours: Expr, unknowns: tuple[Part, ...]) -> list[Expr] 
         return []
     if theirs in unknowns:
         return [theirs - ours]
+    if isinstance(theirs, Contract) and theirs.spec == TRANSPOSE and theirs.operands[0] in unknowns:
+        return [theirs.operands[0] - normal(Contract(TRANSPOSE, ours), {})]
     if type(theirs) is not type(ours) or len(theirs.args) != len(ours.args) or not theirs.args:
         return None
     equations = []

@@ -38,12 +38,16 @@ class Atom:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What two expressions do not share, how many terms they do, and which parameters stand for which."""
+    """What two expressions do not share, how many terms they do, and which parameters stand for which.
+
+    `merged` pairs a parameter without a partner with one of its own cell to which it is only added.
+    """
 
     left: frozenset[Expr]
     right: frozenset[Expr]
     shared: int
     parameters: tuple[tuple[Quantity, Quantity, int], ...]
+    merged: tuple[tuple[Quantity, Quantity], ...] = ()
 
     @property
     def score(self) -> float:
@@ -61,6 +65,7 @@ def _joined(parts: Iterable[Difference]) -> Difference:
         frozenset().union(*(part.right for part in found)),
         sum(part.shared for part in found),
         tuple(pair for part in found for pair in part.parameters),
+        tuple(pair for part in found for pair in part.merged),
     )
 
 
@@ -68,6 +73,7 @@ def difference(left: Expr, right: Expr, mine: Side, theirs: Side) -> Difference:
     """How the left expression and the right one differ."""
     ours, others = _atoms(left, mine), _atoms(right, theirs)
     made: list[Difference] = []
+    met: list[tuple[Atom, Atom]] = []
     for atom in list(ours):
         partners = [other for other in others if _same(atom, other) and not _opens(atom)]
         if partners:
@@ -76,6 +82,7 @@ def difference(left: Expr, right: Expr, mine: Side, theirs: Side) -> Difference:
             )
             ours.remove(atom)
             others.remove(partner)
+            met.append((atom, partner))
             made.append(Difference(frozenset(), frozenset(), 1, _parameters(atom, partner)))
     for atom in list(ours):
         for other in list(others):
@@ -85,7 +92,8 @@ def difference(left: Expr, right: Expr, mine: Side, theirs: Side) -> Difference:
                 ours.remove(atom)
                 others.remove(other)
                 break
-    made.append(Difference(frozenset(), frozenset(), 0, tuple(_leftovers(ours, others))))
+    merged = (*_merged(ours, [a for a, _ in met]), *_merged(others, [b for _, b in met]))
+    made.append(Difference(frozenset(), frozenset(), 0, tuple(_leftovers(ours, others)), merged))
     made.append(Difference(_shown(ours, _atoms(left, mine)), _shown(others, _atoms(right, theirs)), 0, ()))
     return _joined(made)
 
@@ -105,6 +113,16 @@ def _parameters(left: Atom, right: Atom) -> tuple[tuple[Quantity, Quantity, int]
     sign = -1 if (left.number < 0) != (right.number < 0) else 1
     pairs = zip(left.given, right.given, strict=False)
     return tuple((a, b, sign) for a, b in pairs if isinstance(a, Quantity) and isinstance(b, Quantity))
+
+
+def _merged(extra: list[Atom], met: list[Atom]) -> Iterator[tuple[Quantity, Quantity]]:
+    """Parameters that multiply what another of the same cell multiplies in the same sum."""
+    for atom in extra:
+        twins = [other for other in met if other.moving == atom.moving and len(other.given) == 1]
+        if twins and len(atom.given) == 1:
+            one, other = atom.given[0], twins[0].given[0]
+            if isinstance(one, Quantity) and isinstance(other, Quantity):
+                yield one, other
 
 
 def _leftovers(ours: list[Atom], others: list[Atom]) -> Iterator[tuple[Quantity, Quantity, int]]:

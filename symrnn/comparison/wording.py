@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # a comparison prints itself
     from symrnn.comparison.comparison import Comparison
 
 PROVED = (
-    "This is proved in the symbols, for all inputs and states: with these parameters both cells multiply out "
-    "to the same expressions. Floating point may round them differently."
+    "This is proved in the symbols, for all finite inputs and states: with these parameters both cells "
+    "multiply out to the same expressions. Floating point may round them differently."
 )
 NOT_CONSIDERED = (
     "That none was found is no proof that there is none: besides sums, products, stacks and column blocks of "

@@ -118,8 +118,11 @@ def partner_rows(comparison: Comparison) -> tuple[PartnerRow, ...]:
         quantity = partner.left if partner.left is not None else partner.right
         assert quantity is not None
         role = "parameter" if quantity.role == "part" else quantity.role
-        one = left.symbol(partner.left) if partner.left is not None else ""
-        made.append(PartnerRow(role, one, _stand_in(partner, right)))
+        printer = left if partner.left is not None else right
+        adds = rf" \quad (\text{{adds to }} {printer.symbol(partner.adds_to)})" if partner.adds_to else ""
+        one = left.symbol(partner.left) + adds if partner.left is not None else ""
+        two = _stand_in(partner, right)
+        made.append(PartnerRow(role, one, two + adds if partner.left is None else two))
     return tuple(made)
 
 
