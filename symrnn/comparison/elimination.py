@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from sympy import Add, Expr, S
 
-from symrnn.comparison.forms import normal, shape_of
+from symrnn.comparison.forms import TRANSPOSE, normal, shape_of
+from symrnn.declaration.operations import Contract
 from symrnn.declaration.quantities import Part, Quantity
 
 
@@ -29,16 +30,21 @@ def eliminate(equations: Iterable[Expr], unknowns: tuple[Part, ...]) -> Mapping[
 
 
 def _solved(rest: Expr, unknowns: tuple[Part, ...]) -> tuple[Part, Expr] | None:
-    """The first unknown that stands alone with a number before it, and what it must be."""
+    """The first unknown that stands alone with a number before it, and what it must be.
+
+    A matrix may stand there transposed.
+    """
+    terms = [term.as_coeff_Mul() for term in Add.make_args(rest)]
     for unknown in unknowns:
-        alone = [term for term in Add.make_args(rest) if term.as_coeff_Mul()[1] == unknown]
-        if len(alone) != 1:
-            continue
-        number = alone[0].as_coeff_Mul()[0]
-        others = Add(*(-term / number for term in Add.make_args(rest) if term != alone[0]))
-        if unknown in others.atoms(Quantity):
-            continue
-        shape = shape_of(others, {})
-        if shape in (unknown.shape, ()):
-            return unknown, others
+        for turned in (False, True):
+            wanted = Contract(TRANSPOSE, unknown) if turned else unknown
+            numbers = [number for number, symbol in terms if symbol == wanted]
+            if len(numbers) != 1 or (turned and len(unknown.shape) != 2):
+                continue
+            others = Add(*(-number * symbol / numbers[0] for number, symbol in terms if symbol != wanted))
+            if unknown in others.atoms(Quantity):
+                continue
+            others = normal(Contract(TRANSPOSE, others), {}) if turned and others != 0 else others
+            if shape_of(others, {}) in (unknown.shape, ()):
+                return unknown, others
     return None

@@ -239,12 +239,8 @@ class _Search:
         return None
 
     def slot_equations(self, theirs: list[Slot], mine: list[Slot]) -> list[Expr] | None:
-        simple = all(len(slot.given) <= 1 for slot in (*theirs, *mine)) and all(
-            not slot.given
-            or slot.given[0] in self.unknowns
-            or not slot.given[0].atoms(Part) & set(self.unknowns)
-            for slot in theirs
-        )
+        single = all(len(slot.given) <= 1 for slot in (*theirs, *mine))
+        simple = single and all(self.is_linear(given) for slot in theirs for given in slot.given)
         if simple:
             total = Add(*(slot.weight for slot in theirs)) - Add(*(slot.weight for slot in mine))
             return [total]
@@ -260,6 +256,12 @@ class _Search:
                     return None
                 equations += made
         return equations
+
+    def is_linear(self, given: Expr) -> bool:
+        """Whether an unknown stands alone, perhaps transposed, or none is there."""
+        if isinstance(given, Contract) and given.spec == TRANSPOSE:
+            given = given.operands[0]
+        return given in self.unknowns or not given.atoms(Part) & set(self.unknowns)
 
     def made(self, node: _Node) -> Specialisation | None:
         """The result of a node without goals, if it is proved."""
