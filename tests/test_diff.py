@@ -83,6 +83,7 @@ SPLIT = elman_like("split", tanh(U @ h + V @ x + b))
 STACKED = elman_like("stacked", tanh(W @ [s, x] + b), s)
 TWO_BIASES = elman_like("two_biases", tanh(U @ h + V @ x + b + d))
 IDENTITY = elman_like("identity_weights", tanh(h + V @ x + b))
+GATED = elman_like("gated", sigmoid(d * h) * h + (1 - sigmoid(d * h)) * tanh(V @ x + b))
 ANTISYMMETRIC = elman_like("antisymmetric", tanh((U - U.T) @ h + V @ x + b))
 
 
@@ -230,6 +231,7 @@ def test_the_search_finds_a_cell_in_itself(name):
         (zoo.lstm, PEEPHOLE, "special case"),
         (COUPLED, zoo.lstm, "special case"),
         (mgu, zoo.gru, "special case"),
+        (elman_like("leaky", h / 2 + tanh(V @ x) / 2), GATED, "special case"),
         (zoo.gru_simplified, zoo.gru, "special case"),
         (CELLS["elman"], zoo.gru, "limit"),
         (zoo.gru, zoo.gru_reset_after, "undecided"),

@@ -211,7 +211,8 @@ def normal(expr: Expr, shapes: Shapes, known: dict[Expr, Expr] | None = None) ->
     if not expr.args or isinstance(expr, Str | Quantity):
         return expr
     if expr not in known:
-        known[expr] = expr if is_coefficient(expr) else _normal(expr, shapes, known)
+        number = is_coefficient(expr) and not expr.atoms(Operation)  # sigmoid(0) is worked out
+        known[expr] = expr if number else _normal(expr, shapes, known)
     return known[expr]
 
 
