@@ -39,10 +39,13 @@ from symrnn.derivation.jacobian import step_jacobian
 from symrnn.derivation.tangent import tangent
 from symrnn.emission.latex_style import Style
 from symrnn.errors import DeclarationError, SymrnnError
-from symrnn.pipeline import derive, emit, latex, plan
+from symrnn.pipeline import derive, diff, emit, latex, plan
 from symrnn.version import __version__
 from symrnn.workbench.loading import load
+from symrnn.workbench.notebook import register
 from symrnn.workbench.proof import check
+
+register()  # how cells, derivations, plans and reports show themselves in notebooks
 
 __all__ = [
     "Cell",
@@ -64,6 +67,7 @@ __all__ = [
     "closed_loop",
     "concatenate",
     "derive",
+    "diff",
     "dot",
     "einsum",
     "emit",

@@ -4,15 +4,19 @@
                          |
                          +--latex--> a LaTeX document, with the plan's figures
 
+    Cell, Cell --diff--> Comparison --latex--> a LaTeX document
+
 Each verb takes its predecessor's result, or a `Cell`. A `Model` is emitted whole: the kernels of its cells
 and what joins them.
 """
 
+from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
+from symrnn.emission.latex_difference import latex_difference
 from symrnn.emission.latex_document import latex_document
 from symrnn.emission.latex_model import latex_model
 from symrnn.emission.latex_style import DEFAULT, Style
@@ -26,7 +30,7 @@ from symrnn.planning.passes import PASSES, require_save
 from symrnn.planning.plan import Plan
 from symrnn.version import __version__
 
-__all__ = ["cost", "derive", "emit", "latex", "plan"]
+__all__ = ["cost", "derive", "diff", "emit", "latex", "plan"]
 
 
 def _derivation(source: object, verb: str) -> Derivation:
@@ -82,6 +86,18 @@ def emit(source: Plan | Derivation | Cell | Model, target: str = "numba", save: 
     return emit_module(source, target, __version__)
 
 
+def diff(left: Cell, right: Cell) -> Comparison:
+    """How two cells differ: what corresponds, the terms that differ, and whether one is a case of the other.
+
+    What is said of equality is proved in the symbols; where nothing is proved, there are numbers, and the
+    verdict says that they are numbers.
+
+    Raises:
+        RequestError: one of them is no cell.
+    """
+    return compare(left, right)
+
+
 def cost(source: Derivation | Cell) -> StepCost:
     """What a step costs per sample: operations, and numbers saved, as polynomials in the axes."""
     derivation = _derivation(source, "cost")
@@ -89,22 +105,28 @@ def cost(source: Derivation | Cell) -> StepCost:
 
 
 def latex(
-    source: Derivation | Cell | Model, style: Style = DEFAULT, *, fragment: bool = False, only: str = "all"
+    source: Derivation | Cell | Model | Comparison,
+    style: Style = DEFAULT,
+    *,
+    fragment: bool = False,
+    only: str = "all",
 ) -> str:
-    r"""The LaTeX of a derivation, or of a model: its loss, what joins its layers, and its cells.
+    r"""The LaTeX of a derivation, a comparison, or a model: its loss, what joins its layers, and its cells.
 
     It is a document, or with `fragment` text for \input into a paper that loads amsmath. With
     `only="results"` it has the equations of a step and all gradients, without the way that leads there.
 
     Raises:
-        RequestError: `only` is something else, or a model is to be a fragment or results only.
+        RequestError: `only` is something else, or a model or a comparison is to be a fragment or results only.
     """
+    if isinstance(source, Model | Comparison) and (fragment or only != "all"):
+        raise RequestError(
+            "Differences and models are written as whole documents. "
+            "Fragments and results are those of a cell: latex(cell, ...)."
+        )
+    if isinstance(source, Comparison):
+        return latex_difference(source)
     if isinstance(source, Model):
-        if fragment or only != "all":
-            raise RequestError(
-                f"{source.name} is a model, and models are written as whole documents. "
-                "Fragments and results are those of its cells: latex(layer.cell, ...)."
-            )
         costs = {run.layer.cell: cost(run.layer.cell) for run in source.runs}
         return latex_model(source, style, costs)
     derivation = _derivation(source, "latex")

@@ -451,12 +451,13 @@ def _checked_shapes(arrays, known):
     wanted = {what: tuple(_length(size, sizes) for size in _DECLARED[what]) for what in arrays}
     wrong = [what for what, array in arrays.items() if None not in wanted[what] and array.shape != wanted[what]]
     for what in wrong:
-        declared, shape = _DECLARED[what], arrays[what].shape
+        declared, shape, others = _DECLARED[what], arrays[what].shape, [other for other in arrays if other not in wrong]
         axes = _axes(*(size for size, one, other in zip(declared, shape, wanted[what], strict=True) if one != other))
-        others = [other for other in arrays if other not in wrong]
         told = ", ".join(filter(None, (_reason(axis, sizes[axis], others) for axis in axes)))
         told = f", with {told}" if told else ""
-        raise ValueError(f"{what} has shape {shape}; it should have {_tuple_text(declared)} = {wanted[what]}{told}.")
+        known = _agreed({other: arrays[other] for other in others})  # what this array alone tells stays open
+        numbers = _tuple_text([str(_length(size, known) or size) for size in declared])
+        raise ValueError(f"{what} has shape {shape}; it should have {_tuple_text(declared)} = {numbers}{told}.")
     return sizes
 
 

@@ -25,18 +25,26 @@ PICKING_SPECS = ("i,i->", "i,ij->j")
 PRODUCT_SPECS = ("ij,j->i", "i,ij->j", "ij,jk->ik", "i,i->")
 
 
-def plain_text(expr: Expr, roles: Roles = NO_ROLES) -> str:
-    """The text of a resolved or derived expression; `roles` as in `reading_roles`."""
-    return _Writer(roles).text(expr)
+MARK, UNMARK = "\ue000", "\ue001"
+"""What stands before and after a marked subexpression: characters that no equation has."""
+
+
+def plain_text(expr: Expr, roles: Roles = NO_ROLES, marked: frozenset[Expr] = frozenset()) -> str:
+    """The text of a resolved or derived expression; `roles` as in `reading_roles`.
+
+    Subexpressions in `marked` stand between `MARK` and `UNMARK`.
+    """
+    return _Writer(roles, marked | {-part for part in marked}).text(expr)
 
 
 class _Writer:
-    def __init__(self, roles: Roles) -> None:
-        self.roles = roles
+    def __init__(self, roles: Roles, marked: frozenset[Expr]) -> None:
+        self.roles, self.marked = roles, marked
 
     def text(self, expr: Expr, within: int = SUM) -> str:
         text, strength = self.written(expr)
-        return f"({text})" if strength < within else text
+        text = f"({text})" if strength < within else text
+        return f"{MARK}{text}{UNMARK}" if expr in self.marked else text
 
     def written(self, expr: Expr) -> tuple[str, int]:
         if isinstance(expr, Symbol):

@@ -5,6 +5,7 @@ message on the error stream, no traceback), 130 a training was interrupted, afte
 """
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from symrnn.workbench.bench.session import announced, run_bench
 from symrnn.workbench.bench.tables import print_bench
 from symrnn.workbench.cells import cells_of, find_cell, find_declared
 from symrnn.workbench.check import dtype_name
+from symrnn.workbench.differing import show_difference
 from symrnn.workbench.files import require_writable, write
 from symrnn.workbench.gradients import flows_json, gradient_flows
 from symrnn.workbench.gradients_figure import gradients_figure
@@ -99,12 +101,16 @@ def list_cells() -> None:
 
 
 @app.command()
-def show(cell: CellName) -> None:
+def show(
+    cell: CellName,
+    plain: Annotated[bool, typer.Option("--plain", help="Equations as one line of ASCII each.")] = False,
+) -> None:
     """Show a cell's equations and gradients; of a model, its layers and its cells."""
     found = find_declared(cell)
-    width = shutil.get_terminal_size((80, 24)).columns
+    width, encoding = shutil.get_terminal_size((80, 24)).columns, sys.stdout.encoding or "ascii"
     texts = [model_text(found, width)] if isinstance(found, Model) else []
-    texts += [terminal.cell_text(part, str(derive(part)), width) for part in cells_of(found)]
+    for part in cells_of(found):
+        texts.append(terminal.cell_text(derive(part), width, encoding=encoding, plain=plain))
     typer.echo(f"\n\n{'-' * min(width, 80)}\n\n".join(texts))
 
 
@@ -250,6 +256,9 @@ def bench_cells(
         write(json, bench.json(), force=force)
     if plot is not None:
         write(plot, figure(bench, plot.suffix), force=force)
+
+
+app.command("diff")(show_difference)
 
 
 @app.command("gradients")

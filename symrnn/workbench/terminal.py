@@ -2,12 +2,17 @@
 
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from symrnn.declaration.axes import shape_text
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
+from symrnn.declaration.quantities import Quantity
+from symrnn.derivation.derivation import Derivation
+from symrnn.emission.unicode_document import derivation_picture
+from symrnn.emission.unicode_picture import inline
+from symrnn.errors import EmissionError
 from symrnn.workbench.report import CheckReport
 
 if TYPE_CHECKING:
@@ -17,6 +22,9 @@ if TYPE_CHECKING:
     from symrnn.workbench.building import Build
 
 NARROWEST = 40
+
+GLUE = "\ue002"
+"""A space at which no line ends, until it is printed."""
 
 
 def _console(*, stderr: bool = False) -> "Console":
@@ -107,31 +115,58 @@ def progress(steps: int) -> Iterator[Callable[[str], None]]:
         yield tell
 
 
-def cell_text(cell: Cell, gradients: str, width: int) -> str:
-    """`cell` for a terminal of `width` columns: its origin, its quantities, its equations, `gradients`."""
+def cell_text(derivation: Derivation, width: int, *, encoding: str = "utf-8", plain: bool = False) -> str:
+    """A cell and its gradients for a terminal of `width` columns: origin, quantities, equations, gradients.
+
+    Equations are pictures in Unicode; with `plain`, or where the encoding lacks the signs, lines of text.
+    """
+    width = max(width, NARROWEST)
+    cell = derivation.cell
     heading = [f"{cell.title} ({cell.name})", *(text for text in (cell.variant, cell.source) if text)]
-    quantities = [
-        f"  {role:<11}{', '.join(f'{q.name} {shape_text(cell.shape_of(q))}' for q in group)}"
-        for role, group in (
-            ("inputs", cell.inputs),
-            ("states", cell.states),
-            ("parameters", cell.parameters),
-            ("constants", cell.constants),
-            ("values", cell.values),
-        )
-        if group
-    ]
-    number_width = len(str(len(cell.equations)))
-    equations = [f"  ({eq.number:>{number_width}}) {eq}" for eq in cell.equations]
-    lines = [*heading, "", "quantities", *quantities, f"  {'output':<11}{cell.output}", ""]
-    lines += ["equations", *equations, "", *gradients.splitlines()]
-    return "\n".join(wrapped(line, width) for line in lines)
+    if not plain:
+        with suppress(EmissionError):
+            drawn = [*derivation_picture(derivation, width)]
+            before = [*heading, "", *_quantity_lines(cell, inline), ""]
+            text = "\n".join([*(wrapped(line, width) for line in before), *drawn])
+            if _can_be_said(text, encoding):
+                return text
+    size = len(str(len(cell.equations)))
+    equations = [f"  ({eq.number:>{size}}) {cell.text(eq)}" for eq in cell.equations]
+    lines = [*heading, "", *_quantity_lines(cell, None), "", "equations", *equations, ""]
+    return "\n".join(wrapped(line, width) for line in [*lines, *str(derivation).splitlines()])
+
+
+def _can_be_said(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _quantity_lines(cell: Cell, sign: Callable[[str], str] | None) -> list[str]:
+    """The quantities by role, with their shapes; `sign` shows how the ones with LaTeX names are written."""
+
+    def described(quantity: Quantity) -> str:
+        text = f"{quantity.name} {shape_text(cell.shape_of(quantity))}"
+        text = f"{text} as {sign(quantity.latex_name)}" if sign and quantity.latex_name else text
+        return text.replace(" ", GLUE)
+
+    groups = (
+        ("inputs", cell.inputs),
+        ("states", cell.states),
+        ("parameters", cell.parameters),
+        ("constants", cell.constants),
+        ("values", cell.values),
+    )
+    rows = [f"  {role:<11}{', '.join(map(described, group))}" for role, group in groups if group]
+    return ["quantities", *rows, f"  {'output':<11}{cell.output}"]
 
 
 def wrapped(line: str, width: int) -> str:
     """`line` broken at spaces to `width` columns, its continuation indented by four more."""
     indent = line[: len(line) - len(line.lstrip())]
-    return textwrap.fill(
+    filled = textwrap.fill(
         line.strip(),
         max(width, NARROWEST),
         initial_indent=indent,
@@ -139,3 +174,4 @@ def wrapped(line: str, width: int) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return filled.replace(GLUE, " ")
