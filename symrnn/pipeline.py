@@ -117,7 +117,7 @@ def latex(
     `only="results"` it has the equations of a step and all gradients, without the way that leads there.
 
     Raises:
-        RequestError: `only` is something else, or a model or a comparison is to be a fragment or results only.
+        RequestError: `only` is something else, or is asked of a model or a comparison, as is `fragment`.
     """
     if isinstance(source, Model | Comparison) and (fragment or only != "all"):
         raise RequestError(

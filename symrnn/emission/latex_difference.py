@@ -44,10 +44,11 @@ class MarkingPrinter(Printer):
     marked: frozenset[Expr] = frozenset()
     mark: Mark = field(default=boxed)
 
-    def _printed(self, expr: Expr) -> tuple[str, int]:
+    def printed(self, expr: Expr) -> tuple[str, int]:
+        """The text of an expression, marked if it is to be, and how tightly it binds."""
         if expr not in self.marked:
-            return Printer._printed(self, expr)
-        text, binding = replace(self, marked=frozenset())._printed(expr)  # no frame within a frame
+            return Printer.printed(self, expr)
+        text, binding = replace(self, marked=frozenset()).printed(expr)  # no frame within a frame
         if text.startswith("-"):
             return f"-{self.mark(text[1:])}", binding
         return self.mark(text), ATOM

@@ -9,7 +9,8 @@ from symrnn.declaration.quantities import NextState, Part, Quantity
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.derivation.derivation import Derivation
 from symrnn.emission.latex_layout import is_sum
-from symrnn.emission.latex_printer import Notation, Printer, bracketed, joined
+from symrnn.emission.latex_marks import bracketed
+from symrnn.emission.latex_printer import Notation, Printer, joined
 from symrnn.emission.latex_reading import Contribution, PrintedAdjoint, Reading, read
 
 

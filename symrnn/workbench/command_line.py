@@ -109,8 +109,9 @@ def show(
     found = find_declared(cell)
     width, encoding = shutil.get_terminal_size((80, 24)).columns, sys.stdout.encoding or "ascii"
     texts = [model_text(found, width)] if isinstance(found, Model) else []
-    for part in cells_of(found):
-        texts.append(terminal.cell_text(derive(part), width, encoding=encoding, plain=plain))
+    texts += [
+        terminal.cell_text(derive(part), width, encoding=encoding, plain=plain) for part in cells_of(found)
+    ]
     typer.echo(f"\n\n{'-' * min(width, 80)}\n\n".join(texts))
 
 
