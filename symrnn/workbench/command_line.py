@@ -33,6 +33,7 @@ from symrnn.workbench.gradients_figure import gradients_figure
 from symrnn.workbench.gradients_request import GradientRequest, parse_changes
 from symrnn.workbench.gradients_tables import print_gradients
 from symrnn.workbench.loading import load
+from symrnn.workbench.page import write_pages
 from symrnn.workbench.pictures import require_figure_name
 from symrnn.workbench.proof import check_loaded, problem_for
 from symrnn.workbench.report import CheckReport
@@ -199,6 +200,20 @@ def build_cells(
             builds.append(building.build(cell, output, force=force, seed=seed, tell=tell))  # noqa: PERF401
     terminal.print_builds(builds)
     raise typer.Exit(DONE if all(made.passed for made in builds) else CHECK_FAILED)
+
+
+@app.command("page")
+def write_web_pages(
+    cells: CellNames,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the pages.")] = Path(),
+    force: Force = False,
+) -> None:
+    """Write a web page per cell, with derivation, plan and kernels, and an index of these pages."""
+    found = [find_cell(request) for request in cells]
+    with terminal.progress(len(found)) as tell:
+        paths = write_pages(found, output, force=force, tell=tell)
+    for path in paths:
+        typer.echo(path)
 
 
 @app.command("bench")

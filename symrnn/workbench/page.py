@@ -1,0 +1,76 @@
+"""Web pages about cells: derivation, plan and kernels, each page one file, and an index of them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.digest import cell_digest
+from symrnn.emission.latex_document import signature
+from symrnn.emission.latex_parts import Parts
+from symrnn.emission.latex_sections import derivation_parts
+from symrnn.emission.page import Source, derivation_page, index_page
+from symrnn.emission.targets import TARGETS
+from symrnn.errors import RequestError
+from symrnn.pipeline import derive, emit, plan
+from symrnn.version import __version__
+from symrnn.workbench.building import kernel_name, require_different_names
+from symrnn.workbench.files import SIGNATURE, write_all
+
+INDEX = "index.html"
+TITLES = {"numpy": "NumPy", "numba": "Numba"}
+
+
+def page(cell: Cell) -> str:
+    """The web page about a cell."""
+    return _page(cell, derivation_parts(derive(cell)))
+
+
+def pages(cells: Iterable[Cell], tell: Callable[[str], None] = lambda _: None) -> dict[str, str]:
+    """The pages about cells and their index, by file name; `tell` hears the name of every cell."""
+    made: dict[str, str] = {}
+    listed: list[tuple[str, Parts]] = []
+    for cell in cells:
+        tell(cell.name)
+        parts = derivation_parts(derive(cell))
+        made[page_name(cell)] = _page(cell, parts)
+        listed.append((page_name(cell), parts))
+    mark = f"{SIGNATURE} {__version__}, do not edit"
+    return made | {INDEX: index_page(listed, signature=mark)}
+
+
+def page_name(cell: Cell) -> str:
+    """The file name of the page about `cell`."""
+    return f"{cell.name}.html"
+
+
+def write_pages(
+    cells: Sequence[Cell], folder: Path, *, force: bool = False, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Path, ...]:
+    """The paths of the pages about `cells` in `folder`, the index last.
+
+    Unless `force`, nothing is written if one of the files exists and symrnn did not write it.
+
+    Raises:
+        RequestError: two cells have one name, one would take the index's place, or a file may not be written.
+
+    """
+    require_different_names(cells)
+    for cell in cells:
+        if page_name(cell).casefold() == INDEX:
+            raise RequestError(
+                f"The page of the cell {cell.name} would be {page_name(cell)}, which is the index. "
+                "Give the cell another name."
+            )
+    return write_all(folder, pages(cells, tell), force=force)
+
+
+def _page(cell: Cell, parts: Parts) -> str:
+    planned = plan(cell)
+    sources = [
+        Source(
+            f"{TITLES.get(target, target)} kernel", kernel_name(cell, target), emit(planned, target=target)
+        )
+        for target in TARGETS
+    ]
+    mark = signature(cell.name, cell_digest(cell))
+    return derivation_page(parts, str(planned), sources, signature=mark)
