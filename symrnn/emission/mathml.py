@@ -164,7 +164,7 @@ def _paired(children: list[Element]) -> list[Element]:
                 continue
             start = opened.pop()
             group = Element("mrow")
-            group.extend([*done[start:], base])
+            group.extend(_spaced([*done[start:], base]))
             for bracket in (group[0], base):
                 bracket.attrib.pop("maxsize", None)
             _stretch(group)
@@ -176,7 +176,7 @@ def _paired(children: list[Element]) -> list[Element]:
 
 def _stretch(group: Element) -> None:
     """Let brackets grow that hold a table, a fraction or a sum; TeX's author sized the others."""
-    if any(child.tag in ("mtable", "mfrac", "munderover") for child in group):
+    if any(child.tag in ("mtable", "mfrac", "munderover") for child in group.iter()):
         for bracket in (group[0], group[-1]):
             bracket.attrib.pop("stretchy", None)
             bracket.attrib.pop("minsize", None)
