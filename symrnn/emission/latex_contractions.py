@@ -14,6 +14,11 @@ class ContractionPrinter(ABC):
 
     __slots__ = ()
 
+    @property
+    @abstractmethod
+    def rows(self) -> bool:
+        """Whether vectors are rows."""
+
     @abstractmethod
     def text(self, expr: Expr, needed: int = 0) -> str:
         """`expr` in LaTeX, in brackets where it binds less closely than `needed`."""
@@ -39,6 +44,8 @@ class ContractionPrinter(ABC):
         order = _chain_order(letters, output)
         if order is None:
             return None
+        if self.rows:
+            order = _as_rows(order, letters, output)
         pieces = []
         for position, flipped in order:
             operand = operands[position]
@@ -46,7 +53,7 @@ class ContractionPrinter(ABC):
         return " ".join(pieces)
 
     def transposed(self, operand: Expr) -> str:
-        """The transpose of a matrix, or a vector as a row."""
+        """The transpose of a matrix, or of a vector as vectors are written."""
         if isinstance(operand, Contract) and operand.spec == "ij->ji":
             return self.text(operand.operands[0], POWER)
         text = self.text(operand, ATOM)
@@ -108,7 +115,7 @@ def _traced(expr: Contract) -> Expr | None:
 def _chain_order(letters: list[str], output: str) -> list[tuple[int, bool]] | None:
     """The operands in the order of a matrix product, each with whether it is transposed.
 
-    A vector is a column; at the left end it is a row. None where the letters do not form a chain from
+    A vector is a column here; at the left end it is a row. None where the letters do not form a chain from
     the first free index to the last.
     """
     for start in range(len(letters)):
@@ -117,6 +124,20 @@ def _chain_order(letters: list[str], output: str) -> list[tuple[int, bool]] | No
             if order is not None:
                 return order
     return None
+
+
+def _as_rows(order: list[tuple[int, bool]], letters: list[str], output: str) -> list[tuple[int, bool]]:
+    """The same product where vectors are rows: the vector first, then the transposes of its matrices."""
+    is_vector = [len(letters[position]) == 1 for position, _ in order]
+    if len(output) == 1:
+        turned = [
+            (position, flipped != (not vector))
+            for (position, flipped), vector in zip(order, is_vector, strict=True)
+        ]
+        return turned[::-1]
+    return [
+        (position, flipped != vector) for (position, flipped), vector in zip(order, is_vector, strict=True)
+    ]
 
 
 def _follow(letters: list[str], output: str, start: int, flip: bool) -> list[tuple[int, bool]] | None:

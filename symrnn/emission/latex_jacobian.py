@@ -6,7 +6,8 @@ from sympy import Add, Expr, Mul
 
 from symrnn.derivation.jacobian import Block, Column, Diag, Identity, MatrixOf, Operator, Row, StepJacobian
 from symrnn.emission.latex_contractions import PRODUCT
-from symrnn.emission.latex_printer import Printer, bracketed, joined
+from symrnn.emission.latex_marks import bracketed
+from symrnn.emission.latex_printer import Printer, joined
 from symrnn.emission.latex_reading import ColumnBlock
 
 
@@ -32,10 +33,9 @@ def _operator(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> 
         return r"\operatorname{diag}" + bracketed(inside)
     if isinstance(expr, MatrixOf):
         return printer.text(expr.args[0], PRODUCT + 1)
-    if isinstance(expr, Column):
-        return printer.text(expr.args[0], PRODUCT + 1)
-    if isinstance(expr, Row):
-        return printer.transposed(expr.args[0])
+    if isinstance(expr, Column | Row):
+        lies = printer.rows == isinstance(expr, Row)
+        return printer.text(expr.args[0], PRODUCT + 1) if lies else printer.transposed(expr.args[0])
     if isinstance(expr, Identity):
         return rf"I_{{{printer.size(expr.args[0])}}}"
     if isinstance(expr, Block):

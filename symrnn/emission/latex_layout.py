@@ -5,6 +5,11 @@ explicitly (`\bigl`, never `\left`), so that a line may end before any of them.
 """
 
 import re
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+Fit: TypeAlias = Callable[[str, float], str]
+"""Makes a piece of a formula smaller, given the room that it has in points."""
 
 TOKEN = re.compile(r"\\begin\{\w+\}|\\end\{\w+\}|\\[a-zA-Z]+|\\.|.", re.DOTALL)
 OPERATORS = (" + ", " - ", r" \odot ")
@@ -162,3 +167,15 @@ def _operators(latex: str) -> list[tuple[int, int]]:
                 found.append((position, 2 * brackets + (standing == r" \odot ")))
         position += len(token)
     return found
+
+
+def equation_lines(left: str, rights: Iterable[str], room: float, fit: Fit) -> list[str]:
+    """An equation as lines aligned at its signs; `fit` makes smaller what cannot be broken."""
+    rest = room - width(left) - 16.0
+    made: list[str] = []
+    for right in rights:
+        pieces = split_formula(right, rest)
+        for position, (piece, depth) in enumerate(zip(pieces, indents(pieces), strict=True)):
+            fitted = fit(piece, rest) if width(piece) > rest + 10.0 else piece
+            made.append("&" + r"\qquad" * (depth + 1) + f" {{}}{fitted}" if position else f"&= {fitted}")
+    return [f"{left} {made[0]}", *made[1:]]

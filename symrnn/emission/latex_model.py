@@ -9,7 +9,8 @@ from symrnn.declaration.layers import ONCE, TIME, Feed, Layer, Reading, Sequence
 from symrnn.declaration.model import Model, Run, layer_of
 from symrnn.declaration.quantities import NextState, Quantity
 from symrnn.derivation.reverse import derive
-from symrnn.emission.latex_document import derivation_body, escaped, signature
+from symrnn.emission.latex_document import derivation_chapter, escaped, signature
+from symrnn.emission.latex_style import DEFAULT
 from symrnn.emission.latex_words import sentence_list
 from symrnn.emission.model_code import ModelWriter
 from symrnn.emission.model_module import model_digest
@@ -219,14 +220,12 @@ class _ModelDocument:
         )
 
     def cell_text(self, cell: Cell) -> CellText:
-        body, has_wide = derivation_body(derive(cell), "subsection", "subsubsection")
+        # Labels of several cells stand in one document.
+        body, has_wide = derivation_chapter(derive(cell), DEFAULT, f"eq:{cell.name}:")
         self.has_wide = self.has_wide or has_wide
         users = [escaped(run.label) for run in self.model.runs if run.layer.cell == cell]
         title = cell.title + (f" ({cell.variant})" if cell.variant else "")
-        # Labels of several cells stand in one document.
-        return CellText(
-            escaped(title), sentence_list(users), body.replace("{eq:", f"{{eq:{cell.name}:").rstrip()
-        )
+        return CellText(escaped(title), sentence_list(users), body.rstrip())
 
 
 def steps_of(time: str) -> str:

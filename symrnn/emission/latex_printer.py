@@ -1,9 +1,9 @@
 r"""From SymPy expressions of a cell to LaTeX mathematics, as a textbook sets it.
 
-Vectors are columns. Time stands above: c^{\langle t-1\rangle} for a state, c^{\langle t\rangle} for its next
-value, inputs and values; what does not change with time has none. Elementwise products of arrays are
-written with \odot, products with scalars by juxtaposition, contractions as matrix products where they are
-such and with indices where they are not.
+Time stands above, c^{\langle t-1\rangle} for a state, c^{\langle t\rangle} for its next value, inputs and
+values, or below, as the style says; what does not change with time has none. Vectors are columns or rows.
+Elementwise products of arrays are written with \odot, products with scalars by juxtaposition, contractions as
+matrix products where they are such and with indices where they are not.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -33,9 +33,11 @@ from symrnn.declaration.reading_order import Roles, ordered_factors, ordered_ter
 from symrnn.declaration.resolution import is_coefficient
 from symrnn.derivation.derivation import Adjoint, LaterAdjoint, OutputAdjoint
 from symrnn.emission.latex_contractions import ContractionPrinter
+from symrnn.emission.latex_marks import bracketed, subscript, superscript
+from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.errors import EmissionError
 
-NOW, BEFORE = r"\langle t\rangle", r"\langle t-1\rangle"
+NOW, BEFORE, LAST = r"\langle t\rangle", r"\langle t-1\rangle", r"\langle T\rangle"
 
 FUNCTIONS: dict[str, str] = {
     "tanh": r"\tanh",
@@ -65,7 +67,7 @@ class Notation:
 
     `shapes` are those of computed values, `static` the values that parameters alone determine, `names`
     the LaTeX names of parts and of anything that is not called as it was declared, `delta` and `sigma`
-    the signs for adjoints and for the logistic function.
+    the signs for adjoints and for the logistic function, `style` the notation of time and vectors.
     """
 
     shapes: Mapping[Quantity, Shape] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class Notation:
     roles: Roles = field(default_factory=dict)
     delta: str = r"\delta"
     sigma: str = r"\sigma"
+    style: Style = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +125,9 @@ class Printer(ContractionPrinter):
             scalars, product = self.pulled(expr)
             return self.contraction(product) if scalars == 1 else self._product(scalars * product)
         if isinstance(expr, concatenate):
-            rows = r" \\ ".join(self.text(part) for part in expr.args)
-            return rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}", ATOM
+            between = " & " if self.rows and self.rank(expr) == 1 else r" \\ "
+            parts = between.join(self.text(part) for part in expr.args)
+            return rf"\begin{{bmatrix}} {parts} \end{{bmatrix}}", ATOM
         if isinstance(expr, Slice):
             of, start, stop = expr.args
             first = self.size(start + 1)
@@ -148,20 +152,28 @@ class Printer(ContractionPrinter):
 
     # names
 
-    def symbol(self, quantity: Quantity) -> str:
-        """A quantity with its time."""
+    @property
+    def rows(self) -> bool:
+        """Whether vectors are rows."""
+        return self.notation.style.rows
+
+    def symbol(self, quantity: Quantity, time: str = "") -> str:
+        """A quantity with its time; `time`, NOW, BEFORE or LAST, is that of the step unless given."""
         delta = self.notation.delta
         if isinstance(quantity, OutputAdjoint):
-            return rf"{delta}_{{\mathrm{{out}}}} {self.symbol(quantity.of)}"
+            return rf"{delta}_{{\mathrm{{out}}}} {self.symbol(quantity.of, time)}"
         if isinstance(quantity, LaterAdjoint):
-            return rf"{delta}_{{\mathrm{{later}}}} {self.symbol(quantity.of)}"
+            return rf"{delta}_{{\mathrm{{later}}}} {self.symbol(quantity.of, time)}"
         if isinstance(quantity, Adjoint):
             later = r"_{\mathrm{later}}" if isinstance(quantity.of, State) else ""
-            return f"{delta}{later} {self.symbol(quantity.of)}"
+            return f"{delta}{later} {self.symbol(quantity.of, time)}"
         name = self.name(quantity)
         if isinstance(quantity, Parameter | Constant) or quantity in self.notation.static:
             return name
-        return superscript(name, BEFORE if isinstance(quantity, State) else NOW)
+        time = time or (BEFORE if isinstance(quantity, State) else NOW)
+        if self.notation.style.time == "subscript":
+            return subscript(name, time.removeprefix(r"\langle ").removesuffix(r"\rangle"))
+        return superscript(name, time)
 
     def name(self, quantity: Quantity) -> str:
         """A quantity's name without its time."""
@@ -272,7 +284,8 @@ class Printer(ContractionPrinter):
             name = FUNCTIONS.get(base.name, self.notation.sigma)
             return rf"{name}^{{{raised}}}{bracketed(self.text(base.args[0]))}", ATOM
         inner = self.text(base, ATOM)
-        if "^" in inner and not inner.startswith(("(", r"\b", r"\B")):
+        marked = "^" in inner or (self.notation.style.time == "subscript" and ("_" in inner or "'" in inner))
+        if marked and not inner.startswith(("(", r"\b", r"\B")):
             inner = bracketed(inner)
         return rf"{inner}^{{{raised}}}", ATOM
 
@@ -371,30 +384,3 @@ def joined(terms: Iterable[str]) -> str:
         else:
             text += f" + {term}"
     return text or "0"
-
-
-def superscript(name: str, above: str) -> str:
-    """A name with something above; a name that has a superscript or a prime already gets braces."""
-    depth = 0
-    for character in name:
-        if character in "^'" and depth == 0:
-            # An empty atom first: TeX drops the braces around a lone accent, and the scripts would meet.
-            return f"{{{{}}{name}}}^{{{above}}}"
-        depth += (character == "{") - (character == "}")
-    return f"{name}^{{{above}}}"
-
-
-def bracketed(text: str) -> str:
-    r"""`text` in round brackets as large as it needs, of explicit size so that a line may end inside."""
-    rows = max((part.count(r"\\") + 1 for part in text.split(r"\begin{")[1:]), default=1)
-    if rows > 2:
-        size = r"\Bigg"
-    elif rows == 2 or r"\sum" in text:
-        size = r"\bigg"
-    elif r"\frac" in text:
-        size = r"\Big"
-    elif "(" in text:
-        size = r"\big"
-    else:
-        return f"({text})"
-    return f"{size}l({text}{size}r)"

@@ -93,7 +93,8 @@ def read(derivation: Derivation, letter: str, taken: Iterable[str]) -> Reading:
     """The derivation in print; pre-activations are called `letter` with a subscript."""
     reader = _Reader(derivation)
     names = {part: _activation_name(letter, target) for target, part in reader.activations}
-    auxiliary = next(c for c in "pqvwyk" if c not in set(taken) | {letter})
+    free = (c for c in "pqvwykabcdefghijlmnorstuxz" if c not in set(taken) | {letter})
+    auxiliary = next(free, "p")
     extra = [part for part in reader.named if part not in names]
     names |= {part: f"{auxiliary}_{{{number}}}" for number, part in enumerate(extra, 1)}
     for block in reader.blocks.values():

@@ -1,110 +1,285 @@
-r"""From a derivation to the parts of its document: what is told, in which order, with which equations."""
+"""From a derivation to the parts of its document: what is told, in which order, with which equations."""
 
+import dataclasses
+from collections.abc import Iterable
+
+from symrnn.declaration.latex_names import symbol_latex
+from symrnn.declaration.quantities import Quantity
+from symrnn.declaration.reading_order import reading_roles
 from symrnn.derivation.derivation import Derivation
-from symrnn.emission.latex_document import _Document, label_of
+from symrnn.derivation.jacobian import step_jacobian
 from symrnn.emission.latex_jacobian import jacobian_text
+from symrnn.emission.latex_layout import is_sum
+from symrnn.emission.latex_letters import Letters, free_letters
+from symrnn.emission.latex_marks import bracketed, letters_of
 from symrnn.emission.latex_parts import Equation, Parts, Passage, Section
-from symrnn.emission.latex_parts import SymbolRow as Row
-from symrnn.emission.latex_words import conventions, reason, symbol_rows
+from symrnn.emission.latex_printer import LAST, Notation, Printer, joined
+from symrnn.emission.latex_reading import ColumnBlock, Contribution, PrintedAdjoint, Reading, read
+from symrnn.emission.latex_style import DEFAULT, Style
+from symrnn.emission.latex_words import (
+    adjoint_words,
+    conventions,
+    reason,
+    sentence_list,
+    symbol_rows,
+)
+
+LABELS = "eq:"
+"""What the labels of a document begin with."""
 
 
-def derivation_parts(derivation: Derivation) -> Parts:
-    """The parts of the document about a derivation."""
-    d = _Document(derivation)
-    cell, p = d.cell, d.printer
-    step = [a for a in d.reading.adjoints if not a.equation.static]
-    fixed = [a for a in d.reading.adjoints if a.equation.static]
-    forward = tuple(
-        Equation(p.symbol(e.target), (p.text(e.rhs),), label_of(e.target)) for e in cell.equations
-    )
-    named = tuple(Equation(p.symbol(q), (p.text(x),), label_of(q)) for q, x in d.reading.named)
-    blocks = tuple(Equation(p.symbol(b.symbol), (d.block_product(b),)) for b in d.reading.blocks)
-    sections = [
-        Section(
-            "forward",
-            "Forward pass",
-            (
+def derivation_parts(derivation: Derivation, style: Style = DEFAULT, labels: str = LABELS) -> Parts:
+    """The parts of the document about a derivation; `labels` is what all labels of equations begin with."""
+    return _Teller(derivation, style, labels).parts()
+
+
+class _Teller:
+    def __init__(self, derivation: Derivation, style: Style, labels: str) -> None:
+        self.derivation = derivation
+        self.cell = cell = derivation.cell
+        self.labels = labels
+        quantities = (*cell.inputs, *cell.states, *cell.values, *cell.parameters, *cell.constants)
+        static = frozenset(d.symbol for d in cell.definitions if d.static)
+        names = [symbol_latex(quantity) for quantity in quantities] + [axis.name for axis in cell.axes]
+        used = {letter for name in names for letter in letters_of(name)}
+        self.letters: Letters = free_letters(used)
+        self.reading: Reading = read(
+            derivation, self.letters.argument, used | set(dataclasses.astuple(self.letters))
+        )
+        blocks = frozenset(block.symbol for block in self.reading.blocks)
+        self.printer = Printer(
+            Notation(
+                shapes=dict(cell.shapes),
+                static=static | blocks,
+                names=dict(self.reading.names),
+                roles=reading_roles(cell),
+                delta=r"\delta" if "delta" not in used else r"\nabla\!",
+                sigma=r"\sigma" if "sigma" not in used else r"\operatorname{sigmoid}",
+                style=style,
+            )
+        )
+        adjoints = self.reading.adjoints
+        self.step = [adjoint for adjoint in adjoints if not adjoint.equation.static]
+        self.fixed = [adjoint for adjoint in adjoints if adjoint.equation.static]
+
+    def parts(self) -> Parts:
+        cell = self.cell
+        sections = [self.forward(), self.backward()]
+        if cell.states:
+            sections.append(self.recursion())
+        if self.fixed:
+            sections.append(self.parameters())
+        if cell.states:
+            sections.append(self.jacobians())
+        return Parts(
+            cell.name,
+            cell.title,
+            cell.variant,
+            cell.source,
+            conventions(cell, self.printer, self.letters),
+            symbol_rows(cell, self.reading, self.printer),
+            tuple(sections),
+            self.results(),
+            self.premises(),
+        )
+
+    def label(self, quantity: Quantity) -> str:
+        """The label of a quantity's defining equation."""
+        return f"{self.labels}{quantity.name.replace('.next', '')}"
+
+    def adjoint_label(self, adjoint: PrintedAdjoint) -> str:
+        return f"{self.labels}adjoint:{adjoint.of.name}"
+
+    # forward
+
+    def forward_equations(self) -> tuple[Equation, ...]:
+        return tuple(self.definition(e.target, self.printer.text(e.rhs)) for e in self.cell.equations)
+
+    def activation_equations(self) -> tuple[Equation, ...]:
+        return tuple(self.definition(part, self.printer.text(expr)) for part, expr in self.reading.named)
+
+    def definition(self, left: Quantity, right: str) -> Equation:
+        return Equation(self.printer.symbol(left), (right,), self.label(left))
+
+    def forward(self) -> Section:
+        output = f"and its output is ${self.printer.symbol(self.cell.output)}$."
+        passages = [
+            Passage(r"One step computes, for $t = 1, \dots, T$,", self.forward_equations(), output),
+        ]
+        activations = self.activation_equations()
+        if activations:
+            passages.append(
                 Passage(
-                    r"One step computes, for $t = 1, \dots, T$,",
-                    forward,
-                    f"and its output is ${p.symbol(cell.output)}$.",
-                ),
-                *(
-                    [
-                        Passage(
-                            "The backward pass needs names for the arguments of the functions above:", named
-                        )
-                    ]
-                    if named
-                    else []
-                ),
-                *([Passage("Column blocks:", blocks)] if blocks else []),
-            ),
-        )
-    ]
-    backward = [
-        Passage(
-            r"Let $\mathcal{L}$ be the loss. The adjoint of a quantity $q$, written",
-            (Equation(r"\delta q", (r"\frac{\partial \mathcal{L}}{\partial q}",)),),
-            f"has the shape of $q$. {d.notes()}.",
-        )
-    ]
-    for a in step:
-        rights = [d.sum_text(a.moving)]
-        if any(i.through is not None for i in a.moving):
-            rights.insert(0, d.chain(a.moving, a.of))
-        backward.append(
-            Passage(
-                reason(cell, a, p, d.reading, label_of),
-                (Equation(p.symbol(a.equation.symbol), tuple(rights), f"eq:adjoint:{a.of.name}"),),
+                    "The backward pass needs names for the arguments of the functions above:", activations
+                )
             )
+        return Section("forward", "Forward pass", (*passages, *self.block_passages()))
+
+    def block_passages(self) -> tuple[Passage, ...]:
+        return (Passage(self.block_words(), self.block_equations()),) if self.reading.blocks else ()
+
+    def blocks_by_matrix(self) -> list[list[ColumnBlock]]:
+        found: dict[Quantity, list[ColumnBlock]] = {}
+        for block in self.reading.blocks:
+            found.setdefault(block.matrix, []).append(block)
+        return list(found.values())
+
+    def block_words(self) -> str:
+        made = []
+        for blocks in self.blocks_by_matrix():
+            inside = " & ".join(self.printer.symbol(block.symbol) for block in blocks)
+            row = rf"\begin{{bmatrix}} {inside} \end{{bmatrix}}"
+            made.append(f"${self.printer.symbol(blocks[0].matrix)} = {row}$")
+        return (
+            "A matrix that multiplies a stack is a row of column blocks, one for each part of the stack. "
+            f"With {sentence_list(made)},"
         )
-    sections.append(Section("backward", "Backward pass", tuple(backward)))
-    if fixed:
-        sections.append(
-            Section(
-                "parameters",
-                "Parameters",
-                (
-                    Passage(
-                        "Sums.",
-                        tuple(
-                            Equation(
-                                p.symbol(a.equation.symbol), (d.static_text(a),), f"eq:adjoint:{a.of.name}"
-                            )
-                            for a in fixed
-                        ),
-                    ),
-                ),
+
+    def block_equations(self) -> tuple[Equation, ...]:
+        rows, made = self.printer.rows, []
+        for blocks in self.blocks_by_matrix():
+            matrix = blocks[0].matrix
+            stack = self.printer.text(blocks[0].stack)
+            left = (
+                f"{stack} {self.printer.transposed(matrix)}"
+                if rows
+                else f"{self.printer.symbol(matrix)} {stack}"
             )
-        )
-    if cell.states:
-        sections.append(
-            Section(
-                "jacobian",
-                "Step Jacobian",
-                (
-                    Passage(
-                        "How the state:",
-                        tuple(
-                            Equation(l, (r,))
-                            for l, r in (jacobian_text(j, p, d.reading.blocks) for j in d.jacobians)
-                        ),
-                    ),
-                ),
+            made.append(Equation(left, (joined(self.block_product(block) for block in blocks),)))
+        return tuple(made)
+
+    def block_product(self, block: ColumnBlock) -> str:
+        part = self.printer.text(block.stack.args[block.position], 2)
+        symbol = self.printer.symbol(block.symbol)
+        return f"{part} {self.printer.transposed(block.symbol)}" if self.printer.rows else f"{symbol} {part}"
+
+    # backward
+
+    def premises(self) -> tuple[Passage, ...]:
+        """What is presumed where results stand alone."""
+        return (self.adjoint_passages()[0], *self.block_passages())
+
+    def backward(self) -> Section:
+        told = (self.passage(adjoint) for adjoint in self.step)
+        return Section("backward", "Backward pass", (*self.adjoint_passages(), *told))
+
+    def adjoint_passages(self) -> tuple[Passage, ...]:
+        output = self.printer.symbol(self.derivation.output), self.printer.symbol(self.cell.output)
+        sources = [f"${output[0]}$ is what the loss takes directly from the output ${output[1]}$ of step $t$"]
+        for state, later in self.derivation.later:
+            symbol = self.printer.symbol(later)
+            sources.append(
+                rf"${symbol}$ is what step $t+1$ hands back to ${self.printer.symbol(state.next)}$"
             )
+        return adjoint_words(self.printer, self.letters, sources)
+
+    def passage(self, adjoint: PrintedAdjoint) -> Passage:
+        """One step of the backward pass: why, and the equation that answers."""
+        why = reason(self.cell, adjoint, self.printer, self.reading, self.label, self.letters)
+        rights = [self.sum_text(adjoint.moving)]
+        if any(item.through is not None for item in adjoint.moving):
+            rights.insert(0, self.chain(adjoint.moving, adjoint.of))
+        left = self.printer.symbol(adjoint.equation.symbol)
+        return Passage(why, (Equation(left, tuple(rights), self.adjoint_label(adjoint)),))
+
+    def chain(self, contributions: Iterable[Contribution], of: Quantity) -> str:
+        """The chain rule before its derivatives are worked out."""
+        delta, terms = self.printer.notation.delta, []
+        below = self.printer.symbol(of)
+        for item in contributions:
+            if item.through is None:
+                terms.append(self.printer.text(item.expr))
+                continue
+            above = self.printer.symbol(item.through)
+            derivative = rf"\frac{{\partial {above}}}{{\partial {below}}}"
+            if self.printer.rows:
+                terms.append(rf"{delta} {above} \, {derivative}")
+            else:
+                terms.append(rf"\Bigl({derivative}\Bigr)^{{\!\top}} {delta} {above}")
+        return joined(terms)
+
+    def sum_text(self, contributions: Iterable[Contribution]) -> str:
+        return joined(self.printer.text(item.expr) for item in contributions)
+
+    def recursion(self) -> Section:
+        r"""The recursion's start: what is handed back at t = T."""
+        made = []
+        for _, later in self.derivation.later:
+            name = self.printer.symbol(later.of, LAST)
+            right = rf"\frac{{\partial \mathcal{{L}}_{{\mathrm{{end}}}}}}{{\partial {name}}}"
+            made.append(Equation(self.printer.symbol(later, LAST), (right,)))
+        text = (
+            r"The recursion starts at $t = T$, where no later step hands anything back. If "
+            r"$\mathcal{L}_{\mathrm{end}}$ is the part of the loss that takes the final state directly (zero "
+            "if there is none), then"
         )
-    res = [Equation(p.symbol(a.equation.symbol), (d.sum_text(a.moving),)) for a in step] + [
-        Equation(p.symbol(a.equation.symbol), (d.static_text(a),)) for a in fixed
-    ]
-    return Parts(
-        cell.name,
-        cell.title,
-        cell.variant,
-        cell.source,
-        conventions(cell, p),
-        tuple(Row(r.symbol, r.meaning, r.shape) for r in symbol_rows(cell, d.reading, p)),
-        tuple(sections),
-        Section("results", "Results", (Passage("All adjoints", tuple(res)),)),
-        (),
-    )
+        after = (
+            "What step $t$ hands back is used at step $t-1$; what step $1$ hands back is the gradient of the "
+            "initial state."
+        )
+        return Section("recursion", "The recursion over time", (Passage(text, tuple(made), after),), 2)
+
+    def parameters(self) -> Section:
+        text = (
+            "A parameter takes part in every step, so its gradient is a sum over $t$; for a batch, the terms "
+            "of its $B$ samples are summed as well."
+        )
+        made = [
+            Equation(self.printer.symbol(a.equation.symbol), (self.static_text(a),), self.adjoint_label(a))
+            for a in self.fixed
+        ]
+        return Section("parameters", "Parameters", (Passage(text, tuple(made)),))
+
+    def static_text(self, adjoint: PrintedAdjoint) -> str:
+        """The gradient of what all steps share: a sum over time, and what does not depend on time."""
+        terms = []
+        if adjoint.moving:
+            body = self.sum_text(adjoint.moving)
+            if is_sum(body) or body.startswith("-"):
+                body = bracketed(body) if "(" in body or "begin" in body else rf"\bigl({body}\bigr)"
+            terms.append(rf"\sum_{{t=1}}^{{T}} {body}")
+        if adjoint.fixed:
+            terms.append(self.sum_text(adjoint.fixed))
+        return joined(terms)
+
+    def jacobians(self) -> Section:
+        found = step_jacobian(self.cell)
+        made = []
+        for jacobian in found:
+            left, right = jacobian_text(jacobian, self.printer, self.reading.blocks)
+            made.append(Equation(left, (right,)))
+        text = "How the state after a step depends on the state before it, through all equations of the step"
+        if any(not jacobian.is_matrix for jacobian in found):
+            text += (
+                "; where no product of matrices expresses it, square brackets hold a direction, marked by a "
+                "dot, in which the state before the step changes, and the right side is how the state after "
+                "it changes"
+            )
+        text += ":"
+        return Section("jacobian", "Step Jacobian", (Passage(text, tuple(made)),))
+
+    def results(self) -> Section:
+        made = [
+            Equation(self.printer.symbol(a.equation.symbol), (self.sum_text(a.moving),)) for a in self.step
+        ]
+        made += [Equation(self.printer.symbol(a.equation.symbol), (self.static_text(a),)) for a in self.fixed]
+        text = r"All adjoints of a step, for $t = T, \dots, 1$, and the gradients of the parameters:"
+        forward = Passage(r"A step, for $t = 1, \dots, T$:", self.in_turn())
+        passages = (forward, Passage(text, tuple(made)))
+        return Section("results", "Results", passages)
+
+    def in_turn(self) -> tuple[Equation, ...]:
+        """All forward equations in the order of computation, functions applied to pre-activations."""
+        named, written = dict(self.reading.named), {e.target: e.rhs for e in self.cell.equations}
+        applied = {target for target, _ in self.reading.activations}
+        made = []
+        for definition in self.cell.definitions:
+            target = definition.symbol
+            if target in written:
+                right = definition.expr if target in applied else written[target]
+            elif target in named:
+                right = named[target]
+            else:
+                continue
+            made.append(Equation(self.printer.symbol(target), (self.printer.text(right),)))
+        return tuple(made)

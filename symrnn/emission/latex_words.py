@@ -1,7 +1,6 @@
 r"""The words of the document: what each symbol means, and why each adjoint is what it is."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
@@ -17,6 +16,8 @@ from symrnn.declaration.operations import (
     where,
 )
 from symrnn.declaration.quantities import Index, NextState, Parameter, Quantity
+from symrnn.emission.latex_letters import Letters
+from symrnn.emission.latex_parts import Equation, Passage, SymbolRow
 from symrnn.emission.latex_printer import Printer
 from symrnn.emission.latex_reading import PrintedAdjoint, Reading
 
@@ -25,15 +26,17 @@ DERIVATIVES: dict[str, str] = {
     "tanh": r", and $\tanh' = 1 - \tanh^{2}$",
     "relu": r", and $\operatorname{relu}'$ is $1$ where its argument is positive, else $0$",
     "exp": r", and $\exp' = \exp$",
-    "log": r", and $\log'(a) = 1/a$",
-    "softplus": r", and $\operatorname{softplus}'(a) = 1 - e^{-\operatorname{softplus}(a)}$",
-    "sqrt": r", and $(\sqrt{a}\,)' = 1/(2\sqrt{a}\,)$",
-    "abs": r", and $\lvert a\rvert' = \operatorname{sign}(a)$, which is $0$ at $0$",
-    "reciprocal": r", and $(1/a)' = -1/a^{2}$",
-    "softmax": r", and $\partial y_i / \partial a_j = y_i\,([i = j] - y_j)$ for the softmax $y$ of $a$",
-    "logsumexp": r", and its gradient is $\operatorname{softmax}(a)$",
+    "log": r", and $\log'(<a>) = 1/<a>$",
+    "softplus": r", and $\operatorname{softplus}'(<a>) = 1 - e^{-\operatorname{softplus}(<a>)}$",
+    "sqrt": r", and $(\sqrt{<a>}\,)' = 1/(2\sqrt{<a>}\,)$",
+    "abs": r", and $\lvert <a>\rvert' = \operatorname{sign}(<a>)$, which is $0$ at $0$",
+    "reciprocal": r", and $(1/<a>)' = -1/<a>^{2}$",
+    "softmax": r", and $\partial <y>_<i> / \partial <a>_<j> = <y>_<i>\,([<i> = <j>] - <y>_<j>)$ for the "
+    r"softmax $<y>$ of $<a>$",
+    "logsumexp": r", and its gradient is $\operatorname{softmax}(<a>)$",
     "largest": r", and equal largest elements share its gradient",
 }
+"""The derivatives of functions, with marks in the places of free letters."""
 INITS = {
     "glorot": "Glorot uniform",
     "orthogonal": "random orthogonal",
@@ -43,15 +46,6 @@ INITS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolRow:
-    """A line of the table of symbols."""
-
-    symbol: str
-    meaning: str
-    shape: str
-
-
 def sentence_list(items: Iterable[str]) -> str:
     """Items joined by commas and a last 'and'."""
     *before, last = list(items) or [""]
@@ -59,32 +53,81 @@ def sentence_list(items: Iterable[str]) -> str:
 
 
 CONVENTIONS: dict[str, str] = {
-    "sigmoid": r"$\sigma(a) = 1/(1+e^{-a})$",
-    "relu": r"$\operatorname{relu}(a) = \max(a, 0)$",
-    "softplus": r"$\operatorname{softplus}(a) = \log(1 + e^{a})$",
-    "stop_gradient": r"$\operatorname{sg}(a) = a$ passes no gradient back",
-    "softmax": r"$\operatorname{softmax}(a)_i = e^{a_i} / \sum_j e^{a_j}$",
-    "logsumexp": r"$\operatorname{logsumexp}(a) = \log \sum_i e^{a_i}$",
-    "largest": r"$\max(a)$ of one vector is its largest element",
-    "abs": r"$\operatorname{sign}(a)$ is $-1$, $0$ or $1$",
+    "sigmoid": r"$\sigma(<a>) = 1/(1+e^{-<a>})$",
+    "relu": r"$\operatorname{relu}(<a>) = \max(<a>, 0)$",
+    "softplus": r"$\operatorname{softplus}(<a>) = \log(1 + e^{<a>})$",
+    "stop_gradient": r"$\operatorname{sg}(<a>) = <a>$ passes no gradient back",
+    "softmax": r"$\operatorname{softmax}(<a>)_<i> = e^{<a>_<i>} / \sum_<j> e^{<a>_<j>}$",
+    "logsumexp": r"$\operatorname{logsumexp}(<a>) = \log \sum_<i> e^{<a>_<i>}$",
+    "largest": r"$\max(<a>)$ of one vector is its largest element",
+    "abs": r"$\operatorname{sign}(<a>)$ is $-1$, $0$ or $1$",
+}
+
+VECTORS: dict[str, str] = {
+    "column": "Vectors are columns.",
+    "row": "Vectors are rows; matrices keep the shapes in which they are declared, so that a matrix meets a "
+    "vector as its transpose, from the right.",
+}
+TIMES: dict[str, str] = {
+    "superscript": r"A superscript $\langle t\rangle$ is the time step; what has none is the same at every "
+    "step.",
+    "subscript": "A subscript $t$ is the time step; what has none is the same at every step.",
 }
 
 
-def conventions(cell: Cell, printer: Printer) -> str:
-    """The signs that the document uses and a reader may not know, as one sentence, or nothing."""
+def conventions(cell: Cell, printer: Printer, letters: Letters) -> str:
+    """How vectors, time and products are written, and the signs that a reader may not know."""
+    style = printer.notation.style
+    general = (
+        f"{VECTORS[style.vectors]} {TIMES[style.time]} "
+        r"The sign $\odot$ multiplies element by element; functions, powers and quotients of arrays also act "
+        "element by element. Shapes are those of one sample."
+    )
     used = {call.name for d in cell.definitions for call in d.expr.atoms(PointwiseFunction, VectorFunction)}
     choices = used & {"relu", "maximum", "minimum", "power", "largest"} or any(
         d.expr.atoms(where) for d in cell.definitions
     )
     found = [text for name, text in CONVENTIONS.items() if name in used]
     if choices:
-        found.append("$[P]$ is $1$ where $P$ holds and $0$ elsewhere")
+        found.append("$[<P>]$ is $1$ where $<P>$ holds and $0$ elsewhere")
     if any(d.expr.atoms(ones) for d in cell.definitions):
         found.append(r"$\mathbf{1}$ is an array of ones")
     if any(d.expr.atoms(one_hot) for d in cell.definitions):
-        found.append(r"$\mathbf{e}_{k}$ is $1$ at position $k$, counted from $0$, and $0$ elsewhere")
-    sentence = sentence_list(found).replace(r"\sigma", printer.notation.sigma)
-    return f"Here {sentence}." if found else ""
+        found.append(r"$\mathbf{e}_{<k>}$ is $1$ at position $<k>$, counted from $0$, and $0$ elsewhere")
+    sentence = letters.put(sentence_list(found)).replace(r"\sigma", printer.notation.sigma)
+    return f"{general} Here {sentence}." if found else general
+
+
+def adjoint_words(printer: Printer, letters: Letters, sources: list[str]) -> tuple[Passage, ...]:
+    """What an adjoint is, where those from outside the step come from, and how the chain rule is written."""
+    delta = printer.notation.delta
+    definition = Equation(
+        letters.put(f"{delta} <q>"), (letters.put(r"\frac{\partial \mathcal{L}}{\partial <q>}"),)
+    )
+    kinds = "Two kinds of adjoints come" if len(sources) > 1 else "One adjoint comes"
+    if printer.rows:
+        rule = (
+            r"$\partial <y> / \partial <q>$ is the derivative of the one equation that is named, with a row "
+            "for every element of $<y>$ and a column for every element of $<q>$; the adjoint of $<y>$ times "
+            "it is a term of the adjoint of $<q>$."
+        )
+    else:
+        rule = (
+            r"$\partial <y> / \partial <q>$ is the derivative of the one equation that is named, and its "
+            "transpose takes the adjoint of $<y>$ to a term of the adjoint of $<q>$."
+        )
+    after = (
+        "has the shape of $<q>$ and counts every way in which $<q>$ acts on the loss. "
+        f"{kinds} from outside the step: {sentence_list(sources)}. In the chain rule, {rule}"
+    )
+    return (
+        Passage(
+            letters.put(r"Let $\mathcal{L}$ be the loss. The adjoint of a quantity $<q>$, written"),
+            (definition,),
+            letters.put(after),
+        ),
+        Passage(r"For each $t = T, T-1, \dots, 1$, in this order:"),
+    )
 
 
 def symbol_rows(cell: Cell, reading: Reading, printer: Printer) -> tuple[SymbolRow, ...]:
@@ -143,6 +186,7 @@ def reason(
     printer: Printer,
     reading: Reading,
     label_of: Callable[[Quantity], str],
+    letters: Letters,
 ) -> str:
     """Why the adjoint of a quantity is what the next equation says, in one or two sentences."""
     of, name = adjoint.of, f"${printer.symbol(adjoint.of)}$"
@@ -152,7 +196,7 @@ def reason(
         target = made_by[of]
         call = next(d.expr for d in cell.definitions if d.symbol == target)
         known = DERIVATIVES.get(call.name, "") if isinstance(call, Operation) else ""
-        known = known.replace(r"\sigma", printer.notation.sigma)
+        known = letters.put(known).replace(r"\sigma", printer.notation.sigma)
         made = f"${printer.symbol(target)}$"
         return rf"By \eqref{{{label_of(target)}}}, {made} is a function of {name} alone{known}, so"
     sentences = []
