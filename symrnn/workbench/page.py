@@ -5,6 +5,8 @@ from pathlib import Path
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.digest import cell_digest
+from symrnn.emission.diagram import step_diagram
+from symrnn.emission.diagram_svg import diagram_svg
 from symrnn.emission.latex_document import signature
 from symrnn.emission.latex_parts import Parts
 from symrnn.emission.latex_sections import derivation_parts
@@ -73,4 +75,5 @@ def _page(cell: Cell, parts: Parts) -> str:
         for target in TARGETS
     ]
     mark = signature(cell.name, cell_digest(cell))
-    return derivation_page(parts, str(planned), sources, signature=mark)
+    drawing = diagram_svg(step_diagram(cell))
+    return derivation_page(parts, str(planned), sources, signature=mark, diagram=drawing)
