@@ -21,6 +21,7 @@ from latex2mathml.converter import convert_to_element
 from symrnn.errors import EmissionError
 
 OPENING, CLOSING = "([{⟨⌊⌈", ")]}⟩⌋⌉"
+ENVIRONMENTS = frozenset(["bmatrix", "cases", "aligned"])
 SCRIPTS = ("msup", "msub", "msubsup")
 OPERATORS = frozenset("±∓⟂")
 IDENTIFIERS = frozenset("∂∇⊤⊥∞…⋯/")
@@ -47,15 +48,25 @@ def inline_math(latex: str) -> str:
     """A formula in a line of text, as a `<math>` element."""
     math = Element("math")
     math.extend(row(latex))
+    if len(math) == 1 and math[0].tag == "mo":  # a sign that the text speaks of, with nothing beside it
+        math[0].attrib |= {"lspace": "0", "rspace": "0"}
     return markup(math)
 
 
 def row(latex: str, display: str = "inline") -> list[Element]:
-    """The mended elements of a formula; with display="block" sums carry their limits above and below."""
+    """The mended elements of a formula; with display="block" sums carry their limits above and below.
+
+    Raises:
+        EmissionError: a command or an environment that has no form here.
+
+    """
+    unknown = set(re.findall(r"\\begin\{([^}]*)\}", latex)) - ENVIRONMENTS
+    if unknown:
+        raise _no_form(latex, f"the environment {min(unknown)}")
     try:
         made = convert_to_element(_prepared(latex), display=display)
     except Exception as error:  # the converter's own errors have no common family
-        raise EmissionError(f"{latex} has no MathML form: {type(error).__name__} {error}.") from error
+        raise _no_form(latex, f"{type(error).__name__} {error}") from error
     [top] = list(made)
     _mend(top)
     _require_known(top, latex)
@@ -79,9 +90,11 @@ def _require_known(top: Element, latex: str) -> None:
     for element in top.iter():
         text = element.text or ""
         if "\\" in text or (text == "&" and r"\&" not in latex):
-            raise EmissionError(
-                f"{latex} has no MathML form: {text} is unknown. Add it to mathml.py, or choose another name."
-            )
+            raise _no_form(latex, text)
+
+
+def _no_form(latex: str, what: str) -> EmissionError:
+    return EmissionError(f"{latex} has no MathML form, because of {what}. Choose another LaTeX name.")
 
 
 def _mend(element: Element) -> None:
@@ -91,6 +104,8 @@ def _mend(element: Element) -> None:
             element.remove(child)  # negative space, which MathML Core has not
             continue
         _mend(child)
+        if child.tag == "mrow" and len(child) == 1 and child[0].tag == "mrow":
+            child[:] = list(child[0])
     if element.tag in ("mi", "mn", "mo", "mtext"):
         _mend_token(element)
     elif element.tag in ("mover", "munder"):
@@ -117,7 +132,7 @@ def _mend_token(token: Element) -> None:
         if len(text) == 1 and text not in "∂":
             token.set("mathvariant", "normal")
     elif token.tag == "mi" and len(text) == 1 and "GREEK CAPITAL" in unicodedata.name(text, ""):
-        token.set("mathvariant", "normal")  # as TeX sets them
+        token.attrib.setdefault("mathvariant", "normal")  # as TeX sets them
     variant = token.get("mathvariant")
     if variant in ALPHABETS and token.tag != "mtext":
         del token.attrib["mathvariant"]
@@ -216,7 +231,7 @@ def _opens(before: Element | None) -> bool:
     """Whether a plus or minus after this element is a sign."""
     if before is None:
         return True
-    return before.tag == "mo" and (before.text or "") not in (*CLOSING, "|", "‖", "!", "∞", "⊤", "⊥")
+    return before.tag == "mo" and before.get("form") != "postfix" and before.text != "!"
 
 
 def _is_word(element: Element) -> bool:

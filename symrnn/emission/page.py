@@ -18,8 +18,9 @@ from symrnn.emission.templates import Markup, render
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source file that the page shows: what it is, its file name, and its text."""
+    """A source file that the page shows: its anchor, what it is, its file name, and its text."""
 
+    anchor: str
     title: str
     file_name: str
     text: str
@@ -215,7 +216,6 @@ def _equation(equation: Equation, numbers: Mapping[str, str]) -> PageEquation:
 
 
 def _source(source: Source) -> PageSource:
-    name = anchor(source.file_name)
+    code = Markup(highlighted(source.text, source.anchor))
     count = source.text.count("\n")
-    code = Markup(highlighted(source.text, name))
-    return PageSource(name, source.title, source.file_name, str(count), code)
+    return PageSource(source.anchor, source.title, source.file_name, str(count), code)

@@ -33,7 +33,7 @@ from symrnn.workbench.gradients_figure import gradients_figure
 from symrnn.workbench.gradients_request import GradientRequest, parse_changes
 from symrnn.workbench.gradients_tables import print_gradients
 from symrnn.workbench.loading import load
-from symrnn.workbench.page import write_pages
+from symrnn.workbench.page import require_pages, write_pages
 from symrnn.workbench.pictures import require_figure_name
 from symrnn.workbench.proof import check_loaded, problem_for
 from symrnn.workbench.report import CheckReport
@@ -210,6 +210,7 @@ def write_web_pages(
 ) -> None:
     """Write a web page per cell, with derivation, plan and kernels, and an index of these pages."""
     found = [find_cell(request) for request in cells]
+    require_pages(found, output, force=force)
     with terminal.progress(len(found)) as tell:
         paths = write_pages(found, output, force=force, tell=tell)
     for path in paths:

@@ -16,7 +16,7 @@ from symrnn.errors import RequestError
 from symrnn.pipeline import derive, emit, plan
 from symrnn.version import __version__
 from symrnn.workbench.building import kernel_name, require_different_names
-from symrnn.workbench.files import SIGNATURE, write_all
+from symrnn.workbench.files import SIGNATURE, make_folder, require_writable, write_all
 
 INDEX = "index.html"
 TITLES = {"numpy": "NumPy", "numba": "Numba"}
@@ -45,15 +45,12 @@ def page_name(cell: Cell) -> str:
     return f"{cell.name}.html"
 
 
-def write_pages(
-    cells: Sequence[Cell], folder: Path, *, force: bool = False, tell: Callable[[str], None] = lambda _: None
-) -> tuple[Path, ...]:
-    """The paths of the pages about `cells` in `folder`, the index last.
-
-    Unless `force`, nothing is written if one of the files exists and symrnn did not write it.
+def require_pages(cells: Sequence[Cell], folder: Path, *, force: bool = False) -> None:
+    """Raise unless the pages about `cells` may be written into `folder`, which is made if need be.
 
     Raises:
-        RequestError: two cells have one name, one would take the index's place, or a file may not be written.
+        RequestError: two cells have one name, one would take the index's place, or one of the files exists
+            and symrnn did not write it, and `force` is false.
 
     """
     require_different_names(cells)
@@ -63,17 +60,29 @@ def write_pages(
                 f"The page of the cell {cell.name} would be {page_name(cell)}, which is the index. "
                 "Give the cell another name."
             )
+    make_folder(folder)
+    require_writable([folder / name for name in (*map(page_name, cells), INDEX)], force=force)
+
+
+def write_pages(
+    cells: Sequence[Cell], folder: Path, *, force: bool = False, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Path, ...]:
+    """The paths of the pages about `cells` in `folder`, the index last; all of them are written, or none.
+
+    Raises:
+        RequestError: as for `require_pages`, or the system refuses.
+
+    """
+    require_pages(cells, folder, force=force)
     return write_all(folder, pages(cells, tell), force=force)
 
 
 def _page(cell: Cell, parts: Parts) -> str:
     planned = plan(cell)
     sources = [
-        Source(
-            f"{TITLES.get(target, target)} kernel", kernel_name(cell, target), emit(planned, target=target)
-        )
+        Source(target, f"{TITLES[target]} kernel", kernel_name(cell, target), emit(planned, target=target))
         for target in TARGETS
     ]
     mark = signature(cell.name, cell_digest(cell))
-    drawing = diagram_svg(step_diagram(cell))
+    drawing = diagram_svg(step_diagram(cell), identifier="step")
     return derivation_page(parts, str(planned), sources, signature=mark, diagram=drawing)
