@@ -19,7 +19,6 @@ from symrnn.workbench.building import kernel_name, require_different_names
 from symrnn.workbench.files import SIGNATURE, make_folder, require_writable, write_all
 
 INDEX = "index.html"
-TITLES = {"numpy": "NumPy", "numba": "Numba"}
 
 
 def page(cell: Cell) -> str:
@@ -80,8 +79,8 @@ def write_pages(
 def _page(cell: Cell, parts: Parts) -> str:
     planned = plan(cell)
     sources = [
-        Source(target, f"{TITLES[target]} kernel", kernel_name(cell, target), emit(planned, target=target))
-        for target in TARGETS
+        Source(name, f"{target.title} kernel", kernel_name(cell, name), emit(planned, target=name))
+        for name, target in TARGETS.items()
     ]
     mark = signature(cell.name, cell_digest(cell))
     drawing = diagram_svg(step_diagram(cell), identifier="step")
