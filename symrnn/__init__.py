@@ -35,6 +35,7 @@ from symrnn.declaration.operations import (
 from symrnn.declaration.quantities import Constant, Index, Input, Parameter, State, Value
 from symrnn.derivation.jacobian import step_jacobian
 from symrnn.derivation.tangent import tangent
+from symrnn.emission.latex_style import Style
 from symrnn.errors import DeclarationError, SymrnnError
 from symrnn.pipeline import derive, emit, latex, plan
 from symrnn.version import __version__
@@ -52,6 +53,7 @@ __all__ = [
     "Model",
     "Parameter",
     "State",
+    "Style",
     "SymrnnError",
     "Value",
     "__version__",

@@ -2,7 +2,7 @@
 
     Cell --derive--> Derivation --plan--> Plan --emit--> source of a kernel
                          |
-                         +--latex--> a LaTeX document
+                         +--latex--> a LaTeX document, with the plan's figures
 
 Each verb takes its predecessor's result, or a `Cell`. A `Model` is emitted whole: the kernels of its cells
 and what joins them.
@@ -10,14 +10,17 @@ and what joins them.
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
+from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import latex_document
 from symrnn.emission.latex_model import latex_model
+from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.model_module import emit_model
 from symrnn.emission.targets import emit_module
 from symrnn.errors import RequestError
 from symrnn.planning.checker import check as check_plan
+from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
 from symrnn.planning.passes import PASSES, require_save
 from symrnn.planning.plan import Plan
@@ -79,8 +82,30 @@ def emit(source: Plan | Derivation | Cell | Model, target: str = "numba", save: 
     return emit_module(source, target, __version__)
 
 
-def latex(source: Derivation | Cell | Model) -> str:
-    """The LaTeX document of a derivation, or of a model: its loss, what joins its layers, and its cells."""
+def cost(source: Derivation | Cell) -> StepCost:
+    """What a step costs per sample: operations, and numbers saved, as polynomials in the axes."""
+    derivation = _derivation(source, "cost")
+    return step_cost(plan(derivation), plan(derivation, "states"))
+
+
+def latex(
+    source: Derivation | Cell | Model, style: Style = DEFAULT, *, fragment: bool = False, only: str = "all"
+) -> str:
+    r"""The LaTeX of a derivation, or of a model: its loss, what joins its layers, and its cells.
+
+    It is a document, or with `fragment` text for \input into a paper that loads amsmath. With
+    `only="results"` it has the equations of a step and all gradients, without the way that leads there.
+
+    Raises:
+        RequestError: `only` is something else, or a model is to be a fragment or results only.
+    """
     if isinstance(source, Model):
-        return latex_model(source)
-    return latex_document(_derivation(source, "latex"))
+        if fragment or only != "all":
+            raise RequestError(
+                f"{source.name} is a model, and models are written as whole documents. "
+                "Fragments and results are those of its cells: latex(layer.cell, ...)."
+            )
+        costs = {run.layer.cell: cost(run.layer.cell) for run in source.runs}
+        return latex_model(source, style, costs)
+    derivation = _derivation(source, "latex")
+    return latex_document(derivation, style, cost(derivation), fragment=fragment, only=only)

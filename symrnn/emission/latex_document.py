@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from symrnn.declaration.digest import cell_digest
+from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.emission.latex_layout import equation_lines, width
 from symrnn.emission.latex_parts import Equation, Parts, Passage, Section, SymbolRow
@@ -17,6 +18,9 @@ from symrnn.version import __version__
 
 LONG = 6
 """An equation of more lines may break over pages, though not after its first nor before its last line."""
+
+UNNUMBERED, FRAME = 20.0, 35.0
+"""What an equation without a number has more room, and one inside of the frame less, in points."""
 
 SIZES = ((0.91, r"\small"), (0.82, r"\footnotesize"), (0.73, r"\scriptsize"), (0.0, r"\tiny"))
 """Sizes of type, beside the one that they are relative to."""
@@ -72,12 +76,18 @@ class TexSection:
 
 
 def latex_document(
-    derivation: Derivation, style: Style = DEFAULT, *, fragment: bool = False, only: str = "all"
+    derivation: Derivation,
+    style: Style = DEFAULT,
+    cost: StepCost | None = None,
+    *,
+    fragment: bool = False,
+    only: str = "all",
 ) -> str:
     r"""The LaTeX source of the derivation: a document that pdflatex compiles twice without a warning.
 
     With `fragment` it is text for \input into a paper that loads amsmath; with `only="results"` it has the
-    equations of the step and all gradients, without the way that leads there.
+    equations of the step and all gradients, without the way that leads there. Without `cost` nothing is said
+    of it.
 
     Raises:
         RequestError: `only` is something else.
@@ -85,8 +95,9 @@ def latex_document(
     if only not in CHOICES:
         raise RequestError(f"There is no only={only!r} of a derivation. Choose {' or '.join(CHOICES)}.")
     cell = derivation.cell
-    form = replace(FRAGMENT, labels=f"symrnn:{cell.name}:") if fragment else DOCUMENT
-    setter = _Setter(derivation_parts(derivation, style, form.labels), form)
+    name = cell.name if only == "all" else f"{cell.name}:{only}"
+    form = replace(FRAGMENT, labels=f"symrnn:{name}:") if fragment else DOCUMENT
+    setter = _Setter(derivation_parts(derivation, style, cost, form.labels), form)
     body = setter.body(only == "all")
     parts = setter.parts
     heading = {
@@ -101,7 +112,7 @@ def latex_document(
         needs_fonts = any(font in render(BODY, body) for font in (r"\mathbb", r"\mathfrak"))
         return render(
             "derivation_fragment.tex.jinja",
-            {**heading, **body, "label": f"symrnn:{cell.name}", "needs_fonts": needs_fonts},
+            {**heading, **body, "label": f"symrnn:{name}", "needs_fonts": needs_fonts},
         )
     subject = "Backpropagation through time"
     return render(
@@ -112,10 +123,12 @@ def latex_document(
 BODY = "derivation_body.tex.jinja"
 
 
-def derivation_chapter(derivation: Derivation, style: Style, labels: str) -> tuple[str, bool]:
+def derivation_chapter(
+    derivation: Derivation, style: Style, cost: StepCost | None, labels: str
+) -> tuple[str, bool]:
     r"""The derivation as a part of a document, and whether it needs the preamble's command `\fitted`."""
     form = replace(CHAPTER, labels=labels)
-    setter = _Setter(derivation_parts(derivation, style, labels), form)
+    setter = _Setter(derivation_parts(derivation, style, cost, labels), form)
     return render(BODY, setter.body(whole=True)), setter.has_wide
 
 
@@ -156,7 +169,8 @@ class _Setter:
             if whole
             else (),
             "premises": () if whole else self.passages(parts.premises, self.form.room),
-            "results": self.section(parts.results, self.form.room - 15.0),
+            "results_words": parts.results.heading,
+            "results": self.section(parts.results, self.form.room - FRAME),
             "stands_alone": self.form.stands_alone,
             "has_diagram": False,
             "diagram": (),
@@ -187,6 +201,7 @@ class _Setter:
     def aligned(self, equations: tuple[Equation, ...], numbered: bool, room: float) -> tuple[str, ...]:
         """The lines of an align environment, each ending as it must."""
         made: list[str] = []
+        room += 0.0 if numbered else UNNUMBERED
         for number, equation in enumerate(equations):
             *before, last = equation_lines(equation.left, equation.rights, room, self.fit)
             for position, line in enumerate(before):
@@ -213,8 +228,10 @@ def symbol_sentence(rows: tuple[SymbolRow, ...]) -> str:
     """The table of symbols as a sentence, for a paper: what each group is and which space it is from."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        groups.setdefault((row.meaning, row.shape), []).append(f"${row.symbol}$")
-    made = [
-        rf"{sentence_list(symbols)} $\in {space}$ ({meaning})" for (meaning, space), symbols in groups.items()
-    ]
+        groups.setdefault((row.meaning, row.shape), []).append(row.symbol)
+    made = []
+    for (meaning, space), symbols in groups.items():
+        *before, last = symbols
+        shown = [*(f"${symbol}$" for symbol in before), rf"${last} \in {space}$"]
+        made.append(f"{sentence_list(shown)} ({meaning})")
     return f"The symbols are {'; '.join(made)}."

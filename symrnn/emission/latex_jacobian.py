@@ -16,16 +16,17 @@ def jacobian_text(jacobian: StepJacobian, printer: Printer, blocks: Iterable[Col
     of, wrt = printer.symbol(jacobian.of.next), printer.symbol(jacobian.wrt)
     if jacobian.is_matrix:
         left = rf"\frac{{\mathrm{{d}} {of}}}{{\mathrm{{d}} {wrt}}}"
-        return left, _operator(jacobian.expr, printer, tuple(blocks))
+        return left, operator_text(jacobian.expr, printer, tuple(blocks))
     direction = printer.symbol(jacobian.direction)
     left = rf"\frac{{\mathrm{{d}} {of}}}{{\mathrm{{d}} {wrt}}} \bigl[{direction}\bigr]"
     return left, printer.text(jacobian.expr)
 
 
-def _operator(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> str:
+def operator_text(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> str:
+    """An operator, a product or a sum of operators."""
     if isinstance(expr, Add):
         terms = sorted(expr.args, key=lambda term: (bool(term.atoms(Block, MatrixOf, Row)), str(term)))
-        return joined(_operator(term, printer, blocks) for term in terms)
+        return joined(operator_text(term, printer, blocks) for term in terms)
     if isinstance(expr, Mul) and not expr.is_commutative:
         return _product(expr, printer, blocks)
     if isinstance(expr, Diag):
@@ -55,7 +56,7 @@ def _product(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> s
     for factor in expr.args:
         if factor.is_commutative:
             continue
-        text = _operator(factor, printer, blocks)
+        text = operator_text(factor, printer, blocks)
         pieces.append(bracketed(text) if isinstance(factor, Add) else text)
     if scalars == 1:
         return r" \, ".join(pieces)

@@ -1,6 +1,6 @@
 r"""The derivation of a whole model: what layers take, the loss, what flows back between them, every cell."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from symrnn.declaration.cell import Cell
@@ -8,9 +8,11 @@ from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.layers import ONCE, TIME, Feed, Layer, Reading, Sequence
 from symrnn.declaration.model import Model, Run, layer_of
 from symrnn.declaration.quantities import NextState, Quantity
+from symrnn.derivation.cost import StepCost
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import derivation_chapter, escaped, signature
-from symrnn.emission.latex_style import DEFAULT
+from symrnn.emission.latex_marks import subscript, superscript
+from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.latex_words import sentence_list
 from symrnn.emission.model_code import ModelWriter
 from symrnn.emission.model_module import model_digest
@@ -38,14 +40,19 @@ class CellText:
     body: str
 
 
-def latex_model(model: Model) -> str:
-    """The LaTeX source of a model's derivation, a document that pdflatex compiles twice without a warning."""
-    return _ModelDocument(model).text()
+def latex_model(model: Model, style: Style = DEFAULT, costs: Mapping[Cell, StepCost] | None = None) -> str:
+    """The LaTeX source of a model's derivation, a document that pdflatex compiles twice without a warning.
+
+    `costs` are those of a step of its cells.
+    """
+    return _ModelDocument(model, style, costs or {}).text()
 
 
 class _ModelDocument:
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, style: Style, costs: Mapping[Cell, StepCost]) -> None:
         self.model = model
+        self.style = style
+        self.costs = costs
         self.labels = {run.layer: run.label for run in model.runs}
         self.reaching = ModelWriter(model, {}).needed(model.loss)  # the others have no part in the loss
         self.has_wide = False
@@ -68,7 +75,7 @@ class _ModelDocument:
                 "forward": _aligned(self.forward_lines()),
                 "forward_notes": self.forward_notes(),
                 "loss_name": escaped(self.labels[loss]),
-                "loss_symbol": self.symbol(loss.cell.output, loss),
+                "loss_symbol": self.of_sample(loss.cell.output, loss),
                 "loss_steps": steps_of(loss.time),
                 "delta": DELTA,
                 "backward": _aligned(self.backward_lines()),
@@ -86,14 +93,27 @@ class _ModelDocument:
     def symbol(self, quantity: Quantity, layer: Layer, time: str = NOW) -> str:
         """A layer's quantity at a time."""
         bare = symbol_latex(quantity.state if isinstance(quantity, NextState) else quantity)
+        label = f"({_upright(self.labels[layer])})"
+        if self.style.time == "subscript":
+            return superscript(subscript(bare, time), label)
         bare = f"{{{bare}}}" if "^" in bare else bare
-        return rf"{bare}^{{({_upright(self.labels[layer])})\langle {time}\rangle}}"
+        return rf"{bare}^{{{label}\langle {time}\rangle}}"
+
+    def of_sample(self, quantity: Quantity, layer: Layer) -> str:
+        """A layer's quantity for one sample, at the time of its own step."""
+        if self.style.time == "subscript":
+            return self.symbol(quantity, layer, f"{NOW},b")
+        return f"{self.symbol(quantity, layer)}_b"
 
     def source(self, source: Sequence, time: str) -> str:
         """What a sequence holds at a time of the layer that takes it."""
         if isinstance(source, Feed):
             bare = self.fed(source)
-            return bare if source.over == ONCE else rf"{bare}^{{\langle {time}\rangle}}"
+            if source.over == ONCE:
+                return bare
+            if self.style.time == "subscript":
+                return subscript(bare, time)
+            return rf"{bare}^{{\langle {time}\rangle}}"
         layer = layer_of(source)
         assert layer is not None
         if isinstance(source, Reading):
@@ -221,7 +241,9 @@ class _ModelDocument:
 
     def cell_text(self, cell: Cell) -> CellText:
         # Labels of several cells stand in one document.
-        body, has_wide = derivation_chapter(derive(cell), DEFAULT, f"eq:{cell.name}:")
+        body, has_wide = derivation_chapter(
+            derive(cell), self.style, self.costs.get(cell), f"eq:{cell.name}:"
+        )
         self.has_wide = self.has_wide or has_wide
         users = [escaped(run.label) for run in self.model.runs if run.layer.cell == cell]
         title = cell.title + (f" ({cell.variant})" if cell.variant else "")

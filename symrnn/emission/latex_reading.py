@@ -88,6 +88,18 @@ class Reading:
     names: tuple[tuple[Quantity, str], ...]
     adjoints: tuple[PrintedAdjoint, ...]
 
+    def in_print(self, quantity: Quantity) -> Expr:
+        """A quantity, or what it stands for if print has no name for it."""
+        shown = {symbol for symbol, _ in self.names}
+        definitions = {d.symbol: d.expr for d in self.derivation.cell.definitions}
+
+        def expanded(expr: Expr) -> Expr:
+            if isinstance(expr, Part) and expr not in shown and expr in definitions:
+                return expanded(definitions[expr])
+            return expr.func(*map(expanded, expr.args)) if expr.args and expr.atoms(Part) else expr
+
+        return expanded(quantity)
+
 
 def read(derivation: Derivation, letter: str, taken: Iterable[str]) -> Reading:
     """The derivation in print; pre-activations are called `letter` with a subscript."""

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.quantities import Quantity
 from symrnn.declaration.reading_order import reading_roles
+from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.jacobian import step_jacobian
+from symrnn.emission.latex_cost import cost_section
+from symrnn.emission.latex_gradient_flow import flow_words
 from symrnn.emission.latex_jacobian import jacobian_text
 from symrnn.emission.latex_layout import is_sum
 from symrnn.emission.latex_letters import Letters, free_letters
@@ -19,6 +22,7 @@ from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.latex_words import (
     adjoint_words,
     conventions,
+    premise,
     reason,
     sentence_list,
     symbol_rows,
@@ -28,9 +32,14 @@ LABELS = "eq:"
 """What the labels of a document begin with."""
 
 
-def derivation_parts(derivation: Derivation, style: Style = DEFAULT, labels: str = LABELS) -> Parts:
-    """The parts of the document about a derivation; `labels` is what all labels of equations begin with."""
-    return _Teller(derivation, style, labels).parts()
+def derivation_parts(
+    derivation: Derivation, style: Style = DEFAULT, cost: StepCost | None = None, labels: str = LABELS
+) -> Parts:
+    """The parts of the document about a derivation; all labels of equations begin with `labels`.
+
+    Without `cost` nothing is said of it.
+    """
+    return _Teller(derivation, style, labels).parts(cost)
 
 
 class _Teller:
@@ -62,7 +71,7 @@ class _Teller:
         self.step = [adjoint for adjoint in adjoints if not adjoint.equation.static]
         self.fixed = [adjoint for adjoint in adjoints if adjoint.equation.static]
 
-    def parts(self) -> Parts:
+    def parts(self, cost: StepCost | None) -> Parts:
         cell = self.cell
         sections = [self.forward(), self.backward()]
         if cell.states:
@@ -71,6 +80,8 @@ class _Teller:
             sections.append(self.parameters())
         if cell.states:
             sections.append(self.jacobians())
+        if cost is not None:
+            sections.append(cost_section(cost, self.array))
         return Parts(
             cell.name,
             cell.title,
@@ -157,13 +168,16 @@ class _Teller:
 
     def premises(self) -> tuple[Passage, ...]:
         """What is presumed where results stand alone."""
-        return (self.adjoint_passages()[0], *self.block_passages())
+        told = premise(self.printer, self.letters, self.sources(), bool(self.cell.states))
+        return (told, *self.block_passages())
 
     def backward(self) -> Section:
+        ahead = adjoint_words(self.printer, self.letters, self.sources())
         told = (self.passage(adjoint) for adjoint in self.step)
-        return Section("backward", "Backward pass", (*self.adjoint_passages(), *told))
+        return Section("backward", "Backward pass", (*ahead, *told))
 
-    def adjoint_passages(self) -> tuple[Passage, ...]:
+    def sources(self) -> list[str]:
+        """Where the adjoints come from that come from outside the step."""
         output = self.printer.symbol(self.derivation.output), self.printer.symbol(self.cell.output)
         sources = [f"${output[0]}$ is what the loss takes directly from the output ${output[1]}$ of step $t$"]
         for state, later in self.derivation.later:
@@ -171,7 +185,7 @@ class _Teller:
             sources.append(
                 rf"${symbol}$ is what step $t+1$ hands back to ${self.printer.symbol(state.next)}$"
             )
-        return adjoint_words(self.printer, self.letters, sources)
+        return sources
 
     def passage(self, adjoint: PrintedAdjoint) -> Passage:
         """One step of the backward pass: why, and the equation that answers."""
@@ -256,7 +270,16 @@ class _Teller:
                 "it changes"
             )
         text += ":"
-        return Section("jacobian", "Step Jacobian", (Passage(text, tuple(made)),))
+        words = flow_words(self.cell, found, self.printer, self.reading.blocks, self.letters)
+        return Section("jacobian", "Step Jacobian", (Passage(text, tuple(made)), *words))
+
+    def array(self, name: str) -> str:
+        """The mathematics that an array of this name holds: a quantity, or what a part stands for."""
+        if name.endswith("_next") and not any(d.symbol.name == name for d in self.cell.definitions):
+            name = name.removesuffix("_next") + ".next"
+        known = (*self.cell.inputs, *self.cell.states, *(d.symbol for d in self.cell.definitions))
+        found = next((quantity for quantity in known if quantity.name == name), None)
+        return self.printer.text(self.reading.in_print(found)) if found is not None else ""
 
     def results(self) -> Section:
         made = [

@@ -130,6 +130,21 @@ def adjoint_words(printer: Printer, letters: Letters, sources: list[str]) -> tup
     )
 
 
+def premise(printer: Printer, letters: Letters, sources: list[str], recurs: bool) -> Passage:
+    """What a reader of the results alone must know of adjoints."""
+    delta = printer.notation.delta
+    text = (
+        rf"For a loss $\mathcal{{L}}$, ${delta} <q>$ is the derivative of $\mathcal{{L}}$ by a quantity "
+        f"$<q>$, in the shape of $<q>$; {sentence_list(sources)}."
+    )
+    if recurs:
+        text += (
+            r" At $t = T$ that is what the loss takes directly from the final state, or zero; what step $1$ "
+            "hands back is the gradient of the initial state."
+        )
+    return Passage(letters.put(text))
+
+
 def symbol_rows(cell: Cell, reading: Reading, printer: Printer) -> tuple[SymbolRow, ...]:
     """The table of symbols: what is given, what is computed, what is trained, sizes."""
     activations = {part for _, part in reading.activations}

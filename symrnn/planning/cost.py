@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from sympy import Expr, Integer, preorder_traversal
 
 from symrnn.declaration.operations import Operation
+from symrnn.derivation.cost import StepCost
 from symrnn.planning.ir import Buffer, Contraction, Gather, Largest, Pointwise, Scatter, Statement, size_of
 
 if TYPE_CHECKING:  # a plan prints its costs
@@ -54,6 +55,17 @@ def moving_operations(statements: list[Statement], table: dict[str, Buffer]) -> 
         if any(table[name].lead for name in (statement.out, *statement.reads)):
             total += operations(statement, table)
     return total.expand()
+
+
+def step_cost(plan: "Plan", lean: "Plan") -> StepCost:
+    """The costs of a plan that saves all, and of `lean`, its twin that saves states alone."""
+    forward, backward, again = (
+        moving_operations([s for block in part.blocks for s in block.statements], made.table())
+        for made, part in ((plan, plan.forward), (plan, plan.backward), (lean, lean.backward))
+    )
+    kept = tuple(name for name, _ in plan.saved)
+    outputs = saved_output_elements(plan)
+    return StepCost(forward, backward, saved_elements(plan), outputs, kept, saved_elements(lean), again)
 
 
 def saved_elements(plan: "Plan") -> Expr:

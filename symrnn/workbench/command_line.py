@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
+from symrnn.emission.latex_style import Style
 from symrnn.emission.targets import TARGETS
 from symrnn.errors import RequestError, SymrnnError
 from symrnn.pipeline import derive, emit, latex, plan
@@ -110,20 +111,30 @@ def write_latex(
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Make the PDF beside it too (in this folder if there is no -o).")
     ] = False,
+    time: Annotated[str, typer.Option(help="How time is written: superscript or subscript.")] = "superscript",
+    vectors: Annotated[str, typer.Option(help="How vectors are written: column or row.")] = "column",
+    fragment: Annotated[
+        bool, typer.Option("--fragment", help=r"Text for \input into a paper that loads amsmath.")
+    ] = False,
+    only: Annotated[str, typer.Option(help="all, or results: the equations and gradients alone.")] = "all",
     force: Force = False,
 ) -> None:
     """Write the derivation of backpropagation through time as LaTeX."""
+    style = Style(time, vectors)
+    if pdf and fragment:
+        raise RequestError("A fragment is a part of a paper and has no PDF of its own. Leave --pdf out.")
     found = find_declared(cell)
+    text = latex(found, style, fragment=fragment, only=only)
     path = Path(f"{found.name}.tex") if pdf and output is None else output
     if path is None:
-        typer.echo(latex(found), nl=False)
+        typer.echo(text, nl=False)
         return
     if path.suffix == ".pdf":
         raise RequestError(f"-o names the .tex file, not {path}. With --pdf the PDF is made beside it.")
     printed = path.with_suffix(".pdf")
     with_pdf = pdf and find_pdflatex() is not None
     require_writable([path, printed] if with_pdf else [path], force=force)
-    document = building.signed(latex(found), found, "%")
+    document = building.signed(text, found, "%")
     write(path, document, force=force)
     if with_pdf:
         write(printed, typeset(document, found.name), force=True)
