@@ -1,19 +1,20 @@
-r"""The data-flow diagram of one step of a cell: from inputs and states before, by its equations, to what they give.
+r"""The data-flow diagram of one step of a cell: from inputs and states, by the equations, to the next states.
 
     step_diagram(cell)  ->  Diagram  ->  diagram_svg(diagram)  or  diagram_latex(diagram)
 
-Time and data flow from left to right. Lengths are points of print, with a font of `FONT` points; x points right
-and y down from the upper left corner.
+Time and data flow from left to right. Lengths are points of print, with a font of `FONT` points; x points
+right and y down from the upper left corner.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.quantities import Quantity
 from symrnn.emission.diagram_flow import ENDS, SOURCES, Flow, FlowNode, Role, step_flow
 from symrnn.emission.diagram_labels import typeset_label
-from symrnn.emission.diagram_layers import Item, layered
+from symrnn.emission.diagram_layers import Item, Layers, layered
 from symrnn.emission.diagram_positions import PORT_PITCH, outlets, positions
 from symrnn.emission.diagram_wires import Channel, Point, branching, channels, route, simplified
 from symrnn.emission.latex_printer import Printer
@@ -22,9 +23,11 @@ FONT, SMALL_FONT = 10.0, 8.0
 """Sizes of names, and of operations and of the word "output" below names."""
 MARGIN = 1.0
 ONE_LINE, TWO_LINES = 19.0, 31.0
-PADDING = 5.0
+PADDING, ROUND_PADDING = 5.0, 6.5
 PILL_RADIUS = 9.5
 """Of the corners of inputs, states and outputs."""
+SPREADS = (0.0, 5.0, 11.0, 7.0, 3.0, 17.0, 23.0)
+"""Tried in turn: in a dense flow wires may run into each other at some heights and not at others."""
 OUTPUT = r"\mathrm{output}"
 
 
@@ -106,8 +109,9 @@ def step_diagram(cell: Cell, *, symbol: Callable[[Quantity], str] | None = None)
     `symbol` gives the LaTeX name of a quantity with its time; without it, time stands above, as in
     documents.
     """
-    named = {str(q.name) for q in (*cell.inputs, *cell.states, *cell.values)}
-    sigma = r"\mathrm{sigmoid}" if "sigma" in named else r"\sigma"
+    quantities = (*cell.inputs, *cell.states, *cell.values, *cell.parameters, *cell.constants)
+    taken = any(symbol_latex(quantity).startswith(r"\sigma") for quantity in quantities)
+    sigma = r"\operatorname{sigmoid}" if taken else r"\sigma"
     flow = step_flow(cell, symbol or Printer().symbol, sigma)
     return _drawn(flow, cell)
 
@@ -122,8 +126,7 @@ def _drawn(flow: Flow, cell: Cell) -> Diagram:
     entering = {node.key: sum(target == node.key for _, target in flow.pairs) for node in flow.nodes}
     sizes = {node.key: _size(node, entering[node.key]) for node in flow.nodes}
     outlet = outlets(layers, flow.belts)
-    y = positions(layers, {key: height for key, (_, height) in sizes.items()}, outlet)
-    between = channels(layers, y, outlet)
+    y, between = _spread(layers, {key: height for key, (_, height) in sizes.items()}, outlet)
     columns = [[item[1] for item in layer if item[0] == "node"] for layer in layers.items]
     by_key = {node.key: node for node in flow.nodes}
     nodes: dict[str, Node] = {}
@@ -152,6 +155,18 @@ def _drawn(flow: Flow, cell: Cell) -> Diagram:
     )
 
 
+def _spread(
+    layers: Layers, heights: Mapping[str, float], outlet: Mapping[Item, float]
+) -> tuple[dict[Item, float], tuple[Channel, ...]]:
+    """Heights of all items and what lies between the layers, with more room if wires would collide."""
+    for spread in SPREADS:
+        y = positions(layers, heights, outlet, spread)
+        between = channels(layers, y, outlet)
+        if not any(channel.collides for channel in between):
+            break
+    return y, between
+
+
 def _size(node: FlowNode, entering: int) -> tuple[float, float]:
     """Width and height that the texts and the entering wires of a node need."""
     note = OUTPUT if node.is_output else node.operation
@@ -161,7 +176,8 @@ def _size(node: FlowNode, entering: int) -> tuple[float, float]:
         14.0,
     )
     lines = TWO_LINES if node.label and note else ONE_LINE
-    return round(width + 2 * PADDING), max(lines, PORT_PITCH * (entering - 1) + 10.0)
+    padding = ROUND_PADDING if node.role in (*SOURCES, *ENDS) else PADDING
+    return round(width + 2 * padding), max(lines, PORT_PITCH * (entering - 1) + 10.0)
 
 
 def _kind(node: FlowNode) -> str:

@@ -196,7 +196,7 @@ class _Marks:
         return before + self.own(expr, [arg for arg in args if self.moves(arg)])
 
     def own(self, expr: Expr, moving: list[Expr]) -> list[str]:
-        """The sign of the outermost operation of an expression; none where it is a fixed multiple or shift."""
+        """The sign of the outermost operation; none where it is a fixed multiple or shift."""
         if isinstance(expr, PointwiseFunction | VectorFunction):
             return [self.sign(expr)]
         if isinstance(expr, Add):

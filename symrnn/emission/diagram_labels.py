@@ -8,7 +8,7 @@ size, y points down, and the baseline is 0. Widths are estimates that fit Comput
 import unicodedata
 from dataclasses import dataclass, replace
 
-from symrnn.declaration.latex_syntax import TOKEN
+from symrnn.declaration.latex_syntax import TEXT, TOKEN
 
 SCRIPT, SUBSCRIPT_DROP, SUPERSCRIPT_RISE = 0.7, 0.27, 0.46
 
@@ -41,6 +41,7 @@ ADVANCES = {
     **dict.fromkeys("ijl,.:;|!'′ı·", 0.29),
     **dict.fromkeys("ftr[]()I⟨⟩ ", 0.36),
     **dict.fromkeys("scezJ", 0.43),
+    **dict.fromkeys("ΓEFLPS", 0.6),
     **dict.fromkeys("wm", 0.78),
     **dict.fromkeys("MW", 0.92),
     **dict.fromkeys("+−=×±∓→←<>⊙⊕⊗∘∞…⋯", 0.78),
@@ -129,14 +130,18 @@ class _Setter:
     """Reads tokens from left to right; every method returns runs from x = 0 and their width."""
 
     def __init__(self, tokens: list[str]) -> None:
-        self.tokens = [token for token in tokens if token != " "]
+        self.tokens = tokens
         self.place = 0
+        self.words = False  # inside \\text, where a space is one
 
     def sequence(self, font: str) -> tuple[list[Run], float]:
         """Symbols up to the closing brace or the end."""
         runs: list[Run] = []
         width = 0.0
         while self.place < len(self.tokens) and self.tokens[self.place] != "}":
+            if self.tokens[self.place] == " " and not self.words:
+                self.place += 1
+                continue
             made, advance = self.scripted(font)
             runs += _moved(made, width)
             width += advance
@@ -147,9 +152,13 @@ class _Setter:
         runs, base = self.argument(font)
         width = base
         primes = 0
-        while self.place < len(self.tokens) and self.tokens[self.place] in ("_", "^", "'"):
+        while self.place < len(self.tokens) and self.tokens[self.place] in ("_", "^", "'", " "):
+            if self.words:
+                break
             sign = self.tokens[self.place]
             self.place += 1
+            if sign == " ":
+                continue
             if sign == "'":
                 runs.append(Run("′", base + 0.31 * primes, 0.0, 1.0, "roman", 0.31))
                 primes += 1
@@ -164,6 +173,8 @@ class _Setter:
 
     def argument(self, font: str) -> tuple[list[Run], float]:
         """One symbol, or a group in braces."""
+        while self.tokens[self.place] == " " and not self.words:
+            self.place += 1
         token = self.tokens[self.place]
         self.place += 1
         if token == "{":
@@ -178,7 +189,10 @@ class _Setter:
         if name in ACCENTS:
             return self.accented(ACCENTS[name], font)
         if name in FONTS:
-            return self.argument(FONTS[name])
+            outside, self.words = self.words, name in TEXT
+            made = self.argument(FONTS[name])
+            self.words = outside
+            return made
         if name in SYMBOLS:
             text = SYMBOLS[name]
             upright = len(text) > 1 or not text.isalpha() or text == "Σ"
@@ -228,5 +242,3 @@ def _lettered(character: str, alphabet: str) -> str:
         except KeyError:
             continue
     return character
-
-

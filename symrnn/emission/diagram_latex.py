@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from symrnn.emission.diagram import FONT, PILL_RADIUS, Diagram, Node, texts
 from symrnn.emission.diagram_flow import ENDS, SOURCES
-from symrnn.emission.diagram_wires import Point, Stroke, strokes
+from symrnn.emission.diagram_wires import Point, strokes
 
 PACKAGES: tuple[str, ...] = ("amsmath",)
 """What a document must load, for the names in the diagram; the picture itself needs nothing."""
@@ -20,7 +20,7 @@ FONT_COMMANDS = {"label": "name", "note": "note"}
 
 
 def diagram_latex(diagram: Diagram) -> tuple[str, ...]:
-    """The lines of a picture no wider than `\\linewidth`; it stands in the text like one large letter."""
+    r"""The lines of a picture no wider than `\linewidth`; it stands in the text like one large letter."""
     return (
         r"\begingroup",
         *_scale(diagram),
@@ -68,9 +68,7 @@ def _node(diagram: Diagram, node: Node) -> Iterable[str]:
         yield _put(diagram, corner, rf"\framebox({_number(node.width)},{_number(node.height)}){{}}")
     for text in texts(node):
         font = rf"\diagram{FONT_COMMANDS[text.kind]}"
-        yield _put(
-            diagram, (node.x, text.baseline), rf"\makebox(0,0)[b]{{{font}\smash{{${text.latex}$}}}}"
-        )
+        yield _put(diagram, (node.x, text.baseline), rf"\makebox(0,0)[b]{{{font}\smash{{${text.latex}$}}}}")
 
 
 def _pill(diagram: Diagram, node: Node) -> Iterable[str]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import permutations
 
 Item = tuple[str, str]
-"""A place in a layer: ("node", key), or ("wire", key of the node whose net passes here)."""
+"""A place in a layer: ("node", key), or ("wire 2", key) where the net of that node passes layer 2."""
 
-FEW = 5
+FEW = 4
 """Up to so many items of a layer are put into every possible order."""
 
 
@@ -53,11 +53,11 @@ def layered(
     for node in nodes:
         reach = max((depth[reader] for reader in readers[node]), default=0)
         for k in range(depth[node], reach):
-            left: Item = ("node", node) if k == depth[node] else ("wire", node)
+            left: Item = ("node", node) if k == depth[node] else (f"wire {k}", node)
             right: list[Item] = [("node", reader) for reader in readers[node] if depth[reader] == k + 1]
             if reach > k + 1:
-                right.append(("wire", node))
-                items[k + 1].append(("wire", node))
+                right.append((f"wire {k + 1}", node))
+                items[k + 1].append(right[-1])
             nets[k].append(Net(node, left, tuple(right)))
     fixed = Layers(tuple(map(tuple, items)), tuple(map(tuple, nets)))
     return _Ordering(fixed, [("node", key) for key in start], [("node", key) for key in end]).best()
@@ -90,14 +90,26 @@ def ports(net_order: Sequence[Net], place: dict[Item, float]) -> dict[tuple[str,
     return made
 
 
-def crossings_in_order(
-    before: tuple[float, Sequence[float]], after: tuple[float, Sequence[float]]
-) -> int:
-    """How often two nets cross if the first turns left of the second; each is (left y, right ys)."""
-    (left_a, rights_a), (left_b, rights_b) = before, after
-    low_a, high_a = min(left_a, *rights_a), max(left_a, *rights_a)
-    low_b, high_b = min(left_b, *rights_b), max(left_b, *rights_b)
-    return sum(low_b < y < high_b for y in rights_a) + (low_a < left_b < high_a)
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a net's left end and right ends are, and from where to where its upright piece goes."""
+
+    left: float
+    right: tuple[float, ...]
+    low: float
+    high: float
+
+
+def reach(left: float, right: Iterable[float]) -> Reach:
+    """The reach of a net from the places of its ends."""
+    ends = tuple(right)
+    return Reach(left, ends, min(left, *ends), max(left, *ends))
+
+
+def crossings(first: Reach, second: Reach) -> int:
+    """How often two nets cross if the first turns left of the second."""
+    low, high = second.low, second.high
+    return sum(low < y < high for y in first.right) + (first.low < second.left < first.high)
 
 
 class _Ordering:
@@ -185,10 +197,10 @@ class _Ordering:
         """Crossings between layers k and k + 1, and a little for wires that climb far."""
         key = (k, tuple(self.items[k]), tuple(self.items[k + 1]))
         if key not in self.known:
-            self.known[key] = self.crossings(k)
+            self.known[key] = self.counted(k)
         return self.known[key]
 
-    def crossings(self, k: int) -> float:
+    def counted(self, k: int) -> float:
         """The cost of what lies between layers k and k + 1."""
         left = _places(self.items[k])
         right = _places(self.items[k + 1])
@@ -198,14 +210,14 @@ class _Ordering:
         for net in self.nets[k]:
             numbers = [(right[item], port[net.source, item]) for item in net.right]
             ys = [centre + (number - (count - 1) / 2) / (count + 1) for centre, (number, count) in numbers]
-            ends.append((left[net.left], ys))
+            ends.append(reach(left[net.left], ys))
             climb += sum(abs(left[net.left] - y) for y in ys)
-        crossings = sum(
-            min(crossings_in_order(a, b), crossings_in_order(b, a))
-            for number, a in enumerate(ends)
-            for b in ends[number + 1 :]
-        )
-        return crossings + 0.02 * climb
+        crossed = 0
+        for number, a in enumerate(ends):
+            for b in ends[number + 1 :]:
+                if a.low < b.high and b.low < a.high:
+                    crossed += min(crossings(a, b), crossings(b, a))
+        return crossed + 0.02 * climb
 
 
 def _places(layer: list[Item]) -> dict[Item, float]:

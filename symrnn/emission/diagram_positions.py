@@ -1,15 +1,18 @@
-"""Heights at which the items of layers stand: long wires straight, neighbours apart, the rest near its readers.
+"""At what height the items of layers stand: long wires straight, neighbours apart, the rest near readers.
 
-Items that a straight wire joins form a *block*, which moves as one. What must lie below what is a system of
-differences between blocks; a wire is made straight if the system still has a solution of about the same height.
+Items that a straight wire joins form a *block*, which moves as one. What must lie below what is a system
+of differences between blocks; a wire is made straight if the system still has a solution of about the same
+height.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
 from symrnn.emission.diagram_layers import Item, Layers, ports
 
-NODE_GAP, WIRE_GAP, CLEARANCE = 13.0, 11.0, 10.0
+NODE_GAP, WIRE_GAP, CLEARANCE = 13.0, 9.0, 10.0
 """Free room between two nodes, between two wires, and between a node and a wire."""
 PORT_PITCH = 9.0
 ROUNDS = 30
@@ -45,13 +48,14 @@ def outlets(layers: Layers, belts: Iterable[tuple[str, str]]) -> dict[Item, floa
 
 
 def positions(
-    layers: Layers, heights: Mapping[str, float], outlet: Mapping[Item, float]
+    layers: Layers, heights: Mapping[str, float], outlet: Mapping[Item, float], spread: float = 0.0
 ) -> dict[Item, float]:
     """The y of the centre of every item, the topmost edge at 0; `heights` are those of nodes.
 
-    `outlet` tells of the nodes whose wire does not leave at their centre how far below it does.
+    `outlet` tells of the nodes whose wire does not leave at their centre how far below it does; `spread` is
+    more room between the items of every other layer.
     """
-    blocks = _Blocks(layers, heights)
+    blocks = _Blocks(layers, heights, spread)
     links = _links(layers, outlet)
     for link in sorted(links, key=lambda link: link.rank):  # a stable sort
         blocks.join(link)
@@ -74,7 +78,7 @@ def _links(layers: Layers, outlet: Mapping[Item, float]) -> list[Link]:
 
 
 class _Blocks:
-    def __init__(self, layers: Layers, heights: Mapping[str, float]) -> None:
+    def __init__(self, layers: Layers, heights: Mapping[str, float], spread: float) -> None:
         self.extent = {
             item: heights[item[1]] / 2 if item[0] == "node" else 0.0
             for layer in layers.items
@@ -84,9 +88,9 @@ class _Blocks:
         self.block = {item: number for number, item in enumerate(self.items)}
         self.offset = dict.fromkeys(self.items, 0.0)
         self.below = [
-            (upper, lower, self.apart(upper, lower))
-            for layer in layers.items
-            for upper, lower in zip(layer, layer[1:], strict=False)
+            (upper, lower, self.apart(upper, lower) + spread * (k % 2))
+            for k, layer in enumerate(layers.items)
+            for upper, lower in pairwise(layer)
         ]
         self.tied: set[tuple[Item, str]] = set()
         self.place: dict[int, float] = {}
@@ -94,8 +98,7 @@ class _Blocks:
 
     def apart(self, upper: Item, lower: Item) -> float:
         """The least distance of the centres of two neighbours in a layer."""
-        kinds = {upper[0], lower[0]}
-        gap = NODE_GAP if kinds == {"node"} else WIRE_GAP if kinds == {"wire"} else CLEARANCE
+        gap = (WIRE_GAP, CLEARANCE, NODE_GAP)[(upper[0] == "node") + (lower[0] == "node")]
         return self.extent[upper] + self.extent[lower] + gap
 
     def differences(self) -> list[tuple[int, int, float]]:
@@ -152,7 +155,7 @@ class _Blocks:
         self.tied |= {(link.left, "out"), (link.right, "in")}
 
     def settle(self, links: list[Link]) -> None:
-        """Places from the top, then every block to the median of where its wires want it, as far as it may."""
+        """Places from the top, then every block to the median of its wires' wishes, as far as it may."""
         self.place = self.solved() or {}
         bottom = self.lowest(self.place)
         numbers = sorted(set(self.block.values()))
@@ -160,9 +163,7 @@ class _Blocks:
             for number in numbers if round_number % 2 else reversed(numbers):
                 least, most = self.room(number, bottom)
                 wishes = self.wishes(number, links)
-                wish = wishes[len(wishes) // 2] if len(wishes) % 2 else sum(
-                    wishes[len(wishes) // 2 - 1 : len(wishes) // 2 + 1]
-                ) / 2 if wishes else 0.0
+                wish = median(wishes) if wishes else 0.0
                 self.place[number] += min(max(wish, least), most)
 
     def room(self, number: int, bottom: float) -> tuple[float, float]:
@@ -181,7 +182,7 @@ class _Blocks:
         return min(least, 0.0), max(most, 0.0)
 
     def wishes(self, number: int, links: list[Link]) -> list[float]:
-        """By how much each wire at a block would have it move, in order."""
+        """By how much each wire at a block would have it move."""
         found = []
         for link in links:
             a, b = self.block[link.left], self.block[link.right]
@@ -189,7 +190,7 @@ class _Blocks:
                 left = self.place[a] + self.offset[link.left] + link.offset
                 right = self.place[b] + self.offset[link.right]
                 found.append(right - left if a == number else left - right)
-        return sorted(found)
+        return found
 
     def heights_of_items(self) -> dict[Item, float]:
         """The y of every item, in whole and half units, from the topmost edge."""

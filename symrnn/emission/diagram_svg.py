@@ -1,4 +1,4 @@
-"""A diagram as SVG to stand inside a page: drawn in the page's own text colour, so that dark mode needs nothing.
+"""A diagram as SVG to stand inside a page, in the page's own text colour, so that dark mode needs nothing.
 
 Classes for a style sheet: `diagram` on the whole, `wire`, `junction`, `node` with one of `input`, `before`,
 `gate`, `value`, `update`, `after`, `output`, and in a node `box`, `label` and `note`.
@@ -7,7 +7,7 @@ Classes for a style sheet: `diagram` on the whole, `wire`, `junction`, `node` wi
 from collections.abc import Iterable
 from html import escape
 
-from symrnn.emission.diagram import FONT, PILL_RADIUS, SMALL_FONT, Diagram, Node, texts
+from symrnn.emission.diagram import PILL_RADIUS, Diagram, Node, texts
 from symrnn.emission.diagram_flow import ENDS, SOURCES
 from symrnn.emission.diagram_labels import Run, label_text, typeset_label
 from symrnn.emission.diagram_wires import Stroke, strokes
@@ -19,7 +19,7 @@ FONTS: dict[str, str] = {
     "sans": 'font-family="sans-serif"',
     "mono": 'font-family="monospace"',
 }
-FAMILY = "'STIX Two Text', 'STIX Two Math', 'Cambria Math', 'Times New Roman', Times, 'Liberation Serif', serif"
+FAMILY = "'STIX Two Text', 'Cambria Math', 'Times New Roman', Times, 'Liberation Serif', serif"
 ARROW = 5.0
 BOX_RADIUS = 2.0
 WIDEST = 1.9
@@ -39,7 +39,7 @@ def diagram_svg(diagram: Diagram, *, identifier: str = "diagram") -> str:
         f'aria-labelledby="{escape(identifier)}-title {escape(identifier)}-description" '
         f'viewBox="0 0 {width} {height}" width="100%" '
         f'style="max-width:{_number(diagram.width * WIDEST)}px;height:auto" fill="none" '
-        f'stroke="currentColor" stroke-width="0.8" font-family="{FAMILY}">',
+        f'stroke="currentColor" stroke-width="0.7" font-family="{FAMILY}">',
         f'<title id="{escape(identifier)}-title">{escape(title)}</title>',
         f'<desc id="{escape(identifier)}-description">{escape(description(diagram))}</desc>',
         *_wires(diagram),

@@ -1,16 +1,16 @@
-"""Wires between placed items: upright pieces on tracks between layers, right angles, dots where they branch."""
+"""Wires between placed items: upright pieces on tracks between layers, right angles, dots at branchings."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import permutations
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise, permutations, product
 
-from symrnn.emission.diagram_layers import Item, Layers, Net, crossings_in_order, ports
+from symrnn.emission.diagram_layers import Item, Layers, Net, Reach, crossings, ports, reach
 from symrnn.emission.diagram_positions import port_offset
 
 Point = tuple[float, float]
 
 TRACK_PITCH, LEAD_OUT, LEAD_IN = 8.0, 8.0, 12.0
-"""The distance of tracks, and the room before the first and after the last; the arrowhead is in the latter."""
+"""The distance of tracks, and the room before the first and, with the arrowhead, after the last."""
 CLOSE = 4.0
 """Wires nearer than this would read as one."""
 FEW = 6
@@ -27,23 +27,18 @@ class Bend:
     track: int
 
     @property
-    def ys(self) -> tuple[float, Sequence[float]]:
-        """The left y and all right ones."""
-        return self.left, [y for _, y in self.right]
-
-    @property
-    def span(self) -> tuple[float, float]:
-        """From where to where its upright piece reaches."""
-        ys = [self.left, *(y for _, y in self.right)]
-        return min(ys), max(ys)
+    def reach(self) -> Reach:
+        """The heights of its ends."""
+        return reach(self.left, (y for _, y in self.right))
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """What lies between two layers."""
+    """What lies between two layers; it collides if two of its wires would run into each other."""
 
     bends: tuple[Bend, ...]
     tracks: int
+    collides: bool
 
     @property
     def width(self) -> float:
@@ -55,9 +50,7 @@ class Channel:
         return LEAD_OUT + TRACK_PITCH * track
 
 
-def channels(
-    layers: Layers, y: Mapping[Item, float], outlet: Mapping[Item, float]
-) -> tuple[Channel, ...]:
+def channels(layers: Layers, y: Mapping[Item, float], outlet: Mapping[Item, float]) -> tuple[Channel, ...]:
     """The nets between all layers with their tracks; `y` and `outlet` as in `positions`."""
     made = []
     for k, nets in enumerate(layers.nets):
@@ -71,26 +64,26 @@ def channels(
 
 
 def _with_tracks(nets: list[Bend]) -> Channel:
-    straight = [bend for bend in nets if bend.span[1] - bend.span[0] < 1e-6]
-    bent = _ordered([bend for bend in nets if bend not in straight])
+    straight = [bend for bend in nets if bend.reach.high - bend.reach.low < 1e-6]
     placed: list[Bend] = []
-    for bend in bent:
-        low, high = bend.span
-        inside = [p for p in placed if p.span[0] < high + CLOSE and low - CLOSE < p.span[1]]
-        track = max((p.track + 1 for p in inside), default=0)
-        placed.append(Bend(bend.net, bend.left, bend.right, track))
-    return Channel((*straight, *placed), max((bend.track + 1 for bend in placed), default=0))
+    for bend in _ordered([bend for bend in nets if bend not in straight]):
+        low, high = bend.reach.low - CLOSE, bend.reach.high + CLOSE
+        near = [other for other in placed if other.reach.low < high and low < other.reach.high]
+        placed.append(replace(bend, track=max((other.track + 1 for other in near), default=0)))
+    tracks = max((bend.track + 1 for bend in placed), default=0)
+    collides = any(_collisions(a, b) for n, a in enumerate(placed) for b in placed[n + 1 :])
+    return Channel((*straight, *placed), tracks, collides)
 
 
 def _ordered(bends: list[Bend]) -> list[Bend]:
     """The bent nets from left to right, with few crossings and no two wires that run into each other."""
+    pairs = {
+        (a.net.source, b.net.source): crossings(a.reach, b.reach) + 100 * _collisions(a, b)
+        for a, b in product(bends, repeat=2)
+    }
 
-    def cost(order: Sequence[Bend]) -> float:
-        return sum(
-            crossings_in_order(a.ys, b.ys) + 100 * _collisions(a, b)
-            for number, a in enumerate(order)
-            for b in order[number + 1 :]
-        )
+    def cost(order: Iterable[Bend]) -> int:
+        return sum(pairs[a.net.source, b.net.source] for a, b in combinations(order, 2))
 
     if len(bends) <= FEW:
         return list(min(permutations(bends), key=cost))
@@ -113,9 +106,7 @@ def _collisions(before: Bend, after: Bend) -> int:
     return sum(abs(y - after.left) < CLOSE for _, y in before.right)
 
 
-def route(
-    source: str, target: str, between: Sequence[Channel], lefts: Sequence[float]
-) -> tuple[Point, ...]:
+def route(source: str, target: str, between: Sequence[Channel], lefts: Sequence[float]) -> tuple[Point, ...]:
     """The corners of the way from a node to one that reads it, without its ends' x.
 
     `lefts` are the left edges of the channels. It is found backwards, from the target through the layers
@@ -195,7 +186,7 @@ def _straight(a: Point, b: Point, c: Point) -> bool:
 
 
 def _length(points: tuple[Point, ...]) -> float:
-    return sum(abs(b[0] - a[0]) + abs(b[1] - a[1]) for a, b in zip(points, points[1:], strict=False))
+    return sum(abs(b[0] - a[0]) + abs(b[1] - a[1]) for a, b in pairwise(points))
 
 
 CORNER_RADIUS = 4.0
