@@ -15,10 +15,13 @@ LEADING = ("=", "+", "−", "⊙")
 NARROW = 120.0
 """A piece of at most this width, in points at 11 pt, is never cut: it fits on a telephone."""
 
+WIDE = 110.0
+"""A left side wider than this has a line of its own on a telephone."""
+
 
 def equation_math(left: str, rights: tuple[str, ...]) -> str:
     """An equation as one `<math>` element: its left side, and its right sides, each on a new line."""
-    math = Element("math", display="block")
+    math = Element("math", {"display": "block"} | ({"class": "wide"} if width(left) > WIDE else {}))
     SubElement(math, "mrow", {"class": "left"}).extend(row(left, "block"))
     sides = SubElement(math, "mrow", {"class": "sides"})
     for right in rights:

@@ -13,7 +13,7 @@ from symrnn.emission.latex_sections import derivation_parts
 from symrnn.emission.page import Source, derivation_page, index_page
 from symrnn.emission.targets import TARGETS
 from symrnn.errors import RequestError
-from symrnn.pipeline import derive, emit, plan
+from symrnn.pipeline import cost, derive, emit, plan
 from symrnn.version import __version__
 from symrnn.workbench.building import kernel_name, require_different_names
 from symrnn.workbench.files import SIGNATURE, make_folder, require_writable, write_all
@@ -23,7 +23,7 @@ INDEX = "index.html"
 
 def page(cell: Cell) -> str:
     """The web page about a cell."""
-    return _page(cell, derivation_parts(derive(cell)))
+    return _page(cell, _parts(cell))
 
 
 def pages(cells: Iterable[Cell], tell: Callable[[str], None] = lambda _: None) -> dict[str, str]:
@@ -32,7 +32,7 @@ def pages(cells: Iterable[Cell], tell: Callable[[str], None] = lambda _: None) -
     listed: list[tuple[str, Parts]] = []
     for cell in cells:
         tell(cell.name)
-        parts = derivation_parts(derive(cell))
+        parts = _parts(cell)
         made[page_name(cell)] = _page(cell, parts)
         listed.append((page_name(cell), parts))
     mark = f"{SIGNATURE} {__version__}, do not edit"
@@ -74,6 +74,10 @@ def write_pages(
     """
     require_pages(cells, folder, force=force)
     return write_all(folder, pages(cells, tell), force=force)
+
+
+def _parts(cell: Cell) -> Parts:
+    return derivation_parts(derive(cell), cost=cost(cell))
 
 
 def _page(cell: Cell, parts: Parts) -> str:
