@@ -147,6 +147,11 @@ def test_letters_are_those_of_the_paper(latex: str, text: str, variant: str | No
     assert (letter.text, letter.get("mathvariant")) == (text, variant)
 
 
+def test_a_prime_is_not_raised_twice() -> None:
+    [[letter, prime]] = [list(child) for child in tree(r"\sigma'")]
+    assert (letter.text, prime.text, prime.get("form")) == ("σ", "′", "postfix")
+
+
 def test_names_of_functions_stand_apart_from_what_is_beside_them() -> None:
     assert [child.tag for child in tree(r"a \log b")] == ["mi", "mspace", "mi", "mspace", "mi"]
     assert [child.tag for child in tree(r"\log(b)")] == ["mi", "mrow"]
@@ -223,7 +228,7 @@ def test_a_short_side_is_one_piece() -> None:
 
 def test_prose_is_words_mathematics_and_links() -> None:
     made = prose_html(r"By \eqref{eq:c.next}, $a < b$ is \emph{not} so & so -- it's", {"eq:c.next": "4"})
-    assert made.startswith('By <a class="ref" href="#eq-c-next">(4)</a>, <math>')
+    assert made.startswith('By <span class="together"><a class="ref" href="#eq-c-next">(4)</a>,</span> <math>')
     assert made.endswith("</math> is <em>not</em> so &amp; so – it’s")
 
 

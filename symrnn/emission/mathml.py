@@ -26,6 +26,7 @@ SCRIPTS = ("msup", "msub", "msubsup")
 OPERATORS = frozenset("±∓⟂")
 IDENTIFIERS = frozenset("∂∇⊤⊥∞…⋯/")
 SIGNS = frozenset("+−")
+PRIMES = ("′", "″", "‴")
 ACCENTS = {"~": "˜", "^": "ˆ", "`": "ˋ", "―": "¯", "\u00af": "¯"}
 BIG = "1.2em"
 THIN = "0.167em"
@@ -106,6 +107,8 @@ def _mend(element: Element) -> None:
         _mend(child)
         if child.tag == "mrow" and len(child) == 1 and child[0].tag == "mrow":
             child[:] = list(child[0])
+        if child.tag == "msup" and child[1].text in PRIMES:
+            _mend_prime(child)
     if element.tag in ("mi", "mn", "mo", "mtext"):
         _mend_token(element)
     elif element.tag in ("mover", "munder"):
@@ -156,6 +159,13 @@ def _mend_accent(element: Element) -> None:
     if accent.tag == "mo":
         element.set("accentunder" if element.tag == "munder" else "accent", "true")
         accent.text = ACCENTS.get(accent.text or "", accent.text or "")
+
+
+def _mend_prime(power: Element) -> None:
+    """Set a prime beside its letter, of usual size: fonts have raised it already."""
+    power.tag = "mrow"
+    power[1].tag = "mo"
+    power[1].attrib |= {"form": "postfix", "lspace": "0", "rspace": "0"}
 
 
 def _paired(children: list[Element]) -> list[Element]:

@@ -7,7 +7,11 @@ from html import escape
 from symrnn.emission.mathml import inline_math
 from symrnn.errors import EmissionError
 
-PIECE = re.compile(r"\$(?P<math>[^$]+)\$|\\eqref\{(?P<label>[^}]+)\}|\\emph\{(?P<words>[^{}\\$]+)\}")
+PIECE = re.compile(
+    r"(?P<whole>(?P<before>\(?)"
+    r"(?:\$(?P<math>[^$]+)\$|\\eqref\{(?P<label>[^}]+)\}|\\emph\{(?P<words>[^{}\\$]+)\})"
+    r"(?P<after>[.,;:)]*))"
+)
 
 
 def anchor(label: str) -> str:
@@ -24,9 +28,16 @@ def prose_html(text: str, numbers: Mapping[str, str]) -> str:
     """
     made, done = [], 0
     for piece in PIECE.finditer(text):
-        made += [_words(text[done : piece.start()]), _piece(piece, numbers)]
+        made += [_words(text[done : piece.start("whole")]), _together(piece, numbers)]
         done = piece.end()
     return "".join([*made, _words(text[done:])])
+
+
+def _together(piece: re.Match[str], numbers: Mapping[str, str]) -> str:
+    """A piece and the punctuation that touches it, which a line may not separate from it."""
+    inside = _words(piece["before"]) + _piece(piece, numbers) + _words(piece["after"])
+    touched = piece["before"] or piece["after"]
+    return f'<span class="together">{inside}</span>' if touched else inside
 
 
 def _piece(piece: re.Match[str], numbers: Mapping[str, str]) -> str:
