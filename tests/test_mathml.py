@@ -30,7 +30,7 @@ SIGNS = {
 """What a command shows; nothing for those that only change their argument."""
 
 SCRIPTS = re.compile(r"\^\{((?:[^{}]|\{[^{}]*\})*)\}_\{((?:[^{}]|\{[^{}]*\})*)\}")
-MARKS = "˜ˆ¯˙¨→"
+MARKS = "˜ˆ¯˙¨\u20d7"
 PLAIN = str.maketrans(dict.fromkeys("{}^_&~$ \u00a0" + MARKS) | {"-": "−", "'": "′"})
 LETTERS = {"ℒ": "L", "ℝ": "R", "ℕ": "N", "𝟏": "1", "𝐞": "e", "″": "′′"}
 
@@ -100,9 +100,9 @@ def test_a_script_belongs_to_the_whole_bracket(latex: str) -> None:
 
 
 def test_brackets_grow_with_a_fraction_and_with_nothing_else() -> None:
-    [[wide, *_]] = [list(child) for child in tree(r"\bigl(\frac{a}{b}\bigr)")]
+    wide, *_ = tree(r"\bigl(\frac{a}{b}\bigr)")
     assert "stretchy" not in wide.attrib
-    [[narrow, *_]] = [list(child) for child in tree(r"\bigl(a\bigr)")]
+    narrow, *_ = tree(r"\bigl(a\bigr)")
     assert narrow.get("stretchy") == "false"
 
 
@@ -148,7 +148,7 @@ def test_letters_are_those_of_the_paper(latex: str, text: str, variant: str | No
 
 
 def test_a_prime_is_not_raised_twice() -> None:
-    [[letter, prime]] = [list(child) for child in tree(r"\sigma'")]
+    letter, prime = tree(r"\sigma'")
     assert (letter.text, prime.text, prime.get("form")) == ("σ", "′", "postfix")
 
 
@@ -228,7 +228,9 @@ def test_a_short_side_is_one_piece() -> None:
 
 def test_prose_is_words_mathematics_and_links() -> None:
     made = prose_html(r"By \eqref{eq:c.next}, $a < b$ is \emph{not} so & so -- it's", {"eq:c.next": "4"})
-    assert made.startswith('By <span class="together"><a class="ref" href="#eq-c-next">(4)</a>,</span> <math>')
+    assert made.startswith(
+        'By <span class="together"><a class="ref" href="#eq-c-next">(4)</a>,</span> <math>'
+    )
     assert made.endswith("</math> is <em>not</em> so &amp; so – it’s")
 
 

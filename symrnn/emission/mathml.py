@@ -20,15 +20,22 @@ from latex2mathml.converter import convert_to_element
 
 from symrnn.errors import EmissionError
 
-OPENING, CLOSING = "([{⟨⌊⌈", ")]}⟩⌋⌉"
-ENVIRONMENTS = frozenset(["bmatrix", "cases", "aligned"])
+TOKENS = ("mi", "mn", "mo", "mtext")
+ROWS = ("mrow", "mtd", "msqrt")
 SCRIPTS = ("msup", "msub", "msubsup")
+ENVIRONMENTS = frozenset(["bmatrix", "cases", "aligned"])
+
+OPENING, CLOSING, BARS = tuple("([{⟨⌊⌈"), tuple(")]}⟩⌋⌉"), ("|", "‖")
 OPERATORS = frozenset("±∓⟂")
+"""Signs between two operands, with space around them; the converter makes letters of these."""
 IDENTIFIERS = frozenset("∂∇⊤⊥∞…⋯/")
+"""Signs without space around them; the converter makes operators of these."""
 SIGNS = frozenset("+−")
 PRIMES = ("′", "″", "‴")
-ACCENTS = {"~": "˜", "^": "ˆ", "`": "ˋ", "―": "¯", "\u00af": "¯"}
+ACCENTS = {"~": "˜", "^": "ˆ", "`": "ˋ", "→": "\u20d7"}
+BAR_OVER, BAR_UNDER = "‾", "_"
 BIG = "1.2em"
+"""The converter's size of a bracket with \\big."""
 THIN = "0.167em"
 ALPHABETS = {
     "bold": "BOLD",
@@ -41,8 +48,6 @@ ALPHABETS = {
     "monospace": "MONOSPACE",
 }
 """What a converter's attribute is called in Unicode, where browsers take the letters of a font from."""
-
-GREEK_NAMES = {"LAMBDA": "LAMDA"}
 
 
 def inline_math(latex: str) -> str:
@@ -103,26 +108,23 @@ def _mend(element: Element) -> None:
     for child in list(element):
         if child.tag == "mspace" and not child.get("width", "").endswith("em"):
             element.remove(child)  # negative space, which MathML Core has not
-            continue
-        _mend(child)
-        if child.tag == "mrow" and len(child) == 1 and child[0].tag == "mrow":
-            child[:] = list(child[0])
-        if child.tag == "msup" and child[1].text in PRIMES:
-            _mend_prime(child)
-    if element.tag in ("mi", "mn", "mo", "mtext"):
+        else:
+            _mend(child)
+    if element.tag in TOKENS:
         _mend_token(element)
     elif element.tag in ("mover", "munder"):
         _mend_accent(element)
-    elif element.tag in ("mrow", "mtd", "msqrt", "math"):
-        children = _spaced(_paired([c for c in element if c.tag != "mrow" or len(c)]))
-        for child in list(element):
-            element.remove(child)
-        element.extend(children)
+    elif element.tag == "msup" and element[1].text in PRIMES:
+        _mend_prime(element)
+    elif element.tag in ROWS:
+        element[:] = _spaced(_paired([child for child in element if child.tag != "mrow" or len(child)]))
+        if element.tag == "mrow" and len(element) == 1 and element[0].tag == "mrow":
+            element[:] = list(element[0])
 
 
 def _mend_token(token: Element) -> None:
     text = token.text = unescape(token.text or "")
-    if text in (*OPENING, *CLOSING, "|", "‖"):
+    if text in (*OPENING, *CLOSING, *BARS):
         token.tag = "mo"
         token.attrib.pop("fence", None)
         if token.get("minsize") == BIG:  # hardly larger than usual, and with room left for larger ones
@@ -132,7 +134,7 @@ def _mend_token(token: Element) -> None:
         token.tag = "mo"
     elif text in IDENTIFIERS or (token.tag == "mo" and text.isalpha()):
         token.tag = "mi"
-        if len(text) == 1 and text not in "∂":
+        if len(text) == 1 and text != "∂":
             token.set("mathvariant", "normal")
     elif token.tag == "mi" and len(text) == 1 and "GREEK CAPITAL" in unicodedata.name(text, ""):
         token.attrib.setdefault("mathvariant", "normal")  # as TeX sets them
@@ -155,10 +157,13 @@ def _styled(character: str, alphabet: str) -> str:
 
 
 def _mend_accent(element: Element) -> None:
-    accent = element[1]
-    if accent.tag == "mo":
-        element.set("accentunder" if element.tag == "munder" else "accent", "true")
-        accent.text = ACCENTS.get(accent.text or "", accent.text or "")
+    accent, is_under = element[1], element.tag == "munder"
+    if accent.tag != "mo":
+        return
+    element.set("accentunder" if is_under else "accent", "true")
+    if accent.text == "―":
+        accent.text = BAR_UNDER if is_under else BAR_OVER
+    accent.text = ACCENTS.get(accent.text or "", accent.text)
 
 
 def _mend_prime(power: Element) -> None:
@@ -171,40 +176,39 @@ def _mend_prime(power: Element) -> None:
 def _paired(children: list[Element]) -> list[Element]:
     """The children with every pair of brackets and what it holds in one row, scripts on the whole row."""
     done: list[Element] = []
-    opened: list[int] = []
-    bar = 0
+    opened: list[int] = []  # where in `done` a bracket waits for its other half
+    inside_bars = False
     for child in children:
-        base = child[0] if child.tag in SCRIPTS and len(child) else child
-        text = base.text or "" if base.tag == "mo" else ""
-        if text in ("|", "‖"):
-            bar = 1 - bar
-        if text and (text in OPENING or (text in ("|", "‖") and bar)):
+        base = _base(child)
+        text = base.text if base.tag == "mo" else ""
+        inside_bars ^= text in BARS
+        if text in OPENING or (text in BARS and inside_bars):
             base.set("form", "prefix")
             opened.append(len(done))
-            done.append(child)
-        elif text and (text in CLOSING or text in ("|", "‖")):
+        elif text in CLOSING or text in BARS:
             base.set("form", "postfix")
-            if not opened:
-                done.append(child)
+            if opened:
+                start = opened.pop()
+                group = Element("mrow")
+                group.extend(_spaced([*done[start:], base]))
+                _stretch(group)
+                done[start:] = [_scripted(child, group)]
                 continue
-            start = opened.pop()
-            group = Element("mrow")
-            group.extend(_spaced([*done[start:], base]))
-            for bracket in (group[0], base):
-                bracket.attrib.pop("maxsize", None)
-            _stretch(group)
-            done[start:] = [_scripted(child, group)]
-        else:
-            done.append(child)
+        done.append(child)
     return done
+
+
+def _base(element: Element) -> Element:
+    """What carries the scripts of an element, or the element itself."""
+    return element[0] if element.tag in SCRIPTS else element
 
 
 def _stretch(group: Element) -> None:
     """Let brackets grow that hold a table, a fraction or a sum; TeX's author sized the others."""
-    if any(child.tag in ("mtable", "mfrac", "munderover") for child in group.iter()):
-        for bracket in (group[0], group[-1]):
-            bracket.attrib.pop("stretchy", None)
-            bracket.attrib.pop("minsize", None)
+    is_tall = any(child.tag in ("mtable", "mfrac", "munderover") for child in group.iter())
+    for bracket in (group[0], group[-1]):
+        for name in ("stretchy", "minsize", "maxsize") if is_tall else ("maxsize",):
+            bracket.attrib.pop(name, None)
 
 
 def _scripted(child: Element, group: Element) -> Element:
@@ -219,21 +223,13 @@ def _scripted(child: Element, group: Element) -> Element:
 def _spaced(children: list[Element]) -> list[Element]:
     """The children with signs told from operators, and thin spaces around names of functions."""
     made: list[Element] = []
-    for position, child in enumerate(children):
+    for child in children:
         before = made[-1] if made else None
         if child.tag == "mo" and child.text in SIGNS and _opens(before):
             child.set("form", "prefix")
-        if _is_word(child) and before is not None and before.tag not in ("mo", "mspace", "mtext"):
+        if before is not None and _need_space(before, child):
             made.append(Element("mspace", width=THIN))
         made.append(child)
-        after = children[position + 1] if position + 1 < len(children) else None
-        if (
-            _is_word(child)
-            and after is not None
-            and after.tag not in ("mo", "mspace")
-            and not _is_group(after)
-        ):
-            made.append(Element("mspace", width=THIN))
     return made
 
 
@@ -244,11 +240,19 @@ def _opens(before: Element | None) -> bool:
     return before.tag == "mo" and before.get("form") != "postfix" and before.text != "!"
 
 
+def _need_space(before: Element, after: Element) -> bool:
+    """Whether the name of a function stands beside something that does not keep its distance itself."""
+    if any(element.tag in ("mo", "mspace", "mtext") for element in (before, after)):
+        return False
+    in_brackets = after.tag in ("mrow", *SCRIPTS) and _first_text(after) in (*OPENING, *BARS)
+    return _is_word(after) or (_is_word(before) and not in_brackets)
+
+
+def _first_text(element: Element) -> str:
+    return next((text for text in element.itertext()), "")
+
+
 def _is_word(element: Element) -> bool:
-    base = element[0] if element.tag in SCRIPTS and len(element) else element
-    return base.tag == "mi" and len(base.text or "") > 1 and (base.text or "").isalpha()
-
-
-def _is_group(element: Element) -> bool:
-    base = element[0] if element.tag in SCRIPTS and len(element) else element
-    return base.tag == "mrow" and len(base) > 0 and (base[0].text or "") in (*OPENING, "|")
+    base = _base(element)
+    text = base.text or ""
+    return base.tag == "mi" and len(text) > 1 and text.isalpha()

@@ -38,11 +38,12 @@ class PageEquation:
 
 @dataclass(frozen=True, slots=True)
 class PagePassage:
-    """Prose, equations, prose."""
+    """Prose, equations, prose; any of these may be missing."""
 
     text: Markup
     equations: tuple[PageEquation, ...]
     after: Markup
+    has_text: bool
     has_equations: bool
     has_after: bool
 
@@ -201,6 +202,7 @@ def _passage(passage: Passage, numbers: Mapping[str, str]) -> PagePassage:
         Markup(prose_html(passage.text, numbers)),
         tuple(_equation(equation, numbers) for equation in passage.equations),
         Markup(prose_html(passage.after, numbers)),
+        bool(passage.text),
         bool(passage.equations),
         bool(passage.after),
     )
