@@ -26,7 +26,7 @@ ONE_LINE, TWO_LINES = 19.0, 31.0
 PADDING, ROUND_PADDING = 5.0, 6.5
 PILL_RADIUS = 9.5
 """Of the corners of inputs, states and outputs."""
-SPREADS = (0.0, 5.0, 11.0, 7.0, 3.0, 17.0, 23.0)
+SPREADS = (0.0, 5.0, 11.0, 7.0, 3.0, 17.0, 6.0, 23.0, 9.0, 13.0, 29.0, 4.0, 19.0)
 """Tried in turn: in a dense flow wires may run into each other at some heights and not at others."""
 OUTPUT = r"\mathrm{output}"
 

@@ -31,7 +31,7 @@ SIGNS: dict[str, str] = {
     "sigmoid": r"\sigma",
     "sqrt": r"\surd",
     "abs": r"\lvert\,\cdot\,\rvert",
-    "reciprocal": r"1/\cdot",
+    "reciprocal": r"\div",
     "power": r"(\cdot)^{p}",
     "expm1": r"\operatorname{expm1}",
 }

@@ -19,7 +19,7 @@ SYMBOLS: dict[str, str] = {
     "varepsilon": "ε", "epsilon": "ϵ", "vartheta": "ϑ", "varphi": "φ", "phi": "ϕ", "varrho": "ϱ",
     "varsigma": "ς", "ell": "ℓ", "hbar": "ℏ", "imath": "ı", "jmath": "ȷ", "infty": "∞", "partial": "∂",
     "nabla": "∇", "prime": "′", "star": "⋆", "ast": "∗", "circ": "∘", "bullet": "∙", "cdot": "·",
-    "times": "×", "odot": "⊙", "oplus": "⊕", "otimes": "⊗", "pm": "±", "mp": "∓", "dagger": "†",
+    "times": "×", "div": "÷", "odot": "⊙", "oplus": "⊕", "otimes": "⊗", "pm": "±", "mp": "∓", "dagger": "†",
     "ddagger": "‡", "top": "⊤", "bot": "⊥", "perp": "⊥", "parallel": "∥", "ldots": "…", "cdots": "⋯",
     "to": "→", "gets": "←", "leftarrow": "←", "rightarrow": "→", "uparrow": "↑", "downarrow": "↓",
     "langle": "⟨", "rangle": "⟩", "lvert": "|", "rvert": "|", "sum": "Σ", "surd": "√", "max": "max",

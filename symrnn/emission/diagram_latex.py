@@ -1,7 +1,8 @@
 r"""A diagram in LaTeX's own picture environment, which every engine sets and which needs no package.
 
-Lines are upright and level, with curves at their corners. A diagram that is wider than the line
-becomes narrower with smaller letters; none becomes wider than it is.
+Lines are upright and level, with curves at their corners. A diagram that is wider than the line is made as
+wide as the line, by `\resizebox` where the document has it (graphicx). Without it the lines shrink all the
+same, and letters in the steps in which LaTeX's fonts come, so that in a narrow column they fill their boxes.
 """
 
 from collections.abc import Iterable
@@ -22,29 +23,30 @@ FONT_COMMANDS = {"label": "name", "note": "note"}
 def diagram_latex(diagram: Diagram) -> tuple[str, ...]:
     r"""The lines of a picture no wider than `\linewidth`; it stands in the text like one large letter."""
     return (
-        r"\begingroup",
+        r"\begingroup%",
         *_scale(diagram),
-        rf"\begin{{picture}}({_number(diagram.width)},{_number(diagram.height)})",
-        r"\thinlines",
+        rf"\diagramfit{{\begin{{picture}}({_number(diagram.width)},{_number(diagram.height)})",
         *_wires(diagram),
         *(line for node in diagram.nodes for line in _node(diagram, node)),
-        r"\end{picture}%",
+        r"\end{picture}}%",
         r"\endgroup",
     )
 
 
 def _scale(diagram: Diagram) -> Iterable[str]:
     """The unit of length and the sizes of letters."""
-    yield r"\setlength{\unitlength}{1pt}%"
-    yield rf"\ifdim\linewidth<{_number(diagram.width)}pt"
-    yield rf"  \setlength{{\unitlength}}{{{int(99999 / diagram.width) / 100000:.5f}\linewidth}}\fi"
+    yield r"\setlength{\unitlength}{1pt}\thinlines\let\diagramfit\relax"
     yield r"\def\diagramname{\fontsize{10}{12}\selectfont}\def\diagramnote{\fontsize{8}{10}\selectfont}%"
+    yield rf"\ifdim\linewidth<{_number(diagram.width)}pt"
+    yield r"  \ifdefined\resizebox\def\diagramfit{\resizebox{\linewidth}{!}}\else"
+    yield rf"  \setlength{{\unitlength}}{{{int(99999 / diagram.width) / 100000:.5f}\linewidth}}%"
     for name, note in FONT_SIZES:
         yield (
-            rf"\ifdim\unitlength<{(name + 0.7) / FONT:g}pt "
+            rf"  \ifdim\unitlength<{(name + 0.7) / FONT:g}pt "
             rf"\def\diagramname{{\fontsize{{{name}}}{{{name + 2}}}\selectfont}}"
             rf"\def\diagramnote{{\fontsize{{{note}}}{{{note + 2}}}\selectfont}}\fi"
         )
+    yield r"\fi\fi"
 
 
 def _wires(diagram: Diagram) -> Iterable[str]:

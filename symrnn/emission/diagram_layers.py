@@ -107,9 +107,9 @@ def reach(left: float, right: Iterable[float]) -> Reach:
 
 
 def crossings(first: Reach, second: Reach) -> int:
-    """How often two nets cross if the first turns left of the second."""
-    low, high = second.low, second.high
-    return sum(low < y < high for y in first.right) + (first.low < second.left < first.high)
+    """How often two nets cross if the first turns left of the second; an end on an end counts as well."""
+    low, high, left = second.low, second.high, second.left
+    return sum(low < y < high or y == left for y in first.right) + (first.low < left < first.high)
 
 
 class _Ordering:
@@ -215,7 +215,7 @@ class _Ordering:
         crossed = 0
         for number, a in enumerate(ends):
             for b in ends[number + 1 :]:
-                if a.low < b.high and b.low < a.high:
+                if a.low <= b.high and b.low <= a.high:
                     crossed += min(crossings(a, b), crossings(b, a))
         return crossed + 0.02 * climb
 

@@ -53,7 +53,7 @@ def positions(
     """The y of the centre of every item, the topmost edge at 0; `heights` are those of nodes.
 
     `outlet` tells of the nodes whose wire does not leave at their centre how far below it does; `spread` is
-    more room between the items of every other layer.
+    more room between the items of two layers in three.
     """
     blocks = _Blocks(layers, heights, spread)
     links = _links(layers, outlet)
@@ -88,7 +88,7 @@ class _Blocks:
         self.block = {item: number for number, item in enumerate(self.items)}
         self.offset = dict.fromkeys(self.items, 0.0)
         self.below = [
-            (upper, lower, self.apart(upper, lower) + spread * (k % 2))
+            (upper, lower, self.apart(upper, lower) + spread * (k % 3))
             for k, layer in enumerate(layers.items)
             for upper, lower in pairwise(layer)
         ]

@@ -1,7 +1,7 @@
 """A diagram as SVG to stand inside a page, in the page's own text colour, so that dark mode needs nothing.
 
-Classes for a style sheet: `diagram` on the whole, `wire`, `junction`, `node` with one of `input`, `before`,
-`gate`, `value`, `update`, `after`, `output`, and in a node `box`, `label` and `note`.
+Classes for a style sheet: `step-diagram` on the whole, `wire`, `junction`, `node` with one of `input`,
+`before`, `gate`, `value`, `update`, `after`, `output`, and in a node `box`, `label` and `note`.
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ def diagram_svg(diagram: Diagram, *, identifier: str = "diagram") -> str:
     width, height = _number(diagram.width), _number(diagram.height)
     title = f"One step of {diagram.title}"
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" id="{escape(identifier)}" class="diagram" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" id="{escape(identifier)}" class="step-diagram" role="img" '
         f'aria-labelledby="{escape(identifier)}-title {escape(identifier)}-description" '
         f'viewBox="0 0 {width} {height}" width="100%" '
         f'style="max-width:{_number(diagram.width * WIDEST)}px;height:auto" fill="none" '
