@@ -11,6 +11,7 @@ from symrnn.declaration.latex_syntax import ACCENTS_AND_FONTS, ESCAPED, GREEK, S
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_parts import Equation, Parts
 from symrnn.emission.latex_sections import derivation_parts
+from symrnn.emission.latex_style import Style
 from symrnn.emission.mathml import inline_math
 from symrnn.emission.mathml_lines import breaks, equation_math
 from symrnn.emission.prose import prose_html
@@ -71,6 +72,12 @@ def assert_the_same(parts: Parts) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_equations_of_a_shipped_cell_say_what_the_paper_says(name: str) -> None:
     assert_the_same(derivation_parts(derive(SHIPPED[name])))
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+@pytest.mark.parametrize(("time", "vectors"), [("subscript", "column"), ("superscript", "row")])
+def test_equations_in_other_notations_say_what_the_paper_says(name: str, time: str, vectors: str) -> None:
+    assert_the_same(derivation_parts(derive(SHIPPED[name]), Style(time, vectors)))
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -349,6 +349,16 @@ def test_a_cell_cannot_take_the_place_of_the_index(tmp_path):
     assert not (tmp_path / "site").exists()
 
 
+def test_a_page_in_another_notation(run, tmp_path, trees):
+    run("elman", "--time", "subscript", "--vectors", "row")
+    tree = html5lib.parse((tmp_path / "elman.html").read_text(encoding="utf-8"), namespaceHTMLElements=False)
+    shown = text_of(next(each(tree, "main")))
+    assert "Vectors are rows" in shown
+    assert "⟨t" not in shown
+    assert "⟨t" in text_of(next(each(trees["elman.html"], "main")))
+    assert "There is no time='above' in LaTeX" in run("elman", "--time", "above", code=2).stderr
+
+
 # templates
 
 

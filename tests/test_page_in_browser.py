@@ -24,7 +24,7 @@ DRIVER, CHROMIUM = shutil.which("chromedriver"), shutil.which("chromium")
 PHONE, DESK = 360, 1200
 OPTIONS = (
     "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-    "disable-component-update", "disable-sync", "force-prefers-reduced-motion",
+    "disable-component-update", "disable-sync", "disable-dev-shm-usage", "force-prefers-reduced-motion",
 )  # fmt: skip
 
 

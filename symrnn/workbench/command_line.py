@@ -73,6 +73,8 @@ CellName = Annotated[str, typer.Argument(metavar="CELL", help="A shipped name or
 CellNames = Annotated[list[str], typer.Argument(metavar="CELL...", help="Shipped names or file.py:name.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that symrnn did not write.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
+Time = Annotated[str, typer.Option(help="How time is written: superscript or subscript.")]
+Vectors = Annotated[str, typer.Option(help="How vectors are written: column or row.")]
 Save = Annotated[str, typer.Option(help="What the forward pass keeps: all, or states only.")]
 
 
@@ -111,8 +113,8 @@ def write_latex(
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Make the PDF beside it too (in this folder if there is no -o).")
     ] = False,
-    time: Annotated[str, typer.Option(help="How time is written: superscript or subscript.")] = "superscript",
-    vectors: Annotated[str, typer.Option(help="How vectors are written: column or row.")] = "column",
+    time: Time = "superscript",
+    vectors: Vectors = "column",
     fragment: Annotated[
         bool, typer.Option("--fragment", help=r"Text for \input into a paper that loads amsmath.")
     ] = False,
@@ -217,13 +219,16 @@ def build_cells(
 def write_web_pages(
     cells: CellNames,
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the pages.")] = Path(),
+    time: Time = "superscript",
+    vectors: Vectors = "column",
     force: Force = False,
 ) -> None:
     """Write a web page per cell, with derivation, plan and kernels, and an index of these pages."""
+    style = Style(time, vectors)
     found = [find_cell(request) for request in cells]
     require_pages(found, output, force=force)
     with terminal.progress(len(found)) as tell:
-        paths = write_pages(found, output, force=force, tell=tell)
+        paths = write_pages(found, output, style, force=force, tell=tell)
     for path in paths:
         typer.echo(path)
 

@@ -9,7 +9,9 @@ from symrnn.emission.diagram import step_diagram
 from symrnn.emission.diagram_svg import diagram_svg
 from symrnn.emission.latex_document import signature
 from symrnn.emission.latex_parts import Parts
+from symrnn.emission.latex_printer import Notation, Printer
 from symrnn.emission.latex_sections import derivation_parts
+from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.page import Source, derivation_page, index_page
 from symrnn.emission.targets import TARGETS
 from symrnn.errors import RequestError
@@ -21,19 +23,21 @@ from symrnn.workbench.files import SIGNATURE, make_folder, require_writable, wri
 INDEX = "index.html"
 
 
-def page(cell: Cell) -> str:
+def page(cell: Cell, style: Style = DEFAULT) -> str:
     """The web page about a cell."""
-    return _page(cell, _parts(cell))
+    return _page(cell, _parts(cell, style), style)
 
 
-def pages(cells: Iterable[Cell], tell: Callable[[str], None] = lambda _: None) -> dict[str, str]:
+def pages(
+    cells: Iterable[Cell], style: Style = DEFAULT, tell: Callable[[str], None] = lambda _: None
+) -> dict[str, str]:
     """The pages about cells and their index, by file name; `tell` hears the name of every cell."""
     made: dict[str, str] = {}
     listed: list[tuple[str, Parts]] = []
     for cell in cells:
         tell(cell.name)
-        parts = _parts(cell)
-        made[page_name(cell)] = _page(cell, parts)
+        parts = _parts(cell, style)
+        made[page_name(cell)] = _page(cell, parts, style)
         listed.append((page_name(cell), parts))
     mark = f"{SIGNATURE} {__version__}, do not edit"
     return made | {INDEX: index_page(listed, signature=mark)}
@@ -64,7 +68,12 @@ def require_pages(cells: Sequence[Cell], folder: Path, *, force: bool = False) -
 
 
 def write_pages(
-    cells: Sequence[Cell], folder: Path, *, force: bool = False, tell: Callable[[str], None] = lambda _: None
+    cells: Sequence[Cell],
+    folder: Path,
+    style: Style = DEFAULT,
+    *,
+    force: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Path, ...]:
     """The paths of the pages about `cells` in `folder`, the index last; all of them are written, or none.
 
@@ -73,19 +82,20 @@ def write_pages(
 
     """
     require_pages(cells, folder, force=force)
-    return write_all(folder, pages(cells, tell), force=force)
+    return write_all(folder, pages(cells, style, tell), force=force)
 
 
-def _parts(cell: Cell) -> Parts:
-    return derivation_parts(derive(cell), cost=cost(cell))
+def _parts(cell: Cell, style: Style) -> Parts:
+    return derivation_parts(derive(cell), style, cost(cell))
 
 
-def _page(cell: Cell, parts: Parts) -> str:
+def _page(cell: Cell, parts: Parts, style: Style) -> str:
     planned = plan(cell)
     sources = [
         Source(name, f"{target.title} kernel", kernel_name(cell, name), emit(planned, target=name))
         for name, target in TARGETS.items()
     ]
     mark = signature(cell.name, cell_digest(cell))
-    drawing = diagram_svg(step_diagram(cell), identifier="step")
+    symbol = Printer(notation=Notation(style=style)).symbol
+    drawing = diagram_svg(step_diagram(cell, symbol=symbol), identifier="step")
     return derivation_page(parts, str(planned), sources, signature=mark, diagram=drawing)
