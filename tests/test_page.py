@@ -82,8 +82,8 @@ def test_every_equation_stands_on_the_page_with_the_papers_number(
     assert len(told) == len(shown)
     number = 0
     for equation, element in zip(told, shown, strict=True):
-        [math] = each(element, "math")
-        assert len([e for e in math.iter() if "side" in e.get("class", "").split()]) == len(equation.rights)
+        assert len(of_class(element, "side")) == len(equation.rights)
+        assert all(list(each(side, "math")) for side in of_class(element, "side") + of_class(element, "left"))
         number += bool(equation.label)
         marks = [text_of(mark) for mark in of_class(element, "number")]
         assert marks == ([f"({number})"] if equation.label else [])

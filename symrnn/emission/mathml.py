@@ -14,7 +14,7 @@ latex2mathml translates the commands. What is mended here, on the way in and on 
 import re
 import unicodedata
 from html import unescape
-from xml.etree.ElementTree import Element, tostring
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from latex2mathml.converter import convert_to_element
 
@@ -28,8 +28,12 @@ ENVIRONMENTS = frozenset(["bmatrix", "cases", "aligned"])
 OPENING, CLOSING, BARS = tuple("([{⟨⌊⌈"), tuple(")]}⟩⌋⌉"), ("|", "‖")
 OPERATORS = frozenset("±∓⟂")
 """Signs between two operands, with space around them; the converter makes letters of these."""
-IDENTIFIERS = frozenset("∂∇⊤⊥∞…⋯/")
-"""Signs without space around them; the converter makes operators of these."""
+IDENTIFIERS = frozenset("∂∇")
+"""Signs that stand before a name, as letters do; the converter makes operators of these."""
+TIGHT = frozenset("⊤⊥∞…⋯")
+"""Signs that are no operators either, but are not set in italics."""
+PRODUCTS = frozenset("⊙⊗⊕")
+"""Signs that some browsers enlarge in displayed equations, as if they stood for products of many."""
 SIGNS = frozenset("+−")
 PRIMES = ("′", "″", "‴")
 ACCENTS = {"~": "˜", "^": "ˆ", "`": "ˋ", "→": "\u20d7"}
@@ -52,11 +56,18 @@ ALPHABETS = {
 
 def inline_math(latex: str) -> str:
     """A formula in a line of text, as a `<math>` element."""
-    math = Element("math")
-    math.extend(row(latex))
-    if len(math) == 1 and math[0].tag == "mo":  # a sign that the text speaks of, with nothing beside it
-        math[0].attrib |= {"lspace": "0", "rspace": "0"}
-    return markup(math)
+    made = row(latex)
+    if len(made) == 1 and made[0].tag == "mo":  # a sign that the text speaks of, with nothing beside it
+        made[0].attrib |= {"lspace": "0", "rspace": "0"}
+    return markup(math_of(made))
+
+
+def math_of(elements: list[Element], **attributes: str) -> Element:
+    """A `<math>` element of one child: some browsers break lines between several."""
+    math = Element("math", attributes)
+    inside = math if len(elements) == 1 else SubElement(math, "mrow")
+    inside.extend(elements)
+    return math
 
 
 def row(latex: str, display: str = "inline") -> list[Element]:
@@ -132,6 +143,11 @@ def _mend_token(token: Element) -> None:
         token.attrib.setdefault("stretchy", "false")
     elif text in OPERATORS:
         token.tag = "mo"
+    elif text in PRODUCTS:
+        token.set("largeop", "false")
+    elif text in TIGHT or text == "/":
+        token.tag = "mo"
+        token.attrib |= {"lspace": "0", "rspace": "0"}
     elif text in IDENTIFIERS or (token.tag == "mo" and text.isalpha()):
         token.tag = "mi"
         if len(text) == 1 and text != "∂":
@@ -237,7 +253,7 @@ def _opens(before: Element | None) -> bool:
     """Whether a plus or minus after this element is a sign."""
     if before is None:
         return True
-    return before.tag == "mo" and before.get("form") != "postfix" and before.text != "!"
+    return before.tag == "mo" and before.get("form") != "postfix" and before.text not in TIGHT
 
 
 def _need_space(before: Element, after: Element) -> bool:

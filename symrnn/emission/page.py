@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 
+from symrnn.emission.equation_html import equation_html
 from symrnn.emission.highlight import highlighted
 from symrnn.emission.latex_parts import Equation, Parts, Passage, Section
 from symrnn.emission.mathml import inline_math
-from symrnn.emission.mathml_lines import equation_math
 from symrnn.emission.prose import anchor, prose_html
 from symrnn.emission.templates import Markup, render
 
@@ -28,9 +28,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class PageEquation:
-    """An equation: its `<math>`, and its number and anchor if it has them."""
+    """An equation, and its number and anchor if it has them."""
 
-    math: Markup
+    html: Markup
     anchor: str
     number: str
     has_number: bool
@@ -168,7 +168,7 @@ def _entry(file_name: str, parts: Parts) -> IndexEntry:
         parts.source,
         bool(parts.variant),
         bool(parts.source),
-        tuple(Markup(equation_math(equation.left, equation.rights)) for equation in equations),
+        tuple(Markup(equation_html(equation.left, equation.rights)) for equation in equations),
     )
 
 
@@ -210,7 +210,7 @@ def _passage(passage: Passage, numbers: Mapping[str, str]) -> PagePassage:
 
 def _equation(equation: Equation, numbers: Mapping[str, str]) -> PageEquation:
     return PageEquation(
-        Markup(equation_math(equation.left, equation.rights)),
+        Markup(equation_html(equation.left, equation.rights)),
         anchor(equation.label),
         numbers.get(equation.label, ""),
         bool(equation.label),

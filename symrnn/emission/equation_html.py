@@ -1,32 +1,32 @@
-r"""Displayed equations in MathML that the page's style can break, outermost operators first.
+r"""Displayed equations as HTML that breaks to the width there is, outermost operators first.
 
-A formula is cut before its operators into a tree of rows: those that stand outside all brackets first, in
-each of its pieces those inside one pair of brackets, and so on. The style lays a cut row out as words of a
-line; a browser without that style sets the equation in one line, as the same formula.
+A formula is cut before its operators into a tree of pieces: at those that stand outside all brackets first,
+in each piece at those inside one pair of brackets, and so on. Every leaf is a `<math>` element of its own in
+a `<span>`, and the page's style lays the spans out as words of a line. (Browsers do not break lines inside
+a `<math>` element as a mathematician would, and not all of them let a style sheet do it.)
 """
 
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
 from symrnn.emission.latex_layout import OPERATORS, TOKEN, width
-from symrnn.emission.mathml import markup, row
+from symrnn.emission.mathml import markup, math_of, row
 
 LEADING = ("=", "+", "−", "⊙")
 NARROW = 120.0
 """A piece of at most this width, in points at 11 pt, is never cut: it fits on a telephone."""
-
 WIDE = 110.0
 """A left side wider than this has a line of its own on a telephone."""
 
 
-def equation_math(left: str, rights: tuple[str, ...]) -> str:
-    """An equation as one `<math>` element: its left side, and its right sides, each on a new line."""
-    math = Element("math", {"display": "block"} | ({"class": "wide"} if width(left) > WIDE else {}))
-    SubElement(math, "mrow", {"class": "left"}).extend(row(left, "block"))
-    sides = SubElement(math, "mrow", {"class": "sides"})
+def equation_html(left: str, rights: tuple[str, ...]) -> str:
+    """An equation: its left side, and its right sides, each on a new line."""
+    formula = Element("div", {"class": "formula wide" if width(left) > WIDE else "formula"})
+    SubElement(formula, "span", {"class": "left"}).append(_math(left))
+    sides = SubElement(formula, "span", {"class": "sides"})
     for right in rights:
-        sides.append(_cut_row(f"= {right}", "side"))
-    return markup(math)
+        sides.append(_cut(f"= {right}", "side"))
+    return markup(formula)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +68,23 @@ def breaks(latex: str) -> tuple[Break, ...]:
     return tuple(found)
 
 
-def _cut_row(latex: str, name: str) -> Element:
-    """A formula as a row of that class, cut where it is wide and can be cut."""
+def _cut(latex: str, name: str) -> Element:
+    """A formula as a span of that class, cut where it is wide and can be cut."""
     found = breaks(latex)
     if not found or width(latex) <= NARROW:
-        made = Element("mrow", {"class": name})
-        made.extend(row(latex, "block"))
-        if len(made) and made[0].text in LEADING:  # alone at its row's beginning it would count as a sign
-            made[0].set("form", "infix")
-        return made
+        whole = Element("span", {"class": name})
+        whole.append(_math(latex))
+        return whole
     outermost = min(item.depth for item in found)
     ends = [item.position for item in found if item.depth == outermost]
-    made = Element("mrow", {"class": f"{name} cut"})
+    made = Element("span", {"class": f"{name} cut"})
     for start, stop in zip([0, *ends], [*ends, len(latex)], strict=True):
-        made.append(_cut_row(latex[start:stop].strip(), "piece"))
+        made.append(_cut(latex[start:stop].strip(), "piece"))
     return made
+
+
+def _math(latex: str) -> Element:
+    made = row(latex, "block")
+    if made[0].text in LEADING:  # alone at its row's beginning it would count as a sign
+        made[0].set("form", "infix")
+    return math_of(made, displaystyle="true")
