@@ -36,8 +36,8 @@ PRODUCTS = frozenset("⊙⊗⊕")
 """Signs that some browsers enlarge in displayed equations, as if they stood for products of many."""
 SIGNS = frozenset("+−")
 PRIMES = ("′", "″", "‴")
-ACCENTS = {"~": "˜", "^": "ˆ", "`": "ˋ", "→": "\u20d7"}
-BAR_OVER, BAR_UNDER = "‾", "_"
+ACCENTS = {"~": "˜", "^": "ˆ", "→": "\u20d7"}
+BAR_OVER, BAR_UNDER = "¯", "_"
 BIG = "1.2em"
 """The converter's size of a bracket with \\big."""
 THIN = "0.167em"
@@ -180,6 +180,7 @@ def _mend_accent(element: Element) -> None:
     if accent.text == "―":
         accent.text = BAR_UNDER if is_under else BAR_OVER
     accent.text = ACCENTS.get(accent.text or "", accent.text)
+    accent.set("stretchy", "true")  # else WebKit leaves the height of a line between accent and letter
 
 
 def _mend_prime(power: Element) -> None:
