@@ -212,7 +212,9 @@ class _Setter:
                 notag = r" \notag" if numbered else ""
                 made.append(f"{line}{notag} {BREAK if may_break else STAY}")
             label = rf" \label{{{equation.label}}}" if equation.label else ""
-            made.append(f"{last}{label}" + (f" {BREAK}" if number + 1 < len(equations) else ""))
+            alone = numbered and number in (0, len(equations) - 2)  # on its page, if a page ended here
+            end = f" {STAY if alone else BREAK}" if number + 1 < len(equations) else ""
+            made.append(f"{last}{label}{end}")
         return tuple(made)
 
     def fit(self, formula: str, room: float) -> str:
@@ -236,5 +238,14 @@ def symbol_sentence(rows: tuple[SymbolRow, ...]) -> str:
     for (meaning, space), symbols in groups.items():
         *before, last = symbols
         shown = [*(f"${symbol}$" for symbol in before), rf"${last} \in {space}$"]
-        made.append(f"{sentence_list(shown)} ({meaning})")
+        made.append(f"{sentence_list(shown)} ({plural(meaning) if before else meaning})")
     return f"The symbols are {'; '.join(made)}."
+
+
+def plural(meaning: str) -> str:
+    """What several symbols of one meaning are: inputs, parameters that start as zeros."""
+    first, space, rest = meaning.partition(" ")
+    if rest.startswith("result"):
+        return f"{first} results"
+    many = f"{first[:-1]}s," if first.endswith(",") else f"{first}s"
+    return f"{many}{space}{rest}".replace("starts as", "start as")
