@@ -209,6 +209,7 @@ def test_less_and_ampersand_are_escaped() -> None:
         (r"[ a + b ]_{i} \odot c", ["[ a + b ]_{i}", r"\odot c"]),
         (r"\frac{a + b}{c} + d", [r"\frac{a + b}{c}", "+ d"]),
         (r"\begin{bmatrix} a + b \end{bmatrix} + d", [r"\begin{bmatrix} a + b \end{bmatrix}", "+ d"]),
+        (r"a \, b + c \, d", [r"a \, b", r"+ c \, d"]),
         ("-a", ["-a"]),
     ],
 )

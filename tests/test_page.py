@@ -124,6 +124,10 @@ def test_the_step_is_drawn(trees: Mapping[str, Element]) -> None:
     for name in CELLS:
         [drawing] = each(trees[f"{name}.html"], "svg")
         assert drawing.get("role") == "img"
+    x, t, W = Input("x", n), State("t", m), Parameter("W", m, m + n)
+    tree = html5lib.parse(page(Cell("c", Eq(t.next, sr.tanh(W @ [t, x])))), namespaceHTMLElements=False)
+    [drawing] = each(tree, "svg")
+    assert "τ" in text_of(drawing)  # t is a name of the cell, and the drawing's time is that of the equations
 
 
 def test_the_index_lists_the_cells_in_order(trees: Mapping[str, Element]) -> None:

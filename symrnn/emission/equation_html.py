@@ -12,6 +12,8 @@ from xml.etree.ElementTree import Element, SubElement
 from symrnn.emission.latex_layout import OPERATORS, TOKEN, width
 from symrnn.emission.mathml import markup, math_of, row
 
+SIGNS = {sign: rank for sign, rank in OPERATORS.items() if sign.strip() != r"\,"}
+"""What a piece may begin with, and how closely it binds: a space between factors would not be seen there."""
 LEADING = ("=", "+", "−", "⊙")
 NARROW = 120.0
 """A piece of at most this width, in points at 11 pt, is never cut: it fits on a telephone."""
@@ -61,9 +63,9 @@ def breaks(latex: str) -> tuple[Break, ...]:
                 if following in ("^", "_"):
                     del found[before:]
             elif token == " " and position:
-                sign = next((o for o in OPERATORS if latex.startswith(o, position)), None)
+                sign = next((sign for sign in SIGNS if latex.startswith(sign, position)), None)
                 if sign is not None:
-                    found.append(Break(position, 2 * len(opened) + (sign == r" \odot ")))
+                    found.append(Break(position, 2 * len(opened) + SIGNS[sign]))
         position += len(token)
     return tuple(found)
 

@@ -9,8 +9,7 @@ from symrnn.emission.diagram import step_diagram
 from symrnn.emission.diagram_svg import diagram_svg
 from symrnn.emission.latex_document import signature
 from symrnn.emission.latex_parts import Parts
-from symrnn.emission.latex_printer import Notation, Printer
-from symrnn.emission.latex_sections import derivation_parts
+from symrnn.emission.latex_sections import derivation_parts, document_symbol
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.page import Source, derivation_page, index_page
 from symrnn.emission.targets import TARGETS
@@ -96,6 +95,7 @@ def _page(cell: Cell, parts: Parts, style: Style) -> str:
         for name, target in TARGETS.items()
     ]
     mark = signature(cell.name, cell_digest(cell))
-    symbol = Printer(notation=Notation(style=style)).symbol
-    drawing = diagram_svg(step_diagram(cell, symbol=symbol), identifier="step")
-    return derivation_page(parts, str(planned), sources, signature=mark, diagram=drawing)
+    drawing = step_diagram(cell, symbol=document_symbol(derive(cell), style))
+    return derivation_page(
+        parts, str(planned), sources, signature=mark, diagram=diagram_svg(drawing, identifier="step")
+    )
