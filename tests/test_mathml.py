@@ -210,6 +210,7 @@ def test_less_and_ampersand_are_escaped() -> None:
         (r"\frac{a + b}{c} + d", [r"\frac{a + b}{c}", "+ d"]),
         (r"\begin{bmatrix} a + b \end{bmatrix} + d", [r"\begin{bmatrix} a + b \end{bmatrix}", "+ d"]),
         (r"a \, b + c \, d", [r"a \, b", r"+ c \, d"]),
+        (r"a \, \bigl(b + c\bigr)", ["a", r"\, \bigl(b", r"+ c\bigr)"]),
         ("-a", ["-a"]),
     ],
 )

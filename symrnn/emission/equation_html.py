@@ -6,14 +6,16 @@ a `<span>`, and the page's style lays the spans out as words of a line. (Browser
 a `<math>` element as a mathematician would, and not all of them let a style sheet do it.)
 """
 
+import re
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
-from symrnn.emission.latex_layout import OPERATORS, TOKEN, width
+from symrnn.emission.latex_layout import TOKEN, width
 from symrnn.emission.mathml import markup, math_of, row
 
-SIGNS = {sign: rank for sign, rank in OPERATORS.items() if sign.strip() != r"\,"}
-"""What a piece may begin with, and how closely it binds: a space between factors would not be seen there."""
+RANKS = ((r" [+-] ", 0), (r" \\odot ", 1), (r" \\, (\\[bB]igg?l)?[(\[]", 2))
+"""What a piece may begin with, and how closely it binds; of factors without a sign only those in brackets."""
+BREAKING = tuple((re.compile(pattern), rank) for pattern, rank in RANKS)
 LEADING = ("=", "+", "−", "⊙")
 NARROW = 120.0
 """A piece of at most this width, in points at 11 pt, is never cut: it fits on a telephone."""
@@ -63,9 +65,9 @@ def breaks(latex: str) -> tuple[Break, ...]:
                 if following in ("^", "_"):
                     del found[before:]
             elif token == " " and position:
-                sign = next((sign for sign in SIGNS if latex.startswith(sign, position)), None)
-                if sign is not None:
-                    found.append(Break(position, 2 * len(opened) + SIGNS[sign]))
+                rank = next((rank for sign, rank in BREAKING if sign.match(latex, position)), None)
+                if rank is not None:
+                    found.append(Break(position, len(RANKS) * len(opened) + rank))
         position += len(token)
     return tuple(found)
 
