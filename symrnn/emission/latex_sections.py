@@ -1,7 +1,7 @@
 """From a derivation to the parts of its document: what is told, in which order, with which equations."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.quantities import Quantity
@@ -40,6 +40,11 @@ def derivation_parts(
     Without `cost` nothing is said of it.
     """
     return _Teller(derivation, style, labels).parts(cost)
+
+
+def document_symbol(derivation: Derivation, style: Style = DEFAULT) -> Callable[[Quantity], str]:
+    """How the document writes a quantity with its time, for what stands beside it, such as a diagram."""
+    return _Teller(derivation, style, LABELS).printer.symbol
 
 
 class _Teller:

@@ -6,6 +6,9 @@ string, a bool, a tuple, or a frozen record of these.
 
 Files called `*.tex.jinja` write `<< name >>`, `<% for ... %>` and `<# comment #>`, because TeX is full of
 braces and percent signs; all others write `{{ name }}`, `{% for ... %}` and `{# comment #}`.
+
+In files called `*.html.jinja` every string is text and is escaped, except what is HTML already and says so
+by its type: `Markup`.
 """
 
 import dataclasses
@@ -14,8 +17,11 @@ from pathlib import Path
 
 import jinja2
 from jinja2 import meta, nodes
+from markupsafe import Markup
 
 from symrnn.errors import EmissionError
+
+__all__ = ["Markup", "environment_for", "parse", "render", "template_folder"]
 
 PLAIN_DELIMITERS = ("{%", "%}", "{{", "}}", "{#", "#}")
 TEX_DELIMITERS = ("<%", "%>", "<<", ">>", "<#", "#>")
@@ -58,7 +64,7 @@ def environment_for(template: str, folder: Path) -> jinja2.Environment:
         *marks,
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,  # source code and TeX, never HTML from outside
+        autoescape=template.endswith(".html.jinja"),  # the others are source code and TeX
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

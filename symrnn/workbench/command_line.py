@@ -37,6 +37,7 @@ from symrnn.workbench.gradients_request import GradientRequest, parse_changes
 from symrnn.workbench.gradients_tables import print_gradients
 from symrnn.workbench.loading import load
 from symrnn.workbench.model_text import model_text
+from symrnn.workbench.page import require_pages, write_pages
 from symrnn.workbench.pictures import require_figure_name
 from symrnn.workbench.proof import check_loaded, problem_for
 from symrnn.workbench.report import CheckReport
@@ -76,6 +77,8 @@ CellName = Annotated[str, typer.Argument(metavar="CELL", help="A shipped name or
 CellNames = Annotated[list[str], typer.Argument(metavar="CELL...", help="Shipped names or file.py:name.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that symrnn did not write.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
+Time = Annotated[str, typer.Option(help="How time is written: superscript or subscript.")]
+Vectors = Annotated[str, typer.Option(help="How vectors are written: column or row.")]
 Save = Annotated[str, typer.Option(help="What the forward pass keeps: all, or states only.")]
 
 
@@ -122,8 +125,8 @@ def write_latex(
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Make the PDF beside it too (in this folder if there is no -o).")
     ] = False,
-    time: Annotated[str, typer.Option(help="How time is written: superscript or subscript.")] = "superscript",
-    vectors: Annotated[str, typer.Option(help="How vectors are written: column or row.")] = "column",
+    time: Time = "superscript",
+    vectors: Vectors = "column",
     fragment: Annotated[
         bool, typer.Option("--fragment", help=r"Text for \input into a paper that loads amsmath.")
     ] = False,
@@ -223,6 +226,24 @@ def build_cells(
             builds.append(building.build(cell, output, force=force, seed=seed, tell=tell))  # noqa: PERF401
     terminal.print_builds(builds)
     raise typer.Exit(DONE if all(made.passed for made in builds) else CHECK_FAILED)
+
+
+@app.command("page")
+def write_web_pages(
+    cells: CellNames,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the pages.")] = Path(),
+    time: Time = "superscript",
+    vectors: Vectors = "column",
+    force: Force = False,
+) -> None:
+    """Write a web page per cell, with derivation, plan and kernels, and an index of these pages."""
+    style = Style(time, vectors)
+    found = [find_cell(request) for request in cells]
+    require_pages(found, output, force=force)
+    with terminal.progress(len(found)) as tell:
+        paths = write_pages(found, output, style, force=force, tell=tell)
+    for path in paths:
+        typer.echo(path)
 
 
 @app.command("bench")
