@@ -18,7 +18,6 @@ from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import latex_document
 from symrnn.emission.latex_layout import split_formula
 from symrnn.emission.latex_marks import subscript
-from symrnn.emission.latex_parts import Figure
 from symrnn.emission.latex_printer import Notation, Printer
 from symrnn.emission.latex_sections import derivation_parts
 from symrnn.emission.latex_style import TIMES, VECTORS, Style
@@ -200,14 +199,11 @@ def test_a_style_is_one_of_those_there_are() -> None:
         Style(vectors="rows")
 
 
-def test_a_figure_stands_in_a_document_and_in_fragments_without_packages() -> None:
-    derivation, plain = derive(CELLS["elman"]), Figure(("[picture]",))
-    packed = Figure(("[picture]",), ("tikz",))
-    document = latex_document(derivation, figure=packed)
-    says(document, "[picture]", r"\usepackage{tikz}")
-    assert "[picture]" in latex_document(derivation, fragment=True, figure=plain)
-    assert "[picture]" not in latex_document(derivation, fragment=True, figure=packed)
-    assert "[picture]" not in latex_document(derivation, only="results", figure=plain)
+def test_the_diagram_stands_in_documents_and_fragments_but_not_among_results() -> None:
+    derivation = derive(CELLS["elman"])
+    says(latex_document(derivation), r"\begin{picture}", r"$s^{\langle t-1\rangle}$")
+    says(latex_document(derivation, Style("subscript"), fragment=True), r"\begin{picture}", "$s_{t-1}$")
+    assert "picture" not in latex_document(derivation, only="results")
 
 
 def labels(text: str) -> Mapping[str, int]:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from symrnn.declaration.digest import cell_digest
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
+from symrnn.emission.diagram import step_diagram
+from symrnn.emission.diagram_latex import diagram_latex
 from symrnn.emission.latex_layout import equation_lines, width
-from symrnn.emission.latex_parts import Equation, Figure, Parts, Passage, Section, SymbolRow
-from symrnn.emission.latex_sections import derivation_parts
+from symrnn.emission.latex_parts import Equation, Parts, Passage, Section, SymbolRow
+from symrnn.emission.latex_sections import derivation_parts, document_symbol
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.latex_words import sentence_list
 from symrnn.emission.templates import render
@@ -26,7 +28,6 @@ SIZES = ((0.91, r"\small"), (0.82, r"\footnotesize"), (0.73, r"\scriptsize"), (0
 """Sizes of type, beside the one that they are relative to."""
 
 CHOICES = ("all", "results")
-NO_FIGURE = Figure()
 
 ESCAPES = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -83,13 +84,12 @@ def latex_document(
     *,
     fragment: bool = False,
     only: str = "all",
-    figure: Figure = NO_FIGURE,
 ) -> str:
     r"""The LaTeX source of the derivation: a document that pdflatex compiles twice without a warning.
 
     With `fragment` it is text for \input into a paper that loads amsmath; with `only="results"` it has the
     equations of the step and all gradients, without the way that leads there. Without `cost` nothing is said
-    of it. A `figure` of the step stands after the symbols, in a fragment only if it needs no packages.
+    of it.
 
     Raises:
         RequestError: `only` is something else.
@@ -99,8 +99,9 @@ def latex_document(
     cell = derivation.cell
     name = cell.name if only == "all" else f"{cell.name}:{only}"
     form = replace(FRAGMENT, labels=f"symrnn:{name}:") if fragment else DOCUMENT
-    setter = _Setter(derivation_parts(derivation, style, cost, form.labels), form, figure)
-    body = setter.body(only == "all")
+    whole = only == "all"
+    setter = _Setter(derivation_parts(derivation, style, cost, form.labels), form)
+    body = setter.body(diagram_of(derivation, style) if whole else ())
     parts = setter.parts
     heading = {
         "signature": signature(cell.name, cell_digest(cell)),
@@ -118,7 +119,7 @@ def latex_document(
         )
     return render(
         "derivation.tex.jinja",
-        {**heading, **body, "packages": figure.packages, "has_wide": setter.has_wide},
+        {**heading, **body, "has_wide": setter.has_wide},
     )
 
 
@@ -130,8 +131,13 @@ def derivation_chapter(
 ) -> tuple[str, bool]:
     r"""The derivation as a part of a document, and whether it needs the preamble's command `\fitted`."""
     form = replace(CHAPTER, labels=labels)
-    setter = _Setter(derivation_parts(derivation, style, cost, labels), form, NO_FIGURE)
-    return render(BODY, setter.body(whole=True)), setter.has_wide
+    setter = _Setter(derivation_parts(derivation, style, cost, labels), form)
+    return render(BODY, setter.body(diagram_of(derivation, style))), setter.has_wide
+
+
+def diagram_of(derivation: Derivation, style: Style) -> tuple[str, ...]:
+    """The lines of the diagram of a step, in the notation of the document."""
+    return diagram_latex(step_diagram(derivation.cell, symbol=document_symbol(derivation, style)))
 
 
 def signature(name: str, digest: str) -> str:
@@ -153,15 +159,14 @@ def escaped(text: str) -> str:
 class _Setter:
     """Sets parts in a form: breaks equations into lines, and ends these as TeX wants it."""
 
-    def __init__(self, parts: Parts, form: Form, figure: Figure) -> None:
+    def __init__(self, parts: Parts, form: Form) -> None:
         self.parts = parts
         self.form = form
-        self.figure = figure.lines if form.stands_alone or not figure.packages else ()
         self.has_wide = False
 
-    def body(self, whole: bool) -> dict[str, object]:
-        """What the template needs: of the whole derivation, or of the results with what they presume."""
-        parts = self.parts
+    def body(self, diagram: tuple[str, ...]) -> dict[str, object]:
+        """What the template needs: for the whole derivation, or without a diagram for its results."""
+        parts, whole = self.parts, bool(diagram)
         return {
             "is_whole": whole,
             "symbols_heading": self.heading("Symbols", 1),
@@ -175,8 +180,7 @@ class _Setter:
             "results_words": parts.results.heading,
             "results": self.section(parts.results, self.form.room - FRAME),
             "stands_alone": self.form.stands_alone,
-            "has_diagram": bool(self.figure),
-            "diagram": self.figure,
+            "diagram": diagram,
         }
 
     def heading(self, words: str, level: int) -> str:
