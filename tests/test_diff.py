@@ -25,6 +25,7 @@ from symrnn import (
     where,
     zoo,
 )
+from symrnn.comparison import comparison as comparison_module
 from symrnn.comparison.alignment import align
 from symrnn.comparison.comparison import identified
 from symrnn.comparison.elimination import eliminate
@@ -364,6 +365,17 @@ def test_evidence_identifies_what_corresponds():
     choices, alone = identified(alignment)
     assert not alone
     assert {str(symbol): str(expr) for symbol, expr in choices.items()}["U_z"] == "-W_u[c]"
+
+
+def test_a_search_that_is_given_up_says_so(monkeypatch):
+    form = form_of(zoo.lstm)
+    outcome = specialise(form, form_of(PEEPHOLE), pairings(zoo.lstm, PEEPHOLE)[0], limits=False, most=2)
+    assert outcome.found is None
+    assert not outcome.complete
+    monkeypatch.setattr(comparison_module, "MOST_STEPS", 2)
+    compared = symrnn.diff(zoo.lstm, PEEPHOLE)
+    assert (compared.verdict.kind, compared.verdict.complete) == ("undecided", False)
+    assert "The search was given up" in " ".join(str(compared).split())
 
 
 def test_constants_are_not_free():

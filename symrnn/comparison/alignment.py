@@ -19,7 +19,7 @@ from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.operations import sigmoid
 from symrnn.declaration.quantities import Index, Quantity, Value
 
-EXHAUSTIVE = 600
+EXHAUSTIVE = 120
 """Up to how many matchings of values all are looked at; beyond, one is improved step by step."""
 
 NAME = 0.01
@@ -176,7 +176,8 @@ class _Aligner:
         names: int = sum(a.target.name == b.target.name for a, b in aligned)
         names += sum(a.name == b.name for a, b in pairing.inputs)
         complements = sum(complement for *_, complement in matching)
-        total: float = sum(self.compared(a, b, pairing, matching).score for a, b in aligned)
+        mine, theirs = self.sides(pairing, matching)
+        total: float = sum(self.compared(a, b, mine, theirs).score for a, b in aligned)
         return total + NAME * names - NAME * complements
 
     def pairs(self, pairing: Pairing, matching: Matching) -> list[tuple[Equation, Equation]]:
@@ -185,8 +186,7 @@ class _Aligner:
         theirs = {equation.target: equation for equation in self.right.cell.equations}
         return [(e, theirs[partner[e.target]]) for e in self.left.cell.equations if e.target in partner]
 
-    def compared(self, left: Equation, right: Equation, pairing: Pairing, matching: Matching) -> Difference:
-        mine, theirs = self.sides(pairing, matching)
+    def compared(self, left: Equation, right: Equation, mine: Side, theirs: Side) -> Difference:
         used = sorted(right.rhs.atoms(Quantity), key=str)
         key = (left.target, right.target, *(theirs.renaming.get(quantity, quantity) for quantity in used))
         if key not in self.known:
@@ -196,7 +196,8 @@ class _Aligner:
     def alignment(self, pairing: Pairing, matching: Matching, score: float) -> Alignment:
         self.axes = {other: one for one, other in pairing.axes}
         pairs = self.pairs(pairing, matching)
-        differences = [self.compared(a, b, pairing, matching) for a, b in pairs]
+        mine, theirs = self.sides(pairing, matching)
+        differences = [self.compared(a, b, mine, theirs) for a, b in pairs]
         by_left = {a.target: (b, found) for (a, b), found in zip(pairs, differences, strict=True)}
         aligned = []
         for equation in self.left.cell.equations:

@@ -9,7 +9,7 @@ from symrnn.comparison.forms import Form, form_of
 from symrnn.comparison.numbers import Evidence, measure
 from symrnn.comparison.pairing import Pairing, pairings
 from symrnn.comparison.printout import comparison_lines, plain
-from symrnn.comparison.specialisation import Specialisation, specialise
+from symrnn.comparison.specialisation import MOST_STEPS, Specialisation, specialise
 from symrnn.comparison.verdict import (
     APART,
     EQUIVALENT,
@@ -108,11 +108,15 @@ def _both_directions(
     made: list[Specialisation] = []
     complete = True
     for special, general, turned in ((left, right, False), (right, left, True)):
+        left_over = MOST_STEPS  # for all pairings together
         for pairing in ways:
-            outcome = specialise(special, general, pairing.reversed() if turned else pairing, limits=limits)
+            way = pairing.reversed() if turned else pairing
+            outcome = specialise(special, general, way, limits=limits, most=left_over)
+            left_over -= outcome.steps
             complete = complete and outcome.complete
             if outcome.found is not None:
                 made.append(outcome.found)
+            if outcome.found is not None or not outcome.complete:
                 break
     return tuple(made), complete
 

@@ -11,7 +11,7 @@ from symrnn.declaration.axes import Axis, Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Constant, Index, Input, Part, Quantity, State, Value
 
-MOST = 720
+MOST = 120
 """How many ways of pairing states and inputs are looked at."""
 
 

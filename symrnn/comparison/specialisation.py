@@ -74,10 +74,11 @@ class Specialisation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a search found, if anything; `complete` tells that it was not given up."""
+    """What a search found, if anything, and in how many steps; `complete` tells that it was not given up."""
 
     found: Specialisation | None
     complete: bool
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +100,31 @@ class _GivenUpError(Exception):
     """The search has taken too many steps."""
 
 
-def specialise(special: Form, general: Form, pairing: Pairing, *, limits: bool) -> Outcome:
+def specialise(
+    special: Form, general: Form, pairing: Pairing, *, limits: bool, most: int = MOST_STEPS
+) -> Outcome:
     """How `special` comes out of `general` under a choice of the latter's parameters, if it is found.
 
     `pairing` pairs the special cell (left) with the general one. With `limits`, gates may also be held at
-    values that they only approach, and not at values that they reach.
+    values that they only approach, and not at values that they reach. The search is given up
+    after `most` steps.
     """
     world = translated(special, general, pairing)
-    search = _Search(special, general, world, limits)
+    search = _Search(special, general, world, limits, most)
     try:
         for node in search.run(search.start):
             made = search.made(node)
             if made is not None:
-                return Outcome(made, True)
+                return Outcome(made, True, search.steps)
     except _GivenUpError:
-        return Outcome(None, False)
-    return Outcome(None, True)
+        return Outcome(None, False, search.steps)
+    return Outcome(None, True, search.steps)
 
 
 class _Search:
-    def __init__(self, special: Form, general: Form, world: World, limits: bool) -> None:
+    def __init__(self, special: Form, general: Form, world: World, limits: bool, most: int) -> None:
         self.special, self.general, self.world, self.limits = special, general, world, limits
-        self.steps = 0
+        self.steps, self.most = 0, most
         self.unknowns = world.unknowns
         theirs = dict(world.states)
         goals = [(theirs[state], expr) for state, expr in special.states]
@@ -150,7 +154,7 @@ class _Search:
                 yield from self.run(replace(node, goals=tuple(rest), equations=everything, wishes=wishes))
             return
         self.steps += 1
-        if self.steps > MOST_STEPS:
+        if self.steps > self.most:
             raise _GivenUpError
         call = found[0]
         for value, aims in met(call, ours):
