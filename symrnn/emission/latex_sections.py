@@ -1,9 +1,9 @@
 """From a derivation to the parts of its document: what is told, in which order, with which equations."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from symrnn.declaration.latex_names import symbol_latex
+from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.quantities import Quantity
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.derivation.cost import StepCost
@@ -60,7 +60,7 @@ class _Teller:
             Notation(
                 shapes=dict(cell.shapes),
                 static=static | blocks,
-                names=dict(self.reading.names),
+                names={**dict(self.reading.names), **self.kept_apart(static)},
                 roles=reading_roles(cell),
                 delta=r"\delta" if "delta" not in used else r"\nabla\!",
                 sigma=r"\sigma" if "sigma" not in used else r"\operatorname{sigmoid}",
@@ -70,6 +70,13 @@ class _Teller:
         adjoints = self.reading.adjoints
         self.step = [adjoint for adjoint in adjoints if not adjoint.equation.static]
         self.fixed = [adjoint for adjoint in adjoints if adjoint.equation.static]
+
+    def kept_apart(self, static: Collection[Quantity]) -> dict[Quantity, str]:
+        """Upright names for what has no time and is called like a size, which has its own name space."""
+        cell = self.cell
+        sizes = {name_latex(axis.name) for axis in cell.axes} | {"T", "B"}
+        fixed = (*cell.parameters, *cell.constants, *(value for value in cell.values if value in static))
+        return {q: rf"\mathrm{{{symbol_latex(q)}}}" for q in fixed if symbol_latex(q) in sizes}
 
     def parts(self, cost: StepCost | None) -> Parts:
         cell = self.cell
@@ -87,7 +94,7 @@ class _Teller:
             cell.title,
             cell.variant,
             cell.source,
-            conventions(cell, self.printer, self.letters),
+            conventions(cell, self.reading, self.printer, self.letters),
             symbol_rows(cell, self.reading, self.printer),
             tuple(sections),
             self.results(),

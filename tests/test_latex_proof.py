@@ -1,0 +1,53 @@
+"""What the paper says, read from its text by somebody who knows only the text, is what autodiff says."""
+
+import pytest
+from latex_proofs import CELLS, PARTS, derivation_of, problem_of, prove, random_problem
+from latex_reader import Document
+from random_cells import random_cell
+
+from symrnn.derivation.reverse import derive
+from symrnn.emission.latex_document import latex_document
+from symrnn.emission.latex_style import Style
+
+STYLES = {
+    "time below": Style("subscript", "column"),
+    "rows": Style("superscript", "row"),
+    "rows, time below": Style("subscript", "row"),
+}
+READ = range(40)
+PROVED = range(8)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("name", CELLS)
+def test_a_document_says_what_autodiff_says(name: str, part: str) -> None:
+    prove(Document(latex_document(derivation_of(name))), problem_of(name), part)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", ["gru", "lstm", "gru_reset_after", "matrix_memory", "class_cross_entropy"])
+def test_every_notation_says_what_autodiff_says(name: str, style: str) -> None:
+    document = Document(latex_document(derivation_of(name), STYLES[style]))
+    for part in PARTS:
+        prove(document, problem_of(name), part)
+
+
+@pytest.mark.parametrize("style", [Style(), *STYLES.values()], ids=["usual", *STYLES])
+@pytest.mark.parametrize("name", ["gru", "lstm_notes", "peephole", "everything"])
+def test_fragments_and_results_alone_say_what_autodiff_says(name: str, style: Style) -> None:
+    derivation = derivation_of(name)
+    whole = Document(latex_document(derivation, style))
+    fragment = Document(latex_document(derivation, style, fragment=True))
+    assert {(e.name, e.space) for e in fragment.symbols} == {(e.name, e.space) for e in whole.symbols}
+    for part in PARTS:
+        prove(fragment, problem_of(name), part, whole)
+    for alone in (True, False):
+        text = latex_document(derivation, style, fragment=alone, only="results")
+        prove(Document(text, whole.symbols), problem_of(name), "results", whole)
+
+
+@pytest.mark.parametrize("seed", PROVED)
+def test_the_document_of_a_random_cell_says_what_autodiff_says(seed: int) -> None:
+    document = Document(latex_document(derive(random_cell(seed))))
+    for part in PARTS:
+        prove(document, random_problem(seed), part)
