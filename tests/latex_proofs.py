@@ -50,13 +50,11 @@ def given_for(table: Document, problem: Problem, sample: int) -> Given:
     def named(entries: list[Entry], arrays: Iterable[Array]) -> dict[str, Array]:
         return {entry.key: array for entry, array in zip(entries, arrays, strict=True)}
 
-    fixed = (*cell.parameters, *cell.constants)
+    fixed = [problem.parameters[q.name] for q in (*cell.parameters, *cell.constants)]
     states = table.called("state before")
     return Given(
         {e.key: size for e, (_, size) in zip(table.called("size"), problem.sizes, strict=True)},
-        named(
-            table.called("parameter") + table.called("constant"), (problem.parameters[q.name] for q in fixed)
-        ),
+        named(table.called("parameter") + table.called("constant"), fixed),
         named(table.called("input"), (problem.inputs[q.name][:, sample] for q in cell.inputs)),
         named(states, (problem.state[q.name][sample] for q in cell.states)),
         problem.d_outputs[:, sample],

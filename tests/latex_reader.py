@@ -2,7 +2,8 @@ r"""A document of symrnn read by somebody who has nothing but its LaTeX text, an
 
 `Document` finds the table of symbols, the equations and what the prose says of its signs; `run` goes
 through time as the text tells it: forward for t = 1, ..., T, then the adjoints in printed order for
-t = T, ..., 1, and the sums of the parameters. It shares nothing with symrnn: names, shapes and order are those in print.
+t = T, ..., 1, and the sums of the parameters. It shares nothing with symrnn: names, shapes and order are
+those in print.
 """
 
 import re
@@ -17,10 +18,12 @@ from latex_values import Array, Meaning, UnknownError, Value, Values
 
 Arrays: TypeAlias = dict[str, Array]
 
-HEADING = re.compile(r"\\(?:section|subsection|subsubsection|paragraph)\*?\{([^{}]*?)\.?\}")
+HEADING = re.compile(r"\\(?:section|subsection|subsubsection|paragraph|textbf)\*?\{([^{}]*?)\.?\}")
 DISPLAY = re.compile(r"\\begin\{(align\*?)\}(.*?)\\end\{\1\}", re.DOTALL)
 ROW = re.compile(r"^\$(.*)\$ & (.*) & \$(.*)\$ \\\\$", re.MULTILINE)
-GROUP = re.compile(r"((?:\$[^$]*\$(?:, | and )?)+) \$\\in ([^$]*)\$ \((.*?)\)(?:;|\.$)", re.MULTILINE)
+GROUP = re.compile(r"((?:\$[^$]*\$(?:, | and ))*\$[^$]*) \\in ([^$]*)\$ \((.*?)\)(?:;|\.$)", re.MULTILINE)
+LOSS = re.compile(r"\$([^$]*) (\w)\$ is the derivative of \$\\mathcal\{L\}\$ by a quantity \$\2\$")
+START = "At $t = T$ that is what the loss takes directly from the final state, or zero"
 BLOCKS = re.compile(r"\$([^$]*?) = \\begin\{bmatrix\} ([^$]*?) \\end\{bmatrix\}\$")
 FUNCTION = re.compile(r"\$(\\sigma|\\operatorname\{\w+\})\((\w)\) = ([^$]*)\$")
 SMALL = re.compile(r"\\text\{\\(?:small|footnotesize|scriptsize|tiny)\$\\displaystyle ([^$]*)\$\}")
@@ -109,6 +112,16 @@ def unfitted(text: str) -> str:
     return text
 
 
+def outermost(row: list[str]) -> int:
+    """Where the alignment sign of a line is, outside all environments."""
+    depth = 0
+    for at, token in enumerate(row):
+        depth += token.startswith(r"\begin") - token.startswith(r"\end")
+        if token == "&" and not depth:
+            return at
+    raise UnreadableError(f"the line {' '.join(row)} has no alignment sign")
+
+
 def equations_of(display: str) -> Iterator[Equation]:
     """The equations of an align environment; a line that starts at its sign goes on with the one before."""
     rows: list[list[str]] = [[]]
@@ -121,7 +134,7 @@ def equations_of(display: str) -> Iterator[Equation]:
             rows[-1].append(token)
     found: list[tuple[Tokens, list[Tokens]]] = []
     for row in rows:
-        at = row.index("&")
+        at = outermost(row)
         left, right = tuple(row[:at]), tuple(row[at + 1 :])
         if right[:1] != ("=",):
             _, rights = found[-1]
@@ -157,7 +170,7 @@ class Document:
         made = [Entry(tokens_of(name), meaning, space) for name, meaning, space in ROW.findall(self.text)]
         sentence = self.text.partition("The symbols are ")[2].partition("\n")[0]
         for names, space, meaning in GROUP.findall(sentence):
-            made += [Entry(tokens_of(name), meaning, space) for name in re.findall(r"\$([^$]*)\$", names)]
+            made += [Entry(tokens_of(n), meaning, space) for n in re.split(r"\$(?:, | and )\$", names[1:])]
         if len({entry.name for entry in made}) < len(made):
             raise UnreadableError("two symbols of the table have one name")
         return tuple(made) or self.table
@@ -190,7 +203,10 @@ class Document:
             (right, *_) = equation.rights
             if right[:-2] == (r"\frac", "{", r"\partial", *loss, "}", "{", r"\partial"):
                 return equation.left[:-1]
-        raise UnreadableError("the document does not define the sign of adjoints")
+        found = LOSS.search(self.text)
+        if found is None:
+            raise UnreadableError("the document does not define the sign of adjoints")
+        return tokens_of(found[1])
 
     @cached_property
     def output(self) -> Tokens:
@@ -256,8 +272,8 @@ class Document:
     def ends_in_the_loss(self, state: Entry) -> bool:
         """Whether the text says what is handed back to a state's last value, if it says so of any."""
         text = self.sections.get("The recursion over time")
-        if text is None:  # results alone: the prose before them says who hands it back
-            return True
+        if text is None:
+            return START in self.text
         name = replaced(state.name, BEFORE, LAST)
         left = (*self.delta, *tokens_of(r"_{\mathrm{later}}"), *name)
         right = (*tokens_of(r"\frac{\partial \mathcal{L}_{\mathrm{end}}}"), "{", r"\partial", *name, "}")
@@ -329,7 +345,7 @@ class _Run:
         return made
 
     def assigned(self, name: str, value: Value, only_zero: bool) -> Value:
-        """A value as that of a symbol; a number stands for an array of equal numbers (`only_zero`: of zeros)."""
+        """A value as that of a symbol; a number stands for equal numbers, a zero with `only_zero`."""
         shape = self.shapes[name.removeprefix("adjoint ").removeprefix("later ")]
         turned = Value(np.empty(shape), row=self.document.rows and len(shape) == 1)
         if value.letters:
