@@ -204,7 +204,7 @@ class Parser:
             "{": lambda: self.closed("bracket", "}"),
             "[": self.square,
             r"\lvert": lambda: self.closed("absolute", r"\rvert"),
-            r"\frac": lambda: Node("quotient", (self.group(), self.group())),
+            r"\frac": self.fraction,
             r"\sqrt": lambda: Node("root", (self.group(),)),
             r"\sum": self.total,
             r"\begin{bmatrix}": self.stack,
@@ -237,6 +237,18 @@ class Parser:
         made = Node(kind, (self.expression(),))
         self.expect(end)
         return made
+
+    def fraction(self) -> Node:
+        """A quotient, or the derivative of one quantity by another."""
+        if not self.follows("{", r"\partial"):
+            return Node("quotient", (self.group(), self.group()))
+        above = self.name()
+        self.expect("}", "{", r"\partial")
+        below = self.name()
+        self.expect("}")
+        if not (above and below):
+            raise UnreadableError(f"a derivative of what, by what? {self.before()}")
+        return Node("derivative", words=(above, below))
 
     def explained(self, sign: str) -> None:
         if sign not in self.grammar.explained:

@@ -281,15 +281,18 @@ class Document:
 
     def run(self, given: Given, part: str) -> Answer:
         """Forward and backward through time with the equations of the "body" or of the "results"."""
-        return _Run(self, given, *self.equations(part)).answer()
+        return Run(self, given, *self.equations(part)).answer()
 
 
 @dataclass
-class _Run:
+class Run:
+    """One way through time with the numbers of one sample; `steps` has all values of every step at last."""
+
     document: Document
     given: Given
     forward: list[Equation]
     adjoints: list[Equation]
+    steps: list[dict[str, Value]] = field(default_factory=list)
 
     @cached_property
     def meaning(self) -> Meaning:
@@ -414,7 +417,7 @@ class _Run:
     def answer(self) -> Answer:
         document, given = self.document, self.given
         states = document.called("state before")
-        steps: list[dict[str, Value]] = []
+        steps = self.steps
         carried = {entry.key: self.checked(entry.key, given.state[entry.key]) for entry in states}
         for t in range(len(given.d_outputs)):
             now = {**self.fixed, **carried}

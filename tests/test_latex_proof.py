@@ -1,7 +1,8 @@
 """What the paper says, read from its text by somebody who knows only the text, is what autodiff says."""
 
 import pytest
-from latex_proofs import CELLS, PARTS, derivation_of, problem_of, prove, random_problem
+from latex_chain import prove_chain
+from latex_proofs import CELLS, PARTS, derivation_of, given_for, problem_of, prove, random_problem
 from latex_reader import Document
 from random_cells import random_cell
 
@@ -51,3 +52,12 @@ def test_the_document_of_a_random_cell_says_what_autodiff_says(seed: int) -> Non
     document = Document(latex_document(derive(random_cell(seed))))
     for part in PARTS:
         prove(document, random_problem(seed), part)
+
+
+@pytest.mark.parametrize("style", [Style(), STYLES["rows, time below"]], ids=["columns", "rows"])
+@pytest.mark.parametrize(
+    "name", ["gru", "gru_reset_after", "lstm", "lstm_notes", "peephole", "matrix_memory"]
+)
+def test_every_line_of_the_chain_rule_holds(name: str, style: Style) -> None:
+    document = Document(latex_document(derivation_of(name), style))
+    assert prove_chain(document, given_for(document, problem_of(name), 0)) > len(CELLS[name].equations)
