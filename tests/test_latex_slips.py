@@ -138,6 +138,10 @@ def without_continuation(right: Any, *given: Any) -> Any:
     return [line for line in lines if "{}+" not in line]
 
 
+def without_chain_continuation(right: Any, *given: Any) -> Any:
+    return [line for line in right(*given) if not ("{}+" in line and r"\partial" in line)]
+
+
 def chain_without_last_term(right: Any, teller: Any, contributions: Any, of: Any) -> str:
     items = list(contributions)
     return right(teller, items[:-1] if len(items) > 1 else items, of)
@@ -191,7 +195,7 @@ SLIPS: dict[str, tuple[str, Plant]] = {
 
 
 CHAIN_SLIPS: dict[str, tuple[str, Plant]] = {
-    "a lost line": ("gru", method(latex_document, "equation_lines", without_continuation)),
+    "a lost line": ("gru", method(latex_document, "equation_lines", without_chain_continuation)),
     "a missing term": ("gru", method(_Teller, "chain", chain_without_last_term)),
     "the adjoint of another gate": ("gru", method(Printer, "symbol", adjoint_of_another)),
     "a derivative upside down": ("elman", method(_Teller, "chain", derivative_upside_down)),
