@@ -26,7 +26,7 @@ from symrnn.planning.passes import PASSES, require_save
 from symrnn.planning.plan import Plan
 from symrnn.version import __version__
 
-__all__ = ["derive", "emit", "latex", "plan"]
+__all__ = ["cost", "derive", "emit", "latex", "plan"]
 
 
 def _derivation(source: object, verb: str) -> Derivation:

@@ -120,6 +120,28 @@ def test_latex_with_pdf_without_tex(run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["gru.tex"]
 
 
+def test_latex_in_another_notation_and_form(run, tmp_path):
+    gru = CELLS["gru"]
+    asked = ("--time", "subscript", "--vectors", "row", "--fragment", "--only", "results")
+    text = symrnn.latex(gru, symrnn.Style("subscript", "row"), fragment=True, only="results")
+    assert run("latex", "gru", *asked).stdout == text
+    run("latex", "gru", "--fragment", "-o", "appendix.tex")
+    assert (tmp_path / "appendix.tex").read_text() == symrnn.latex(gru, fragment=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--time", "above"), "There is no time='above' in LaTeX. Choose superscript or subscript."),
+        (("--vectors", "up"), "There is no vectors='up' in LaTeX. Choose column or row."),
+        (("--only", "forward"), "There is no only='forward' of a derivation. Choose all or results."),
+        (("--fragment", "--pdf"), "A fragment is a part of a paper and has no PDF of its own."),
+    ],
+)
+def test_latex_refuses_what_there_is_not(run, asked, said):
+    assert said in run("latex", "gru", *asked, code=2).stderr
+
+
 def test_latex_output_named_pdf(run):
     assert (
         "-o names the .tex file, not gru.pdf" in run("latex", "gru", "-o", "gru.pdf", "--pdf", code=2).stderr

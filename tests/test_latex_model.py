@@ -6,9 +6,27 @@ import pytest
 from model_problems import MODELS
 
 import symrnn as sr
+from symrnn.errors import RequestError
 from symrnn.workbench.typesetting import find_pdflatex, typeset
 
 needs_tex = pytest.mark.skipif(find_pdflatex() is None, reason="pdflatex is not installed")
+
+
+@needs_tex
+@pytest.mark.parametrize("name", ["encoder_decoder", "bidirectional"])
+def test_tex_takes_the_other_notations(name: str) -> None:
+    assert typeset(sr.latex(MODELS[name], sr.Style("subscript", "row")), name).startswith(b"%PDF")
+
+
+def test_a_model_with_time_as_subscripts() -> None:
+    text = sr.latex(MODELS["bidirectional"], sr.Style("subscript"))
+    assert r"x_{t}^{(\mathrm{backwards})} &= x_{T_b + 1 - t}" in text
+    assert r"\langle t\rangle" not in text
+
+
+def test_a_model_is_no_fragment() -> None:
+    with pytest.raises(RequestError, match="models are written as whole documents"):
+        sr.latex(MODELS["deep"], fragment=True)
 
 
 @needs_tex

@@ -8,7 +8,7 @@ from symrnn.declaration.digest import cell_digest
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.emission.latex_layout import equation_lines, width
-from symrnn.emission.latex_parts import Equation, Parts, Passage, Section, SymbolRow
+from symrnn.emission.latex_parts import Equation, Figure, Parts, Passage, Section, SymbolRow
 from symrnn.emission.latex_sections import derivation_parts
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.latex_words import sentence_list
@@ -26,6 +26,7 @@ SIZES = ((0.91, r"\small"), (0.82, r"\footnotesize"), (0.73, r"\scriptsize"), (0
 """Sizes of type, beside the one that they are relative to."""
 
 CHOICES = ("all", "results")
+NO_FIGURE = Figure()
 
 ESCAPES = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -82,12 +83,13 @@ def latex_document(
     *,
     fragment: bool = False,
     only: str = "all",
+    figure: Figure = NO_FIGURE,
 ) -> str:
     r"""The LaTeX source of the derivation: a document that pdflatex compiles twice without a warning.
 
     With `fragment` it is text for \input into a paper that loads amsmath; with `only="results"` it has the
     equations of the step and all gradients, without the way that leads there. Without `cost` nothing is said
-    of it.
+    of it. A `figure` of the step stands after the symbols, in a fragment only if it needs no packages.
 
     Raises:
         RequestError: `only` is something else.
@@ -97,7 +99,7 @@ def latex_document(
     cell = derivation.cell
     name = cell.name if only == "all" else f"{cell.name}:{only}"
     form = replace(FRAGMENT, labels=f"symrnn:{name}:") if fragment else DOCUMENT
-    setter = _Setter(derivation_parts(derivation, style, cost, form.labels), form)
+    setter = _Setter(derivation_parts(derivation, style, cost, form.labels), form, figure)
     body = setter.body(only == "all")
     parts = setter.parts
     heading = {
@@ -114,9 +116,9 @@ def latex_document(
             "derivation_fragment.tex.jinja",
             {**heading, **body, "label": f"symrnn:{name}", "needs_fonts": needs_fonts},
         )
-    subject = "Backpropagation through time"
     return render(
-        "derivation.tex.jinja", {**heading, **body, "subject": subject, "has_wide": setter.has_wide}
+        "derivation.tex.jinja",
+        {**heading, **body, "packages": figure.packages, "has_wide": setter.has_wide},
     )
 
 
@@ -128,7 +130,7 @@ def derivation_chapter(
 ) -> tuple[str, bool]:
     r"""The derivation as a part of a document, and whether it needs the preamble's command `\fitted`."""
     form = replace(CHAPTER, labels=labels)
-    setter = _Setter(derivation_parts(derivation, style, cost, labels), form)
+    setter = _Setter(derivation_parts(derivation, style, cost, labels), form, NO_FIGURE)
     return render(BODY, setter.body(whole=True)), setter.has_wide
 
 
@@ -151,9 +153,10 @@ def escaped(text: str) -> str:
 class _Setter:
     """Sets parts in a form: breaks equations into lines, and ends these as TeX wants it."""
 
-    def __init__(self, parts: Parts, form: Form) -> None:
+    def __init__(self, parts: Parts, form: Form, figure: Figure) -> None:
         self.parts = parts
         self.form = form
+        self.figure = figure.lines if form.stands_alone or not figure.packages else ()
         self.has_wide = False
 
     def body(self, whole: bool) -> dict[str, object]:
@@ -172,8 +175,8 @@ class _Setter:
             "results_words": parts.results.heading,
             "results": self.section(parts.results, self.form.room - FRAME),
             "stands_alone": self.form.stands_alone,
-            "has_diagram": False,
-            "diagram": (),
+            "has_diagram": bool(self.figure),
+            "diagram": self.figure,
         }
 
     def heading(self, words: str, level: int) -> str:
@@ -209,7 +212,9 @@ class _Setter:
                 notag = r" \notag" if numbered else ""
                 made.append(f"{line}{notag} {BREAK if may_break else STAY}")
             label = rf" \label{{{equation.label}}}" if equation.label else ""
-            made.append(f"{last}{label}" + (f" {BREAK}" if number + 1 < len(equations) else ""))
+            alone = numbered and number in (0, len(equations) - 2)  # on its page, if a page ended here
+            end = f" {STAY if alone else BREAK}" if number + 1 < len(equations) else ""
+            made.append(f"{last}{label}{end}")
         return tuple(made)
 
     def fit(self, formula: str, room: float) -> str:
@@ -233,5 +238,14 @@ def symbol_sentence(rows: tuple[SymbolRow, ...]) -> str:
     for (meaning, space), symbols in groups.items():
         *before, last = symbols
         shown = [*(f"${symbol}$" for symbol in before), rf"${last} \in {space}$"]
-        made.append(f"{sentence_list(shown)} ({meaning})")
+        made.append(f"{sentence_list(shown)} ({plural(meaning) if before else meaning})")
     return f"The symbols are {'; '.join(made)}."
+
+
+def plural(meaning: str) -> str:
+    """What several symbols of one meaning are: inputs, parameters that start as zeros."""
+    first, space, rest = meaning.partition(" ")
+    if rest.startswith("result"):
+        return f"{first} results"
+    many = f"{first[:-1]}s," if first.endswith(",") else f"{first}s"
+    return f"{many}{space}{rest}".replace("starts as", "start as")

@@ -84,6 +84,7 @@ class _ModelDocument:
                 "shared": _aligned(shared),
                 "has_shared": bool(shared),
                 "cells": cells,
+                "packages": (),
                 "has_wide": self.has_wide,  # known when the cells have been laid out
             },
         )

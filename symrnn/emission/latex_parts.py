@@ -57,6 +57,14 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture as lines of LaTeX, and the packages without which it cannot be set."""
+
+    lines: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """A derivation as it is told: title, symbols, sections in order, and all results in one place.
 

@@ -108,13 +108,13 @@ def adjoint_words(printer: Printer, letters: Letters, sources: list[str]) -> tup
     if printer.rows:
         rule = (
             r"$\partial <y> / \partial <q>$ is the derivative of the one equation that is named, with a row "
-            "for every element of $<y>$ and a column for every element of $<q>$; the adjoint of $<y>$ times "
-            "it is a term of the adjoint of $<q>$."
+            "for every element of $<y>$ and a column for every element of $<q>$; "
+            f"${delta} <y>$ times it is a term of ${delta} <q>$."
         )
     else:
         rule = (
             r"$\partial <y> / \partial <q>$ is the derivative of the one equation that is named, and its "
-            "transpose takes the adjoint of $<y>$ to a term of the adjoint of $<q>$."
+            f"transpose takes ${delta} <y>$ to a term of ${delta} <q>$."
         )
     after = (
         "has the shape of $<q>$ and counts every way in which $<q>$ acts on the loss. "

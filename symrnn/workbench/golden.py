@@ -6,6 +6,8 @@
 import sys
 from pathlib import Path
 
+from symrnn.emission.latex_style import Style
+from symrnn.pipeline import latex
 from symrnn.workbench.building import texts_of
 from symrnn.workbench.files import make_folder, write
 from symrnn.zoo import CELLS
@@ -15,7 +17,8 @@ FOLDER = "generated"
 
 def golden_files() -> dict[str, str]:
     """The text of every golden file by its path below `generated/`."""
-    return {f"{cell.name}/{name}": text for cell in CELLS.values() for name, text in texts_of(cell).items()}
+    files = {f"{cell.name}/{name}": text for cell in CELLS.values() for name, text in texts_of(cell).items()}
+    return files | {"gru/gru_fragment.tex": latex(CELLS["gru"], Style("subscript", "row"), fragment=True)}
 
 
 def main(arguments: list[str]) -> int:

@@ -1,0 +1,254 @@
+"""Every notation and form of the paper: TeX takes them without a warning, and they say what they should."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+from sympy import Eq, Expr
+from test_latex import compiled, complaints, matrix_memory, peephole_lstm
+
+import symrnn as sr
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.operations import Contract, concatenate
+from symrnn.declaration.quantities import Input, Parameter, State, Value
+from symrnn.derivation.cost import StepCost
+from symrnn.derivation.reverse import derive
+from symrnn.emission.latex_document import latex_document
+from symrnn.emission.latex_marks import subscript
+from symrnn.emission.latex_parts import Figure
+from symrnn.emission.latex_printer import Notation, Printer
+from symrnn.emission.latex_sections import derivation_parts
+from symrnn.emission.latex_style import TIMES, VECTORS, Style
+from symrnn.errors import RequestError
+from symrnn.pipeline import cost
+from symrnn.zoo import CELLS, SHIPPED
+
+STYLES = tuple(Style(time, vectors) for time in TIMES for vectors in VECTORS)
+CHOICES = ("all", "results")
+MORE = (peephole_lstm(), matrix_memory())
+n, m = sr.axes("n m")
+x, h = Input("x", n), State("h", m)
+A, W, v, w = Parameter("A", m, m), Parameter("W", m, n), Parameter("v", m), Parameter("w", m)
+ROWS = Printer(Notation(style=Style(vectors="row")))
+
+
+@cache
+def costs(name: str) -> StepCost:
+    return cost(SHIPPED[name])
+
+
+def style_name(style: Style) -> str:
+    return f"{style.time}-{style.vectors}"
+
+
+def strict(log: str) -> list[str]:
+    """What a TeX log complains about, boxes included that are too wide or too empty by any width."""
+    boxes = [line for line in log.splitlines() if re.match(r"(Over|Under)full \\[hv]box", line)]
+    return [*complaints(log), *boxes]
+
+
+@pytest.mark.parametrize("style", STYLES, ids=style_name)
+def test_fragments_go_into_a_paper_that_loads_amsmath_alone(style: Style, tmp_path: Path) -> None:
+    lines = [
+        r"\documentclass{article}\usepackage{amsmath}\begin{document}\section{Ours}",
+        r"\begin{equation}e=mc^2\label{eq:r}\end{equation}\begin{align}a&=b\label{eq:c}\\c&=d\end{align}",
+    ]
+    for cell in (*SHIPPED.values(), *MORE):
+        figures = costs(cell.name) if cell.name in SHIPPED else None
+        for only in CHOICES:
+            text = latex_document(derive(cell), style, figures, fragment=True, only=only)
+            (tmp_path / f"{cell.name}_{only}.tex").write_text(text)
+            lines += [rf"\input{{{cell.name}_{only}}}", r"Then \begin{equation}a^2+b^2=c^2\end{equation}"]
+    lines += [
+        r"\ifdefined\mathbb\errmessage{a font leaks}\fi",
+        r"\ifnum\interdisplaylinepenalty=10000 \else\errmessage{breaks leak}\fi",
+        r"See \eqref{eq:r}, \eqref{symrnn:gru:r} and Section \ref{symrnn:lstm:results}.\end{document}",
+    ]
+    assert strict(compiled("\n".join(lines), tmp_path)) == []
+
+
+def test_documents_in_the_other_notations_compile_without_complaint(tmp_path: Path) -> None:
+    """The bodies of all documents after their common preamble; only labels are made different."""
+    preambles, bodies = set(), []
+    for cell in SHIPPED.values():
+        for style in STYLES if cell.name in CELLS else STYLES[-1:]:
+            for only in CHOICES:
+                text = latex_document(derive(cell), style, costs(cell.name), only=only)
+                before, _, body = text.partition(r"\begin{document}")
+                preambles.add(before.partition("\n")[2])
+                mark = f"{{{cell.name}:{style_name(style)}:{only}:"
+                bodies.append(body.replace("{eq:", mark).replace(r"\end{document}", r"\clearpage"))
+    assert len(preambles) == 1
+    whole = f"{preambles.pop()}\\begin{{document}}{''.join(bodies)}\\end{{document}}"
+    assert strict(compiled(whole, tmp_path)) == []
+
+
+def says(text: str, *lines: str) -> None:
+    for line in lines:
+        assert line in text, line
+
+
+def test_time_as_subscripts() -> None:
+    says(
+        latex_document(derive(CELLS["gru"]), Style(time="subscript")),
+        "A subscript $t$ is the time step",
+        r"c_{t} &= \Gamma_{u,t} \odot \tilde{c}_{t} + (1 - \Gamma_{u,t}) \odot c_{t-1}",
+        r"&= \delta \tilde{c}_{t} \odot \bigl(1 - (\tilde{c}_{t})^{2}\bigr)",
+        r"\delta_{\mathrm{later}} c_{t-1} &=",
+        r"\delta_{\mathrm{later}} c_{T} &= \frac{\partial \mathcal{L}_{\mathrm{end}}}{\partial c_{T}}",
+        r"\delta b_{c} &= \sum_{t=1}^{T} \delta a_{\tilde{c},t}",
+    )
+
+
+def test_vectors_as_rows() -> None:
+    stack = r"\begin{bmatrix} c_{t-1} & x_{t} \end{bmatrix}"
+    says(
+        latex_document(derive(CELLS["gru"]), Style("subscript", "row")),
+        "Vectors are rows; matrices keep the shapes in which they are declared",
+        rf"\Gamma_{{r,t}} &= \sigma({stack} W_{{r}}^{{\top}} + b_{{r}})",
+        rf"{stack} W_{{r}}^{{\top}} &= c_{{t-1}} W_{{r}}^{{(c)\top}} + x_{{t}} W_{{r}}^{{(x)\top}}",
+        r"\delta a_{r,t} \, \frac{\partial a_{r,t}}{\partial c_{t-1}}",
+        r"&= \bigl(\delta a_{\tilde{c},t} W_{c}^{(c)}\bigr) \odot c_{t-1}",
+        r"\delta x_{t} &= \delta a_{r,t} W_{r}^{(x)} + \delta a_{u,t} W_{u}^{(x)}",
+        rf"\delta W_{{r}} &= \sum_{{t=1}}^{{T}} \delta a_{{r,t}}^{{\top}} {stack}",
+    )
+    says(
+        latex_document(derive(matrix_memory()), Style("subscript", "row")),
+        r"C_{t} &= i_{t} \, v_{t}^{\top} k_{t} + f_{t} \, C_{t-1}",
+        r"y_{t} &= q_{t} C_{t}^{\top}",
+        r"\bigl(\delta C_{t}\bigr)_{ij} \, \bigl(C_{t-1}\bigr)_{ij}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("expr", "text"),
+    [
+        (Contract("ij,j->i", A, v), r"v A^{\top}"),
+        (Contract("i,ij->j", v, A), "v A"),
+        (Contract("ij,jk,k->i", A, A, v), r"v A^{\top} A^{\top}"),
+        (Contract("ij,jk->ik", A, A), "A A"),
+        (Contract("ji,jk->ik", A, A), r"A^{\top} A"),
+        (Contract("i,i->", v, w), r"v w^{\top}"),
+        (Contract("i,j->ij", v, w), r"v^{\top} w"),
+        (Contract("i,ij,j->", v, A, w), r"v A w^{\top}"),
+        (Contract("ij->ji", A), r"A^{\top}"),
+        (concatenate(v, w), r"\begin{bmatrix} v & w \end{bmatrix}"),
+        (concatenate(A, W), r"\begin{bmatrix} A \\ W \end{bmatrix}"),
+    ],
+)
+def test_products_of_rows(expr: Expr, text: str) -> None:
+    assert ROWS.text(expr) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("h", "h_{t}"),
+        ("W_r", "W_{r,t}"),
+        (r"\Gamma_{r}", r"\Gamma_{r,t}"),
+        (r"\tilde{c}", r"\tilde{c}_{t}"),
+        ("h'", "h_{t}'"),
+        ("h^{(1)}", "h_{t}^{(1)}"),
+        ("h_a^{(1)}", "h_{a,t}^{(1)}"),
+        ("h^{(1)}_a", "h^{(1)}_{a,t}"),
+        (r"a_{b_c}", r"a_{b_c,t}"),
+        (r"x_\mathrm{in}", r"x_{\mathrm{in},t}"),
+        (r"\Delta h", r"\Delta h_{t}"),
+        (r"a_b h", r"a_b h_{t}"),
+        (r"\mathrm{left}", r"\mathrm{left}_{t}"),
+    ],
+)
+def test_subscripts_join_those_that_a_name_has(name: str, text: str) -> None:
+    assert subscript(name, "t") == text
+
+
+def test_general_letters_are_none_of_the_cells() -> None:
+    q, y, k, a = Value("q"), Value("y"), Value("k"), Parameter("a", m)
+    cell = Cell(
+        "busy",
+        Eq(q, sr.softmax(A @ h + W @ x)),
+        Eq(y, sr.exp(a * h)),
+        Eq(k, sr.sigmoid(q + y)),
+        Eq(h.next, k * h),
+    )
+    text = latex_document(derive(cell))
+    assert "The adjoint of a quantity $p$" in text
+    assert r"\partial w / \partial p" in text
+    assert r"\operatorname{softmax}(z)_i" in text
+
+
+def test_results_alone_have_the_equations_and_no_way_to_them() -> None:
+    whole, results = (latex_document(derive(CELLS["lstm"]), only=only) for only in CHOICES)
+    boxed = whole.partition(r"\begin{framedresults}")[2]
+    assert boxed
+    assert results.partition(r"\begin{framedresults}")[2] == boxed
+    assert r"\delta q" in results
+    assert "enters" not in results
+    assert "The recursion over time" not in results
+    with pytest.raises(RequestError, match="Choose all or results"):
+        latex_document(derive(CELLS["lstm"]), only="forward")
+
+
+def test_a_style_is_one_of_those_there_are() -> None:
+    with pytest.raises(RequestError, match="Choose superscript or subscript"):
+        Style(time="above")
+    with pytest.raises(RequestError, match="Choose column or row"):
+        Style(vectors="rows")
+
+
+def test_a_figure_stands_in_a_document_and_in_fragments_without_packages() -> None:
+    derivation, plain = derive(CELLS["elman"]), Figure(("[picture]",))
+    packed = Figure(("[picture]",), ("tikz",))
+    document = latex_document(derivation, figure=packed)
+    says(document, "[picture]", r"\usepackage{tikz}")
+    assert "[picture]" in latex_document(derivation, fragment=True, figure=plain)
+    assert "[picture]" not in latex_document(derivation, fragment=True, figure=packed)
+    assert "[picture]" not in latex_document(derivation, only="results", figure=plain)
+
+
+def labels(text: str) -> Mapping[str, int]:
+    found = re.findall(r"\\label\{([^}]*)\}", text)
+    return {label: found.count(label) for label in found}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_labels_of_a_fragment_are_its_own(name: str) -> None:
+    text = latex_document(derive(SHIPPED[name]), fragment=True)
+    assert set(labels(text).values()) == {1}
+    assert all(label == f"symrnn:{name}" or label.startswith(f"symrnn:{name}:") for label in labels(text))
+    assert set(re.findall(r"\\eqref\{([^}]*)\}", text)) <= set(labels(text))
+
+
+def test_parts_are_what_the_document_says() -> None:
+    """Whoever makes something else of the parts makes it of the same equations and words."""
+    derivation = derive(CELLS["gru_simplified"])
+    parts = derivation_parts(derivation, cost=costs("gru_simplified"))
+    text = latex_document(derivation, cost=costs("gru_simplified"))
+    names = [section.name for section in parts.sections]
+    assert names == ["forward", "backward", "recursion", "parameters", "jacobian", "cost"]
+    for section in (*parts.sections, parts.results):
+        for passage in section.passages:
+            assert passage.text in text
+            assert passage.after in text
+            for equation in passage.equations:
+                assert equation.left in text
+                assert not equation.label or rf"\label{{{equation.label}}}" in text
+    assert parts.results.passages[0].equations[1].latex == (
+        r"\tilde{c}^{\langle t\rangle} = \tanh(a_{\tilde{c}}^{\langle t\rangle})"
+    )
+
+
+def test_a_long_equation_may_break_over_pages_inside() -> None:
+    states = [State(f"h_{k}", m) for k in range(20)]
+    weights = [Parameter(f"W_{k}", m, n) for k in range(20)]
+    gates = [Eq(state.next, sr.tanh(W @ x + state)) for state, W in zip(states, weights, strict=True)]
+    cell = Cell("wide", *gates, output=states[0].next)
+    text = latex_document(derive(cell))
+    block = text.partition(r"$x^{\langle t\rangle}$ enters")[2].partition(r"\end{align}")[0].splitlines()
+    lines = [line for line in block if line.startswith(("&", r"\delta"))]
+    ends = [line.rpartition(r"\\")[2] for line in lines[:-1]]
+    assert len(lines) > 6
+    assert ends[0] == ends[-1] == "*"
+    assert set(ends[1:-1]) == {""}
