@@ -22,7 +22,9 @@ def sigma(a: Array) -> Array:
     return 1 / (1 + np.exp(-a))
 
 
-def gru_gradients(parameters: dict[str, Array], x: Array, c_0: Array, d_out: Array, d_end: Array) -> dict[str, Array]:
+def gru_gradients(
+    parameters: dict[str, Array], x: Array, c_0: Array, d_out: Array, d_end: Array
+) -> dict[str, Array]:
     """The gradients of one sample: x is (T, n), c_0 (m,), d_out (T, m), d_end (m,)."""
     W_r, b_r, W_u, b_u, W_c, b_c = (parameters[name] for name in ("W_r", "b_r", "W_u", "b_u", "W_c", "b_c"))
     T, m = d_out.shape

@@ -38,7 +38,8 @@ from symrnn.emission.latex_marks import bracketed, decimal, subscript, superscri
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.errors import EmissionError
 
-NOW, BEFORE, LAST = r"\langle t\rangle", r"\langle t-1\rangle", r"\langle T\rangle"
+NOW, BEFORE = r"\langle t\rangle", r"\langle t-1\rangle"
+FIRST, LAST = r"\langle 0\rangle", r"\langle T\rangle"
 
 FUNCTIONS: dict[str, str] = {
     "tanh": r"\tanh",
@@ -159,7 +160,7 @@ class Printer(ContractionPrinter):
         return self.notation.style.rows
 
     def symbol(self, quantity: Quantity, time: str = "") -> str:
-        """A quantity with its time; `time`, NOW, BEFORE or LAST, is that of the step unless given."""
+        """A quantity with its time; `time`, such as LAST, is that of the step unless given."""
         delta = self.notation.delta
         if isinstance(quantity, OutputAdjoint):
             return rf"{delta}_{{\mathrm{{out}}}} {self.symbol(quantity.of, time)}"

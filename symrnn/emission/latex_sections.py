@@ -16,7 +16,7 @@ from symrnn.emission.latex_layout import is_sum
 from symrnn.emission.latex_letters import Letters, free_letters
 from symrnn.emission.latex_marks import bracketed, letters_of
 from symrnn.emission.latex_parts import Equation, Parts, Passage, Section
-from symrnn.emission.latex_printer import LAST, Notation, Printer, joined
+from symrnn.emission.latex_printer import FIRST, LAST, Notation, Printer, joined
 from symrnn.emission.latex_reading import ColumnBlock, Contribution, PrintedAdjoint, Reading, read
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.latex_words import (
@@ -122,7 +122,7 @@ class _Teller:
     def forward(self) -> Section:
         output = f"and its output is ${self.printer.symbol(self.cell.output)}$."
         passages = [
-            Passage(r"One step computes, for $t = 1, \dots, T$,", self.forward_equations(), output),
+            Passage(self.start_words(), self.forward_equations(), output),
         ]
         activations = self.activation_equations()
         if activations:
@@ -132,6 +132,11 @@ class _Teller:
                 )
             )
         return Section("forward", "Forward pass", (*passages, *self.block_passages()))
+
+    def start_words(self) -> str:
+        first = [f"${self.printer.symbol(state, FIRST)}$" for state in self.cell.states]
+        given = f"From the given {sentence_list(first)}, one" if first else "One"
+        return rf"{given} step computes, for $t = 1, \dots, T$,"
 
     def block_passages(self) -> tuple[Passage, ...]:
         return (Passage(self.block_words(), self.block_equations()),) if self.reading.blocks else ()
