@@ -23,6 +23,7 @@ DISPLAY = re.compile(r"\\begin\{(align\*?)\}(.*?)\\end\{\1\}", re.DOTALL)
 ROW = re.compile(r"^\$(.*)\$ & (.*) & \$(.*)\$ \\\\$", re.MULTILINE)
 GROUP = re.compile(r"((?:\$[^$]*\$(?:, | and ))*\$[^$]*) \\in ([^$]*)\$ \((.*?)\)(?:;|\.$)", re.MULTILINE)
 LOSS = re.compile(r"\$([^$]*) (\w)\$ is the derivative of \$\\mathcal\{L\}\$ by a quantity \$\2\$")
+RESULTS = r"A step, for $t = 1, \dots, T$:"
 START = "At $t = T$ that is what the loss takes directly from the final state, or zero"
 BLOCKS = re.compile(r"\$([^$]*?) = \\begin\{bmatrix\} ([^$]*?) \\end\{bmatrix\}\$")
 FUNCTION = re.compile(r"\$(\\sigma|\\operatorname\{\w+\})\((\w)\) = ([^$]*)\$")
@@ -175,6 +176,12 @@ class Document:
             raise UnreadableError("two symbols of the table have one name")
         return tuple(made) or self.table
 
+    @cached_property
+    def told_and_results(self) -> tuple[str, str]:
+        """The text before all results, and the results."""
+        told, mark, results = self.text.rpartition(RESULTS)
+        return (told, results) if mark else (self.text, "")
+
     def called(self, *meanings: str) -> list[Entry]:
         """The symbols whose meaning starts like this, in order."""
         return [entry for entry in self.symbols if entry.meaning.startswith(meanings)]
@@ -253,13 +260,13 @@ class Document:
     @cached_property
     def splits(self) -> list[Equation]:
         """The equations that split the product of a matrix with a stack."""
-        above = self.text.partition(r"{Results")[0]
-        return [equation for equation in self.displayed(above) if r"\begin{bmatrix}" in equation.left]
+        told = self.displayed(self.told_and_results[0])
+        return [equation for equation in told if r"\begin{bmatrix}" in equation.left]
 
     def equations(self, part: str) -> tuple[list[Equation], list[Equation]]:
         """What is computed forward, and all adjoints: as told step by step ("body"), or in the "results"."""
         if part == "results":
-            found = self.displayed(self.sections["Results"])
+            found = self.displayed(self.told_and_results[1])
         else:
             names = ("Forward pass", "Backward pass", "Parameters")
             found = [e for name in names for e in self.displayed(self.sections.get(name, ""))]
