@@ -183,8 +183,9 @@ class Document:
         return (told, results) if mark else (self.text, "")
 
     def called(self, *meanings: str) -> list[Entry]:
-        """The symbols whose meaning starts like this, in order."""
-        return [entry for entry in self.symbols if entry.meaning.startswith(meanings)]
+        """The symbols whose meaning starts like this, in singular or plural, in order."""
+        singular = {entry: re.sub(r"^(\w+)s\b", r"\1", entry.meaning) for entry in self.symbols}
+        return [entry for entry in self.symbols if singular[entry].startswith(meanings)]
 
     @cached_property
     def rows(self) -> bool:
