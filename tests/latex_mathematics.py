@@ -355,6 +355,9 @@ class Parser:
         word = "".join(self.words())
         if word == "tr":
             return Node("trace", (self.factor(),))
+        if word == "diag":
+            self.expect("(")
+            return self.closed("diagonal", ")")
         if word not in OPERATORS:
             raise UnreadableError(f"the operator {word} means nothing")
         return self.call(word)

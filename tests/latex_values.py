@@ -213,6 +213,12 @@ class Meaning:
         joined = np.logical_and if node.kind == "and" else np.logical_or
         return pointwise(lambda *sides: joined.reduce(np.broadcast_arrays(*sides)), *self.parts(node))
 
+    def diagonal(self, node: Node) -> Value:
+        of = self.of(node.parts[0])
+        if of.rank != 1 or of.letters:
+            raise UnreadableError(f"an array of shape {of.shape} is no diagonal")
+        return Value(np.diag(of.array))
+
     def trace(self, node: Node) -> Value:
         of = self.of(node.parts[0])
         if of.rank != 2 or of.letters or of.shape[0] != of.shape[1]:
@@ -243,6 +249,7 @@ RULES: dict[str, Callable[[Meaning, Node], Value]] = {
     "unit": Meaning.unit,
     "identity": lambda m, node: Value(np.eye(m.number(node.parts[0]))),
     "trace": Meaning.trace,
+    "diagonal": Meaning.diagonal,
     "cases": Meaning.cases,
     "truth": lambda m, node: pointwise(lambda holds: holds * 1.0, *m.parts(node)),
     "relation": lambda m, node: pointwise(RELATIONS[node.word], *m.parts(node)),

@@ -4,18 +4,20 @@ import pytest
 from latex_chain import prove_chain
 from latex_proofs import CELLS, PARTS, derivation_of, given_for, problem_of, prove, random_problem
 from latex_reader import Document
+from latex_step_jacobian import prove_jacobians
 from random_cells import random_cell
 
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import latex_document
 from symrnn.emission.latex_style import Style
+from symrnn.zoo import SHIPPED
 
 STYLES = {
     "time below": Style("subscript", "column"),
     "rows": Style("superscript", "row"),
     "rows, time below": Style("subscript", "row"),
 }
-READ = range(40)
+RECURRENT = [name for name in SHIPPED if SHIPPED[name].states]
 PROVED = range(8)
 
 
@@ -55,9 +57,14 @@ def test_the_document_of_a_random_cell_says_what_autodiff_says(seed: int) -> Non
 
 
 @pytest.mark.parametrize("style", [Style(), STYLES["rows, time below"]], ids=["columns", "rows"])
-@pytest.mark.parametrize(
-    "name", ["gru", "gru_reset_after", "lstm", "lstm_notes", "peephole", "matrix_memory"]
-)
+@pytest.mark.parametrize("name", [*RECURRENT, "matrix_memory"])
 def test_every_line_of_the_chain_rule_holds(name: str, style: Style) -> None:
     document = Document(latex_document(derivation_of(name), style))
     assert prove_chain(document, given_for(document, problem_of(name), 0)) > len(CELLS[name].equations)
+
+
+@pytest.mark.parametrize("style", [Style(), STYLES["rows, time below"]], ids=["columns", "rows"])
+@pytest.mark.parametrize("name", [*RECURRENT, "matrix_memory"])
+def test_the_step_jacobians_are_those_of_the_backward_pass(name: str, style: Style) -> None:
+    document = Document(latex_document(derivation_of(name), style))
+    assert prove_jacobians(document, given_for(document, problem_of(name), 0))

@@ -7,7 +7,8 @@ import pytest
 from latex_chain import prove_chain
 from latex_mathematics import UnreadableError
 from latex_proofs import PARTS, derivation_of, given_for, problem_of, prove
-from latex_reader import Document
+from latex_reader import Document, Given
+from latex_step_jacobian import prove_jacobians
 from sympy import Add, Expr, Gt
 
 from symrnn.declaration.operations import Contract, concatenate
@@ -16,6 +17,7 @@ from symrnn.derivation.derivation import Adjoint, LaterAdjoint
 from symrnn.emission import (
     latex_contractions,
     latex_document,
+    latex_jacobian,
     latex_printer,
     latex_reading,
     latex_sections,
@@ -203,6 +205,21 @@ CHAIN_SLIPS: dict[str, tuple[str, Plant]] = {
 """Slips in the lines before the results: what the chain rule says."""
 
 
+def sum_without_last_term(right: Any, terms: Any) -> str:
+    return right(list(terms)[:-1])
+
+
+def factors_exchanged(right: Any, expr: Expr, *given: Any) -> str:
+    return right(expr.func(*expr.args[::-1]), *given)
+
+
+JACOBIAN_SLIPS: dict[str, tuple[str, Plant]] = {
+    "a missing term": ("gru", method(latex_jacobian, "joined", sum_without_last_term)),
+    "factors exchanged": ("lstm", method(latex_jacobian, "_product", factors_exchanged)),
+    "a lost line": ("lstm_notes", method(latex_document, "equation_lines", without_continuation)),
+}
+
+
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_slip_of_the_printer_is_seen(slip: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cell, plant = SLIPS[slip]
@@ -216,14 +233,24 @@ def test_a_slip_of_the_printer_is_seen(slip: str, monkeypatch: pytest.MonkeyPatc
             prove(Document(wrong), problem_of(cell), part)
 
 
-@pytest.mark.parametrize("slip", CHAIN_SLIPS)
-def test_a_slip_in_the_chain_rule_is_seen(slip: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    cell, plant = CHAIN_SLIPS[slip]
+def seen(slip: tuple[str, Plant], proof: Callable[[Document, Given], int], patch: pytest.MonkeyPatch) -> None:
+    """Raise unless a proof holds and no longer does once the slip is planted."""
+    cell, plant = slip
     right = Document(latex_document.latex_document(derivation_of(cell)))
     given = given_for(right, problem_of(cell), 0)
-    assert prove_chain(right, given)
-    plant(monkeypatch)
+    assert proof(right, given)
+    plant(patch)
     wrong = Document(latex_document.latex_document(derivation_of(cell)))
     assert wrong.text != right.text
     with pytest.raises((AssertionError, UnreadableError)):
-        prove_chain(wrong, given)
+        proof(wrong, given)
+
+
+@pytest.mark.parametrize("slip", CHAIN_SLIPS)
+def test_a_slip_in_the_chain_rule_is_seen(slip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen(CHAIN_SLIPS[slip], prove_chain, monkeypatch)
+
+
+@pytest.mark.parametrize("slip", JACOBIAN_SLIPS)
+def test_a_slip_in_a_step_jacobian_is_seen(slip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen(JACOBIAN_SLIPS[slip], prove_jacobians, monkeypatch)
