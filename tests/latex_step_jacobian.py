@@ -66,6 +66,8 @@ def replace_names(grammar: Grammar, names: dict[Tokens, str]) -> Grammar:
 def shaped(found: Value, of: Array, by: Array, is_map: bool) -> None:
     """Raise unless a Jacobian has the shape that it must have: a column by a number, a row of a number."""
     shape = of.shape if is_map else (*of.shape, *by.shape)
+    if not found.rank and not found.array:
+        return  # zero stands for an array of zeros
     a_row = found.row and found.rank == 1
     if found.shape != shape or (not is_map and a_row != (of.ndim == 0 and by.ndim == 1)):
         raise UnreadableError(f"a derivative has shape {found.shape}, not {shape}")

@@ -56,7 +56,7 @@ def test_the_document_tells_them() -> None:
         r"\text{operations of the forward pass} &= 6 \, m \, (m + n) + 11 \, m",
         r"\text{numbers kept} &= 5 \, m",
         "the backward pass does twice the operations of the forward pass",
-        r"takes $20 \, m$ bytes in single and $40 \, m$ in double precision; $m$ of the numbers are outputs",
+        r"takes $20 \, m$ bytes in single and $40 \, m$ in double precision; outputs make up $m$ of the",
         r"\Gamma_r^{\langle t\rangle} \odot c^{\langle t-1\rangle}$",
         "Keeping states and outputs alone, $m$ numbers",
     ):

@@ -16,6 +16,7 @@ from symrnn.declaration.quantities import Input, Parameter, State, Value
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import latex_document
+from symrnn.emission.latex_layout import split_formula
 from symrnn.emission.latex_marks import subscript
 from symrnn.emission.latex_parts import Figure
 from symrnn.emission.latex_printer import Notation, Printer
@@ -31,6 +32,7 @@ MORE = (peephole_lstm(), matrix_memory())
 n, m = sr.axes("n m")
 x, h = Input("x", n), State("h", m)
 A, W, v, w = Parameter("A", m, m), Parameter("W", m, n), Parameter("v", m), Parameter("w", m)
+u = Parameter("u", m)
 ROWS = Printer(Notation(style=Style(vectors="row")))
 
 
@@ -252,3 +254,30 @@ def test_a_long_equation_may_break_over_pages_inside() -> None:
     assert len(lines) > 6
     assert ends[0] == ends[-1] == "*"
     assert set(ends[1:-1]) == {""}
+
+
+def test_cases_have_what_they_share_in_front() -> None:
+    printer = Printer(Notation())
+    halves = sr.where(v > w, u * v, sr.where(Eq(v, w), u * v / 2, 0))
+    assert printer.text(halves) == (
+        r"u \odot v \odot \Biggl(\begin{cases} 1, & \text{if } v > w \\ \frac{1}{2}, & \text{if } v = w \\ "
+        r"0, & \text{otherwise} \end{cases}\Biggr)"
+    )
+    assert printer.text(sr.where(v > w, u, v)) == (
+        r"\begin{cases} u, & \text{if } v > w \\ v, & \text{otherwise} \end{cases}"
+    )
+
+
+def test_a_long_numerator_stands_beside_its_fraction() -> None:
+    printer = Printer(Notation())
+    long = sr.tanh(sum(Parameter(f"v_{k}", m) for k in range(12)))
+    assert printer.text(v / 2) == r"\frac{v}{2}"
+    assert printer.text(long / 2).startswith(r"\frac{1}{2} \, \tanh(")
+    assert printer.text(long / (1 + w**2)).startswith(r"\frac{1}{1 + w^{2}} \odot \tanh(")
+
+
+def test_a_product_may_break_with_a_dot() -> None:
+    parts = split_formula(r" \, ".join(rf"\tanh(x_{{{k}}})" for k in range(12)), 250.0)
+    assert len(parts) > 1
+    assert all(part.startswith(r"\cdot \tanh") for part in parts[1:])
+    assert sum(part.count("tanh") for part in parts) == 12

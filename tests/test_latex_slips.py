@@ -15,6 +15,7 @@ from symrnn.declaration.operations import Contract, concatenate
 from symrnn.declaration.quantities import Part, State
 from symrnn.derivation.derivation import Adjoint, LaterAdjoint
 from symrnn.emission import (
+    latex_choices,
     latex_contractions,
     latex_document,
     latex_jacobian,
@@ -185,11 +186,11 @@ SLIPS: dict[str, tuple[str, Plant]] = {
     "a missing term": ("gru_reset_after", method(_Teller, "sum_text", without_last_term)),
     "missing brackets": ("gru", method(Printer, "text", without_brackets)),
     "sigma for tanh": ("lstm", entry(latex_printer.FUNCTIONS, "tanh", r"\sigma")),
-    "a stack upside down": ("mgu", method(Printer, "_printed", stacked_upside_down)),
+    "a stack upside down": ("mgu", method(Printer, "printed", stacked_upside_down)),
     "a matrix product for an elementwise one": ("lstm", method(Printer, "_factors", product_for_elementwise)),
     "a quotient upside down": ("matrix_memory", method(latex_printer, "_fraction_parts", upside_down)),
     "indices in another order": ("everything", method(Printer, "element", letters_in_order)),
-    "the wrong comparison": ("elman_relu", entry(latex_printer.COMPARISONS, Gt, r"<")),
+    "the wrong comparison": ("elman_relu", entry(latex_choices.COMPARISONS, Gt, r"<")),
     "a lost line": ("gru", method(latex_document, "equation_lines", without_continuation)),
     "a missing sum over time": ("elman", method(_Teller, "static_text", without_sum_over_time)),
     "the last step called t": ("gru", value(latex_sections, "LAST", latex_printer.NOW)),

@@ -54,7 +54,9 @@ def _memory(cost: StepCost, named: Callable[[str], str]) -> str:
     kept = f"What is kept, {sentence_list(dict.fromkeys(names))}," if "$$" not in names else "What is kept"
     single, double = (polynomial((size * cost.saved).expand()) for size in (4, 8))
     outputs = (
-        f"; ${polynomial(cost.saved_outputs)}$ of the numbers are outputs" if cost.saved_outputs != 0 else ""
+        f"; outputs make up ${polynomial(cost.saved_outputs)}$ of the numbers"
+        if cost.saved_outputs != 0
+        else ""
     )
     return (
         f"{kept} takes ${single}$ bytes in single and ${double}$ in double precision{outputs}. Inputs and "

@@ -1,6 +1,6 @@
 r"""Where a long formula breaks: widths are estimated from the LaTeX text, breaks fall before operators.
 
-The printer writes ` + `, ` - ` and ` \odot ` with one space on either side, and sizes its brackets
+The printer writes ` + `, ` - `, ` \odot ` and ` \, ` with one space on either side, and sizes its brackets
 explicitly (`\bigl`, never `\left`), so that a line may end before any of them.
 """
 
@@ -12,7 +12,8 @@ Fit: TypeAlias = Callable[[str, float], str]
 """Makes a piece of a formula smaller, given the room that it has in points."""
 
 TOKEN = re.compile(r"\\begin\{\w+\}|\\end\{\w+\}|\\[a-zA-Z]+|\\.|.", re.DOTALL)
-OPERATORS = (" + ", " - ", r" \odot ")
+OPERATORS = {" + ": 0, " - ": 0, r" \odot ": 1, r" \, ": 3}
+"""Where a line may end, and how much less willingly than at a sum; a pair of brackets counts 2."""
 NARROW = frozenset(
     [
         "\\,",
@@ -42,6 +43,7 @@ NARROW = frozenset(
 )
 WIDE = {
     "\\odot": 14.0,
+    "\\cdot": 8.0,
     "+": 14.0,
     "-": 14.0,
     "=": 16.0,
@@ -63,6 +65,7 @@ WIDE = {
     ">": 14.0,
 }
 LETTER = 6.4
+_SPACE = r"\, "
 
 
 def width(latex: str) -> float:
@@ -122,6 +125,8 @@ def split_formula(latex: str, room: float) -> tuple[str, ...]:
             break
         lines.append(latex[:at].rstrip())
         latex = latex[at:].strip()
+        if latex.startswith(_SPACE):  # what was a space between factors is said at the start of a line
+            latex = rf"\cdot {latex.removeprefix(_SPACE)}"
     return (*lines, latex)
 
 
@@ -164,7 +169,7 @@ def _operators(latex: str) -> list[tuple[int, int]]:
         elif token == " " and not braces and not environments and position:
             standing = next((o for o in OPERATORS if latex.startswith(o, position)), None)
             if standing is not None:
-                found.append((position, 2 * brackets + (standing == r" \odot ")))
+                found.append((position, 2 * brackets + OPERATORS[standing]))
         position += len(token)
     return found
 

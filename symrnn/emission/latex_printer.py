@@ -9,9 +9,8 @@ matrix products where they are such and with indices where they are not.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sympy import Add, And, Eq, Expr, Ge, Gt, Le, Lt, Mul, Ne, Not, Pow, Rational, S
+from sympy import Add, Expr, Mul, Pow, Rational, S
 from sympy import log as log_of_number
-from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis, Shape
@@ -33,7 +32,9 @@ from symrnn.declaration.quantities import Constant, Parameter, Quantity, State, 
 from symrnn.declaration.reading_order import Roles, ordered_factors, ordered_terms
 from symrnn.declaration.resolution import is_coefficient
 from symrnn.derivation.derivation import Adjoint, LaterAdjoint, OutputAdjoint
+from symrnn.emission.latex_choices import ChoicePrinter
 from symrnn.emission.latex_contractions import ContractionPrinter
+from symrnn.emission.latex_layout import is_sum, width
 from symrnn.emission.latex_marks import bracketed, decimal, subscript, superscript
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.errors import EmissionError
@@ -57,7 +58,8 @@ FUNCTIONS: dict[str, str] = {
 }
 """Functions that are written name(arguments); the others have a notation of their own."""
 
-COMPARISONS: dict[type, str] = {Lt: "<", Le: r"\le", Gt: ">", Ge: r"\ge", Eq: "=", Ne: r"\ne"}
+NUMERATOR = 200.0
+"""How long a numerator may be, in points."""
 
 SUM, PRODUCT, POWER, ATOM = range(4)
 """How closely a piece of text binds."""
@@ -82,14 +84,14 @@ class Notation:
 
 
 @dataclass(frozen=True, slots=True)
-class Printer(ContractionPrinter):
+class Printer(ContractionPrinter, ChoicePrinter):
     """Prints resolved expressions and what the derivation makes of them."""
 
     notation: Notation = field(default_factory=Notation)
 
     def text(self, expr: Expr, needed: int = SUM) -> str:
         """`expr` in LaTeX, in brackets where its operator binds less closely than `needed`."""
-        made, binding = self._printed(expr)
+        made, binding = self.printed(expr)
         return made if binding >= needed else bracketed(made)
 
     def rank(self, expr: Expr) -> int:
@@ -108,7 +110,8 @@ class Printer(ContractionPrinter):
             return 0
         return max((self.rank(arg) for arg in expr.args), default=0)
 
-    def _printed(self, expr: Expr) -> tuple[str, int]:
+    def printed(self, expr: Expr) -> tuple[str, int]:
+        """`expr` in LaTeX and how closely it binds."""
         if isinstance(expr, Quantity):
             return self.symbol(expr), ATOM
         if is_coefficient(expr):
@@ -122,7 +125,7 @@ class Printer(ContractionPrinter):
         if isinstance(expr, PointwiseFunction | VectorFunction):
             return self._function(expr)
         if isinstance(expr, where):
-            return self._choice(expr)
+            return self.choice(expr)
         if isinstance(expr, Contract):
             scalars, product = self.pulled(expr)
             return self.contraction(product) if scalars == 1 else self._product(scalars * product)
@@ -232,7 +235,7 @@ class Printer(ContractionPrinter):
         return joined(self._term(term) for term in ordered_terms(expr, self.notation.roles))
 
     def _term(self, term: Expr) -> str:
-        text, binding = self._printed(term)
+        text, binding = self.printed(term)
         if isinstance(term, Add | where) and binding == SUM:
             return bracketed(text)
         return text
@@ -249,8 +252,16 @@ class Printer(ContractionPrinter):
         above = self._factors(over)
         if under:
             below = self._factors(under)
-            above = rf"\frac{{{above}}}{{{below}}}"
+            if width(above) <= NUMERATOR:
+                above = rf"\frac{{{above}}}{{{below}}}"
+            else:  # a line may end in a bracket, not in a fraction
+                sign_between = r" \odot " if self._are_arrays(over) and self._are_arrays(under) else r" \, "
+                long = bracketed(above) if is_sum(above) else above
+                above = rf"\frac{{1}}{{{below}}}{sign_between}{long}"
         return ("-" + above, SUM) if sign < 0 else (above, PRODUCT)
+
+    def _are_arrays(self, factors: list[Expr]) -> bool:
+        return any(self.rank(factor) for factor in factors)
 
     def _factors(self, factors: list[Expr]) -> str:
         """Scalars first, side by side; then arrays, elementwise."""
@@ -312,37 +323,6 @@ class Printer(ContractionPrinter):
             raise EmissionError(f"{expr.name} has no LaTeX form. Add one to latex_printer.py.")
         inside = r",\, ".join(self.text(arg) for arg in expr.args)
         return name + bracketed(inside), ATOM
-
-    def _choice(self, expr: where) -> tuple[str, int]:
-        condition, chosen, otherwise = expr.args
-        if isinstance(condition, Eq) and isinstance(condition.lhs, Adjoint) and chosen == 0:
-            return self._printed(
-                otherwise
-            )  # a guard against 0 times infinity, which mathematics does not need
-        if otherwise == 0 or chosen == 0:
-            kept = chosen if otherwise == 0 else otherwise
-            holds = self.condition(condition if otherwise == 0 else Not(condition))
-            if kept == 1:
-                return f"[ {holds} ]", ATOM
-            sign = r" \odot " if self.rank(condition) and self.rank(kept) else r" \, "
-            return rf"{self.text(kept, PRODUCT)}{sign}[ {holds} ]", PRODUCT
-        branches = [f"{self.text(chosen)}, & \\text{{if }} {self.condition(condition)}"]
-        while isinstance(otherwise, where):
-            condition, chosen, rest = otherwise.args
-            branches.append(f"{self.text(chosen)}, & \\text{{if }} {self.condition(condition)}")
-            otherwise = rest
-        branches.append(rf"{self.text(otherwise)}, & \text{{otherwise}}")
-        rows = r" \\ ".join(branches)
-        return rf"\begin{{cases}} {rows} \end{{cases}}", SUM
-
-    def condition(self, condition: Boolean) -> str:
-        """A comparison, or several joined in words."""
-        if isinstance(condition, Relational):
-            return f"{self.text(condition.lhs)} {COMPARISONS[type(condition)]} {self.text(condition.rhs)}"
-        if isinstance(condition, Not):
-            return rf"\text{{not }} {self.condition(condition.args[0])}"
-        word = r" \text{ and } " if isinstance(condition, And) else r" \text{ or } "
-        return word.join(f"({self.condition(arg)})" for arg in condition.args)
 
 
 class _Exponential(PointwiseFunction):

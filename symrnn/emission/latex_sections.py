@@ -67,6 +67,7 @@ class _Teller:
                 style=style,
             )
         )
+        self.slopes = step_jacobian(cell) if cell.states else ()
         adjoints = self.reading.adjoints
         self.step = [adjoint for adjoint in adjoints if not adjoint.equation.static]
         self.fixed = [adjoint for adjoint in adjoints if adjoint.equation.static]
@@ -94,7 +95,7 @@ class _Teller:
             cell.title,
             cell.variant,
             cell.source,
-            conventions(cell, self.reading, self.printer, self.letters),
+            conventions(cell, self.reading, (j.expr for j in self.slopes), self.printer, self.letters),
             symbol_rows(cell, self.reading, self.printer),
             tuple(sections),
             self.results(),
@@ -269,7 +270,7 @@ class _Teller:
         return joined(terms)
 
     def jacobians(self) -> Section:
-        found = step_jacobian(self.cell)
+        found = self.slopes
         made = []
         for jacobian in found:
             left, right = jacobian_text(jacobian, self.printer, self.reading.blocks)

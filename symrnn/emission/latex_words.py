@@ -2,6 +2,8 @@ r"""The words of the document: what each symbol means, and why each adjoint is w
 
 from collections.abc import Callable, Iterable
 
+from sympy import Expr
+
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import name_latex
@@ -75,9 +77,11 @@ TIMES: dict[str, str] = {
 }
 
 
-def conventions(cell: Cell, reading: Reading, printer: Printer, letters: Letters) -> str:
+def conventions(
+    cell: Cell, reading: Reading, jacobians: Iterable[Expr], printer: Printer, letters: Letters
+) -> str:
     """How vectors, time and products are written, and the signs that a reader may not know."""
-    told = [d.expr for d in cell.definitions]
+    told = [*(d.expr for d in cell.definitions), *jacobians]
     told += [item.expr for adjoint in reading.adjoints for item in (*adjoint.moving, *adjoint.fixed)]
     style = printer.notation.style
     general = (
