@@ -1,26 +1,34 @@
 """What the tests of the paper share: cells with the reference's answer, and the comparison with a reading."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 import numpy as np
 from latex_reader import Answer, Array, Document, Entry, Given
 from random_cells import random_cell, sizes_for
-from test_latex import everything, matrix_memory, minimal_gated_unit, peephole_lstm
+from test_latex import everything, matrix_memory, peephole_lstm
+from test_unshipped_cells import PEEPHOLE
 
+from symrnn.declaration.cell import Cell
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
+from symrnn.examples.minimal_gated_unit import mgu
 from symrnn.workbench.problem import Problem, draw_problem
 from symrnn.zoo import SHIPPED, elman
 
 PRECISION = 1e-10
 """How far a value from the paper may be off, relative to the largest element of its array."""
 
-OWN = {
-    cell.name: cell
-    for cell in (minimal_gated_unit(), peephole_lstm(), matrix_memory(), everything(), elman("relu"))
-}
-CELLS = {**SHIPPED, **OWN}
+
+def declared(text: str) -> Iterator[Cell]:
+    """The cells that a file of declarations makes."""
+    made: dict[str, object] = {}
+    exec(text, made)
+    return (value for value in made.values() if isinstance(value, Cell))
+
+
+OWN = (mgu, *declared(PEEPHOLE), peephole_lstm(), matrix_memory(), everything(), elman("relu"))
+CELLS = {**SHIPPED, **{cell.name: cell for cell in OWN}}
 PARTS = ("body", "results")
 
 
