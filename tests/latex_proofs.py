@@ -12,6 +12,8 @@ from test_unshipped_cells import PEEPHOLE
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
+from symrnn.emission.latex_document import latex_document
+from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.examples.minimal_gated_unit import mgu
 from symrnn.workbench.problem import Problem, draw_problem
 from symrnn.zoo import SHIPPED, elman
@@ -36,6 +38,12 @@ PARTS = ("body", "results")
 def derivation_of(name: str) -> Derivation:
     """The derivation of one of the cells above."""
     return derive(CELLS[name])
+
+
+@cache
+def document_of(name: str, style: Style = DEFAULT) -> Document:
+    """The document about one of the cells above."""
+    return Document(latex_document(derivation_of(name), style))
 
 
 @cache

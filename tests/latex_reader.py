@@ -232,6 +232,17 @@ class Document:
         return Grammar(names, self.delta, {*self.functions, *self.signs})
 
     @cached_property
+    def trees(self) -> dict[Tokens, Node]:
+        """The formulas that have been read so far."""
+        return {}
+
+    def tree(self, tokens: Tokens) -> Node:
+        """A formula as a tree."""
+        if tokens not in self.trees:
+            self.trees[tokens] = self.grammar.expression(tokens)
+        return self.trees[tokens]
+
+    @cached_property
     def signs(self) -> list[str]:
         return [sign for sign, words in SIGNS.items() if words.search(self.text)]
 
@@ -343,7 +354,7 @@ class Run:
         return Value(np.asarray(array, float), row=self.document.rows and array.ndim == 1)
 
     def parse(self, tokens: Tokens) -> Node:
-        return self.document.grammar.expression(tokens)
+        return self.document.tree(tokens)
 
     def parsed(self, equations: Iterable[Equation]) -> list[tuple[str, Node]]:
         """Names and last right sides."""

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-from latex_proofs import derivation_of, problem_of, prove
+from latex_proofs import document_of, problem_of, prove
 from latex_reader import Document
 from test_latex import compiled, complaints
 from typer.testing import CliRunner
 
-from symrnn.emission.latex_document import latex_document
 from symrnn.emission.latex_style import Style
 from symrnn.workbench.command_line import app
 
@@ -60,5 +59,5 @@ def test_a_pasted_fragment_compiles_and_says_what_autodiff_says(
     assert printed.exit_code == 0, printed.output
     article = ARTICLE % (printed.output, label)
     assert not list(complaints(compiled(article, tmp_path)))
-    whole = Document(latex_document(derivation_of(name), style))
+    whole = document_of(name, style)
     prove(Document(article, whole.symbols), problem_of(name), part, whole)
