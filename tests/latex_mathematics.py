@@ -56,11 +56,12 @@ def tokens_of(text: str) -> Tokens:
 
 @dataclass(frozen=True)
 class Grammar:
-    """What the text has explained: names by their tokens, the sign of adjoints, functions and other signs."""
+    """What the text has explained: names by their tokens, the signs of adjoints, of others, and of time."""
 
     names: Mapping[Tokens, str]
     delta: Tokens = (r"\delta",)
     explained: Collection[str] = ()
+    time: str = "t"
     lengths: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -300,7 +301,7 @@ class Parser:
 
     def total(self) -> Node:
         """A sum over time, or over indices; it reaches to the next plus or minus."""
-        if self.follows(*tokens_of("_{t=1}^{T}")):
+        if self.follows("_", "{", self.grammar.time, "=", "1", "}", "^", "{", "T", "}"):
             return Node("over time", (self.product(),))
         self.expect("_")
         letters = tuple(token for token in self.words() if token != ",")

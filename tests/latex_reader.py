@@ -23,13 +23,12 @@ DISPLAY = re.compile(r"\\begin\{(align\*?)\}(.*?)\\end\{\1\}", re.DOTALL)
 ROW = re.compile(r"^\$(.*)\$ & (.*) & \$(.*)\$ \\\\$", re.MULTILINE)
 GROUP = re.compile(r"((?:\$[^$]*\$(?:, | and ))*\$[^$]*) \\in ([^$]*)\$ \((.*?)\)(?:;|\.$)", re.MULTILINE)
 LOSS = re.compile(r"\$([^$]*) (\w)\$ is the derivative of \$\\mathcal\{L\}\$ by a quantity \$\2\$")
-RESULTS = r"A step, for $t = 1, \dots, T$:"
-START = "At $t = T$ that is what the loss takes directly from the final state, or zero"
+RESULTS = r"A step, for $%s = 1, \dots, T$:"
+START = "At $%s = T$ that is what the loss takes directly from the final state, or zero"
 BLOCKS = re.compile(r"\$([^$]*?) = \\begin\{bmatrix\} ([^$]*?) \\end\{bmatrix\}\$")
 FUNCTION = re.compile(r"\$(\\sigma|\\operatorname\{\w+\})\((\w)\) = ([^$]*)\$")
 SMALL = re.compile(r"\\text\{\\(?:small|footnotesize|scriptsize|tiny)\$\\displaystyle ([^$]*)\$\}")
-BEFORE, NOW, LAST = (tuple("t-1"), tuple("t"), tuple("T"))
-TIMES = (("super", r"$\langle t\rangle$"), ("sub", "$t$"))
+TIME = re.compile(r"A (super|sub)script \$(?:\\langle )?(\\?\w+?)(?:\\rangle)?\$ is the time step")
 
 SIGNS = {
     "[]": re.compile(r"\$\[\w\]\$ is \$1\$ where \$\w\$ holds and \$0\$ elsewhere"),
@@ -179,7 +178,7 @@ class Document:
     @cached_property
     def told_and_results(self) -> tuple[str, str]:
         """The text before all results, and the results."""
-        told, mark, results = self.text.rpartition(RESULTS)
+        told, mark, results = self.text.rpartition(RESULTS % self.time[1])
         return (told, results) if mark else (self.text, "")
 
     def called(self, *meanings: str) -> list[Entry]:
@@ -196,12 +195,22 @@ class Document:
         return rows
 
     @cached_property
+    def time(self) -> tuple[str, str]:
+        """Where the time stands, "super" or "sub", and its letter."""
+        found = set(TIME.findall(self.text))
+        if len(found) != 1:
+            raise UnreadableError("the document does not say where the time stands")
+        return found.pop()
+
+    @property
+    def before(self) -> Tokens:
+        """The time of the step before."""
+        return self.time[1], "-", "1"
+
+    @property
     def time_below(self) -> bool:
         """Whether the time is a subscript."""
-        above, below = (f"A {where}script {mark} is the time" in self.text for where, mark in TIMES)
-        if above == below:
-            raise UnreadableError("the document does not say where the time stands")
-        return below
+        return self.time[0] == "sub"
 
     @cached_property
     def delta(self) -> Tokens:
@@ -229,7 +238,7 @@ class Document:
         """Names and signs as the document explains them."""
         names = {entry.name: entry.key for entry in self.symbols}
         names |= {name: " ".join(name) for row in self.block_names.values() for name in row}
-        return Grammar(names, self.delta, {*self.functions, *self.signs})
+        return Grammar(names, self.delta, {*self.functions, *self.signs}, self.time[1])
 
     @cached_property
     def trees(self) -> dict[Tokens, Node]:
@@ -292,8 +301,8 @@ class Document:
         """Whether the text says what is handed back to a state's last value, if it says so of any."""
         text = self.sections.get("The recursion over time")
         if text is None:
-            return START in self.text
-        name = replaced(state.name, BEFORE, LAST)
+            return START % self.time[1] in self.text
+        name = replaced(state.name, self.before, ("T",))
         left = (*self.delta, *tokens_of(r"_{\mathrm{later}}"), *name)
         right = (*tokens_of(r"\frac{\partial \mathcal{L}_{\mathrm{end}}}"), "{", r"\partial", *name, "}")
         return Equation(left, (right,)) in self.displayed(text)
@@ -410,7 +419,8 @@ class Run:
         """Whether a name has a time in the place where the prose says that it stands."""
         tokens = name.split()
         if self.document.time_below:
-            return any(tokens[at : at + 1] == ["t"] and tokens[at + 1] in "-}" for at in range(len(tokens)))
+            at = [position for position, token in enumerate(tokens) if token == self.document.time[1]]
+            return any(tokens[position + 1] in "-}" for position in at)
         return r"\langle" in tokens
 
     def split(self, values: dict[str, Value]) -> None:
@@ -463,7 +473,7 @@ class Run:
 
     def next(self, state: Entry) -> str:
         """The name that a state has after the step."""
-        return " ".join(replaced(state.name, BEFORE, NOW))
+        return " ".join(replaced(state.name, self.document.before, self.document.before[:1]))
 
     def step_backward(self, steps: list[dict[str, Value]], later: dict[str, Value]) -> Arrays:
         """The adjoints of every step, in printed order; `later` becomes what step 1 hands back."""

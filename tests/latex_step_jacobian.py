@@ -7,7 +7,7 @@ map, [\dot{q}] holds a direction and the right side is how y changes.
 from dataclasses import replace
 
 import numpy as np
-from latex_mathematics import Grammar, Tokens, UnreadableError, tokens_of
+from latex_mathematics import Tokens, UnreadableError, tokens_of
 from latex_reader import Array, Document, Entry, Equation, Given, Run
 from latex_values import Value
 
@@ -49,18 +49,13 @@ def check(run: Run, equation: Equation, states: list[Entry]) -> tuple[str, str]:
         name = " ".join(direction)
         names[direction], values[name] = name, replace(values[before], array=turn)
         expected = np.tensordot(expected, turn, by.ndim)
-    grammar = replace_names(run.document.grammar, names)
+    grammar = replace(run.document.grammar, names=names)
     found = replace(run.meaning, values=values).of(grammar.expression(equation.rights[-1]))
     shaped(found, of, by, bool(direction))
     limit = PRECISION * (1 + np.max(np.abs(expected)))
     error = np.max(np.abs(found.array - expected))
     assert error <= limit, f"{after} by {before} is off by {error:.2g}"
     return after, before
-
-
-def replace_names(grammar: Grammar, names: dict[Tokens, str]) -> Grammar:
-    """The grammar with other names."""
-    return Grammar(names, grammar.delta, grammar.explained)
 
 
 def shaped(found: Value, of: Array, by: Array, is_map: bool) -> None:

@@ -281,3 +281,23 @@ def test_a_product_may_break_with_a_dot() -> None:
     assert len(parts) > 1
     assert all(part.startswith(r"\cdot \tanh") for part in parts[1:])
     assert sum(part.count("tanh") for part in parts) == 12
+
+
+@pytest.mark.parametrize(("names", "letter"), [(("t",), r"\tau"), (("t", "tau"), "a")])
+def test_the_letter_of_time_is_none_of_the_cells(names: tuple[str, ...], letter: str) -> None:
+    """A time gate may be called t."""
+    gates = [Value(name) for name in names]
+    equations = [Eq(gate, sr.sigmoid(W @ x + Parameter(f"b_{gate}", m))) for gate in gates]
+    cell = Cell("phased", *equations, Eq(h.next, gates[0] * h + (1 - gates[-1]) * sr.tanh(A @ h)))
+    time = letter if letter != "a" else re.findall(r"A subscript \$(.)\$", subscripted(cell))[0]
+    assert time not in names
+    for text in (latex_document(derive(cell)), subscripted(cell)):
+        marks = re.findall(r"\\sum_\{(.*?)=1\}\^\{T\}", text)
+        assert set(marks) == {time}
+        assert rf"for ${time} = 1, \dots, T$" in text
+        assert not re.findall(r"\\langle t|step \$t|\$t = |\$t[+-]|,t\}", text)
+    assert f"h_{{{time}-1}}" in subscripted(cell)
+
+
+def subscripted(cell: Cell) -> str:
+    return latex_document(derive(cell), Style(time="subscript"))

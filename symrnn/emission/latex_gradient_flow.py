@@ -66,7 +66,8 @@ class _Narrator:
             return (Passage(f"{first} {self.steady()}"),)
         ways = [self.direct(state) for state in self.cell.states] + [self.weighted()]
         gates = [self.gate(effect) for effect in gate_effects(self.cell, self.paths)]
-        texts = [" ".join([first, *filter(None, ways)]), " ".join(filter(None, gates))]
+        closed = ["A way is closed where its term is near $0$."] if any(gates) else []
+        texts = [" ".join([first, *filter(None, ways)]), " ".join([*closed, *filter(None, gates)])]
         return tuple(Passage(text) for text in texts if text)
 
     def steady(self) -> str:

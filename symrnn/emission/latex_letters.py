@@ -1,12 +1,12 @@
 """Letters for what the explanation speaks of in general, so that none is a name of the cell."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """A letter each for: an argument, a quantity, what depends on it, two indices, a class, a proposition."""
+    """A letter each for an argument, a quantity, what depends on it, two indices, a class, and so on."""
 
     argument: str
     quantity: str
@@ -15,10 +15,11 @@ class Letters:
     second: str
     position: str
     proposition: str
+    time: str
 
     def put(self, text: str) -> str:
-        """`text` with the letters in the places of <a>, <q>, <y>, <i>, <j>, <k> and <P>."""
-        marks = ("<a>", "<q>", "<y>", "<i>", "<j>", "<k>", "<P>")
+        """`text` with the letters in the places of <a>, <q>, <y>, <i>, <j>, <k>, <P> and <t>."""
+        marks = ("<a>", "<q>", "<y>", "<i>", "<j>", "<k>", "<P>", "<t>")
         chosen = (
             self.argument,
             self.quantity,
@@ -27,21 +28,25 @@ class Letters:
             self.second,
             self.position,
             self.proposition,
+            self.time,
         )
         for mark, letter in zip(marks, chosen, strict=True):
             text = text.replace(mark, letter)
         return text
 
 
+CANDIDATES = ("azsegl", "qpvwg", "yzwvu", "ijrspl", "jkrspl", "kjlmn", "PQRAX", "tskp")
+"""What mathematicians would take, for each."""
+
+
 def free_letters(used: Collection[str]) -> Letters:
-    """Letters that are not in `used`, each from a list of those that mathematicians would take."""
+    """Letters that are not in `used`, each from the first candidates that are free."""
     taken = set(used)
     made = []
-    for candidates in ("azsegl", "qpvwg", "yzwvu", "ijrspl", "jkrspl", "kjlmn", "PQRAX"):
-        letter = next((c for c in candidates if c not in taken), None)
-        letter = letter or next(
-            (c for c in "abcdefghklmnopqrsuvwxyzABCDEFGHKLMNOPQRSUVWXYZ" if c not in taken), "a"
-        )
+    for candidates in CANDIDATES:
+        free = (c for c in candidates + "abcdefghklmnopqrsuvwxyzACDEFGHKLMNOPQRSUVWXYZ" if c not in taken)
+        letter = next(free, candidates[0])
         taken.add(letter)
         made.append(letter)
-    return Letters(*made)
+    letters = Letters(*made)
+    return replace(letters, time=r"\tau") if letters.time != "t" and "tau" not in used else letters

@@ -71,7 +71,8 @@ class Notation:
 
     `shapes` are those of computed values, `static` the values that parameters alone determine, `names`
     the LaTeX names of parts and of anything that is not called as it was declared, `delta` and `sigma`
-    the signs for adjoints and for the logistic function, `style` the notation of time and vectors.
+    the signs for adjoints and for the logistic function, `style` the notation of time and vectors,
+    `time` the letter of a step.
     """
 
     shapes: Mapping[Quantity, Shape] = field(default_factory=dict)
@@ -81,6 +82,7 @@ class Notation:
     delta: str = r"\delta"
     sigma: str = r"\sigma"
     style: Style = DEFAULT
+    time: str = "t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ class Printer(ContractionPrinter, ChoicePrinter):
         name = self.name(quantity)
         if isinstance(quantity, Parameter | Constant) or quantity in self.notation.static:
             return name
-        time = time or (BEFORE if isinstance(quantity, State) else NOW)
+        time = (time or (BEFORE if isinstance(quantity, State) else NOW)).replace("t", self.notation.time)
         if self.notation.style.time == "subscript":
             return subscript(name, time.removeprefix(r"\langle ").removesuffix(r"\rangle"))
         return superscript(name, time)

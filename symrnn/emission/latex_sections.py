@@ -65,6 +65,7 @@ class _Teller:
                 delta=r"\delta" if "delta" not in used else r"\nabla\!",
                 sigma=r"\sigma" if "sigma" not in used else r"\operatorname{sigmoid}",
                 style=style,
+                time=self.letters.time,
             )
         )
         self.slopes = step_jacobian(cell) if cell.states else ()
@@ -96,11 +97,14 @@ class _Teller:
             cell.variant,
             cell.source,
             conventions(cell, self.reading, (j.expr for j in self.slopes), self.printer, self.letters),
-            symbol_rows(cell, self.reading, self.printer),
+            symbol_rows(cell, self.reading, self.printer, self.letters),
             tuple(sections),
             self.results(),
             self.premises(),
         )
+
+    def say(self, text: str) -> str:
+        return self.letters.put(text)
 
     def label(self, quantity: Quantity) -> str:
         """The label of a quantity's defining equation."""
@@ -137,7 +141,7 @@ class _Teller:
     def start_words(self) -> str:
         first = [f"${self.printer.symbol(state, FIRST)}$" for state in self.cell.states]
         given = f"From the given {sentence_list(first)}, one" if first else "One"
-        return rf"{given} step computes, for $t = 1, \dots, T$,"
+        return self.say(rf"{given} step computes, for $<t> = 1, \dots, T$,")
 
     def block_passages(self) -> tuple[Passage, ...]:
         return (Passage(self.block_words(), self.block_equations()),) if self.reading.blocks else ()
@@ -192,13 +196,15 @@ class _Teller:
     def sources(self) -> list[str]:
         """Where the adjoints come from that come from outside the step."""
         output = self.printer.symbol(self.derivation.output), self.printer.symbol(self.cell.output)
-        sources = [f"${output[0]}$ is what the loss takes directly from the output ${output[1]}$ of step $t$"]
+        sources = [
+            f"${output[0]}$ is what the loss takes directly from the output ${output[1]}$ of step $<t>$"
+        ]
         for state, later in self.derivation.later:
             symbol = self.printer.symbol(later)
             sources.append(
-                rf"${symbol}$ is what step $t+1$ hands back to ${self.printer.symbol(state.next)}$"
+                rf"${symbol}$ is what step $<t>+1$ hands back to ${self.printer.symbol(state.next)}$"
             )
-        return sources
+        return [self.say(source) for source in sources]
 
     def passage(self, adjoint: PrintedAdjoint) -> Passage:
         """One step of the backward pass: why, and the equation that answers."""
@@ -236,26 +242,31 @@ class _Teller:
             right = rf"\frac{{\partial \mathcal{{L}}_{{\mathrm{{end}}}}}}{{\partial {name}}}"
             made.append(Equation(self.printer.symbol(later, LAST), (right,)))
         text = (
-            r"The recursion starts at $t = T$, where no later step hands anything back. If "
+            r"The recursion starts at $<t> = T$, where no later step hands anything back. If "
             r"$\mathcal{L}_{\mathrm{end}}$ is the part of the loss that takes the final state directly (zero "
             "if there is none), then"
         )
         after = (
-            "What step $t$ hands back is used at step $t-1$; what step $1$ hands back is the gradient of the "
-            "initial state."
+            "What step $<t>$ hands back is used at step $<t>-1$; what step $1$ hands back is the gradient "
+            "of the initial state."
         )
-        return Section("recursion", "The recursion over time", (Passage(text, tuple(made), after),), 2)
+        return Section(
+            "recursion",
+            "The recursion over time",
+            (Passage(self.say(text), tuple(made), self.say(after)),),
+            2,
+        )
 
     def parameters(self) -> Section:
         text = (
-            "A parameter takes part in every step, so its gradient is a sum over $t$; for a batch, the terms "
-            "of its $B$ samples are summed as well."
+            "A parameter takes part in every step, so its gradient is a sum over $<t>$; for a batch, the "
+            "terms of its $B$ samples are summed as well."
         )
         made = [
             Equation(self.printer.symbol(a.equation.symbol), (self.static_text(a),), self.adjoint_label(a))
             for a in self.fixed
         ]
-        return Section("parameters", "Parameters", (Passage(text, tuple(made)),))
+        return Section("parameters", "Parameters", (Passage(self.say(text), tuple(made)),))
 
     def static_text(self, adjoint: PrintedAdjoint) -> str:
         """The gradient of what all steps share: a sum over time, and what does not depend on time."""
@@ -264,7 +275,7 @@ class _Teller:
             body = self.sum_text(adjoint.moving)
             if is_sum(body) or body.startswith("-"):
                 body = bracketed(body) if "(" in body or "begin" in body else rf"\bigl({body}\bigr)"
-            terms.append(rf"\sum_{{t=1}}^{{T}} {body}")
+            terms.append(rf"\sum_{{{self.letters.time}=1}}^{{T}} {body}")
         if adjoint.fixed:
             terms.append(self.sum_text(adjoint.fixed))
         return joined(terms)
@@ -299,8 +310,10 @@ class _Teller:
             Equation(self.printer.symbol(a.equation.symbol), (self.sum_text(a.moving),)) for a in self.step
         ]
         made += [Equation(self.printer.symbol(a.equation.symbol), (self.static_text(a),)) for a in self.fixed]
-        text = r"All adjoints of a step, for $t = T, \dots, 1$, and the gradients of the parameters:"
-        forward = Passage(r"A step, for $t = 1, \dots, T$:", self.in_turn())
+        text = self.say(
+            r"All adjoints of a step, for $<t> = T, \dots, 1$, and the gradients of the parameters:"
+        )
+        forward = Passage(self.say(r"A step, for $<t> = 1, \dots, T$:"), self.in_turn())
         passages = (forward, Passage(text, tuple(made)))
         return Section("results", "Results", passages)
 

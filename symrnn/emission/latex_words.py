@@ -71,9 +71,9 @@ VECTORS: dict[str, str] = {
     "vector as its transpose, from the right.",
 }
 TIMES: dict[str, str] = {
-    "superscript": r"A superscript $\langle t\rangle$ is the time step; what has none is the same at every "
+    "superscript": r"A superscript $\langle <t>\rangle$ is the time step; what has none is the same at every "
     "step.",
-    "subscript": "A subscript $t$ is the time step; what has none is the same at every step.",
+    "subscript": "A subscript $<t>$ is the time step; what has none is the same at every step.",
 }
 
 
@@ -85,7 +85,7 @@ def conventions(
     told += [item.expr for adjoint in reading.adjoints for item in (*adjoint.moving, *adjoint.fixed)]
     style = printer.notation.style
     general = (
-        f"{VECTORS[style.vectors]} {TIMES[style.time]} "
+        f"{VECTORS[style.vectors]} {letters.put(TIMES[style.time])} "
         r"The sign $\odot$ multiplies element by element; functions, powers and quotients of arrays also act "
         "element by element. Shapes are those of one sample."
     )
@@ -130,7 +130,7 @@ def adjoint_words(printer: Printer, letters: Letters, sources: list[str]) -> tup
             (definition,),
             letters.put(after),
         ),
-        Passage(r"For each $t = T, T-1, \dots, 1$, in this order:"),
+        Passage(letters.put(r"For each $<t> = T, T-1, \dots, 1$, in this order:")),
     )
 
 
@@ -143,13 +143,13 @@ def premise(printer: Printer, letters: Letters, sources: list[str], recurs: bool
     )
     if recurs:
         text += (
-            r" At $t = T$ that is what the loss takes directly from the final state, or zero; what step $1$ "
-            "hands back is the gradient of the initial state."
+            r" At $<t> = T$ that is what the loss takes directly from the final state, or zero; what step "
+            "$1$ hands back is the gradient of the initial state."
         )
     return Passage(letters.put(text))
 
 
-def symbol_rows(cell: Cell, reading: Reading, printer: Printer) -> tuple[SymbolRow, ...]:
+def symbol_rows(cell: Cell, reading: Reading, printer: Printer, letters: Letters) -> tuple[SymbolRow, ...]:
     """The table of symbols: what is given, what is computed, what is trained, sizes."""
     activations = {part for _, part in reading.activations}
     kinds = ("intermediate result", "pre-activation")
@@ -160,7 +160,7 @@ def symbol_rows(cell: Cell, reading: Reading, printer: Printer) -> tuple[SymbolR
     rows += [_row(printer, q, f"parameter, starts as {_initial(q)}", q.shape) for q in cell.parameters]
     rows += [_row(printer, q, f"constant, {q.value:g} unless given", q.shape) for q in cell.constants]
     rows += [SymbolRow(name_latex(axis.name), "size", r"\mathbb{N}") for axis in cell.axes]
-    rows.append(SymbolRow("T", "number of time steps; $t = 1, \\dots, T$", r"\mathbb{N}"))
+    rows.append(SymbolRow("T", letters.put(r"number of time steps; $<t> = 1, \dots, T$"), r"\mathbb{N}"))
     rows.append(SymbolRow("B", "number of samples in a batch", r"\mathbb{N}"))
     return tuple(rows)
 
