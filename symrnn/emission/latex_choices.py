@@ -6,13 +6,13 @@ from sympy import And, Eq, Expr, Ge, Gt, Le, Lt, Mul, Ne, Not
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
-from symrnn.declaration.operations import where
+from symrnn.declaration.operations import Contract, where
 from symrnn.derivation.derivation import Adjoint
 from symrnn.emission.latex_marks import bracketed
 
 COMPARISONS: dict[type, str] = {Lt: "<", Le: r"\le", Gt: ">", Ge: r"\ge", Eq: "=", Ne: r"\ne"}
 
-SUM, PRODUCT, ATOM = 0, 1, 3
+SUM, PRODUCT, POWER, ATOM = range(4)
 
 
 class ChoicePrinter(ABC):
@@ -45,7 +45,7 @@ class ChoicePrinter(ABC):
             if kept == 1:
                 return f"[ {holds} ]", ATOM
             sign = r" \odot " if self.rank(condition) and self.rank(kept) else r" \, "
-            return rf"{self.text(kept, PRODUCT)}{sign}[ {holds} ]", PRODUCT
+            return rf"{self.beside(kept, sign)}{sign}[ {holds} ]", PRODUCT
         return self.cases(expr)
 
     def cases(self, expr: where) -> tuple[str, int]:
@@ -68,10 +68,14 @@ class ChoicePrinter(ABC):
         front = Mul(*shared)
         several = any(self.rank(part) for part in (*conditions, *values, otherwise))
         sign = r" \odot " if several and self.rank(front) else r" \, "
-        return (
-            f"{self.text(front, PRODUCT)}{sign}{bracketed(made)}",
-            PRODUCT,
-        )  # or the last case seems to go on
+        # Brackets, or the last case seems to go on.
+        return f"{self.beside(front, sign)}{sign}{bracketed(made)}", PRODUCT
+
+    def beside(self, expr: Expr, sign: str) -> str:
+        r"""A factor before a sign; before \odot a matrix product in brackets, or the sign seems inside it."""
+        arrays = [factor for factor in Mul.make_args(expr) if self.rank(factor)]
+        closely = sign == r" \odot " and len(arrays) == 1 and isinstance(arrays[0], Contract)
+        return self.text(expr, POWER if closely else PRODUCT)
 
     def condition(self, condition: Boolean) -> str:
         """A comparison, or several joined in words."""

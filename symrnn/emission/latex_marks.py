@@ -1,6 +1,7 @@
 r"""Marks on a name: the time above or below it, brackets around it, without two scripts on one symbol."""
 
 import re
+from fractions import Fraction
 
 TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|.", re.DOTALL)
 WORDS = frozenset(rf"\{font}" for font in ("mathrm", "operatorname", "text", "textrm", "textbf", "textit"))
@@ -58,6 +59,18 @@ def _argument(tokens: list[str], position: int) -> int:
         if depth == 0:
             return at + 1
     return len(tokens)
+
+
+def decimal(number: float) -> str:
+    """A number in as few digits as are that number, or the fraction that it is; powers of ten are set."""
+    text = f"{number:.10g}"
+    if abs(float(text) - number) > 1e-15 * abs(number):
+        ratio = Fraction(number).limit_denominator(9999)
+        if abs(float(ratio) - number) <= 1e-15 * abs(number):
+            return rf"{'-' * (ratio < 0)}\frac{{{abs(ratio.numerator)}}}{{{ratio.denominator}}}"
+        text = repr(number)
+    digits, mark, exponent = text.partition("e")
+    return rf"{digits}\cdot 10^{{{int(exponent)}}}" if mark else text
 
 
 def letters_of(name: str) -> set[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sympy import Add, Expr, Mul, Pow, Rational, S
+from sympy import log as log_of_number
 from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis, Shape
@@ -34,11 +35,12 @@ from symrnn.derivation.derivation import Adjoint, LaterAdjoint, OutputAdjoint
 from symrnn.emission.latex_choices import ChoicePrinter
 from symrnn.emission.latex_contractions import ContractionPrinter
 from symrnn.emission.latex_layout import is_sum, width
-from symrnn.emission.latex_marks import bracketed, subscript, superscript
+from symrnn.emission.latex_marks import bracketed, decimal, subscript, superscript
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.errors import EmissionError
 
-NOW, BEFORE, LAST = r"\langle t\rangle", r"\langle t-1\rangle", r"\langle T\rangle"
+NOW, BEFORE = r"\langle t\rangle", r"\langle t-1\rangle"
+FIRST, LAST = r"\langle 0\rangle", r"\langle T\rangle"
 
 FUNCTIONS: dict[str, str] = {
     "tanh": r"\tanh",
@@ -163,7 +165,7 @@ class Printer(ContractionPrinter, ChoicePrinter):
         return self.notation.style.rows
 
     def symbol(self, quantity: Quantity, time: str = "") -> str:
-        """A quantity with its time; `time`, NOW, BEFORE or LAST, is that of the step unless given."""
+        """A quantity with its time; `time`, such as LAST, is that of the step unless given."""
         delta = self.notation.delta
         if isinstance(quantity, OutputAdjoint):
             return rf"{delta}_{{\mathrm{{out}}}} {self.symbol(quantity.of, time)}"
@@ -212,11 +214,8 @@ class Printer(ContractionPrinter, ChoicePrinter):
             sign = "-" if expr < 0 else ""
             return rf"{sign}\frac{{{abs(expr.p)}}}{{{expr.q}}}", SUM if sign else PRODUCT
         if expr.is_Float:
-            text = f"{float(expr):.10g}"
-            if "e" in text:
-                digits, _, exponent = text.partition("e")
-                return rf"{digits}\cdot 10^{{{int(exponent)}}}", PRODUCT
-            return text, ATOM if expr >= 0 else SUM
+            text = decimal(float(expr))
+            return text, SUM if expr < 0 else PRODUCT if "\\" in text else ATOM
         if isinstance(expr, Axis):
             return name_latex(expr.name), ATOM
         if isinstance(expr, Pow) and expr.args[1] in (S.Half, -S.Half):
@@ -230,7 +229,9 @@ class Printer(ContractionPrinter, ChoicePrinter):
             return self._power(expr)
         if expr.free_symbols:
             raise EmissionError(f"{expr} has no LaTeX form: it is neither a quantity nor a number.")
-        return f"{float(expr):.10g}", ATOM
+        if isinstance(expr, log_of_number):
+            return rf"\log{bracketed(self.text(expr.args[0]))}", ATOM
+        return decimal(float(expr)), PRODUCT
 
     def _sum(self, expr: Expr) -> str:
         return joined(self._term(term) for term in ordered_terms(expr, self.notation.roles))
@@ -242,6 +243,7 @@ class Printer(ContractionPrinter, ChoicePrinter):
         return text
 
     def _product(self, expr: Expr) -> tuple[str, int]:
+        expr = Mul(*(Mul(*self.pulled(f)) if isinstance(f, Contract) else f for f in Mul.make_args(expr)))
         sign, over, under = _fraction_parts(expr)
         if sign < 0:
             for position, factor in enumerate(over):

@@ -1,9 +1,9 @@
 """From a derivation to the parts of its document: what is told, in which order, with which equations."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from symrnn.declaration.latex_names import symbol_latex
+from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.quantities import Quantity
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.derivation.cost import StepCost
@@ -16,7 +16,7 @@ from symrnn.emission.latex_layout import is_sum
 from symrnn.emission.latex_letters import Letters, free_letters
 from symrnn.emission.latex_marks import bracketed, letters_of
 from symrnn.emission.latex_parts import Equation, Parts, Passage, Section
-from symrnn.emission.latex_printer import LAST, Notation, Printer, joined
+from symrnn.emission.latex_printer import FIRST, LAST, Notation, Printer, joined
 from symrnn.emission.latex_reading import ColumnBlock, Contribution, PrintedAdjoint, Reading, read
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.latex_words import (
@@ -65,7 +65,7 @@ class _Teller:
             Notation(
                 shapes=dict(cell.shapes),
                 static=static | blocks,
-                names=dict(self.reading.names),
+                names={**dict(self.reading.names), **self.kept_apart(static)},
                 roles=reading_roles(cell),
                 delta=r"\delta" if "delta" not in used else r"\nabla\!",
                 sigma=r"\sigma" if "sigma" not in used else r"\operatorname{sigmoid}",
@@ -73,9 +73,17 @@ class _Teller:
                 time=self.letters.time,
             )
         )
+        self.slopes = step_jacobian(cell) if cell.states else ()
         adjoints = self.reading.adjoints
         self.step = [adjoint for adjoint in adjoints if not adjoint.equation.static]
         self.fixed = [adjoint for adjoint in adjoints if adjoint.equation.static]
+
+    def kept_apart(self, static: Collection[Quantity]) -> dict[Quantity, str]:
+        """Upright names for what has no time and is called like a size, which has its own name space."""
+        cell = self.cell
+        sizes = {name_latex(axis.name) for axis in cell.axes} | {"T", "B"}
+        fixed = (*cell.parameters, *cell.constants, *(value for value in cell.values if value in static))
+        return {q: rf"\mathrm{{{symbol_latex(q)}}}" for q in fixed if symbol_latex(q) in sizes}
 
     def parts(self, cost: StepCost | None) -> Parts:
         cell = self.cell
@@ -93,7 +101,7 @@ class _Teller:
             cell.title,
             cell.variant,
             cell.source,
-            conventions(cell, self.printer, self.letters),
+            conventions(cell, self.reading, (j.expr for j in self.slopes), self.printer, self.letters),
             symbol_rows(cell, self.reading, self.printer, self.letters),
             tuple(sections),
             self.results(),
@@ -124,9 +132,7 @@ class _Teller:
     def forward(self) -> Section:
         output = f"and its output is ${self.printer.symbol(self.cell.output)}$."
         passages = [
-            Passage(
-                self.say(r"One step computes, for $<t> = 1, \dots, T$,"), self.forward_equations(), output
-            ),
+            Passage(self.start_words(), self.forward_equations(), output),
         ]
         activations = self.activation_equations()
         if activations:
@@ -136,6 +142,11 @@ class _Teller:
                 )
             )
         return Section("forward", "Forward pass", (*passages, *self.block_passages()))
+
+    def start_words(self) -> str:
+        first = [f"${self.printer.symbol(state, FIRST)}$" for state in self.cell.states]
+        given = f"From the given {sentence_list(first)}, one" if first else "One"
+        return self.say(rf"{given} step computes, for $<t> = 1, \dots, T$,")
 
     def block_passages(self) -> tuple[Passage, ...]:
         return (Passage(self.block_words(), self.block_equations()),) if self.reading.blocks else ()
@@ -275,7 +286,7 @@ class _Teller:
         return joined(terms)
 
     def jacobians(self) -> Section:
-        found = step_jacobian(self.cell)
+        found = self.slopes
         made = []
         for jacobian in found:
             left, right = jacobian_text(jacobian, self.printer, self.reading.blocks)

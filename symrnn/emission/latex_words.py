@@ -2,6 +2,8 @@ r"""The words of the document: what each symbol means, and why each adjoint is w
 
 from collections.abc import Callable, Iterable
 
+from sympy import Expr
+
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import name_latex
@@ -75,24 +77,26 @@ TIMES: dict[str, str] = {
 }
 
 
-def conventions(cell: Cell, printer: Printer, letters: Letters) -> str:
+def conventions(
+    cell: Cell, reading: Reading, jacobians: Iterable[Expr], printer: Printer, letters: Letters
+) -> str:
     """How vectors, time and products are written, and the signs that a reader may not know."""
+    told = [*(d.expr for d in cell.definitions), *jacobians]
+    told += [item.expr for adjoint in reading.adjoints for item in (*adjoint.moving, *adjoint.fixed)]
     style = printer.notation.style
     general = (
         f"{VECTORS[style.vectors]} {letters.put(TIMES[style.time])} "
         r"The sign $\odot$ multiplies element by element; functions, powers and quotients of arrays also act "
         "element by element. Shapes are those of one sample."
     )
-    used = {call.name for d in cell.definitions for call in d.expr.atoms(PointwiseFunction, VectorFunction)}
-    choices = used & {"relu", "maximum", "minimum", "power", "largest"} or any(
-        d.expr.atoms(where) for d in cell.definitions
-    )
+    used = {call.name for expr in told for call in expr.atoms(PointwiseFunction, VectorFunction)}
+    choices = used & {"relu", "maximum", "minimum", "power", "largest"} or any(e.atoms(where) for e in told)
     found = [text for name, text in CONVENTIONS.items() if name in used]
     if choices:
         found.append("$[<P>]$ is $1$ where $<P>$ holds and $0$ elsewhere")
-    if any(d.expr.atoms(ones) for d in cell.definitions):
+    if any(expr.atoms(ones) for expr in told):
         found.append(r"$\mathbf{1}$ is an array of ones")
-    if any(d.expr.atoms(one_hot) for d in cell.definitions):
+    if any(expr.atoms(one_hot) for expr in told):
         found.append(r"$\mathbf{e}_{<k>}$ is $1$ at position $<k>$, counted from $0$, and $0$ elsewhere")
     sentence = letters.put(sentence_list(found)).replace(r"\sigma", printer.notation.sigma)
     return f"{general} Here {sentence}." if found else general

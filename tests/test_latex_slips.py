@@ -1,0 +1,257 @@
+"""Slips of the pen, planted in the printer of the paper: every one of them is seen by who reads its text."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from latex_chain import prove_chain
+from latex_mathematics import UnreadableError
+from latex_proofs import PARTS, derivation_of, document_of, given_for, problem_of, prove
+from latex_reader import Document, Given
+from latex_step_jacobian import prove_jacobians
+from sympy import Add, Expr, Gt
+
+from symrnn.declaration.operations import Contract, concatenate
+from symrnn.declaration.quantities import Part, State
+from symrnn.derivation.derivation import Adjoint, LaterAdjoint
+from symrnn.emission import (
+    latex_choices,
+    latex_contractions,
+    latex_document,
+    latex_jacobian,
+    latex_printer,
+    latex_reading,
+    latex_sections,
+)
+from symrnn.emission.latex_printer import Printer
+from symrnn.emission.latex_sections import _Teller
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def method(owner: Any, name: str, wrong: Callable[..., Any]) -> Plant:
+    """Replaces a function by `wrong`, which takes the right one first."""
+    right = getattr(owner, name)
+    return lambda patch: patch.setattr(owner, name, lambda *given, **named: wrong(right, *given, **named))
+
+
+def value(owner: Any, name: str, wrong: Any) -> Plant:
+    return lambda patch: patch.setattr(owner, name, wrong)
+
+
+def entry(table: dict[Any, str], key: Any, wrong: str) -> Plant:
+    return lambda patch: patch.setitem(table, key, wrong)
+
+
+def both(*plants: Plant) -> Plant:
+    def planted(patch: pytest.MonkeyPatch) -> None:
+        for plant in plants:
+            plant(patch)
+
+    return planted
+
+
+def without_signs(right: Any, terms: Any) -> str:
+    return right(term.removeprefix("-") for term in terms)
+
+
+def untransposed(right: Any, printer: Printer, operand: Expr) -> str:
+    return printer.text(operand, latex_printer.POWER)
+
+
+def untransposed_square(right: Any, printer: Printer, operand: Expr) -> str:
+    square = isinstance(operand, Part) and len(set(operand.shape)) == 1 and len(operand.shape) == 2
+    return printer.text(operand) if square else right(printer, operand)
+
+
+def outer_product_turned(right: Any, letters: list[str], output: str) -> Any:
+    order = right(letters, output)
+    if order and all(len(text) == 1 for text in letters) and len(output) == 2:
+        return [(order[1][0], False), (order[0][0], True)]
+    return order
+
+
+def matrices_exchanged(right: Any, letters: list[str], output: str) -> Any:
+    order = right(letters, output)
+    return [*order[:-2], order[-1], order[-2]] if order and len(order) == 3 else order
+
+
+def without_sums_as_factors(right: Any, printer: Printer, factors: list[Expr]) -> str:
+    return right(printer, [f for f in factors if not isinstance(f, Add)] or factors)
+
+
+def without_power(right: Any, printer: Printer, expr: Expr) -> tuple[str, int]:
+    return printer.text(expr.args[0], latex_printer.ATOM), latex_printer.ATOM
+
+
+def other_block(right: Any, reader: Any, expr: Expr, start: Expr, stop: Expr) -> Expr:
+    made = right(reader, expr, start, stop)
+    blocks = [block.symbol for block in reader.blocks.values()]
+    if not isinstance(made, Contract):
+        return made
+    operands = [blocks[blocks.index(o) - 1] if o in blocks else o for o in made.operands]
+    return Contract(made.spec, *operands)
+
+
+def blocks_from_the_right(right: Any, teller: Any) -> list[Any]:
+    return [blocks[::-1] for blocks in right(teller)]
+
+
+def later_adjoint_before(right: Any, printer: Printer, quantity: Any, time: str = "") -> str:
+    return right(printer, quantity, latex_printer.BEFORE if isinstance(quantity, LaterAdjoint) else time)
+
+
+def states_now_in_products(right: Any, printer: Printer, operand: Expr) -> str:
+    return right(printer, operand.next if isinstance(operand, State) else operand)
+
+
+def adjoint_of_another(right: Any, printer: Printer, quantity: Any, time: str = "") -> str:
+    text = right(printer, quantity, time)
+    return text.replace("a_{u}", "a_{r}") if isinstance(quantity, Adjoint) else text
+
+
+def without_last_term(right: Any, teller: Any, contributions: Any) -> str:
+    items = list(contributions)
+    return right(teller, items[:-1] if len(items) > 2 else items)
+
+
+def without_brackets(right: Any, printer: Printer, expr: Expr, needed: int = 0) -> str:
+    return right(printer, expr, needed if isinstance(expr, concatenate) else 0)
+
+
+def stacked_upside_down(right: Any, printer: Printer, expr: Expr) -> tuple[str, int]:
+    return right(printer, concatenate(*expr.args[::-1]) if isinstance(expr, concatenate) else expr)
+
+
+def product_for_elementwise(right: Any, printer: Printer, factors: list[Expr]) -> str:
+    return right(printer, factors).replace(r" \odot ", " ")
+
+
+def upside_down(right: Any, expr: Expr) -> Any:
+    sign, over, under = right(expr)
+    return sign, under, over
+
+
+def letters_in_order(right: Any, printer: Printer, operand: Expr, letters: str) -> str:
+    return right(printer, operand, "".join(sorted(letters)))
+
+
+def without_continuation(right: Any, *given: Any) -> Any:
+    lines = right(*given)
+    return [line for line in lines if "{}+" not in line]
+
+
+def without_chain_continuation(right: Any, *given: Any) -> Any:
+    return [line for line in right(*given) if not ("{}+" in line and r"\partial" in line)]
+
+
+def chain_without_last_term(right: Any, teller: Any, contributions: Any, of: Any) -> str:
+    items = list(contributions)
+    return right(teller, items[:-1] if len(items) > 1 else items, of)
+
+
+def derivative_upside_down(right: Any, teller: Any, contributions: Any, of: Any) -> str:
+    before, _, rest = right(teller, contributions, of).partition(r"\frac{")
+    above, _, rest = rest.partition(r"}{")
+    below, _, after = rest.partition(r"}\Bigr)")
+    return rf"{before}\frac{{{below}}}{{{above}}}\Bigr){after}"
+
+
+def without_sum_over_time(right: Any, teller: Any, adjoint: Any) -> str:
+    return right(teller, adjoint).removeprefix(r"\sum_{t=1}^{T} ")
+
+
+SIGNS = both(method(latex_printer, "joined", without_signs), method(latex_sections, "joined", without_signs))
+READER = latex_reading._Reader
+SLIPS: dict[str, tuple[str, Plant]] = {
+    "a dropped sign": ("gru", SIGNS),
+    "a dropped transpose": ("lstm", method(Printer, "transposed", untransposed)),
+    "a dropped transpose of a square matrix": ("gru", method(Printer, "transposed", untransposed_square)),
+    "an outer product the wrong way round": (
+        "matrix_memory",
+        method(latex_contractions, "_chain_order", outer_product_turned),
+    ),
+    "factors of a product exchanged": (
+        "matrix_memory",
+        method(latex_contractions, "_chain_order", matrices_exchanged),
+    ),
+    "a missing (1 - u)": ("gru_simplified", method(Printer, "_factors", without_sums_as_factors)),
+    "a missing power": ("gru", method(Printer, "_power", without_power)),
+    "another block of the matrix": ("lstm_notes", method(READER, "sliced", other_block)),
+    "blocks from the right": ("elman", method(_Teller, "blocks_by_matrix", blocks_from_the_right)),
+    "t for t - 1": ("elman", value(latex_printer, "BEFORE", latex_printer.NOW)),
+    "t - 1 for t at what comes later": ("lstm", method(Printer, "symbol", later_adjoint_before)),
+    "t for t - 1 in products": ("gru_reset_after", method(Printer, "transposed", states_now_in_products)),
+    "the adjoint of another gate": ("gru", method(Printer, "symbol", adjoint_of_another)),
+    "a missing term": ("gru_reset_after", method(_Teller, "sum_text", without_last_term)),
+    "missing brackets": ("gru", method(Printer, "text", without_brackets)),
+    "sigma for tanh": ("lstm", entry(latex_printer.FUNCTIONS, "tanh", r"\sigma")),
+    "a stack upside down": ("mgu", method(Printer, "printed", stacked_upside_down)),
+    "a matrix product for an elementwise one": ("lstm", method(Printer, "_factors", product_for_elementwise)),
+    "a quotient upside down": ("matrix_memory", method(latex_printer, "_fraction_parts", upside_down)),
+    "indices in another order": ("everything", method(Printer, "element", letters_in_order)),
+    "the wrong comparison": ("elman_relu", entry(latex_choices.COMPARISONS, Gt, r"<")),
+    "a lost line": ("gru", method(latex_document, "equation_lines", without_continuation)),
+    "a missing sum over time": ("elman", method(_Teller, "static_text", without_sum_over_time)),
+    "the last step called t": ("gru", value(latex_sections, "LAST", latex_printer.NOW)),
+}
+
+
+CHAIN_SLIPS: dict[str, tuple[str, Plant]] = {
+    "a lost line": ("gru", method(latex_document, "equation_lines", without_chain_continuation)),
+    "a missing term": ("gru", method(_Teller, "chain", chain_without_last_term)),
+    "the adjoint of another gate": ("gru", method(Printer, "symbol", adjoint_of_another)),
+    "a derivative upside down": ("elman", method(_Teller, "chain", derivative_upside_down)),
+}
+"""Slips in the lines before the results: what the chain rule says."""
+
+
+def sum_without_last_term(right: Any, terms: Any) -> str:
+    return right(list(terms)[:-1])
+
+
+def factors_exchanged(right: Any, expr: Expr, *given: Any) -> str:
+    return right(expr.func(*expr.args[::-1]), *given)
+
+
+JACOBIAN_SLIPS: dict[str, tuple[str, Plant]] = {
+    "a missing term": ("gru", method(latex_jacobian, "joined", sum_without_last_term)),
+    "factors exchanged": ("lstm", method(latex_jacobian, "_product", factors_exchanged)),
+    "a lost line": ("lstm_notes", method(latex_document, "equation_lines", without_continuation)),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_of_the_printer_is_seen(slip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, plant = SLIPS[slip]
+    right = document_of(cell)
+    plant(monkeypatch)
+    wrong = Document(latex_document.latex_document(derivation_of(cell)))
+    assert wrong.text != right.text
+    for part in PARTS:
+        prove(right, problem_of(cell), part)
+        with pytest.raises((AssertionError, UnreadableError)):
+            prove(wrong, problem_of(cell), part)
+
+
+def seen(slip: tuple[str, Plant], proof: Callable[[Document, Given], int], patch: pytest.MonkeyPatch) -> None:
+    """Raise unless a proof holds and no longer does once the slip is planted."""
+    cell, plant = slip
+    right = document_of(cell)
+    given = given_for(right, problem_of(cell), 0)
+    assert proof(right, given)
+    plant(patch)
+    wrong = Document(latex_document.latex_document(derivation_of(cell)))
+    assert wrong.text != right.text
+    with pytest.raises((AssertionError, UnreadableError)):
+        proof(wrong, given)
+
+
+@pytest.mark.parametrize("slip", CHAIN_SLIPS)
+def test_a_slip_in_the_chain_rule_is_seen(slip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen(CHAIN_SLIPS[slip], prove_chain, monkeypatch)
+
+
+@pytest.mark.parametrize("slip", JACOBIAN_SLIPS)
+def test_a_slip_in_a_step_jacobian_is_seen(slip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen(JACOBIAN_SLIPS[slip], prove_jacobians, monkeypatch)

@@ -1,0 +1,37 @@
+"""The expressions that the paper is rendered from give the gradients of autodiff, and the text says them."""
+
+from dataclasses import replace
+
+import pytest
+from latex_proofs import CELLS, close, derivation_of, problem_of, prove
+from latex_reader import Document
+from printed_objects import answer_of, document_with_reading, random_problem
+from random_cells import random_cell, sizes_for
+
+from symrnn.derivation.reverse import derive
+from symrnn.zoo import SHIPPED
+
+SEEDS = range(200, 216)
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, *(name for name in CELLS if name not in SHIPPED)])
+def test_the_printed_expressions_give_the_gradients_of_autodiff(name: str) -> None:
+    problem = problem_of(name)
+    _, reading = document_with_reading(derivation_of(name))
+    found, expected = answer_of(reading, problem), problem.answer
+    close(found.outputs, expected.outputs, "the outputs")
+    for group in ("final_state", "parameters", "inputs", "state"):
+        for quantity, array in getattr(found, group).items():
+            close(array, getattr(expected, group)[quantity], f"{quantity} among the {group}")
+    assert found.parameters.keys() == {q.name for q in CELLS[name].parameters}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_text_about_a_random_cell_says_what_the_expressions_say(seed: int) -> None:
+    """The reader knows every construct that random cells bring into print: none of them is left out."""
+    cell = random_cell(seed)
+    text, reading = document_with_reading(derive(cell))
+    problem = random_problem(cell, sizes_for(cell), seed)
+    problem = replace(problem, answer=answer_of(reading, problem))
+    for part in ("body", "results"):
+        prove(Document(text), problem, part)
