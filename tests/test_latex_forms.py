@@ -182,9 +182,10 @@ def test_general_letters_are_none_of_the_cells() -> None:
 
 def test_results_alone_have_the_equations_and_no_way_to_them() -> None:
     whole, results = (latex_document(derive(CELLS["lstm"]), only=only) for only in CHOICES)
-    boxed = whole.partition(r"\begin{framedresults}")[2]
+    heading, _, boxed = whole.partition(r"\begin{framedresults}")[2].partition("\n")
+    assert heading == r"{\section{Results}}"
     assert boxed
-    assert results.partition(r"\begin{framedresults}")[2] == boxed
+    assert results.partition(r"\begin{framedresults}{}" + "\n")[2] == boxed
     assert r"\delta q" in results
     assert "enters" not in results
     assert "The recursion over time" not in results

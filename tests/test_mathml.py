@@ -26,7 +26,7 @@ SIGNS = {
     "max": "max", "min": "min", "infty": "∞", "quad": "", "qquad": "", "hat": "", "bar": "", "tilde": "",
     "dot": "", "ddot": "", "vec": "", "frac": "", "sqrt": "", "mathrm": "", "operatorname": "", "text": "",
     "mathbf": "", "mathcal": "", "mathbb": "", "mathtt": "", "land": "∧", "lor": "∨", "neg": "¬", "in": "∈",
-    "ell": "ℓ",
+    "ell": "ℓ", "mu": "μ",
 }  # fmt: skip
 """What a command shows; nothing for those that only change their argument."""
 
