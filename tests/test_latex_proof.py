@@ -1,5 +1,7 @@
 """What the paper says, read from its text by somebody who knows only the text, is what autodiff says."""
 
+from itertools import product
+
 import pytest
 from latex_chain import prove_chain
 from latex_proofs import (
@@ -44,8 +46,14 @@ def test_every_notation_says_what_autodiff_says(name: str, style: str) -> None:
         prove(document, problem_of(name), part)
 
 
-@pytest.mark.parametrize("style", [Style(), *STYLES.values()], ids=["usual", *STYLES])
-@pytest.mark.parametrize("name", ["gru", "lstm_notes", "peephole"])
+@pytest.mark.parametrize(
+    ("name", "style"),
+    [
+        *product(["gru", "lstm_notes", "peephole"], [Style(), *STYLES.values()]),
+        ("everything", Style()),
+    ],
+    ids=str,
+)
 def test_fragments_and_results_alone_say_what_autodiff_says(name: str, style: Style) -> None:
     derivation = derivation_of(name)
     whole = document_of(name, style)
