@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 import numpy as np
-from latex_reader import Answer, Array, Document, Entry, Given
+from latex_reader import Document, Entry
+from latex_run import Answer, Given, run
+from latex_values import Array
 from random_cells import random_cell, sizes_for
 from sympy import Eq
 from test_latex import everything, matrix_memory, peephole_lstm
@@ -108,7 +110,7 @@ def prove(document: Document, problem: Problem, part: str, table: Document | Non
     """
     table = table or document
     with np.errstate(all="ignore"):  # branches that are not taken may be no numbers
-        answers = [document.run(given_for(table, problem, b), part) for b in range(problem.B)]
+        answers = [run(document, given_for(table, problem, b), part) for b in range(problem.B)]
     compare(table, answers, problem)
 
 
