@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 from latex_mathematics import Node, UnreadableError
-from latex_reader import Array, Document, Equation, Given, Run
-from latex_values import Value, pointwise
+from latex_reader import Document, Equation
+from latex_run import Given, Run
+from latex_values import Array, Value, pointwise
 
 STEP = 1e-5
 PRECISION = 1e-7

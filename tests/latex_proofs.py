@@ -4,12 +4,15 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 import numpy as np
-from latex_reader import Answer, Array, Document, Entry, Given
+from latex_reader import Document, Entry
+from latex_run import Answer, Given, run
+from latex_values import Array
 from random_cells import random_cell, sizes_for
+from sympy import Eq
 from test_latex import everything, matrix_memory, peephole_lstm
 from test_unshipped_cells import PEEPHOLE
 
-from symrnn.declaration.cell import Cell
+from symrnn import Cell, Input, Parameter, State, Value, axes, sigmoid, tanh
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import latex_document
@@ -29,7 +32,21 @@ def declared(text: str) -> Iterator[Cell]:
     return (value for value in made.values() if isinstance(value, Cell))
 
 
-OWN = (mgu, *declared(PEEPHOLE), peephole_lstm(), matrix_memory(), everything(), elman("relu"))
+def collisions() -> Cell:
+    """Names that the paper would like for itself: those of time, adjoints, axes, sizes and functions."""
+    n, m = axes("n m")
+    x, a, gate, sigma, delta = Input("x", n), State("a", m), Value("t"), Value("sigma"), Value("delta")
+    W, B, T = Parameter("n", m, n), Parameter("B_a", m, m, latex="B"), Parameter("T_a", m, m + n, latex="T")
+    return Cell(
+        "collisions",
+        Eq(gate, sigmoid(T @ [a, x])),
+        Eq(sigma, tanh(W @ x + B @ a)),
+        Eq(delta, gate * sigma),
+        Eq(a.next, delta + (1 - gate) * a),
+    )
+
+
+OWN = (collisions(), mgu, *declared(PEEPHOLE), peephole_lstm(), matrix_memory(), everything(), elman("relu"))
 CELLS = {**SHIPPED, **{cell.name: cell for cell in OWN}}
 PARTS = ("body", "results")
 
@@ -93,7 +110,7 @@ def prove(document: Document, problem: Problem, part: str, table: Document | Non
     """
     table = table or document
     with np.errstate(all="ignore"):  # branches that are not taken may be no numbers
-        answers = [document.run(given_for(table, problem, b), part) for b in range(problem.B)]
+        answers = [run(document, given_for(table, problem, b), part) for b in range(problem.B)]
     compare(table, answers, problem)
 
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 from latex_mathematics import Tokens, UnreadableError, tokens_of
-from latex_reader import Array, Document, Entry, Equation, Given, Run
-from latex_values import Value
+from latex_reader import Document, Entry, Equation
+from latex_run import Given, Run
+from latex_run import run as run_through
+from latex_values import Array, Value
 
 PRECISION = 1e-10
 
@@ -91,5 +93,5 @@ def exact(run: Run, after: str, before: str) -> Array:
         unit = of.copy()
         unit[index] = 1.0
         given = replace(run.given, d_state={**zeros, after: unit})
-        made[index] = run.document.run(given, "body").state[before]
+        made[index] = run_through(run.document, given, "body").state[before]
     return made

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from latex_reader import Array
+from latex_values import Array
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell

@@ -1,5 +1,8 @@
 """What the paper says, read from its text by somebody who knows only the text, is what autodiff says."""
 
+from itertools import product
+from pathlib import Path
+
 import pytest
 from latex_chain import prove_chain
 from latex_proofs import (
@@ -26,6 +29,8 @@ STYLES = {
     "rows": Style("superscript", "row"),
     "rows, time below": Style("subscript", "row"),
 }
+GENERATED = Path(__file__).parents[1] / "generated"
+GOLDEN_FRAGMENT = STYLES["rows, time below"]
 RECURRENT = [name for name in SHIPPED if SHIPPED[name].states]
 PROVED = range(3)
 
@@ -37,15 +42,21 @@ def test_a_document_says_what_autodiff_says(name: str, part: str) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("name", ["gru", "lstm", "matrix_memory", "class_cross_entropy"])
+@pytest.mark.parametrize("name", ["gru", "lstm", "matrix_memory", "class_cross_entropy", "collisions"])
 def test_every_notation_says_what_autodiff_says(name: str, style: str) -> None:
     document = document_of(name, STYLES[style])
     for part in PARTS:
         prove(document, problem_of(name), part)
 
 
-@pytest.mark.parametrize("style", [Style(), *STYLES.values()], ids=["usual", *STYLES])
-@pytest.mark.parametrize("name", ["gru", "lstm_notes", "peephole"])
+@pytest.mark.parametrize(
+    ("name", "style"),
+    [
+        *product(["gru", "lstm_notes", "peephole"], [Style(), *STYLES.values()]),
+        ("everything", Style()),
+    ],
+    ids=str,
+)
 def test_fragments_and_results_alone_say_what_autodiff_says(name: str, style: Style) -> None:
     derivation = derivation_of(name)
     whole = document_of(name, style)
@@ -77,3 +88,12 @@ def test_every_line_of_the_chain_rule_holds(name: str, style: Style) -> None:
 def test_the_step_jacobians_are_those_of_the_backward_pass(name: str, style: Style) -> None:
     document = document_of(name, style)
     assert prove_jacobians(document, given_for(document, problem_of(name), 0))
+
+
+@pytest.mark.parametrize("path", sorted(GENERATED.glob("*/*.tex")), ids=lambda path: path.stem)
+def test_what_is_checked_in_says_what_autodiff_says(path: Path) -> None:
+    """The files as they are shipped, with cost and figures in them."""
+    name, style = path.parent.name, GOLDEN_FRAGMENT if "fragment" in path.stem else Style()
+    document = Document(path.read_text(encoding="utf-8"))
+    for part in PARTS:
+        prove(document, problem_of(name), part, document_of(name, style))

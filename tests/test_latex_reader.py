@@ -3,7 +3,8 @@ r"""The reader of the paper reads mathematics as a mathematician does, and never
 import numpy as np
 import pytest
 from latex_mathematics import Grammar, UnreadableError, tokens_of
-from latex_reader import Document, Given, equations_of
+from latex_reader import Document, equations_of
+from latex_run import Given, run
 from latex_values import Meaning, Value
 
 A = np.arange(6.0).reshape(2, 3) + 1
@@ -143,7 +144,7 @@ def test_a_document_is_run_and_its_names_and_shapes_are_kept() -> None:
     text = ONE.rstrip() + " " + REST
     x, w, d = np.ones((2, 3)) * 2, np.array([1.0, 2.0, 3.0]), np.ones((2, 3))
     given = Given({"n": 3}, {"w": w}, {r"x ^ { \langle t \rangle }": x}, {}, d, {})
-    answer = Document(text).run(given, "body")
+    answer = run(Document(text), given, "body")
     np.testing.assert_array_equal(answer.outputs, w * x)
     np.testing.assert_array_equal(answer.parameters["w"], [4, 4, 4])
     for old, new in (
@@ -153,4 +154,4 @@ def test_a_document_is_run_and_its_names_and_shapes_are_kept() -> None:
     ):
         assert old in text
         with pytest.raises((UnreadableError, KeyError)):
-            Document(text.replace(old, new)).run(given, "body")
+            run(Document(text.replace(old, new)), given, "body")

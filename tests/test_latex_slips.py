@@ -7,7 +7,8 @@ import pytest
 from latex_chain import prove_chain
 from latex_mathematics import UnreadableError
 from latex_proofs import PARTS, derivation_of, document_of, given_for, problem_of, prove
-from latex_reader import Document, Given
+from latex_reader import Document
+from latex_run import Given
 from latex_step_jacobian import prove_jacobians
 from sympy import Add, Expr, Gt
 

@@ -9,6 +9,7 @@ from printed_objects import answer_of, document_with_reading, random_problem
 from random_cells import random_cell, sizes_for
 
 from symrnn.derivation.reverse import derive
+from symrnn.emission.latex_document import latex_document
 from symrnn.zoo import SHIPPED
 
 SEEDS = range(200, 216)
@@ -35,3 +36,15 @@ def test_the_text_about_a_random_cell_says_what_the_expressions_say(seed: int) -
     problem = replace(problem, answer=answer_of(reading, problem))
     for part in ("body", "results"):
         prove(Document(text), problem, part)
+
+
+@pytest.mark.parametrize("seed", [712, 719])
+def test_formulas_in_smaller_type_are_read_as_well(seed: int) -> None:
+    cell = random_cell(seed)
+    derivation = derive(cell)
+    text, reading = document_with_reading(derivation)
+    fragment = latex_document(derivation, fragment=True)
+    assert r"$\displaystyle" in fragment
+    problem = random_problem(cell, sizes_for(cell), seed)
+    problem = replace(problem, answer=answer_of(reading, problem))
+    prove(Document(fragment), problem, "body", Document(text))

@@ -16,10 +16,11 @@ class Letters:
     position: str
     proposition: str
     time: str
+    batch: str
 
     def put(self, text: str) -> str:
-        """`text` with the letters in the places of <a>, <q>, <y>, <i>, <j>, <k>, <P> and <t>."""
-        marks = ("<a>", "<q>", "<y>", "<i>", "<j>", "<k>", "<P>", "<t>")
+        """`text` with the letters in the places of <a>, <q>, <y>, <i>, <j>, <k>, <P>, <t> and <B>."""
+        marks = ("<a>", "<q>", "<y>", "<i>", "<j>", "<k>", "<P>", "<t>", "<B>")
         chosen = (
             self.argument,
             self.quantity,
@@ -29,13 +30,14 @@ class Letters:
             self.position,
             self.proposition,
             self.time,
+            self.batch,
         )
         for mark, letter in zip(marks, chosen, strict=True):
             text = text.replace(mark, letter)
         return text
 
 
-CANDIDATES = ("azsegl", "qpvwg", "yzwvu", "ijrspl", "jkrspl", "kjlmn", "PQRAX", "tskp")
+CANDIDATES = ("azsegl", "qpvwg", "yzwvu", "ijrspl", "jkrspl", "kjlmn", "PQRAX", "tskp", "BNSD")
 """What mathematicians would take, for each."""
 
 

@@ -81,9 +81,14 @@ class _Teller:
     def kept_apart(self, static: Collection[Quantity]) -> dict[Quantity, str]:
         """Upright names for what has no time and is called like a size, which has its own name space."""
         cell = self.cell
-        sizes = {name_latex(axis.name) for axis in cell.axes} | {"T", "B"}
+        sizes = {name_latex(axis.name) for axis in cell.axes} | {"T"}
         fixed = (*cell.parameters, *cell.constants, *(value for value in cell.values if value in static))
-        return {q: rf"\mathrm{{{symbol_latex(q)}}}" for q in fixed if symbol_latex(q) in sizes}
+        made = {q: rf"\mathrm{{{symbol_latex(q)}}}" for q in fixed if symbol_latex(q) in sizes}
+        for block in self.reading.blocks:
+            if block.matrix in made:
+                name = block.symbol.latex_name or ""
+                made[block.symbol] = name.replace(symbol_latex(block.matrix), made[block.matrix], 1)
+        return made
 
     def parts(self, cost: StepCost | None) -> Parts:
         cell = self.cell
@@ -265,7 +270,7 @@ class _Teller:
     def parameters(self) -> Section:
         text = (
             "A parameter takes part in every step, so its gradient is a sum over $<t>$; for a batch, the "
-            "terms of its $B$ samples are summed as well."
+            "terms of its $<B>$ samples are summed as well."
         )
         made = [
             Equation(self.printer.symbol(a.equation.symbol), (self.static_text(a),), self.adjoint_label(a))

@@ -161,7 +161,7 @@ def symbol_rows(cell: Cell, reading: Reading, printer: Printer, letters: Letters
     rows += [_row(printer, q, f"constant, {q.value:g} unless given", q.shape) for q in cell.constants]
     rows += [SymbolRow(name_latex(axis.name), "size", r"\mathbb{N}") for axis in cell.axes]
     rows.append(SymbolRow("T", letters.put(r"number of time steps; $<t> = 1, \dots, T$"), r"\mathbb{N}"))
-    rows.append(SymbolRow("B", "number of samples in a batch", r"\mathbb{N}"))
+    rows.append(SymbolRow(letters.batch, "number of samples in a batch", r"\mathbb{N}"))
     return tuple(rows)
 
 
