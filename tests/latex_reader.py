@@ -110,13 +110,14 @@ def equations_of(display: str) -> Iterator[Equation]:
     for row in rows:
         at = outermost(row)
         left, right = tuple(row[:at]), tuple(row[at + 1 :])
-        if right[:1] != ("=",):
-            _, rights = found[-1]
-            rights[-1] += right
-        elif left:
+        if right[:1] == ("=",) and left:
             found.append((left, [right[1:]]))
-        else:
+        elif not found or left:
+            raise UnreadableError(f"the line {' '.join(row)} is part of no equation")
+        elif right[:1] == ("=",):
             found[-1][1].append(right[1:])
+        else:
+            found[-1][1][-1] += right
     return (Equation(left, tuple(rights)) for left, rights in found)
 
 

@@ -194,6 +194,10 @@ class Run:
             later[entry.key] = self.checked(entry.key, given.d_state[entry.key])
         d_inputs = self.step_backward(steps, later)
         shared = self.parameter_adjoints(steps)
+        told = [name for name in shared if name.startswith("adjoint ")]
+        missing = [e.key for e in document.called("parameter") if f"adjoint {e.key}" not in told]
+        if missing:
+            raise UnreadableError(f"no equation gives the adjoints of {missing}")
         output = " ".join(document.output)
         return Answer(
             np.array([step[output].array for step in steps]),
@@ -217,6 +221,8 @@ class Run:
             now[f"out {output}"] = self.checked(output, d_output)
             for entry in document.called("state before"):
                 now[f"later {self.next(entry)}"] = later[entry.key]
+            if not {f"adjoint {name}" for name in inputs} <= {name for name, _ in self.moving}:
+                raise UnreadableError("an input has no adjoint")
             for name, node in self.moving:
                 now[name] = self.assigned(name, replace(self.meaning, values=now).of(node), True)
             later |= {name: now[f"later {name}"] for name in later}

@@ -80,6 +80,8 @@ class Meaning:
 
     def of(self, node: Node) -> Value:
         """The value of a tree."""
+        if node.kind not in RULES:
+            raise UnreadableError(f"a {node.kind} has no value here")
         return RULES[node.kind](self, node)
 
     def parts(self, node: Node) -> list[Value]:

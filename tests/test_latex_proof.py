@@ -22,6 +22,7 @@ from random_cells import random_cell
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import latex_document
 from symrnn.emission.latex_style import Style
+from symrnn.workbench.problem import draw_problem
 from symrnn.zoo import SHIPPED
 
 STYLES = {
@@ -32,7 +33,7 @@ STYLES = {
 GENERATED = Path(__file__).parents[1] / "generated"
 GOLDEN_FRAGMENT = STYLES["rows, time below"]
 RECURRENT = [name for name in SHIPPED if SHIPPED[name].states]
-PROVED = range(3)
+PROVED = range(1, 4)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -97,3 +98,10 @@ def test_what_is_checked_in_says_what_autodiff_says(path: Path) -> None:
     document = Document(path.read_text(encoding="utf-8"))
     for part in PARTS:
         prove(document, problem_of(name), part, document_of(name, style))
+
+
+def test_ties_are_shared_as_the_paper_says() -> None:
+    """From zero states: both sides of a maximum are equal at step 1, and arguments of kinks are zero."""
+    problem = draw_problem(CELLS["everything"], T=2, B=1, seed=5, zero_state=True)
+    for part in PARTS:
+        prove(document_of("everything"), problem, part)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from latex_chain import prove_chain
-from latex_mathematics import UnreadableError
+from latex_mathematics import SPACING, TOKEN, UnreadableError
 from latex_proofs import PARTS, derivation_of, document_of, given_for, problem_of, prove
-from latex_reader import Document
+from latex_reader import DISPLAY, Document
 from latex_run import Given
 from latex_step_jacobian import prove_jacobians
 from sympy import Add, Expr, Gt
@@ -220,6 +220,27 @@ JACOBIAN_SLIPS: dict[str, tuple[str, Plant]] = {
     "factors exchanged": ("lstm", method(latex_jacobian, "_product", factors_exchanged)),
     "a lost line": ("lstm_notes", method(latex_document, "equation_lines", without_continuation)),
 }
+
+
+def misprints(text: str, start: int, every: int) -> list[str]:
+    """The text without one token of a displayed equation, for every so many tokens but spacing."""
+    places = [
+        (display.start(2) + token.start(), display.start(2) + token.end())
+        for display in DISPLAY.finditer(text)
+        if display.start() >= start
+        for token in TOKEN.finditer(display[2])
+        if not SPACING.fullmatch(token[0])
+    ]
+    return [text[:first] + text[last:] for first, last in places[::every]]
+
+
+def test_a_misprint_of_any_token_in_the_results_is_seen() -> None:
+    text = document_of("gru").source
+    wrong = misprints(text, text.rindex("A step, for"), every=13)
+    assert len(wrong) > 60
+    for misprint in wrong:
+        with pytest.raises((AssertionError, UnreadableError)):
+            prove(Document(misprint), problem_of("gru"), "results")
 
 
 @pytest.mark.parametrize("slip", SLIPS)

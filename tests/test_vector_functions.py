@@ -175,4 +175,4 @@ def test_the_document_says_what_the_functions_are() -> None:
     ):
         assert piece in document
     document = sr.latex(Cell("layer", Eq(y, sr.softmax(W @ x + b)), output=y))
-    assert r"\partial y_i / \partial a_j = y_i\,([i = j] - y_j)" in document
+    assert r"\partial z_i / \partial a_j = z_i\,([i = j] - z_j)" in document  # y is a name of the cell
