@@ -91,11 +91,12 @@ squared_error = Cell(
     source="Goodfellow, Bengio and Courville 2016, Deep Learning, section 6.2.2.1",
 )
 
-y_given = Input("y_hat", m)
+p = axes("p")  # features of an output that is compared as it is
+y_given, y_wanted = Input("y_hat", p), Input("y", p)
 
 output_error = Cell(
     "output_error",
-    Eq(e, y_given - y),
+    Eq(e, y_given - y_wanted),
     Eq(loss, dot(e, e) / 2),
     output=loss,
     title="Squared error of an output",
