@@ -478,8 +478,8 @@ def _checked_shapes(arrays, known):
         axes = _axes(*(size for size, one, other in zip(declared, shape, wanted[what], strict=True) if one != other))
         told = ", ".join(filter(None, (_reason(axis, sizes[axis], others) for axis in axes)))
         told = f", with {told}" if told else ""
-        known = _agreed({other: arrays[other] for other in others})  # what this array alone tells stays open
-        numbers = _tuple_text([str(_length(size, known) or size) for size in declared])
+        rest = _agreed({other: arrays[other] for other in others}, known)  # what this array alone tells stays open
+        numbers = _tuple_text([str(_length(size, rest) or size) for size in declared])
         raise ValueError(f"{what} has shape {shape}; it should have {_tuple_text(declared)} = {numbers}{told}.")
     return sizes
 
