@@ -186,11 +186,11 @@ def _undecided(comparison: "Comparison", words: Words) -> Iterator[str]:
 
 
 def _not_considered(words: Words) -> str:
-    identities = [words.identity(text) for text in ("sigmoid(-a) = 1 - sigmoid(a)", "tanh(-a) = -tanh(a)")]
+    sigmoid, tanh = (words.identity(text) for text in ("sigmoid(-a) = 1 - sigmoid(a)", "tanh(-a) = -tanh(a)"))
     return (
-        "That none was found is no proof that there is none: besides sums, products, stacks and column blocks "
-        f"of matrices, only {', '.join(identities)} and functions held constant are considered, and no state "
-        "that is a scaled or mixed state of the other cell."
+        "That none was found is no proof that there is none: besides sums, products, stacks and column "
+        f"blocks of matrices, only {sigmoid}, {tanh} and functions held constant are considered, and no "
+        "state that is a scaled or mixed state of the other cell."
     )
 
 

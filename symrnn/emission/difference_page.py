@@ -34,6 +34,7 @@ class PageCell:
     title: str
     variant: str
     source: str
+    has_title: bool
     has_variant: bool
     has_source: bool
 
@@ -99,7 +100,9 @@ class PageWords(LatexWords):
 def difference_page(comparison: Comparison) -> str:
     """The HTML page that shows a comparison."""
     left, right = comparison.names
-    pairs = tuple(_pair(aligned, comparison, number) for number, aligned in enumerate(comparison.equations, 1))
+    pairs = tuple(
+        _pair(aligned, comparison, number) for number, aligned in enumerate(comparison.equations, 1)
+    )
     return render(
         "page_difference.html.jinja",
         {
@@ -115,7 +118,10 @@ def difference_page(comparison: Comparison) -> str:
 
 
 def _cell(name: str, cell: Cell) -> PageCell:
-    return PageCell(name, cell.title, cell.variant, cell.source, bool(cell.variant), bool(cell.source))
+    has_title = cell.title not in ("", cell.name)
+    return PageCell(
+        name, cell.title, cell.variant, cell.source, has_title, bool(cell.variant), bool(cell.source)
+    )
 
 
 def _groups(comparison: Comparison) -> Iterator[PartnerGroup]:
@@ -140,7 +146,9 @@ def _pair(aligned: AlignedEquation, comparison: Comparison, number: int) -> Page
         (comparison.names[1], aligned.right, aligned.right_marks, comparison.right),
     )
     equations = [
-        _equation(name, equation, marks, form) for name, equation, marks, form in sides if equation is not None
+        _equation(name, equation, marks, form)
+        for name, equation, marks, form in sides
+        if equation is not None
     ]
     if len(equations) == 1:
         relation = f"In <code>{escape(equations[0].owner)}</code> alone"
