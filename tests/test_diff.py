@@ -457,6 +457,7 @@ def test_frames_do_not_nest():
     rows = difference_rows(symrnn.diff(mgu, zoo.gru))
     latex = next(row.left[0] for row in rows if row.left and "1 - " in row.left[0])
     assert latex.count(r"\boxed{") == 2
+    assert r"(\boxed{1 - f^{\langle t\rangle}})" in latex  # a frame is no bracket
     assert r"\boxed{1 - f^{\langle t\rangle}}" in latex
 
 

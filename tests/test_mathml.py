@@ -230,6 +230,14 @@ def test_the_outermost_operators_break_first() -> None:
     assert (first[0].text, first[0].get("form")) == ("+", "infix")
 
 
+def test_a_frame_is_a_row_with_a_class() -> None:
+    """MathML Core has no frames: the page's style draws them."""
+    assert inline_math(r"\boxed{a}^{2}").startswith('<math><msup><mrow class="framed"><mi>a</mi></mrow>')
+    assert inline_math(r"\boxed{a + b}").startswith('<math><mrow class="framed"><mi>a</mi><mo>+</mo>')
+    assert '<mo form="prefix">−</mo>' in inline_math(r"\boxed{-a}")
+    assert '<mo>−</mo><mrow class="framed">' in inline_math(r"a - \boxed{b}")
+
+
 def test_a_short_side_is_one_piece() -> None:
     made = ElementTree.fromstring(equation_html("x", ("a + b", "c")))
     assert [side.get("class") for side in made.findall("span[@class='sides']/span")] == ["side", "side"]

@@ -17,6 +17,7 @@ import symrnn as sr
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Input, Parameter, State
 from symrnn.derivation.reverse import derive
+from symrnn.emission.difference_page import difference_page
 from symrnn.emission.latex_parts import Equation, Parts
 from symrnn.emission.latex_sections import derivation_parts
 from symrnn.emission.targets import TARGETS
@@ -39,8 +40,10 @@ def small(name: str = "mine", **texts: str) -> Cell:
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, str]:
-    """All pages about the shipped cells and one whose texts are full of signs that HTML takes for its own."""
-    return pages([*CELLS.values(), small("hostile", title=HOSTILE, variant=HOSTILE, source=HOSTILE)])
+    """All pages about the shipped cells and two whose texts are full of signs that HTML takes for its own."""
+    hostile = small("hostile", title=HOSTILE, variant=HOSTILE, source=HOSTILE)
+    compared = difference_page(sr.diff(hostile, CELLS["elman"]))
+    return pages([*CELLS.values(), hostile]) | {"hostile_elman.html": compared}
 
 
 @pytest.fixture(scope="module")
@@ -151,12 +154,15 @@ def test_texts_of_a_cell_are_text(trees: Mapping[str, Element]) -> None:
     assert shown in " ".join(text_of(next(each(tree, "title"))).split())
     assert len(list(each(tree, "script"))) == 1
     assert not list(each(trees["index.html"], "script", "i"))
+    compared = trees["hostile_elman.html"]
+    assert HOSTILE in [text_of(told) for told in each(compared, "dd")]
+    assert not list(each(compared, "script", "i"))
 
 
 # what it is
 
 
-@pytest.mark.parametrize("name", [*CELLS, "index", "hostile"])
+@pytest.mark.parametrize("name", [*CELLS, "index", "hostile", "hostile_elman"])
 def test_links_and_references_lead_somewhere(name: str, trees: Mapping[str, Element]) -> None:
     tree = trees[f"{name}.html"]
     ids = [element.get("id") for element in tree.iter() if element.get("id")]
@@ -199,7 +205,7 @@ def test_pages_have_landmarks_a_language_and_headings_in_order(trees: Mapping[st
 
 
 def test_contents_name_every_section(trees: Mapping[str, Element]) -> None:
-    for name in CELLS:
+    for name in (*CELLS, "hostile_elman"):
         tree = trees[f"{name}.html"]
         [contents] = each(tree, "nav")
         headings = [text_of(h) for h in each(next(each(tree, "main")), "h2", "h3")]
@@ -218,7 +224,8 @@ def test_nothing_comes_from_elsewhere(made: Mapping[str, str], trees: Mapping[st
 
 def test_pages_say_who_made_them(made: Mapping[str, str]) -> None:
     for name, text in made.items():
-        source = f" from {name.removesuffix('.html')} (" if name != "index.html" else ", do not edit"
+        cell = name.removesuffix(".html").replace("_elman", " and elman")
+        source = f" from {cell} (" if name != "index.html" else ", do not edit"
         assert text.startswith(f"<!DOCTYPE html>\n<!-- made by symrnn {__version__}{source}")
 
 

@@ -131,8 +131,7 @@ def _marked_lines(
     before: str, equation: Equation, marks: frozenset[Expr], cell: Cell, width: int
 ) -> Iterator[Line]:
     """An equation, broken at spaces to the width, with its marks where they came to stand."""
-    written = f"{equation.target} = {plain_text(equation.rhs, reading_roles(cell), marks)}"
-    words = written.split(" ")
+    words = _written(equation, marks, cell).split(" ")
     row, indent, marked = before, before + "  ", 0
     for position, word in enumerate(words):
         gap = " " if position else ""
@@ -142,6 +141,16 @@ def _marked_lines(
             row, gap = indent.replace("-", " ").replace("+", " "), ""
         row += gap + word
     yield _line(row, marked)
+
+
+def marked_terms(equation: Equation, marks: frozenset[Expr], cell: Cell) -> tuple[str, ...]:
+    """What is marked in an equation, in reading order."""
+    line = _line(_written(equation, marks, cell), 0)
+    return tuple(line.text[start:stop] for start, stop in line.marks)
+
+
+def _written(equation: Equation, marks: frozenset[Expr], cell: Cell) -> str:
+    return f"{equation.target} = {plain_text(equation.rhs, reading_roles(cell), marks)}"
 
 
 def _bare(text: str) -> str:

@@ -18,11 +18,6 @@ PROVED = (
     "This is proved in the symbols, for all finite inputs and states: with these parameters both cells "
     "multiply out to the same expressions. Floating point may round them differently."
 )
-NOT_CONSIDERED = (
-    "That none was found is no proof that there is none: besides sums, products, stacks and column blocks of "
-    "matrices, only sigmoid(-a) = 1 - sigmoid(a), tanh(-a) = -tanh(a) and functions held constant are "
-    "considered, and no state that is a scaled or mixed state of the other cell."
-)
 
 
 class Words(Protocol):
@@ -48,6 +43,9 @@ class Words(Protocol):
 
     def row(self, parts: list[str]) -> str:
         """Column blocks as one matrix."""
+
+    def identity(self, text: str) -> str:
+        """An equation between functions of a number, given in plain ASCII."""
 
 
 class PlainWords:
@@ -82,6 +80,10 @@ class PlainWords:
     def row(self, parts: list[str]) -> str:
         """Column blocks as one matrix."""
         return f"[{', '.join(parts)}]"
+
+    def identity(self, text: str) -> str:
+        """An equation between functions of a number, given in plain ASCII."""
+        return text
 
 
 def sentences(comparison: "Comparison", words: Words) -> Iterator[str]:
@@ -126,7 +128,7 @@ def _special_case(comparison: "Comparison", words: Words) -> Iterator[str]:
         if not any(found.general is general for found in verdict.specialisations):
             one, other = _name(special, comparison, words), _name(general, comparison, words)
             nothing = f"No choice of parameters was found that makes {one} a special case of {other}."
-            yield f"{nothing} {NOT_CONSIDERED}"
+            yield f"{nothing} {_not_considered(words)}"
     if not verdict.complete:
         yield "The search was given up after many steps, before every possibility was tried."
 
@@ -169,7 +171,7 @@ def _undecided(comparison: "Comparison", words: Words) -> Iterator[str]:
     left, right = (words.name(name) for name in comparison.names)
     yield (
         f"No choice of parameters was found that makes {left} a special case of {right}, or {right} of "
-        f"{left}. {NOT_CONSIDERED}"
+        f"{left}. {_not_considered(words)}"
     )
     if not verdict.complete:
         yield "The search was given up after many steps, before every possibility was tried."
@@ -180,6 +182,15 @@ def _undecided(comparison: "Comparison", words: Words) -> Iterator[str]:
         "Numbers instead: on random input, with the parameters identified that correspond above and all "
         f"others zero, states and outputs differ by up to {verdict.evidence}. So these parameters do not "
         "make them equal; numbers say nothing about others."
+    )
+
+
+def _not_considered(words: Words) -> str:
+    sigmoid, tanh = (words.identity(text) for text in ("sigmoid(-a) = 1 - sigmoid(a)", "tanh(-a) = -tanh(a)"))
+    return (
+        "That none was found is no proof that there is none: besides sums, products, stacks and column "
+        f"blocks of matrices, only {sigmoid}, {tanh} and functions held constant are considered, and no "
+        "state that is a scaled or mixed state of the other cell."
     )
 
 

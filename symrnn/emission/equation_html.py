@@ -3,7 +3,8 @@ r"""Displayed equations as HTML that breaks to the width there is, outermost ope
 A formula is cut before its operators into a tree of pieces: at those that stand outside all brackets first,
 in each piece at those inside one pair of brackets, and so on. Every leaf is a `<math>` element of its own in
 a `<span>`, and the page's style lays the spans out as words of a line. (Browsers do not break lines inside
-a `<math>` element as a mathematician would, and not all of them let a style sheet do it.)
+a `<math>` element as a mathematician would, and not all of them let a style sheet do it.) A frame is cut
+when nothing else can be: it is then a span around its pieces.
 """
 
 import re
@@ -11,12 +12,13 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
 from symrnn.emission.latex_layout import TOKEN, width
-from symrnn.emission.mathml import markup, math_of, row
+from symrnn.emission.mathml import FRAMED, markup, math_of, row
 
-RANKS = ((r" [+-] ", 0), (r" \\odot ", 1), (r" \\, (\\[bB]igg?l)?[(\[]", 2))
+RANKS = ((r" [+-] ", 0), (r" \\odot ", 1), (r" \\, (\\boxed\{)?(\\[bB]igg?l)?[(\[]", 2))
 """What a piece may begin with, and how closely it binds; of factors without a sign only those in brackets."""
 BREAKING = tuple((re.compile(pattern), rank) for pattern, rank in RANKS)
 LEADING = ("=", "+", "−", "⊙")
+FRAME = r"\boxed"
 NARROW = 120.0
 """A piece of at most this width, in points at 11 pt, is never cut: it fits on a telephone."""
 WIDE = 110.0
@@ -74,8 +76,11 @@ def breaks(latex: str) -> tuple[Break, ...]:
 
 def _cut(latex: str, name: str) -> Element:
     """A formula as a span of that class, cut where it is wide and can be cut."""
-    found = breaks(latex)
-    if not found or width(latex) <= NARROW:
+    found, is_wide = breaks(latex), width(latex) > NARROW
+    frames = _frames(latex) if is_wide and not found else ()
+    if frames:
+        return _around(latex, frames, name)
+    if not found or not is_wide:
         whole = Element("span", {"class": name})
         whole.append(_math(latex))
         return whole
@@ -84,6 +89,39 @@ def _cut(latex: str, name: str) -> Element:
     made = Element("span", {"class": f"{name} cut"})
     for start, stop in zip([0, *ends], [*ends, len(latex)], strict=True):
         made.append(_cut(latex[start:stop].strip(), "piece"))
+    return made
+
+
+def _frames(latex: str) -> tuple[tuple[int, int], ...]:
+    """Where frames begin and end that stand outside braces and environments and carry no script."""
+    found: list[tuple[int, int]] = []
+    position = begun = braces = 0
+    is_frame = False
+    tokens = TOKEN.findall(latex)
+    for number, token in enumerate(tokens):
+        if token == FRAME and not braces:
+            begun = position
+        opening = token == "{" or token.startswith(r"\begin")
+        closing = token == "}" or token.startswith(r"\end")
+        if opening and not braces:
+            is_frame = number > 0 and tokens[number - 1] == FRAME
+        braces += opening - closing
+        position += len(token)
+        if token == "}" and not braces and is_frame and latex[position : position + 1] not in ("^", "_"):
+            found.append((begun, position))
+    return tuple(found)
+
+
+def _around(latex: str, frames: tuple[tuple[int, int], ...], name: str) -> Element:
+    """A formula as a span of that class, cut inside its frames alone; what touches them stays beside them."""
+    made = Element("span", {"class": f"{name} tight"})
+    done = 0
+    for start, stop in (*frames, (len(latex), len(latex))):
+        if latex[done:start].strip():
+            made.append(_cut(latex[done:start].strip(), "piece"))
+        if start < stop:
+            made.append(_cut(latex[start + len(FRAME) + 1 : stop - 1].strip(), f"piece {FRAMED}"))
+        done = stop
     return made
 
 

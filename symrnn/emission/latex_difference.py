@@ -1,7 +1,7 @@
 r"""A comparison as LaTeX: aligned equations in which the terms that differ are marked, and the verdict.
 
 `difference_rows` gives the equations as data, for a page or a notebook; `latex_difference` a document.
-Marks are `\boxed{...}` (amsmath) in the data, and a tinted box in the document.
+Marks are `\boxed{...}` (amsmath) in the data, and a tinted box in the document. They stand for no brackets.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.emission.latex_document import escaped, signature
 from symrnn.emission.latex_layout import split_formula, width
-from symrnn.emission.latex_printer import ATOM, Notation, Printer
+from symrnn.emission.latex_printer import Notation, Printer
 from symrnn.emission.templates import render
 
 Mark = Callable[[str], str]
@@ -51,7 +51,7 @@ class MarkingPrinter(Printer):
         text, binding = replace(self, marked=frozenset()).printed(expr)  # no frame within a frame
         if text.startswith("-"):
             return f"-{self.mark(text[1:])}", binding
-        return self.mark(text), ATOM
+        return self.mark(text), binding
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,17 @@ def difference_rows(comparison: Comparison, mark: Mark = boxed) -> tuple[Differe
 def _equation(equation: Equation | None, form: Form, marks: frozenset[Expr], mark: Mark) -> tuple[str, ...]:
     if equation is None:
         return ()
-    printer = printer_for(form, marks, mark)
-    left = printer.symbol(equation.target)
-    first, *more = split_formula(printer.text(equation.rhs), ROOM - width(left))
+    left, right = equation_sides(equation, form, marks, mark)
+    first, *more = split_formula(right, ROOM - width(left))
     return (f"{left} &= {first}", *(rf"&\qquad {{}} {piece}" for piece in more))
+
+
+def equation_sides(
+    equation: Equation, form: Form, marks: frozenset[Expr], mark: Mark = boxed
+) -> tuple[str, str]:
+    """Both sides of a cell's equation, with `mark` around those of its subexpressions that are in `marks`."""
+    printer = printer_for(form, marks, mark)
+    return printer.symbol(equation.target), printer.text(equation.rhs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +174,11 @@ class LatexWords:
         """Column blocks as one matrix."""
         inside = " & ".join(part.strip("$") for part in parts)
         return rf"$\begin{{bmatrix}} {inside} \end{{bmatrix}}$"
+
+    def identity(self, text: str) -> str:
+        """An equation between functions of a number, given in plain ASCII."""
+        latex = text.replace("sigmoid", r"\operatorname{sigmoid}").replace("tanh", r"\tanh")
+        return f"${latex}$"
 
 
 @dataclass(frozen=True, slots=True)

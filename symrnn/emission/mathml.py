@@ -8,6 +8,8 @@ latex2mathml translates the commands. What is mended here, on the way in and on 
 - it writes angle brackets, the sign of a derivative and `\pm` as letters or the other way round, names of
   functions as operators, accents as the characters of a keyboard, and bold and Fraktur words as attributes
   that browsers ignore;
+- it draws frames with `menclose`, which MathML Core has not: they are rows of a class, and the page's style
+  says how these look;
 - it passes on what it does not know: here that is an error.
 """
 
@@ -41,6 +43,8 @@ BAR_OVER, BAR_UNDER = "¯", "_"
 BIG = "1.2em"
 """The converter's size of a bracket with \\big."""
 THIN = "0.167em"
+FRAMED = "framed"
+"""The class of what stands in \\boxed{...}."""
 ALPHABETS = {
     "bold": "BOLD",
     "italic": "ITALIC",
@@ -121,6 +125,8 @@ def _mend(element: Element) -> None:
             element.remove(child)  # negative space, which MathML Core has not
         else:
             _mend(child)
+    if element.tag == "menclose" and element.get("notation") == "box":
+        element.tag, element.attrib = "mrow", {"class": FRAMED}
     if element.tag in TOKENS:
         _mend_token(element)
     elif element.tag in ("mover", "munder"):
@@ -129,7 +135,7 @@ def _mend(element: Element) -> None:
         _mend_prime(element)
     elif element.tag in ROWS:
         element[:] = _spaced(_paired([child for child in element if child.tag != "mrow" or len(child)]))
-        if element.tag == "mrow" and len(element) == 1 and element[0].tag == "mrow":
+        if element.tag == "mrow" and len(element) == 1 and element[0].tag == "mrow" and not element[0].attrib:
             element[:] = list(element[0])
 
 

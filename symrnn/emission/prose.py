@@ -1,4 +1,4 @@
-r"""The document's prose as HTML: words, mathematics in $...$, references by \eqref."""
+r"""The document's prose as HTML: words, mathematics in $...$, code in \texttt, references by \eqref."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,8 @@ from symrnn.errors import EmissionError
 
 PIECE = re.compile(
     r"(?P<whole>(?P<before>\(?)"
-    r"(?:\$(?P<math>[^$]+)\$|\\eqref\{(?P<label>[^}]+)\}|\\emph\{(?P<words>[^{}\\$]+)\})"
+    r"(?:\$(?P<math>[^$]+)\$|\\eqref\{(?P<label>[^}]+)\}|\\emph\{(?P<words>[^{}\\$]+)\}"
+    r"|\\texttt\{(?P<code>[^{}\\$]+)\})"
     r"(?P<after>[.,;:)]*))"
 )
 
@@ -45,6 +46,8 @@ def _piece(piece: re.Match[str], numbers: Mapping[str, str]) -> str:
         return inline_math(piece["math"])
     if piece["words"]:
         return f"<em>{_words(piece['words'])}</em>"
+    if piece["code"]:
+        return f"<code>{escape(piece['code'], quote=False)}</code>"
     label = piece["label"]
     if label not in numbers:
         raise EmissionError(f"The text refers to the equation {label}, which is not on the page.")

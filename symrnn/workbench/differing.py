@@ -1,4 +1,4 @@
-"""The command `symrnn diff`: two cells side by side in the terminal, or as LaTeX."""
+"""The command `symrnn diff`: two cells side by side in the terminal, as LaTeX, or as a web page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,6 +7,7 @@ import typer
 
 from symrnn.comparison.comparison import Comparison
 from symrnn.comparison.printout import Line, comparison_lines
+from symrnn.emission.difference_page import difference_page
 from symrnn.errors import RequestError
 from symrnn.pipeline import diff, latex
 from symrnn.workbench.cells import find_cell
@@ -22,21 +23,35 @@ def show_difference(
     left: Annotated[str, typer.Argument(metavar="A", help="A shipped name or path/to/file.py:name.")],
     right: Annotated[str, typer.Argument(metavar="B", help="The cell to compare it with.")],
     as_latex: Annotated[bool, typer.Option("--latex", help="A LaTeX document instead.")] = False,
+    as_page: Annotated[bool, typer.Option("--page", help="A web page instead, written to a file.")] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The .tex file to write, with --latex.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="The file to write: the .tex file with --latex, the .html file with --page.",
+            show_default="A_B.html with --page",
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite files that symrnn did not write.")
     ] = False,
 ) -> None:
     """Show how two cells differ, and whether one is a special case of the other."""
-    if output is not None and not as_latex:
-        raise RequestError("-o names the file of the LaTeX document. Give --latex too.")
-    if output is not None:
-        require_writable([output], force=force)
-    comparison = diff(find_cell(left), find_cell(right))
-    if output is not None:
-        write(output, latex(comparison), force=force)
+    if as_latex and as_page:
+        raise RequestError("--latex and --page are two forms of the difference. Give one of them.")
+    if output is not None and not (as_latex or as_page):
+        raise RequestError("-o names the file of the LaTeX document or the page. Give --latex or --page too.")
+    one, other = find_cell(left), find_cell(right)
+    path = Path(f"{one.name}_{other.name}.html") if as_page and output is None else output
+    if path is not None:
+        require_writable([path], force=force)
+    comparison = diff(one, other)
+    if as_page and path is not None:
+        write(path, difference_page(comparison), force=force)
+        typer.echo(path)
+    elif path is not None:
+        write(path, latex(comparison), force=force)
     elif as_latex:
         typer.echo(latex(comparison), nl=False)
     else:
