@@ -22,7 +22,7 @@ from symrnn import Cell, Index
 from symrnn.declaration.operations import POINTWISE
 from symrnn.errors import EmissionError, RequestError
 from symrnn.workbench import command_line
-from symrnn.workbench.bench import contenders, machine, session, turns
+from symrnn.workbench.bench import command, contenders, machine, session, turns
 from symrnn.workbench.bench.contenders import FORWARD, NUMBA, NUMPY, ONNX, QUANTITIES, STEP, TORCH, TRAIN
 from symrnn.workbench.bench.data import GRID, Data, Size, draw_data, parse_sizes
 from symrnn.workbench.bench.figure import figure
@@ -224,7 +224,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def quick(*arguments: Any) -> Settings:
         return Settings(*arguments, seconds=0.0, calls=2, pause=0.0, patience=0.0, attempts=1)
 
-    monkeypatch.setattr(command_line, "Settings", quick)
+    monkeypatch.setattr(command, "Settings", quick)
 
     def run_command(*arguments: object, code: int = 0) -> Any:
         result = CliRunner().invoke(command_line.app, ["bench", *map(str, arguments)])

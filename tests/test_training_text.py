@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from symrnn.errors import RequestError
 from symrnn.workbench import command_line, files
-from symrnn.workbench.training import display, session
+from symrnn.workbench.training import commands, display, session
 from symrnn.workbench.training.checkpoints import NOT_INSTALLED, read_checkpoint
 from symrnn.workbench.training.language_model import language_model
 from symrnn.workbench.training.text import (
@@ -197,7 +197,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, stop: int) -> None:
 
         yield tell
 
-    monkeypatch.setattr(command_line, "training_progress", progress)
+    monkeypatch.setattr(commands, "training_progress", progress)
 
 
 def test_ctrl_c_saves_and_another_process_goes_on(run, tmp_path):
