@@ -13,8 +13,8 @@ from symrnn.declaration.quantities import Quantity
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.derivation.derivation import Derivation
 from symrnn.emission.latex_layout import is_sum
-from symrnn.emission.latex_letters import Letters, free_letters
-from symrnn.emission.latex_marks import bracketed, letters_of
+from symrnn.emission.latex_letters import Letters, free_letters, sigmoid_sign, taken_letters
+from symrnn.emission.latex_marks import bracketed
 from symrnn.emission.latex_printer import Notation, Printer, joined
 from symrnn.emission.latex_reading import ColumnBlock, Contribution, PrintedAdjoint, Reading, read
 from symrnn.emission.latex_style import DEFAULT, Style
@@ -92,9 +92,7 @@ class Printed:
 def printed(derivation: Derivation, style: Style = DEFAULT) -> Printed:
     """A derivation with all that it takes to tell it in a style."""
     cell = derivation.cell
-    quantities = (*cell.inputs, *cell.states, *cell.values, *cell.parameters, *cell.constants)
-    names = [symbol_latex(quantity) for quantity in quantities] + [axis.name for axis in cell.axes]
-    used = {letter for name in names for letter in letters_of(name)}
+    used = taken_letters(cell)
     letters = free_letters(used)
     reading = read(derivation, letters.argument, used | set(dataclasses.astuple(letters)))
     static = frozenset(d.symbol for d in cell.definitions if d.static)
@@ -104,7 +102,7 @@ def printed(derivation: Derivation, style: Style = DEFAULT) -> Printed:
         names={**dict(reading.names), **_kept_apart(cell, reading)},
         roles=reading_roles(cell),
         delta=r"\delta" if "delta" not in used else r"\nabla\!",
-        sigma=r"\sigma" if "sigma" not in used else r"\operatorname{sigmoid}",
+        sigma=sigmoid_sign(used),
         style=style,
         time=letters.time,
     )
