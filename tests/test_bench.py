@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_runs import invoked
+from declared_cells import declared
 from kernel_problems import ALL
 from random_cells import random_cell, sizes_for
 from rich.console import Console
 from test_indices import everything, words
 from test_unshipped_cells import MATRIX, PEEPHOLE
-from typer.testing import CliRunner
 
 import symrnn
 from symrnn import Cell, Index
 from symrnn.declaration.operations import POINTWISE
 from symrnn.errors import EmissionError, RequestError
-from symrnn.workbench import command_line
-from symrnn.workbench.bench import contenders, machine, session, turns
+from symrnn.workbench.bench import command, contenders, machine, session, turns
 from symrnn.workbench.bench.contenders import FORWARD, NUMBA, NUMPY, ONNX, QUANTITIES, STEP, TORCH, TRAIN
 from symrnn.workbench.bench.data import GRID, Data, Size, draw_data, parse_sizes
 from symrnn.workbench.bench.figure import figure
@@ -57,18 +57,10 @@ TOLERANCE = 2e-5
 """Of the largest element, float32: as for kernels at small sizes (`workbench.check`)."""
 
 
-def own_cell(text: str, name: str) -> Cell:
-    names: dict[str, Any] = {}
-    exec(text, names)
-    cell = names[name]
-    assert isinstance(cell, Cell)
-    return cell
-
-
 OWN = {
-    "mgu": own_cell(EXAMPLE.read_text(), "mgu"),
-    "peephole": own_cell(PEEPHOLE, "peephole"),
-    "matrix_memory": own_cell(MATRIX, "matrix_memory"),
+    "mgu": declared(EXAMPLE.read_text(), "mgu"),
+    "peephole": declared(PEEPHOLE, "peephole"),
+    "matrix_memory": declared(MATRIX, "matrix_memory"),
 }
 CELLS_TO_TRY = {**ALL, **OWN}
 ALL_NAMES = (NUMPY, NUMBA, *(name for names in machine.PEERS.values() for name in names))
@@ -224,14 +216,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def quick(*arguments: Any) -> Settings:
         return Settings(*arguments, seconds=0.0, calls=2, pause=0.0, patience=0.0, attempts=1)
 
-    monkeypatch.setattr(command_line, "Settings", quick)
+    monkeypatch.setattr(command, "Settings", quick)
 
     def run_command(*arguments: object, code: int = 0) -> Any:
-        result = CliRunner().invoke(command_line.app, ["bench", *map(str, arguments)])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output
-        return result
+        return invoked("bench", *arguments, code=code)
 
     return run_command
 

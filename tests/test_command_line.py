@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from typer.testing import CliRunner
+from command_runs import invoked
 
 import symrnn
 from symrnn.emission.targets import TARGETS
@@ -32,14 +32,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(building, "find_pdflatex", lambda: None)
     monkeypatch.setattr(command_line, "find_pdflatex", lambda: None)
 
-    def run_command(*arguments, code=0):
-        result = CliRunner().invoke(command_line.app, [str(a) for a in arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output
-        return result
-
-    return run_command
+    return invoked
 
 
 @pytest.fixture

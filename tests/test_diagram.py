@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from declared_cells import declared
 from random_cells import random_cell
 from sympy import Eq
 from test_unshipped_cells import EXAMPLES, MATRIX, PEEPHOLE
@@ -25,15 +26,6 @@ from symrnn.emission.diagram_svg import diagram_svg
 from symrnn.emission.diagram_wires import Point
 from symrnn.workbench.typesetting import find_pdflatex
 from symrnn.zoo import CELLS, SHIPPED
-
-
-def declared(text: str, name: str) -> Cell:
-    space: dict[str, object] = {}
-    exec(text, space)
-    cell = space[name]
-    assert isinstance(cell, Cell)
-    return cell
-
 
 UNSHIPPED = (
     declared((EXAMPLES / "minimal_gated_unit.py").read_text(), "mgu"),

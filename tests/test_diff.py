@@ -4,8 +4,8 @@ import functools
 import re
 
 import pytest
+from command_runs import invoked
 from sympy import Eq
-from typer.testing import CliRunner
 
 import symrnn
 from symrnn import (
@@ -38,7 +38,6 @@ from symrnn.declaration.quantities import Part
 from symrnn.emission.latex_difference import boxed, difference_rows, partner_rows
 from symrnn.errors import RequestError
 from symrnn.examples.minimal_gated_unit import mgu
-from symrnn.workbench import command_line
 from symrnn.workbench.typesetting import find_pdflatex, typeset
 from symrnn.zoo import CELLS, HEADS, SHIPPED
 
@@ -478,11 +477,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
 
     def run_command(*arguments, code=0):
-        result = CliRunner().invoke(command_line.app, ["diff", *arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output
-        return result
+        return invoked("diff", *arguments, code=code)
 
     return run_command
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
+from command_runs import invoked
+from declared_cells import declared
 from kernel_problems import ALL, kernel
 from numpy.typing import NDArray
 from rich.console import Console
 from sympy import Eq
 from test_unshipped_cells import MATRIX, PEEPHOLE
-from typer.testing import CliRunner
 
 import symrnn as sr
 from symrnn import Cell, Input, Parameter, State, Value
-from symrnn.workbench import command_line
 from symrnn.workbench.files import is_ours
 from symrnn.workbench.formulas import double_precision, jax_library
 from symrnn.workbench.gradients import (
@@ -48,17 +48,9 @@ LINEAR = Cell("linear", Eq(h.next, W @ h + wide))
 LEAKY = Cell("leaky", Eq(h.next, a * h + wide))
 
 
-def own_cell(text: str, name: str) -> Cell:
-    names: dict[str, Any] = {}
-    exec(text, names)
-    cell = names[name]
-    assert isinstance(cell, Cell)
-    return cell
-
-
 WITH_STATE = {name: cell for name, cell in ALL.items() if cell.states} | {
-    "peephole": own_cell(PEEPHOLE, "peephole"),
-    "matrix_memory": own_cell(MATRIX, "matrix_memory"),
+    "peephole": declared(PEEPHOLE, "peephole"),
+    "matrix_memory": declared(MATRIX, "matrix_memory"),
     "linear": LINEAR,
 }
 T = 4
@@ -247,11 +239,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("COLUMNS", "80")
 
     def run_command(*arguments: object, code: int = 0) -> Any:
-        result = CliRunner().invoke(command_line.app, ["gradients", *map(str, arguments)])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output
-        return result
+        return invoked("gradients", *arguments, code=code)
 
     return run_command
 

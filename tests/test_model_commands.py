@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from command_runs import invoked
 
 import symrnn as sr
 from symrnn import zoo
-from symrnn.workbench import building, command_line
+from symrnn.workbench import building
 
 FILE = """
 from symrnn import Feed, Layer, Model, zoo
@@ -34,16 +34,8 @@ def model_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run(*arguments: str, code: int = 0) -> Any:
-    result = CliRunner().invoke(command_line.app, list(arguments))
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result
-
-
 def test_show_tells_the_model_and_then_its_cells() -> None:
-    text = run("show", "models.py:tagger").stdout
+    text = invoked("show", "models.py:tagger").stdout
     first, *others = text.split(f"\n\n{'-' * 80}\n\n")
     assert first.startswith("A tagger (tagger)\nMade up 2020\n\nsizes\n  v, m, ")
     for line in (
@@ -61,16 +53,16 @@ def test_show_tells_the_model_and_then_its_cells() -> None:
 
 
 def test_plan_shows_the_plans_of_the_cells() -> None:
-    text = run("plan", "models.py:tagger").stdout
+    text = invoked("plan", "models.py:tagger").stdout
     assert [line for line in text.splitlines() if line.startswith("plan of ")] == [
         str(sr.plan(zoo.cell(cell))).splitlines()[0] for cell in CELLS
     ]
     assert str(sr.plan(zoo.cell("elman"))) in text
-    assert run("plan", "models.py:tagger", "--save", "states").stdout != text
+    assert invoked("plan", "models.py:tagger", "--save", "states").stdout != text
 
 
 def test_build_makes_the_paper_the_plans_and_the_modules() -> None:
-    text = run("build", "models.py:tagger").stdout
+    text = invoked("build", "models.py:tagger").stdout
     made = {path.name for path in Path("tagger").iterdir()}
     assert made == {
         "tagger.tex",
@@ -84,13 +76,13 @@ def test_build_makes_the_paper_the_plans_and_the_modules() -> None:
 
 @pytest.mark.parametrize("command", ["bench", "gradients"])
 def test_commands_that_take_a_cell_say_so(command: str) -> None:
-    message = run(command, "models.py:tagger", code=2).stderr
+    message = invoked(command, "models.py:tagger", code=2).stderr
     assert "models.py:tagger is a model, and this command takes one cell." in message
     assert f"Its cells: {', '.join(CELLS)}." in message
 
 
 def test_a_file_alone_names_its_only_model() -> None:
-    assert run("show", "models.py").stdout == run("show", "models.py:tagger").stdout
+    assert invoked("show", "models.py").stdout == invoked("show", "models.py:tagger").stdout
 
 
 @pytest.mark.parametrize(
@@ -119,11 +111,11 @@ def test_models_that_cannot_be_found(
     change: Callable[[str], str], request_: str, message: str, model_file: Path
 ) -> None:
     model_file.write_text(change(FILE))
-    found: Any = run("show", request_, code=2).stderr
+    found: Any = invoked("show", request_, code=2).stderr
     assert message in found
 
 
 def test_two_models_of_one_name(model_file: Path) -> None:
     model_file.write_text(f"{FILE}other = Model('tagger', loss)\nelman = zoo.cell('elman')\n")
-    message = run("build", "models.py:tagger", "models.py:other", code=2).stderr
+    message = invoked("build", "models.py:tagger", "models.py:other", code=2).stderr
     assert "Two of the models are named tagger, and both would go into one folder." in message

@@ -26,7 +26,7 @@ MATHJAX = frozenset(
         r"\w+",
         "begin end text quad qquad langle rangle odot tanh exp log max min sigma tilde hat bar delta mathrm "
         "mathbf top sum frac sqrt operatorname bigl bigr Bigl Bigr biggl biggr Biggl Biggr lvert rvert boxed "
-        "cdot le ge ne mathcal nabla Gamma alpha beta gamma ell partial infty",
+        "cdot le ge ne mathcal nabla Gamma alpha beta gamma epsilon mu tau ell partial infty",
     )
 )
 """Commands of TeX and amsmath that MathJax knows, of those that the printer may write."""

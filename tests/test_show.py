@@ -11,7 +11,7 @@ from sympy import Eq, Max
 from typer.testing import CliRunner
 
 import symrnn
-from symrnn import Cell, Input, Parameter, State, Value, axes, outer, sqrt, total, where, zoo
+from symrnn import Cell, Input, Parameter, State, Value, axes, outer, sqrt, tanh, total, where, zoo
 from symrnn.declaration.latex_syntax import GREEK
 from symrnn.emission.unicode_document import derivation_picture
 from symrnn.emission.unicode_names import BELOW, SIGNS
@@ -133,6 +133,28 @@ def test_reasons_name_the_equations():
     assert "c⟨t⟩ is the output and is read by the next step, so" in text
     assert "c⟨t-1⟩ enters (4), (5), (6) and (7), so" in text
     assert "r (m,) as Γᵣ" in text
+
+
+def test_terminal_notebook_and_paper_take_the_same_free_letters():
+    t, q, delta = (Parameter(name, m) for name in ("t", "q", "delta"))
+    cell = Cell("taken", Eq(h.next, tanh(W @ x + U @ h + delta) * t + q))
+    derivation = symrnn.derive(cell)
+    text = terminal.cell_text(derivation, 80)
+    assert "h⟨τ-1⟩ enters (1) only, so" in text
+    assert "gradients, at every step τ = T ... 1" in text
+    assert "∇p: the derivative of the loss by p" in text
+    assert "what step τ+1 hands back to h⟨τ⟩" in text
+    assert not any(sign in text for sign in ("⟨t⟩", "∑t", "t=1"))
+    for latex in (derivation._repr_latex_(), symrnn.latex(derivation)):
+        assert r"\sum_{\tau=1}^{T}" in latex
+        assert r"\nabla\! h" in latex
+
+
+def test_what_has_no_part_in_the_loss_is_told_as_in_the_paper():
+    derivation = symrnn.derive(Cell("unused", Eq(h.next, tanh(W @ x))))
+    assert "Nothing depends on h⟨t-1⟩:" in terminal.cell_text(derivation, 80)
+    before = r"\text{Nothing depends on } h^{\langle t-1\rangle} \text{:}"
+    assert before in derivation._repr_latex_()
 
 
 def test_brackets_match_on_every_line_of_every_cell():

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_runs import invoked
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from typer.testing import CliRunner
 
 from symrnn.errors import RequestError
-from symrnn.workbench import command_line, files
-from symrnn.workbench.training import display, session
+from symrnn.workbench import files
+from symrnn.workbench.training import commands, display, session
 from symrnn.workbench.training.checkpoints import NOT_INSTALLED, read_checkpoint
 from symrnn.workbench.training.language_model import language_model
 from symrnn.workbench.training.text import (
@@ -54,14 +54,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
 
-    def run_command(*arguments: Any, code: int = 0) -> Any:
-        result = CliRunner().invoke(command_line.app, [str(a) for a in arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output
-        return result
-
-    return run_command
+    return invoked
 
 
 def contents(path: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
@@ -197,7 +190,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, stop: int) -> None:
 
         yield tell
 
-    monkeypatch.setattr(command_line, "training_progress", progress)
+    monkeypatch.setattr(commands, "training_progress", progress)
 
 
 def test_ctrl_c_saves_and_another_process_goes_on(run, tmp_path):
@@ -320,8 +313,7 @@ def trained(tmp_path_factory):
     (folder / "text.txt").write_text("hallo welt\n" * 100)
     arguments = ["train-text", folder / "text.txt", *SMALL, "--steps", 300, "--learning-rate", 0.02]
     arguments += ["--hidden", 24, "--every", 300, "-o", folder / "checkpoint.safetensors"]
-    result = CliRunner().invoke(command_line.app, [str(a) for a in arguments])
-    assert result.exit_code == 0, result.output
+    invoked(*arguments)
     return folder / "checkpoint.safetensors"
 
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.quantities import Quantity
 from symrnn.emission.diagram_flow import ENDS, SOURCES, Flow, FlowNode, Role, step_flow
 from symrnn.emission.diagram_labels import typeset_label
 from symrnn.emission.diagram_layers import Item, Layers, layered
 from symrnn.emission.diagram_positions import PORT_PITCH, outlets, positions
 from symrnn.emission.diagram_wires import Channel, Point, branching, channels, route, simplified
+from symrnn.emission.latex_letters import sigmoid_sign, taken_letters
 from symrnn.emission.latex_printer import Printer
 
 FONT, SMALL_FONT = 10.0, 8.0
@@ -109,10 +109,7 @@ def step_diagram(cell: Cell, *, symbol: Callable[[Quantity], str] | None = None)
     `symbol` gives the LaTeX name of a quantity with its time; without it, time stands above, as in
     documents.
     """
-    quantities = (*cell.inputs, *cell.states, *cell.values, *cell.parameters, *cell.constants)
-    taken = any(symbol_latex(quantity).startswith(r"\sigma") for quantity in quantities)
-    sigma = r"\operatorname{sigmoid}" if taken else r"\sigma"
-    flow = step_flow(cell, symbol or Printer().symbol, sigma)
+    flow = step_flow(cell, symbol or Printer().symbol, sigmoid_sign(taken_letters(cell)))
     return _drawn(flow, cell)
 
 

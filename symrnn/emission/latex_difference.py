@@ -14,11 +14,11 @@ from symrnn.comparison.comparison import Comparison
 from symrnn.comparison.forms import Form
 from symrnn.comparison.specialisation import Held
 from symrnn.comparison.wording import sentences
-from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.emission.latex_document import escaped, signature
 from symrnn.emission.latex_layout import split_formula, width
+from symrnn.emission.latex_letters import sigmoid_sign, taken_letters
 from symrnn.emission.latex_printer import Notation, Printer
 from symrnn.emission.templates import render
 
@@ -70,13 +70,11 @@ def printer_for(form: Form, marked: frozenset[Expr] = frozenset(), mark: Mark = 
     """A printer for the equations of a cell."""
     cell = form.cell
     static = frozenset(d.symbol for d in cell.definitions if d.static)
-    quantities = (*cell.inputs, *cell.states, *cell.values, *cell.parameters, *cell.constants)
-    names = {symbol_latex(quantity).lstrip("\\").partition("_")[0] for quantity in quantities}
     notation = Notation(
         shapes=dict(cell.shapes),
         static=static | {block.symbol for block in form.blocks},
         roles=reading_roles(cell),
-        sigma=r"\sigma" if "sigma" not in names else r"\operatorname{sigmoid}",
+        sigma=sigmoid_sign(taken_letters(cell)),
     )
     return MarkingPrinter(notation, marked, mark)
 

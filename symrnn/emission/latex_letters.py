@@ -3,6 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.latex_names import symbol_latex
+from symrnn.emission.latex_marks import letters_of
+
 
 @dataclass(frozen=True, slots=True)
 class Letters:
@@ -39,6 +43,18 @@ class Letters:
 
 CANDIDATES = ("azsegl", "qpvwg", "yzwvu", "ijrspl", "jkrspl", "kjlmn", "PQRAX", "tskp", "BNSD")
 """What mathematicians would take, for each."""
+
+
+def taken_letters(cell: Cell) -> frozenset[str]:
+    """The letters and commands that the names of a cell's quantities and axes are made of."""
+    quantities = (*cell.inputs, *cell.states, *cell.values, *cell.parameters, *cell.constants)
+    names = [symbol_latex(quantity) for quantity in quantities] + [axis.name for axis in cell.axes]
+    return frozenset(letter for name in names for letter in letters_of(name))
+
+
+def sigmoid_sign(used: Collection[str]) -> str:
+    """How the sigmoid is written where the letters of `used` are names."""
+    return r"\operatorname{sigmoid}" if "sigma" in used else r"\sigma"
 
 
 def free_letters(used: Collection[str]) -> Letters:

@@ -55,10 +55,10 @@ def derivation_display(derivation: Derivation) -> str:
     divided = [line for left, right in shown.block_rows() for line in equation_lines(left, right)]
     groups = [list(_forward(shown)), named, divided]
     for adjoint in shown.step:
-        goes = shown.reason(adjoint)
-        why = rf"\text{{ {goes}, so}}" if goes else r"\text{ has no part in the loss:}"
+        name, goes = symbol(adjoint.of), shown.ways(adjoint)
+        why = rf"{name} \text{{ {goes}, so}}" if goes else rf"\text{{Nothing depends on }} {name} \text{{:}}"
         result = equation_lines(symbol(adjoint.equation.symbol), shown.sum_text(adjoint.moving))
-        groups.append([rf"& & & {symbol(adjoint.of)} {why}", *result])
+        groups.append([f"& & & {why}", *result])
     groups += [
         list(equation_lines(symbol(adjoint.equation.symbol), shown.static_text(adjoint)))
         for adjoint in shown.fixed

@@ -1,23 +1,17 @@
 """From a derivation to the parts of its document: what is told, in which order, with which equations."""
 
-import dataclasses
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
-from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.quantities import Quantity
-from symrnn.declaration.reading_order import reading_roles
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.jacobian import step_jacobian
 from symrnn.emission.latex_cost import cost_section
 from symrnn.emission.latex_gradient_flow import flow_words
 from symrnn.emission.latex_jacobian import jacobian_text
-from symrnn.emission.latex_layout import is_sum
-from symrnn.emission.latex_letters import Letters, free_letters
-from symrnn.emission.latex_marks import bracketed, letters_of
 from symrnn.emission.latex_parts import Equation, Parts, Passage, Section
-from symrnn.emission.latex_printer import FIRST, LAST, Notation, Printer, joined
-from symrnn.emission.latex_reading import ColumnBlock, Contribution, PrintedAdjoint, Reading, read
+from symrnn.emission.latex_printer import FIRST, LAST, joined
+from symrnn.emission.latex_reading import ColumnBlock, Contribution, PrintedAdjoint
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.latex_words import (
     adjoint_words,
@@ -27,6 +21,7 @@ from symrnn.emission.latex_words import (
     sentence_list,
     symbol_rows,
 )
+from symrnn.emission.printed import Printed, printed
 
 LABELS = "eq:"
 """What the labels of a document begin with."""
@@ -39,63 +34,28 @@ def derivation_parts(
 
     Without `cost` nothing is said of it.
     """
-    return _Teller(derivation, style, labels).parts(cost)
+    return _Teller(printed(derivation, style), labels).parts(cost)
 
 
 def document_symbol(derivation: Derivation, style: Style = DEFAULT) -> Callable[[Quantity], str]:
     """How the document writes a quantity with its time, for what stands beside it, such as a diagram."""
-    return _Teller(derivation, style, LABELS).printer.symbol
+    return printed(derivation, style).printer.symbol
 
 
 class _Teller:
-    def __init__(self, derivation: Derivation, style: Style, labels: str) -> None:
-        self.derivation = derivation
-        self.cell = cell = derivation.cell
+    def __init__(self, shown: Printed, labels: str) -> None:
+        self.shown = shown
         self.labels = labels
-        quantities = (*cell.inputs, *cell.states, *cell.values, *cell.parameters, *cell.constants)
-        static = frozenset(d.symbol for d in cell.definitions if d.static)
-        names = [symbol_latex(quantity) for quantity in quantities] + [axis.name for axis in cell.axes]
-        used = {letter for name in names for letter in letters_of(name)}
-        self.letters: Letters = free_letters(used)
-        self.reading: Reading = read(
-            derivation, self.letters.argument, used | set(dataclasses.astuple(self.letters))
-        )
-        blocks = frozenset(block.symbol for block in self.reading.blocks)
-        self.printer = Printer(
-            Notation(
-                shapes=dict(cell.shapes),
-                static=static | blocks,
-                names={**dict(self.reading.names), **self.kept_apart(static)},
-                roles=reading_roles(cell),
-                delta=r"\delta" if "delta" not in used else r"\nabla\!",
-                sigma=r"\sigma" if "sigma" not in used else r"\operatorname{sigmoid}",
-                style=style,
-                time=self.letters.time,
-            )
-        )
-        self.slopes = step_jacobian(cell) if cell.states else ()
-        adjoints = self.reading.adjoints
-        self.step = [adjoint for adjoint in adjoints if not adjoint.equation.static]
-        self.fixed = [adjoint for adjoint in adjoints if adjoint.equation.static]
-
-    def kept_apart(self, static: Collection[Quantity]) -> dict[Quantity, str]:
-        """Upright names for what has no time and is called like a size, which has its own name space."""
-        cell = self.cell
-        sizes = {name_latex(axis.name) for axis in cell.axes} | {"T"}
-        fixed = (*cell.parameters, *cell.constants, *(value for value in cell.values if value in static))
-        made = {q: rf"\mathrm{{{symbol_latex(q)}}}" for q in fixed if symbol_latex(q) in sizes}
-        for block in self.reading.blocks:
-            if block.matrix in made:
-                name = block.symbol.latex_name or ""
-                made[block.symbol] = name.replace(symbol_latex(block.matrix), made[block.matrix], 1)
-        return made
+        self.cell, self.derivation = shown.cell, shown.derivation
+        self.reading, self.printer, self.letters = shown.reading, shown.printer, shown.letters
+        self.slopes = step_jacobian(self.cell) if self.cell.states else ()
 
     def parts(self, cost: StepCost | None) -> Parts:
         cell = self.cell
         sections = [self.forward(), self.backward()]
         if cell.states:
             sections.append(self.recursion())
-        if self.fixed:
+        if self.shown.fixed:
             sections.append(self.parameters())
         if cell.states:
             sections.append(self.jacobians())
@@ -156,18 +116,8 @@ class _Teller:
     def block_passages(self) -> tuple[Passage, ...]:
         return (Passage(self.block_words(), self.block_equations()),) if self.reading.blocks else ()
 
-    def blocks_by_matrix(self) -> list[list[ColumnBlock]]:
-        found: dict[Quantity, list[ColumnBlock]] = {}
-        for block in self.reading.blocks:
-            found.setdefault(block.matrix, []).append(block)
-        return list(found.values())
-
     def block_words(self) -> str:
-        made = []
-        for blocks in self.blocks_by_matrix():
-            inside = " & ".join(self.printer.symbol(block.symbol) for block in blocks)
-            row = rf"\begin{{bmatrix}} {inside} \end{{bmatrix}}"
-            made.append(f"${self.printer.symbol(blocks[0].matrix)} = {row}$")
+        made = (f"${matrix} = {row}$" for matrix, row in self.shown.block_rows())
         return (
             "A matrix that multiplies a stack is a row of column blocks, one for each part of the stack. "
             f"With {sentence_list(made)},"
@@ -175,8 +125,7 @@ class _Teller:
 
     def block_equations(self) -> tuple[Equation, ...]:
         rows, made = self.printer.rows, []
-        for blocks in self.blocks_by_matrix():
-            matrix = blocks[0].matrix
+        for matrix, blocks in self.shown.divided().items():
             stack = self.printer.text(blocks[0].stack)
             left = (
                 f"{stack} {self.printer.transposed(matrix)}"
@@ -200,7 +149,7 @@ class _Teller:
 
     def backward(self) -> Section:
         ahead = adjoint_words(self.printer, self.letters, self.sources())
-        told = (self.passage(adjoint) for adjoint in self.step)
+        told = (self.passage(adjoint) for adjoint in self.shown.step)
         return Section("backward", "Backward pass", (*ahead, *told))
 
     def sources(self) -> list[str]:
@@ -219,7 +168,7 @@ class _Teller:
     def passage(self, adjoint: PrintedAdjoint) -> Passage:
         """One step of the backward pass: why, and the equation that answers."""
         why = reason(self.cell, adjoint, self.printer, self.reading, self.label, self.letters)
-        rights = [self.sum_text(adjoint.moving)]
+        rights = [self.shown.sum_text(adjoint.moving)]
         if any(item.through is not None for item in adjoint.moving):
             rights.insert(0, self.chain(adjoint.moving, adjoint.of))
         left = self.printer.symbol(adjoint.equation.symbol)
@@ -240,9 +189,6 @@ class _Teller:
             else:
                 terms.append(rf"\Bigl({derivative}\Bigr)^{{\!\top}} {delta} {above}")
         return joined(terms)
-
-    def sum_text(self, contributions: Iterable[Contribution]) -> str:
-        return joined(self.printer.text(item.expr) for item in contributions)
 
     def recursion(self) -> Section:
         r"""The recursion's start: what is handed back at t = T."""
@@ -273,22 +219,12 @@ class _Teller:
             "terms of its $<B>$ samples are summed as well."
         )
         made = [
-            Equation(self.printer.symbol(a.equation.symbol), (self.static_text(a),), self.adjoint_label(a))
-            for a in self.fixed
+            Equation(
+                self.printer.symbol(a.equation.symbol), (self.shown.static_text(a),), self.adjoint_label(a)
+            )
+            for a in self.shown.fixed
         ]
         return Section("parameters", "Parameters", (Passage(self.say(text), tuple(made)),))
-
-    def static_text(self, adjoint: PrintedAdjoint) -> str:
-        """The gradient of what all steps share: a sum over time, and what does not depend on time."""
-        terms = []
-        if adjoint.moving:
-            body = self.sum_text(adjoint.moving)
-            if is_sum(body) or body.startswith("-"):
-                body = bracketed(body) if "(" in body or "begin" in body else rf"\bigl({body}\bigr)"
-            terms.append(rf"\sum_{{{self.letters.time}=1}}^{{T}} {body}")
-        if adjoint.fixed:
-            terms.append(self.sum_text(adjoint.fixed))
-        return joined(terms)
 
     def jacobians(self) -> Section:
         found = self.slopes
@@ -317,9 +253,13 @@ class _Teller:
 
     def results(self) -> Section:
         made = [
-            Equation(self.printer.symbol(a.equation.symbol), (self.sum_text(a.moving),)) for a in self.step
+            Equation(self.printer.symbol(a.equation.symbol), (self.shown.sum_text(a.moving),))
+            for a in self.shown.step
         ]
-        made += [Equation(self.printer.symbol(a.equation.symbol), (self.static_text(a),)) for a in self.fixed]
+        made += [
+            Equation(self.printer.symbol(a.equation.symbol), (self.shown.static_text(a),))
+            for a in self.shown.fixed
+        ]
         text = self.say(
             r"All adjoints of a step, for $<t> = T, \dots, 1$, and the gradients of the parameters:"
         )

@@ -218,25 +218,26 @@ def reason(
         known = letters.put(known).replace(r"\sigma", printer.notation.sigma)
         made = f"${printer.symbol(target)}$"
         return rf"By \eqref{{{label_of(target)}}}, {made} is a function of {name} alone{known}, so"
-    sentences = []
-    if through:
-        numbered = [*(equation.target for equation in cell.equations), *(part for part, _ in reading.named)]
-        numbers = sentence_list(rf"\eqref{{{label_of(q)}}}" for q in numbered if q in through)
-        only = " only" if len(through) == 1 else ""
-        sentences.append(f"{name} enters {numbers}{only}")
-    sentences += _outside(cell, of)
-    if not sentences:
-        return f"Nothing depends on {name}:"
-    first, *rest = sentences
-    if not through:
-        first = f"{name} {first}"
-    return " and ".join([first, *rest]) + ", so"
+    numbered = [*(equation.target for equation in cell.equations), *(part for part, _ in reading.named)]
+    goes = ways(cell, adjoint, numbered, lambda quantity: rf"\eqref{{{label_of(quantity)}}}")
+    return f"{name} {goes}, so" if goes else f"Nothing depends on {name}:"
 
 
-def _outside(cell: Cell, of: Quantity) -> list[str]:
+def ways(
+    cell: Cell, adjoint: PrintedAdjoint, numbered: Iterable[Quantity], refer: Callable[[Quantity], str]
+) -> str:
+    """Where a quantity goes, in words that follow its name; nothing where it goes nowhere.
+
+    `numbered` are the quantities whose equations have numbers, in order; `refer` writes such a number.
+    """
+    through = {item.through for item in adjoint.moving}
+    entered = [quantity for quantity in numbered if quantity in through]
     made = []
-    if of == cell.output:
+    if entered:
+        only = " only" if len(entered) == 1 else ""
+        made.append(f"enters {sentence_list(map(refer, entered))}{only}")
+    if adjoint.of == cell.output:
         made.append("is the output")
-    if isinstance(of, NextState):
+    if isinstance(adjoint.of, NextState):
         made.append("is read by the next step")
-    return made
+    return " and ".join(made)

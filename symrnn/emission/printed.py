@@ -1,22 +1,29 @@
-"""A derivation ready to be shown anywhere: its printer, its equations' numbers, its gradients as LaTeX."""
+"""A derivation ready to be told anywhere: its letters, its printer, its equations' numbers, its gradients.
 
-from collections.abc import Iterable, Mapping
+Paper, web page, terminal and notebook all begin here, so that they write the same formulas.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.latex_names import symbol_latex
-from symrnn.declaration.quantities import NextState, Part, Quantity
+from symrnn.declaration.latex_names import name_latex, symbol_latex
+from symrnn.declaration.quantities import Quantity
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.derivation.derivation import Derivation
 from symrnn.emission.latex_layout import is_sum
+from symrnn.emission.latex_letters import Letters, free_letters, sigmoid_sign, taken_letters
 from symrnn.emission.latex_marks import bracketed
 from symrnn.emission.latex_printer import Notation, Printer, joined
-from symrnn.emission.latex_reading import Contribution, PrintedAdjoint, Reading, read
+from symrnn.emission.latex_reading import ColumnBlock, Contribution, PrintedAdjoint, Reading, read
+from symrnn.emission.latex_style import DEFAULT, Style
+from symrnn.emission.latex_words import ways
 
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """What terminal and notebook show of a derivation; formulas are LaTeX.
+    """What is told of a derivation, whoever sets it; formulas are LaTeX.
 
     `numbers` are those of the author's equations and, after them, of what print gives a name.
     """
@@ -24,6 +31,7 @@ class Printed:
     derivation: Derivation
     reading: Reading
     printer: Printer
+    letters: Letters
     numbers: Mapping[Quantity, int]
 
     @property
@@ -41,20 +49,12 @@ class Printed:
         """Those of parameters, and of what parameters alone determine."""
         return tuple(adjoint for adjoint in self.reading.adjoints if adjoint.equation.static)
 
-    def reason(self, adjoint: PrintedAdjoint) -> str:
-        """Where a quantity goes, in words that follow its name; nothing where it goes nowhere."""
-        entered = {item.through for item in adjoint.moving}
-        found = {number for quantity, number in self.numbers.items() if quantity in entered}
-        made = []
-        if found:
-            listed = [f"({number})" for number in sorted(found)]
-            enters = " and ".join(filter(None, [", ".join(listed[:-1]), listed[-1]]))
-            made.append(f"enters {enters}{' only' if len(found) == 1 else ''}")
-        if adjoint.of == self.cell.output:
-            made.append("is the output")
-        if isinstance(adjoint.of, NextState):
-            made.append("is read by the next step")
-        return " and ".join(made)
+    def ways(self, adjoint: PrintedAdjoint, refer: Callable[[Quantity], str] | None = None) -> str:
+        """Where a quantity goes, in words that follow its name; nothing where it goes nowhere.
+
+        `refer` writes the reference to a quantity's equation; without it that is its number in brackets.
+        """
+        return ways(self.cell, adjoint, self.numbers, refer or (lambda q: f"({self.numbers[q]})"))
 
     def sum_text(self, contributions: Iterable[Contribution]) -> str:
         """A sum of contributions."""
@@ -65,40 +65,60 @@ class Printed:
         terms = []
         if adjoint.moving:
             body = self.sum_text(adjoint.moving)
-            body = bracketed(body) if is_sum(body) or body.startswith("-") else body
-            terms.append(rf"\sum_{{t=1}}^{{T}} {body}")
+            if is_sum(body) or body.startswith("-"):
+                body = bracketed(body) if "(" in body or "begin" in body else rf"\bigl({body}\bigr)"
+            terms.append(rf"\sum_{{{self.letters.time}=1}}^{{T}} {body}")
         if adjoint.fixed:
             terms.append(self.sum_text(adjoint.fixed))
         return joined(terms)
 
-    def block_rows(self) -> tuple[tuple[str, str], ...]:
-        """Every divided matrix and its column blocks."""
-        whole: dict[Quantity, list[Part]] = {}
+    def divided(self) -> Mapping[Quantity, list[ColumnBlock]]:
+        """Every matrix that multiplies a stack, and its column blocks."""
+        found: dict[Quantity, list[ColumnBlock]] = {}
         for block in self.reading.blocks:
-            whole.setdefault(block.matrix, []).append(block.symbol)
+            found.setdefault(block.matrix, []).append(block)
+        return found
+
+    def block_rows(self) -> tuple[tuple[str, str], ...]:
+        """Every divided matrix, and itself as the row of its column blocks."""
         symbol = self.printer.symbol
-        return tuple(
-            (symbol(matrix), rf"\begin{{bmatrix}} {' & '.join(map(symbol, parts))} \end{{bmatrix}}")
-            for matrix, parts in whole.items()
-        )
+        made = []
+        for matrix, blocks in self.divided().items():
+            inside = " & ".join(symbol(block.symbol) for block in blocks)
+            made.append((symbol(matrix), rf"\begin{{bmatrix}} {inside} \end{{bmatrix}}"))
+        return tuple(made)
 
 
-def printed(derivation: Derivation) -> Printed:
-    """A derivation with all that it takes to print it."""
+def printed(derivation: Derivation, style: Style = DEFAULT) -> Printed:
+    """A derivation with all that it takes to tell it in a style."""
     cell = derivation.cell
-    quantities = (*cell.inputs, *cell.states, *cell.values, *cell.parameters, *cell.constants)
-    used = {symbol_latex(quantity).lstrip("\\").partition("_")[0] for quantity in quantities}
-    used |= {symbol_latex(quantity)[:1] for quantity in quantities}
-    reading = read(derivation, next((c for c in "azsegl" if c not in used), "a"), used)
+    used = taken_letters(cell)
+    letters = free_letters(used)
+    reading = read(derivation, letters.argument, used | set(dataclasses.astuple(letters)))
     static = frozenset(d.symbol for d in cell.definitions if d.static)
     notation = Notation(
         shapes=dict(cell.shapes),
         static=static | {block.symbol for block in reading.blocks},
-        names=dict(reading.names),
+        names={**dict(reading.names), **_kept_apart(cell, reading)},
         roles=reading_roles(cell),
-        delta=r"\delta" if "delta" not in used else r"\nabla",
-        sigma=r"\sigma" if "sigma" not in used else r"\operatorname{sigmoid}",
+        delta=r"\delta" if "delta" not in used else r"\nabla\!",
+        sigma=sigmoid_sign(used),
+        style=style,
+        time=letters.time,
     )
     targets = [equation.target for equation in cell.equations]
     numbers = {quantity: n for n, quantity in enumerate([*targets, *(part for part, _ in reading.named)], 1)}
-    return Printed(derivation, reading, Printer(notation), numbers)
+    return Printed(derivation, reading, Printer(notation), letters, numbers)
+
+
+def _kept_apart(cell: Cell, reading: Reading) -> dict[Quantity, str]:
+    """Upright names for what has no time and is called like a size, which has its own name space."""
+    sizes = {name_latex(axis.name) for axis in cell.axes} | {"T"}
+    static = {d.symbol for d in cell.definitions if d.static}
+    fixed = (*cell.parameters, *cell.constants, *(value for value in cell.values if value in static))
+    made = {q: rf"\mathrm{{{symbol_latex(q)}}}" for q in fixed if symbol_latex(q) in sizes}
+    for block in reading.blocks:
+        if block.matrix in made:
+            name = block.symbol.latex_name or ""
+            made[block.symbol] = name.replace(symbol_latex(block.matrix), made[block.matrix], 1)
+    return made

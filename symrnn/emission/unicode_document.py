@@ -42,7 +42,7 @@ class _Picture:
             yield from self.wrapped("column blocks, one for each part of a stack", "")
             for left, right in self.shown.block_rows():
                 yield from self.equation(GAP, left, right)
-        yield from ("", "gradients, at every step t = T ... 1")
+        yield from ("", f"gradients, at every step {inline(self.shown.letters.time)} = T ... 1")
         for note in self.notes():
             yield from self.wrapped(note, GAP)
         for adjoint in self.shown.step:
@@ -75,17 +75,18 @@ class _Picture:
 
     def notes(self) -> Iterator[str]:
         """What the signs for gradients mean, and which come from outside the step."""
-        symbol, output = self.shown.printer.symbol, self.shown.cell.output
-        yield f"{inline(self.shown.printer.notation.delta)}q: the derivative of the loss by q"
+        symbol, output, letters = self.shown.printer.symbol, self.shown.cell.output, self.shown.letters
+        delta, time = inline(self.shown.printer.notation.delta), inline(letters.time)
+        yield f"{delta}{letters.quantity}: the derivative of the loss by {letters.quantity}"
         given = inline(symbol(self.shown.derivation.output))
         yield f"{given}: what the loss takes directly from the output {inline(symbol(output))}"
         for state, later in self.shown.derivation.later:
-            yield f"{inline(symbol(later))}: what step t+1 hands back to {inline(symbol(state.next))}"
+            yield f"{inline(symbol(later))}: what step {time}+1 hands back to {inline(symbol(state.next))}"
 
     def adjoint(self, adjoint: PrintedAdjoint, right: str) -> Iterator[str]:
         yield ""
-        name, goes = inline(self.shown.printer.symbol(adjoint.of)), self.shown.reason(adjoint)
-        yield from self.wrapped(f"{name} {goes}, so" if goes else f"nothing depends on {name}:", GAP)
+        name, goes = inline(self.shown.printer.symbol(adjoint.of)), self.shown.ways(adjoint)
+        yield from self.wrapped(f"{name} {goes}, so" if goes else f"Nothing depends on {name}:", GAP)
         yield from self.equation(GAP * 3, self.shown.printer.symbol(adjoint.equation.symbol), right)
 
     def wrapped(self, text: str, indent: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The command `symrnn`.
+"""The command `symrnn`: what every command does with an error, and most of the commands.
 
 Exit codes: 0 done, 1 a check failed or a training diverged, 2 the request or the declaration was wrong (a
 message on the error stream, no traceback), 130 a training was interrupted, after it saved its checkpoint.
@@ -21,33 +21,33 @@ from symrnn.pipeline import derive, emit, latex, plan
 from symrnn.planning.passes import require_save
 from symrnn.version import __version__
 from symrnn.workbench import building, terminal
-from symrnn.workbench.bench.data import GRID, parse_sizes
-from symrnn.workbench.bench.figure import figure
-from symrnn.workbench.bench.machine import PEERS, installed_peers, require_peers
-from symrnn.workbench.bench.results import Settings
-from symrnn.workbench.bench.session import announced, run_bench
-from symrnn.workbench.bench.tables import print_bench
+from symrnn.workbench.bench.command import bench_cells
 from symrnn.workbench.cells import cells_of, find_cell, find_declared
 from symrnn.workbench.check import dtype_name
 from symrnn.workbench.differing import show_difference
 from symrnn.workbench.files import require_writable, write
-from symrnn.workbench.gradients import flows_json, gradient_flows
-from symrnn.workbench.gradients_figure import gradients_figure
-from symrnn.workbench.gradients_request import GradientRequest, parse_changes
-from symrnn.workbench.gradients_tables import print_gradients
+from symrnn.workbench.gradients_command import show_gradients
 from symrnn.workbench.loading import load
 from symrnn.workbench.model_text import model_text
+from symrnn.workbench.options import (
+    CHECK_FAILED,
+    DONE,
+    WRONG_REQUEST,
+    CellName,
+    CellNames,
+    Force,
+    Save,
+    Seed,
+    Time,
+    Vectors,
+    require_target,
+)
 from symrnn.workbench.page import require_pages, write_pages
-from symrnn.workbench.pictures import require_figure_name
 from symrnn.workbench.proof import check_loaded, problem_for
 from symrnn.workbench.report import CheckReport
-from symrnn.workbench.training import session
-from symrnn.workbench.training.display import print_line, training_progress
-from symrnn.workbench.training.trainer import DivergenceError, InterruptedTrainingError
+from symrnn.workbench.training.commands import sample_text, train_text
 from symrnn.workbench.typesetting import NO_TEX, find_pdflatex, typeset
 from symrnn.zoo import MODELS, SHIPPED
-
-DONE, CHECK_FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
 
 class ReportingGroup(TyperGroup):
@@ -72,14 +72,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-CellName = Annotated[str, typer.Argument(metavar="CELL", help="A shipped name or path/to/file.py:name.")]
-CellNames = Annotated[list[str], typer.Argument(metavar="CELL...", help="Shipped names or file.py:name.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite files that symrnn did not write.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
-Time = Annotated[str, typer.Option(help="How time is written: superscript or subscript.")]
-Vectors = Annotated[str, typer.Option(help="How vectors are written: column or row.")]
-Save = Annotated[str, typer.Option(help="What the forward pass keeps: all, or states only.")]
 
 
 def _print_version(asked: bool) -> None:
@@ -166,7 +158,7 @@ def emit_kernel(
 ) -> None:
     """Write a kernel, or a model's module, that runs alone, to a file or to the standard output."""
     found = find_declared(cell)
-    _require_target(target)
+    require_target(target)
     if output is not None:
         require_writable([output], force=force)
     source = building.signed(emit(found, target=target, save=save), found, "#")
@@ -194,7 +186,7 @@ def check_cell(
     """Compare the values and gradients of a kernel, or of a model, with the reference."""
     found = find_declared(cell)
     if target is not None:
-        _require_target(target)
+        require_target(target)
     named = dtype_name(dtype)
     require_save(save)
     for report in (reports := _reports(found, [target] if target else list(TARGETS), named, seed, save)):
@@ -246,163 +238,11 @@ def write_web_pages(
         typer.echo(path)
 
 
-@app.command("bench")
-def bench_cells(
-    cells: CellNames,
-    against: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PEERS", help=f"Of {','.join(PEERS)}, with commas between; those installed, if left out."
-        ),
-    ] = None,
-    grid: Annotated[
-        str, typer.Option(metavar="SIZES", help="T,B,D with spaces between; every axis of a cell is D long.")
-    ] = GRID,
-    rounds: Annotated[int, typer.Option(min=1, help="How often every contender has its turn.")] = 3,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all figures there.")] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw them: .png or .svg.")] = None,
-    force: Force = False,
-) -> None:
-    """Time a cell's kernels and the same equations in PyTorch, JAX and onnxruntime, on this machine."""
-    peers = installed_peers() if against is None else require_peers(filter(None, against.split(",")))
-    settings = Settings(parse_sizes(grid), peers, rounds)
-    require_writable([path for path in (json, plot) if path is not None], force=force)
-    if plot is not None:
-        require_figure_name(plot)
-    found = [find_cell(request) for request in cells]
-    building.require_different_names(found)
-    with terminal.progress(announced(len(found), settings)) as tell:
-        bench = run_bench(found, settings, tell=tell)
-    print_bench(bench)
-    if json is not None:
-        write(json, bench.json(), force=force)
-    if plot is not None:
-        write(plot, figure(bench, plot.suffix), force=force)
-
-
+app.command("bench")(bench_cells)
 app.command("diff")(show_difference)
-
-
-@app.command("gradients")
-def show_gradients(
-    cells: CellNames,
-    steps: Annotated[int, typer.Option(help="Length of the sequence, and so the largest k.")] = 100,
-    hidden: Annotated[int, typer.Option(help="Length of every axis that a state has.")] = 64,
-    inputs: Annotated[
-        int | None, typer.Option("--input", help="Length of every other axis; as --hidden, if left out.")
-    ] = None,
-    samples: Annotated[int, typer.Option(help="Draws of parameters and inputs.")] = 5,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=NUMBER", help="Fill a parameter, as in b_f=1; repeatable."),
-    ] = None,
-    scales: Annotated[
-        list[str] | None,
-        typer.Option("--scale", metavar="NAME=NUMBER", help="Multiply a drawn parameter; repeatable."),
-    ] = None,
-    seed: Seed = 0,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all figures there.")] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw them: .png or .svg.")] = None,
-    force: Force = False,
-) -> None:
-    """Show how gradients vanish or explode over time: the norm of the state's derivative k steps back."""
-    changes = parse_changes(sets or (), scales or ())
-    request = GradientRequest(steps, hidden, inputs, samples, seed, changes)
-    require_writable([path for path in (json, plot) if path is not None], force=force)
-    if plot is not None:
-        require_figure_name(plot)
-    found = [find_cell(cell) for cell in cells]
-    with terminal.progress(len(found) * samples) as tell:
-        flows = gradient_flows(found, request, tell)
-    print_gradients(flows, request)
-    if json is not None:
-        write(json, flows_json(flows, request), force=force)
-    if plot is not None:
-        write(plot, gradients_figure(flows, plot.suffix), force=force)
-
-
-@app.command("train-text")
-def train_text(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Text in UTF-8.")],
-    cell: Annotated[
-        str | None, typer.Option(help="A shipped name or file.py:name.", show_default="lstm")
-    ] = None,
-    hidden: Annotated[int | None, typer.Option(help="Units per layer.", show_default="128")] = None,
-    layers: Annotated[int | None, typer.Option(help="Layers of the cell.", show_default="1")] = None,
-    steps: Annotated[int, typer.Option(min=0, help="Steps, from the training's beginning.")] = 2000,
-    time: Annotated[
-        int | None, typer.Option(help="Characters per step and sample.", show_default="64")
-    ] = None,
-    batch: Annotated[int | None, typer.Option(help="Samples per step.", show_default="32")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of Adam.", show_default="0.002")] = None,
-    clip: Annotated[
-        float | None, typer.Option(help="Limit of the gradients' global norm.", show_default="1.0")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the random numbers.", show_default="0")] = None,
-    target: Annotated[
-        str | None, typer.Option(help=f"One of: {', '.join(TARGETS)}.", show_default="numba")
-    ] = None,
-    every: Annotated[int, typer.Option(min=1, help="Steps from report to report; each saves.")] = 100,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The checkpoint.")] = Path(
-        "checkpoint.safetensors"
-    ),
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue from the checkpoint; options left out are as in it.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the checkpoint.")] = False,
-) -> None:
-    """Train a language model of characters on a text; Ctrl-C saves it."""
-    if target is not None:
-        _require_target(target)
-    asked: dict[str, Any] = {
-        "hidden": hidden,
-        "layers": layers,
-        "time": time,
-        "batch": batch,
-        "learning_rate": learning_rate,
-    }
-    asked |= {"clip": clip, "seed": seed, "target": target}
-    given = {name: value for name, value in asked.items() if value is not None}
-    training = session.prepare(files, output, cell=cell, given=given, resume=resume, force=force)
-    typer.echo(training.heading)
-    try:
-        with training_progress(training.snapshot.step, steps) as tell:
-            training.run(steps, every, print_line, tell)
-    except InterruptedTrainingError as stop:
-        typer.echo(f"{stop} The training is saved in {output}; continue it with --resume.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    except DivergenceError as error:
-        typer.echo(f"symrnn: {error} The checkpoint {output} is as it was last saved.", err=True)
-        raise typer.Exit(CHECK_FAILED) from None
-
-
-@app.command("sample")
-def sample_text(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="What `symrnn train-text` wrote.")],
-    prompt: Annotated[str, typer.Option(help="How the text begins.")] = "",
-    length: Annotated[int, typer.Option(help="How many characters follow.")] = 500,
-    temperature: Annotated[float, typer.Option(help="1: as learnt; lower: likelier; 0: likeliest.")] = 1.0,
-    seed: Seed = 0,
-    cell: Annotated[
-        str | None, typer.Option(help="file.py:name of the checkpoint's cell, if it is not a shipped one.")
-    ] = None,
-    target: Annotated[str, typer.Option(help=f"One of: {', '.join(TARGETS)}.")] = "numpy",
-) -> None:
-    """Write text with a trained language model."""
-    _require_target(target)
-    stream = typer.get_text_stream("stdout", errors="replace")
-    for text in session.sampled(
-        checkpoint, cell=cell, prompt=prompt, length=length, temperature=temperature, seed=seed, target=target
-    ):
-        stream.write(text)
-        stream.flush()
-    stream.write("\n")
-    stream.flush()
-
-
-def _require_target(target: str) -> None:
-    if target not in TARGETS:
-        raise RequestError(f"There is no target {target!r}. Targets: {', '.join(TARGETS)}.")
+app.command("gradients")(show_gradients)
+app.command("train-text")(train_text)
+app.command("sample")(sample_text)
 
 
 def main() -> None:

@@ -1,0 +1,51 @@
+"""The command `symrnn bench`: kernels and other libraries, timed side by side."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from symrnn.workbench import building, terminal
+from symrnn.workbench.bench.data import GRID, parse_sizes
+from symrnn.workbench.bench.figure import figure
+from symrnn.workbench.bench.machine import PEERS, installed_peers, require_peers
+from symrnn.workbench.bench.results import Settings
+from symrnn.workbench.bench.session import announced, run_bench
+from symrnn.workbench.bench.tables import print_bench
+from symrnn.workbench.cells import find_cell
+from symrnn.workbench.files import require_writable, write
+from symrnn.workbench.options import CellNames, Force
+from symrnn.workbench.pictures import require_figure_name
+
+
+def bench_cells(
+    cells: CellNames,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PEERS", help=f"Of {','.join(PEERS)}, with commas between; those installed, if left out."
+        ),
+    ] = None,
+    grid: Annotated[
+        str, typer.Option(metavar="SIZES", help="T,B,D with spaces between; every axis of a cell is D long.")
+    ] = GRID,
+    rounds: Annotated[int, typer.Option(min=1, help="How often every contender has its turn.")] = 3,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all figures there.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw them: .png or .svg.")] = None,
+    force: Force = False,
+) -> None:
+    """Time a cell's kernels and the same equations in PyTorch, JAX and onnxruntime, on this machine."""
+    peers = installed_peers() if against is None else require_peers(filter(None, against.split(",")))
+    settings = Settings(parse_sizes(grid), peers, rounds)
+    require_writable([path for path in (json, plot) if path is not None], force=force)
+    if plot is not None:
+        require_figure_name(plot)
+    found = [find_cell(request) for request in cells]
+    building.require_different_names(found)
+    with terminal.progress(announced(len(found), settings)) as tell:
+        bench = run_bench(found, settings, tell=tell)
+    print_bench(bench)
+    if json is not None:
+        write(json, bench.json(), force=force)
+    if plot is not None:
+        write(plot, figure(bench, plot.suffix), force=force)

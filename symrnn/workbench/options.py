@@ -1,0 +1,28 @@
+"""What several commands share: their arguments and options, exit codes, and the test of a target's name."""
+
+from typing import Annotated
+
+import typer
+
+from symrnn.emission.targets import TARGETS
+from symrnn.errors import RequestError
+
+DONE, CHECK_FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+
+CellName = Annotated[str, typer.Argument(metavar="CELL", help="A shipped name or path/to/file.py:name.")]
+CellNames = Annotated[list[str], typer.Argument(metavar="CELL...", help="Shipped names or file.py:name.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files that symrnn did not write.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
+Time = Annotated[str, typer.Option(help="How time is written: superscript or subscript.")]
+Vectors = Annotated[str, typer.Option(help="How vectors are written: column or row.")]
+Save = Annotated[str, typer.Option(help="What the forward pass keeps: all, or states only.")]
+
+
+def require_target(target: str) -> None:
+    """Nothing, for the name of a target.
+
+    Raises:
+        RequestError: there is no such target.
+    """
+    if target not in TARGETS:
+        raise RequestError(f"There is no target {target!r}. Targets: {', '.join(TARGETS)}.")
