@@ -61,6 +61,28 @@ def test_names_and_axes_of_the_head_that_are_taken_change() -> None:
     assert cell.constants == (eps,)
 
 
+def test_no_two_quantities_of_the_head_become_one() -> None:
+    """The head's W would be W_2, which the head has already."""
+    y, o = Value("y"), Value("o")
+    head = Cell(
+        "head",
+        Eq(y, sr.tanh(Parameter("W_y", m, m) @ Input("a", m))),
+        Eq(o, Parameter("W_y_2", n, m) @ y),
+        output=o,
+    )
+    cell = closed_loop(clashing, head)
+    assert [q.name for q in cell.parameters if q.name.startswith("W")] == ["W_y", "W_y_3", "W_y_2"]
+    assert "y = tanh(W_y_3 @ h.next)" in map(str, cell.equations)
+
+
+def test_a_renamed_quantity_is_printed_under_its_new_name() -> None:
+    """Two symbols of one look would be worse than a symbol that is not the author's."""
+    lower = Cell("lower", Eq(h.next, sr.tanh(Parameter("W", m, n, latex="Q") @ x + h)))
+    upper = Cell("upper", Eq(Value("o"), Parameter("W", n, m, latex="V") @ Input("a", m)), output=Value("o"))
+    renamed = closed_loop(lower, upper).parameters[-1]
+    assert (renamed.name, renamed.latex_name) == ("W_2", None)
+
+
 def test_printed_names_stay_the_authors() -> None:
     signal = Input("signal", n, latex="s")
     cell = closed_loop(Cell("own", Eq(h.next, sr.tanh(W_y @ signal + U @ h))))

@@ -277,3 +277,8 @@ def test_generation_needs_a_feed_that_the_output_can_be() -> None:
     for make, message in cases:
         with pytest.raises(DeclarationError, match=message):
             make()
+
+
+def test_classes_that_an_author_feeds_back_are_as_many_as_the_scores() -> None:
+    assert [axis.name for axis in zoo.MODELS["language_model"].axes] == ["v", "m", "n"]
+    assert len(MODELS["language_model"].axes) == 4  # no feedback is asked for

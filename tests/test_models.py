@@ -221,6 +221,17 @@ def test_shipped_models_pass_their_check(name: str) -> None:
     assert zoo.shipped(name) is zoo.MODELS[name]
 
 
+def test_without_jax_models_are_checked_by_differences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("symrnn.workbench.model_reference.jax_is_installed", lambda: False)
+    report = sr.check(MODELS["tied"], "numpy")
+    assert report.passed, str(report)
+    assert report.reference == "central differences"
+    source = sr.emit(MODELS["tied"], "numpy")
+    line = "np.add(gradients.W_y, mixed_back.parameters.W_y, out=gradients.W_y)"
+    spoiled = load_source(source.replace(line, "pass"), "tied_by_differences_spoiled")
+    assert not check_model_module(ModelProblem(MODELS["tied"]), spoiled, "float64", "numpy").passed
+
+
 SLIPS = [
     (
         "bidirectional",

@@ -1,6 +1,6 @@
 """Language model: a model of 4 layers, its loss and its gradients, in Numba.
 
-made by symrnn 0.1.0 from language_model (88fcff66f98c), do not edit.
+made by symrnn 0.1.0 from language_model (fb3f3db3390b), do not edit.
 
 Source: Mikolov et al. 2010, Recurrent neural network based language model, with LSTM
 
@@ -33,7 +33,7 @@ from numba.core.errors import NumbaTypeError
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-AXES = ("v", "m", "n", "following_v")
+AXES = ("v", "m", "n")
 INPUTS = {"k": (), "following": ()}
 STATES = {"c": ("n",), "h": ("n",)}
 PARAMETERS = {
@@ -46,8 +46,8 @@ PARAMETERS = {
     "b_o": ("n",),
     "W_g": ("n", "m + n"),
     "b_g": ("n",),
-    "W_y": ("following_v", "n"),
-    "b_y": ("following_v",),
+    "W_y": ("v", "n"),
+    "b_y": ("v",),
 }
 
 
@@ -83,8 +83,8 @@ class Parameters(NamedTuple):
     b_o: Any  # (n,)
     W_g: Any  # (n, m + n)
     b_g: Any  # (n,)
-    W_y: Any  # (following_v, n)
-    b_y: Any  # (following_v,)
+    W_y: Any  # (v, n)
+    b_y: Any  # (v,)
 
 
 class Evaluation(NamedTuple):
@@ -122,13 +122,13 @@ class Workspaces:
         self._of_layers = {}
 
 
-def init(rng, *, v, m, n, following_v, dtype=np.float32):
-    """Fresh parameters; `rng` is a numpy.random.Generator, v, m, n, following_v are sizes."""
+def init(rng, *, v, m, n, dtype=np.float32):
+    """Fresh parameters; `rng` is a numpy.random.Generator, v, m, n are sizes."""
     dtype = _float_dtype(dtype)
-    _check_sizes(v=v, m=m, n=n, following_v=following_v)
+    _check_sizes(v=v, m=m, n=n)
     embedding_parameters = embedding_init(rng, v=v, m=m, dtype=dtype)
     lstm_parameters = lstm_init(rng, n=m, m=n, dtype=dtype)
-    class_cross_entropy_parameters = class_cross_entropy_init(rng, n=n, v=following_v, dtype=dtype)
+    class_cross_entropy_parameters = class_cross_entropy_init(rng, n=n, v=v, dtype=dtype)
     return Parameters(
         E=embedding_parameters.E,
         W_i=lstm_parameters.W_i,
@@ -373,9 +373,8 @@ _SIZES = {
     "m": (("m",),),
     "n": (("n",),),
     "m + n": (("m",), ("n",)),
-    "following_v": (("following_v",),),
 }  # every size as a sum of products
-_CLASSES = {"inputs.k": "v", "inputs.following": "following_v"}  # the numbers of classes
+_CLASSES = {"inputs.k": "v", "inputs.following": "v"}  # the numbers of classes
 _STEPPED = ("k",)  # the inputs that a step reads
 _CLASSES |= {f"inputs_t.{name}": _CLASSES[f"inputs.{name}"] for name in _STEPPED if f"inputs.{name}" in _CLASSES}
 _DECLARED = {

@@ -6,7 +6,7 @@ state.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sympy import Eq, Expr, Symbol
 
@@ -124,8 +124,7 @@ def _stacked(lower: Cell, upper: Cell) -> Cell:
     axes = _joined_axes(lower, upper, taken)
     below = _Renaming({axis: axes[axis] for axis in lower.axes})
     above = _Renaming(
-        {axis: axes[own_axis(upper.name, axis)] for axis in upper.axes},
-        frozenset(q.name for q in _quantities(lower)),
+        {axis: axes[own_axis(upper.name, axis)] for axis in upper.axes}, _names_beside(lower, upper)
     )
     output = above.quantity(upper.output)
     assert isinstance(output, Value | State | NextState)
@@ -156,16 +155,26 @@ def _joined_axes(lower: Cell, upper: Cell, taken: Input) -> dict[Expr, Expr]:
     return {symbol: sizes.known(symbol).xreplace(names) for _, symbol in pairs}
 
 
+def _names_beside(lower: Cell, upper: Cell) -> dict[str, str]:
+    """New names for what in the upper cell is called as something in the lower one; no two become one."""
+    below, own = ({q.name for q in _quantities(cell)} for cell in (lower, upper))
+    made: dict[str, str] = {}
+    for name in (q.name for q in _quantities(upper)):
+        if name in below:
+            made[name] = unique_name(name, {*below, *own, *made.values()})
+    return made
+
+
 def _quantities(cell: Cell) -> tuple[Quantity, ...]:
     return (*cell.inputs, *cell.states, *cell.parameters, *cell.constants, *cell.values)
 
 
 @dataclass(frozen=True, slots=True)
 class _Renaming:
-    """Other axes for the quantities of a cell, and other names for those whose name is `taken`."""
+    """Other axes for the quantities of a cell, and other names for some of them."""
 
     axes: Mapping[Expr, Expr]
-    taken: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def quantity(self, quantity: Quantity) -> Quantity:
         """The quantity that stands for another one."""
@@ -173,7 +182,7 @@ class _Renaming:
             state = self.quantity(quantity.state)
             assert isinstance(state, State)
             return state.next
-        name = unique_name(quantity.name, self.taken)
+        name = self.names.get(quantity.name, quantity.name)
         latex = quantity.latex_name if name == quantity.name else None
         shape: Shape = tuple(size.xreplace(dict(self.axes)) for size in quantity.shape)
         if isinstance(quantity, Parameter):

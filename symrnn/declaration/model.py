@@ -100,10 +100,10 @@ class Model:
             raise DeclarationError(
                 f"The output of model {name!r} is {called(output)}. Give one of its layers."
             )
-        feedback = chosen_feedback(name, output, feedback)
+        asked, feedback = feedback, chosen_feedback(name, output, feedback)
         layers = layers_below(loss, output)
         joined = _Joined(name, layers)
-        joined.close(output, feedback)
+        joined.close(output, asked)
         fields = {
             "name": name,
             "title": title or name,
@@ -268,12 +268,15 @@ class _Joined:
     def parameter_name(layer: Layer, quantity: Quantity) -> str:
         return f"{layer.name}_{quantity.name}" if layer.name else quantity.name
 
-    def close(self, output: Layer, feedback: Feed | None) -> None:
-        """The output goes back to a feed: arrays have one shape; class numbers are drawn from it."""
-        if feedback is None or isinstance(self.fed[feedback][1], Index):
+    def close(self, output: Layer, asked: Feed | None) -> None:
+        """What an author feeds back fits: arrays have the shape of the feed, classes one score each."""
+        if asked is None:
             return
+        taker, quantity = self.fed[asked]
+        scored = isinstance(quantity, Index)
         given = self.local(output, output.cell.output_shape)
-        self.unify(f"the output {output} goes back to {feedback}", given, self.source_shape(feedback))
+        wanted = self.local(taker, (quantity.classes,) if isinstance(quantity, Index) else quantity.shape)
+        self.unify(f"the output {output} goes back to {asked}{', a class' * scored}", given, wanted)
 
     # -- names --------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The proof of a model: an emitted module's loss and gradients against JAX's autodiff."""
+"""The proof of a model: an emitted module's loss and gradients against autodiff, or differences."""
 
 from collections.abc import Mapping
 from types import ModuleType
@@ -11,12 +11,10 @@ from symrnn.declaration.axes import Axis, Shape
 from symrnn.declaration.layers import ONCE, Feed
 from symrnn.declaration.model import Model, Shared
 from symrnn.declaration.quantities import Constant, Index
-from symrnn.errors import RequestError
-from symrnn.workbench.check import TOLERANCES, Judge
-from symrnn.workbench.formulas import jax_is_installed
+from symrnn.workbench.check import DIFFERENCE_TOLERANCE, TOLERANCES, Judge
 from symrnn.workbench.model_reference import ReferenceEvaluation, reference_evaluation
 from symrnn.workbench.problem import SIZES, largest_magnitude
-from symrnn.workbench.reference import AUTODIFF, numeric_shape, numeric_size
+from symrnn.workbench.reference import DIFFERENCES, numeric_shape, numeric_size
 from symrnn.workbench.report import CheckReport
 
 
@@ -28,16 +26,7 @@ class ModelProblem:
     """
 
     def __init__(self, model: Model, seed: int = 0, T: int = 5, B: int = 3) -> None:
-        """Draw the batch and evaluate the reference.
-
-        Raises:
-            RequestError: JAX is not installed.
-        """
-        if not jax_is_installed():
-            raise RequestError(
-                "A model is checked against JAX's autodiff, and JAX is not installed. "
-                "Install it: pip install jax."
-            )
+        """Draw the batch and evaluate the reference."""
         self.model, self.seed, self.T, self.B = model, seed, T, B
         self.rng = np.random.default_rng(seed)
         self.numbers = {axis: SIZES[i % len(SIZES)] for i, axis in enumerate(model.axes)}
@@ -91,7 +80,9 @@ def check_model_module(problem: ModelProblem, module: ModuleType, dtype: str, ta
     lengths = module.Lengths(**problem.lengths)
     found = module.loss_and_gradients(parameters, inputs, state, lengths=lengths)
     alone = module.loss(parameters, inputs, state, lengths=lengths)
-    answer, judge = problem.answer, Judge(dtype, TOLERANCES[dtype])
+    answer = problem.answer
+    by_differences = answer.method == DIFFERENCES
+    judge = Judge(dtype, max(TOLERANCES[dtype], DIFFERENCE_TOLERANCE if by_differences else 0.0))
     value = np.asarray(answer.loss)
     rows = [
         judge.row("loss", "value", np.asarray(found.loss, dtype), value, 0.0),
@@ -103,4 +94,6 @@ def check_model_module(problem: ModelProblem, module: ModuleType, dtype: str, ta
         for name, _, _ in problem.model.parameters
     ]
     name, sizes = problem.model.name, problem.sizes
-    return CheckReport(name, target, dtype, problem.seed, problem.T, problem.B, sizes, AUTODIFF, tuple(rows))
+    return CheckReport(
+        name, target, dtype, problem.seed, problem.T, problem.B, sizes, answer.method, tuple(rows)
+    )

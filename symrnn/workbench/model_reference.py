@@ -1,10 +1,10 @@
-"""The reference of a model: its layers evaluated sample by sample, and their gradients by JAX's autodiff.
+"""The reference of a model: its layers evaluated sample by sample, and the gradients of its loss.
 
 Every sample runs alone, cut to its own number of steps, so there is no padding that could leak. Cells are
 evaluated by their reference, so that nothing is shared with derivation, planning and emission.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,18 +14,32 @@ from numpy.typing import NDArray
 from symrnn.declaration.layers import ONCE, Feed, Layer, Reading, Sequence
 from symrnn.declaration.model import Model
 from symrnn.declaration.quantities import Constant
-from symrnn.workbench.formulas import Array, ArrayLibrary, double_precision, jax_library, numpy_library
-from symrnn.workbench.reference import ReferenceRun, reference_run
+from symrnn.workbench.differences import HeldValues, slopes
+from symrnn.workbench.formulas import (
+    Array,
+    ArrayLibrary,
+    double_precision,
+    jax_is_installed,
+    jax_library,
+    numpy_library,
+)
+from symrnn.workbench.reference import (
+    AUTODIFF,
+    DIFFERENCES,
+    ReferenceRun,
+    reference_run,
+)
 
 Arrays = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceEvaluation:
-    """The loss of a batch, and its gradients by the parameters, float64."""
+    """The loss of a batch, its gradients by the parameters, float64, and where these come from."""
 
     loss: float
     gradients: dict[str, NDArray[np.float64]]
+    method: str
 
 
 def reference_loss(
@@ -59,24 +73,47 @@ def reference_evaluation(
     state: Arrays | None = None,
     lengths: Mapping[str, Any] | None = None,
 ) -> ReferenceEvaluation:
-    """The loss and its gradients by JAX's autodiff; the arguments are those of `reference_loss`.
+    """The loss and its gradients by JAX's autodiff, or by central differences where JAX is not installed.
 
-    The gradient of a constant is zero, as that of what is not trained.
+    The arguments are those of `reference_loss`. The gradient of a constant is zero, as that of what is not
+    trained.
     """
+    whole = {name: np.array(array, np.float64) for name, array in parameters.items()}
+    constants = {name for name, q, _ in model.parameters if isinstance(q, Constant)}
+    given = {name: array for name, array in whole.items() if name not in constants}
+
+    def loss(trained: Arrays, library: ArrayLibrary) -> Array:
+        return reference_loss(
+            model, {**whole, **trained}, inputs, state=state, lengths=lengths, library=library
+        )
+
+    autodiff = jax_is_installed()
+    value, gradients = _by_autodiff(loss, given) if autodiff else _by_differences(loss, given)
+    gradients |= {name: np.zeros_like(whole[name]) for name in constants}
+    return ReferenceEvaluation(value, gradients, AUTODIFF if autodiff else DIFFERENCES)
+
+
+def _by_autodiff(
+    loss: Callable[[Arrays, ArrayLibrary], Array], given: dict[str, NDArray[np.float64]]
+) -> tuple[float, dict[str, NDArray[np.float64]]]:
     with double_precision():
         import jax
 
-        given = {name: np.asarray(array, np.float64) for name, array in parameters.items()}
-        constants = {name: given.pop(name) for name, q, _ in model.parameters if isinstance(q, Constant)}
+        value, gradients = jax.value_and_grad(lambda trained: loss(trained, jax_library()))(given)
+        return float(value), {name: np.asarray(array, np.float64) for name, array in gradients.items()}
 
-        def loss(trained: dict[str, Any]) -> Any:
-            whole = trained | constants
-            return reference_loss(model, whole, inputs, state=state, lengths=lengths, library=jax_library())
 
-        value, gradients = jax.value_and_grad(loss)(given)
-        found = {name: np.asarray(array, np.float64) for name, array in gradients.items()}
-        found |= {name: np.zeros_like(array) for name, array in constants.items()}
-        return ReferenceEvaluation(float(value), found)
+def _by_differences(
+    loss: Callable[[Arrays, ArrayLibrary], Array], given: dict[str, NDArray[np.float64]]
+) -> tuple[float, dict[str, NDArray[np.float64]]]:
+    stops = HeldValues()
+    value = float(loss(given, numpy_library(stops)))  # what stop_gradient sees in all later runs
+
+    def run() -> dict[str, Array]:
+        stops.rewind()
+        return {"": loss(given, numpy_library(stops))}
+
+    return value, {name: slopes(array, run, {"": 1.0}) for name, array in given.items()}
 
 
 def _batch(model: Model, inputs: Arrays) -> int:

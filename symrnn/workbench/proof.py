@@ -48,8 +48,7 @@ def check(
     Call `raise_if_failed()` on the report to make a failure an error.
 
     Raises:
-        RequestError: `target`, `dtype`, `save`, T, B or a name in `sizes` does not exist or cannot be used;
-            for a model, JAX is not installed.
+        RequestError: `target`, `dtype`, `save`, T, B or a name in `sizes` does not exist or cannot be used.
 
     """
     if not isinstance(declared, Model):

@@ -7,7 +7,7 @@ float64, or from central differences in float64 where JAX is not installed.
 Every array inside carries one leading axis, the batch or 1.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypeAlias
@@ -23,6 +23,7 @@ from symrnn.declaration.axes import Axis, Shape, shape_text
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
+from symrnn.workbench.differences import HeldValues, slopes
 from symrnn.workbench.formulas import (
     COMPARISONS,
     FORMULAS,
@@ -273,7 +274,7 @@ def difference_gradients(
     """
     sizes = bind_sizes(cell, {**parameters, **inputs, **state})
     groups = (_doubles(parameters), _doubles(inputs), _full_state(cell, inputs, state, sizes))
-    stops = _HeldValues()
+    stops = HeldValues()
     interpreter = _Interpreter(cell, numpy_library(stops), sizes)
     base = interpreter.run(*groups)
     weights = {"": np.asarray(d_outputs, np.float64)} | _doubles(d_state)
@@ -283,18 +284,8 @@ def difference_gradients(
         result = interpreter.run(*groups)
         return {"": result.outputs} | result.state
 
-    def slope(array: NDArray[np.float64], index: tuple[int, ...]) -> float:
-        centre = array[index]
-        step = float(np.finfo(np.float64).eps ** (1 / 3) * max(1.0, abs(centre)))
-        array[index] = above = centre + step
-        high = run()
-        array[index] = below = centre - step
-        low = run()
-        array[index] = centre
-        return float(sum(np.sum(w * (high[k] - low[k])) for k, w in weights.items()) / (above - below))
-
     d_parameters, d_inputs, d_first = (
-        {name: _each_element(array, slope) for name, array in group.items() if name not in indices_of(cell)}
+        {name: slopes(array, run, weights) for name, array in group.items() if name not in indices_of(cell)}
         for group in groups
     )
     d_parameters |= _zeros_for_constants(cell, d_parameters)
@@ -306,34 +297,6 @@ def difference_gradients(
 def indices_of(cell: Cell) -> set[str]:
     """The names of the inputs that are classes: whole numbers, without a gradient."""
     return {quantity.name for quantity in cell.inputs if isinstance(quantity, Index)}
-
-
-def _each_element(
-    array: NDArray[np.float64], slope: Callable[[NDArray[np.float64], tuple[int, ...]], float]
-) -> NDArray[np.float64]:
-    gradient = np.zeros_like(array)
-    for index in np.ndindex(array.shape):
-        gradient[index] = slope(array, index)
-    return gradient
-
-
-class _HeldValues:
-    """A stop_gradient for differences: later runs see the values of the first one."""
-
-    def __init__(self) -> None:
-        self.held: list[Array] = []
-        self.position: int | None = None
-
-    def rewind(self) -> None:
-        """Replay from the start."""
-        self.position = 0
-
-    def __call__(self, array: Array) -> Array:
-        if self.position is None:
-            self.held.append(np.array(array))  # a copy: the differences change arrays in place
-            return array
-        self.position += 1
-        return self.held[self.position - 1]
 
 
 def _doubles(arrays: Arrays) -> dict[str, NDArray[np.float64]]:

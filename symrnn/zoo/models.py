@@ -16,6 +16,7 @@ def _language_model() -> Model:
         "language_model",
         loss,
         output=Layer(dense("softmax"), h),
+        feedback=Feed("k"),
         title="Language model",
         source="Mikolov et al. 2010, Recurrent neural network based language model, with LSTM",
     )
