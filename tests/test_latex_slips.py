@@ -24,8 +24,10 @@ from symrnn.emission import (
     latex_reading,
     latex_sections,
 )
+from symrnn.emission import printed as printed_texts
 from symrnn.emission.latex_printer import Printer
 from symrnn.emission.latex_sections import _Teller
+from symrnn.emission.printed import Printed
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -94,8 +96,8 @@ def other_block(right: Any, reader: Any, expr: Expr, start: Expr, stop: Expr) ->
     return Contract(made.spec, *operands)
 
 
-def blocks_from_the_right(right: Any, teller: Any) -> list[Any]:
-    return [blocks[::-1] for blocks in right(teller)]
+def blocks_from_the_right(right: Any, shown: Any) -> dict[Any, list[Any]]:
+    return {matrix: blocks[::-1] for matrix, blocks in right(shown).items()}
 
 
 def later_adjoint_before(right: Any, printer: Printer, quantity: Any, time: str = "") -> str:
@@ -162,7 +164,7 @@ def without_sum_over_time(right: Any, teller: Any, adjoint: Any) -> str:
     return right(teller, adjoint).removeprefix(r"\sum_{t=1}^{T} ")
 
 
-SIGNS = both(method(latex_printer, "joined", without_signs), method(latex_sections, "joined", without_signs))
+SIGNS = both(method(latex_printer, "joined", without_signs), method(printed_texts, "joined", without_signs))
 READER = latex_reading._Reader
 SLIPS: dict[str, tuple[str, Plant]] = {
     "a dropped sign": ("gru", SIGNS),
@@ -179,12 +181,12 @@ SLIPS: dict[str, tuple[str, Plant]] = {
     "a missing (1 - u)": ("gru_simplified", method(Printer, "_factors", without_sums_as_factors)),
     "a missing power": ("gru", method(Printer, "_power", without_power)),
     "another block of the matrix": ("lstm_notes", method(READER, "sliced", other_block)),
-    "blocks from the right": ("elman", method(_Teller, "blocks_by_matrix", blocks_from_the_right)),
+    "blocks from the right": ("elman", method(Printed, "divided", blocks_from_the_right)),
     "t for t - 1": ("elman", value(latex_printer, "BEFORE", latex_printer.NOW)),
     "t - 1 for t at what comes later": ("lstm", method(Printer, "symbol", later_adjoint_before)),
     "t for t - 1 in products": ("gru_reset_after", method(Printer, "transposed", states_now_in_products)),
     "the adjoint of another gate": ("gru", method(Printer, "symbol", adjoint_of_another)),
-    "a missing term": ("gru_reset_after", method(_Teller, "sum_text", without_last_term)),
+    "a missing term": ("gru_reset_after", method(Printed, "sum_text", without_last_term)),
     "missing brackets": ("gru", method(Printer, "text", without_brackets)),
     "sigma for tanh": ("lstm", entry(latex_printer.FUNCTIONS, "tanh", r"\sigma")),
     "a stack upside down": ("mgu", method(Printer, "printed", stacked_upside_down)),
@@ -193,7 +195,7 @@ SLIPS: dict[str, tuple[str, Plant]] = {
     "indices in another order": ("everything", method(Printer, "element", letters_in_order)),
     "the wrong comparison": ("elman_relu", entry(latex_choices.COMPARISONS, Gt, r"<")),
     "a lost line": ("gru", method(latex_document, "equation_lines", without_continuation)),
-    "a missing sum over time": ("elman", method(_Teller, "static_text", without_sum_over_time)),
+    "a missing sum over time": ("elman", method(Printed, "static_text", without_sum_over_time)),
     "the last step called t": ("gru", value(latex_sections, "LAST", latex_printer.NOW)),
 }
 
