@@ -75,7 +75,7 @@ def align(left: Form, right: Form) -> Alignment:
     """The best alignment of two cells."""
     best: tuple[float, Pairing, Matching] | None = None
     search = _Aligner(left, right)
-    for pairing in pairings(left.cell, right.cell):
+    for pairing in pairings(left.cell, right.cell).ways:
         matching, score = search.best(pairing)
         if best is None or score > best[0] + 1e-9:
             best = (score, pairing, matching)

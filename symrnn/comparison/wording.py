@@ -173,8 +173,11 @@ def _undecided(comparison: "Comparison", words: Words) -> Iterator[str]:
     )
     if not verdict.complete:
         yield "The search was given up after many steps, before every possibility was tried."
+    if not comparison.alignment.pairing.whole:
+        yield "Their states and inputs were not all paired by then, so there are no numbers to compare."
+        return
     if verdict.evidence is None:
-        yield "No parameters correspond, so there are no numbers to compare."
+        yield "No parameters correspond, or the outputs differ in shape, so there are no numbers to compare."
         return
     yield (
         "Numbers instead: on random input, with the parameters identified that correspond above and all "
@@ -191,7 +194,7 @@ def _apart(comparison: "Comparison", words: Words) -> Iterator[str]:
         for name, cell in zip(names, (left, right), strict=True)
     ]
     same = len(left.states) == len(right.states) and len(left.inputs) == len(right.inputs)
-    shapes = ", of shapes that do not match" if same else ""
+    shapes = ", of kinds or shapes that do not match" if same else ""
     yield f"{facts[0]}, {facts[1]}{shapes}, so they do not take the same data and are not the same cell."
     yield (
         "Whether one could still play the part of the other, with some state or input left unused, is not "
