@@ -3,6 +3,7 @@
 import functools
 import re
 
+import numpy as np
 import pytest
 from sympy import Eq
 from typer.testing import CliRunner
@@ -19,8 +20,11 @@ from symrnn import (
     Value,
     axes,
     concatenate,
+    exp,
+    log,
     maximum,
     sigmoid,
+    stop_gradient,
     tanh,
     where,
     zoo,
@@ -52,6 +56,7 @@ W, V, U, b, d = (
     Parameter("b", m),
     Parameter("d", m),
 )
+p, q = Parameter("p", m), Parameter("q", m)
 GATES = {g: (Parameter(f"W_{g}", m, m + n), Parameter(f"b_{g}", m), Value(g)) for g in "ifog"}
 
 
@@ -315,7 +320,6 @@ def test_choices_are_those_that_a_person_would_name():
     assert (reset["W_r[c]"], reset["b_r"], reset["W_c[c]"]) == ("0", "0", "2*W_c[c]")
 
 
-p, q = Parameter("p", m), Parameter("q", m)
 DOT_INSIDE = elman_like("dot_inside", tanh(V @ x + p @ (q * h)))
 DOT_OUTSIDE = elman_like("dot_outside", tanh(V @ x + p * (q @ h)))
 """Parameters and h in the same places of products that are not the same."""
@@ -391,8 +395,51 @@ def test_equal_numbers_are_no_proof_either():
     compared = symrnn.diff(one, other)
     assert compared.verdict.kind == "undecided"
     assert compared.verdict.evidence.difference < 1e-12
-    assert "differ by up to" in " ".join(str(compared).split())
-    assert "are the same" not in str(compared)
+    text = " ".join(str(compared).split())
+    assert "states and outputs agree in values to rounding: they differ by up to" in text
+    assert "numerical evidence only, no proof" in text
+    assert "do not make them equal" not in text
+    assert "are the same" not in text
+
+
+def test_equal_values_may_have_other_gradients():
+    one = elman_like("one", tanh(U @ h + V @ x + b))
+    other = elman_like("other", tanh(U @ stop_gradient(h) + V @ x + b))
+    compared = symrnn.diff(one, other)
+    assert compared.verdict.kind == "undecided"
+    assert compared.verdict.evidence.difference == 0
+    text = " ".join(str(compared).split())
+    assert "agree in values to rounding" in text
+    assert "gradients may differ" in text
+    assert "do not make them equal" not in text
+
+
+def test_parameters_that_are_set_to_zero_are_named():
+    one = elman_like("one", V @ x + p @ (q * h))
+    other = elman_like("other", V @ x + exp(b) * h + d * abs(h))
+    text = " ".join(str(symrnn.diff(one, other)).split())
+    assert re.search(r"with those that have no partner set to zero \(.* of one; .* of other\)", text)
+
+
+def test_what_is_no_number_is_no_agreement():
+    """log of a negative number is none; outputs that are none in one cell alone are infinitely far apart."""
+    one, other = elman_like("one", log(V @ x) + b), elman_like("other", log(abs(V @ x)) + b)
+    forms = form_of(one), form_of(other)
+    choices = {symbol: symbol for symbol in forms[1].symbols}
+    with np.errstate(invalid="ignore"):
+        found = measure(*forms, pairings(one, other).ways[0], choices)
+        same = measure(forms[0], forms[0], pairings(one, one).ways[0], choices)
+    assert (found.difference, found.agrees, found.finite) == (np.inf, False, False)
+    assert (same.difference, same.agrees, same.finite) == (0, True, False)
+
+
+def test_outputs_of_other_shapes_are_not_subtracted():
+    one = Cell("one", Eq(h.next, tanh(V @ x + exp(U @ h))), output=h.next)
+    y = Value("y")
+    other = Cell("other", Eq(h.next, tanh(V @ x + U @ h)), Eq(y, Parameter("A", k, m) @ h.next), output=y)
+    compared = symrnn.diff(one, other)
+    assert compared.verdict.evidence is None
+    assert "the outputs differ in shape" in " ".join(str(compared).split())
 
 
 def test_evidence_identifies_what_corresponds():

@@ -142,6 +142,7 @@ def _evidence(left: Form, right: Form, alignment: Alignment) -> Evidence | None:
     choices, alone = identified(alignment)
     if (left.symbols or right.symbols) and not choices:
         return None
-    if left.cell.shape_of(left.cell.output) and len(left.cell.output_shape) != len(right.cell.output_shape):
+    axes: dict[Expr, Expr] = {theirs: mine for mine, theirs in alignment.pairing.axes}
+    if left.cell.output_shape != tuple(size.xreplace(axes) for size in right.cell.output_shape):
         return None
     return measure(left, right, alignment.pairing, choices, zero=alone)

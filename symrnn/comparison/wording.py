@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 from sympy import Expr, S
 
 from symrnn.comparison.forms import Form
+from symrnn.comparison.numbers import Evidence
 from symrnn.comparison.specialisation import Held, Specialisation
 from symrnn.comparison.verdict import APART, EQUIVALENT, IDENTICAL, LIMIT, RENAMED, SPECIAL
 from symrnn.declaration.plain_text import plain_text
@@ -179,11 +180,44 @@ def _undecided(comparison: "Comparison", words: Words) -> Iterator[str]:
     if verdict.evidence is None:
         yield "No parameters correspond, or the outputs differ in shape, so there are no numbers to compare."
         return
-    yield (
-        "Numbers instead: on random input, with the parameters identified that correspond above and all "
-        f"others zero, states and outputs differ by up to {verdict.evidence}. So these parameters do not "
-        "make them equal; numbers say nothing about others."
+    yield from _numbers(comparison, verdict.evidence, words)
+
+
+def _numbers(comparison: "Comparison", evidence: Evidence, words: Words) -> Iterator[str]:
+    zero = _set_to_zero(comparison, words)
+    settings = f", and with those that have no partner set to zero ({zero})" if zero else ""
+    before = (
+        "Numbers instead: on random input, with the parameters identified that correspond above"
+        f"{settings}, states and outputs "
     )
+    if not evidence.agrees:
+        yield (
+            f"{before}differ by up to {evidence}. So these parameters do not make them equal; numbers say "
+            "nothing about others."
+        )
+    else:
+        yield (
+            f"{before}agree in values to rounding: they differ by up to {evidence}. This is numerical "
+            "evidence only, no proof, and it is about values: gradients may differ, as those of "
+            "stop_gradient(a) and a do."
+        )
+        if zero:
+            yield "It says nothing about other values of the parameters that were set to zero."
+    if not evidence.finite:
+        yield "Some states or outputs were infinite or not a number in both; only the others were subtracted."
+
+
+def _set_to_zero(comparison: "Comparison", words: Words) -> str:
+    """The parameters without a partner, by cell."""
+    lone: dict[str, list[str]] = {name: [] for name in comparison.names}
+    for partner in comparison.partners:
+        for symbol, other, form, name in (
+            (partner.left, partner.right, comparison.left, comparison.names[0]),
+            (partner.right, partner.left, comparison.right, comparison.names[1]),
+        ):
+            if symbol in form.symbols and other is None:
+                lone[name].append(words.expr(symbol, form))
+    return "; ".join(f"{', '.join(found)} of {words.name(name)}" for name, found in lone.items() if found)
 
 
 def _apart(comparison: "Comparison", words: Words) -> Iterator[str]:
