@@ -57,6 +57,7 @@ W, V, U, b, d = (
     Parameter("d", m),
 )
 p, q = Parameter("p", m), Parameter("q", m)
+W_SQUARE = Parameter("A", m, m)
 GATES = {g: (Parameter(f"W_{g}", m, m + n), Parameter(f"b_{g}", m), Value(g)) for g in "ifog"}
 
 
@@ -196,6 +197,77 @@ def test_the_reset_gate_is_marked_where_it_differs():
 def test_notes_and_usual_lstm():
     found = marks(compared_once(zoo.lstm, zoo.lstm_notes))
     assert found == [([], []), ([], []), ([], []), (["h"], ["c"]), ([], []), (["tanh(c.next)"], ["c.next"])]
+
+
+A = Constant("a", value=0.5)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ((U - U.T) @ h, (U + U.T) @ h, (["-transpose(U)"], ["transpose(U)"])),
+        (U.T @ h, U @ h, (["transpose(U)"], ["U"])),
+        (d**2 * h, d * h, (["d**2"], ["d"])),
+        (exp(d) * h, d * h, (["exp(d)"], ["d"])),
+        (d * p * h, d * h, (["p"], [])),
+        (2 * (U @ h), U @ h, (["2*(U @ h)"], ["U @ h"])),
+        (p @ (q * h), p * (q @ h), (["p @ (q*h)"], ["p*(q @ h)"])),
+        (A * h, Constant("a", value=0.25) * h, (["a"], ["a"])),
+        (A * h, Parameter("a") * h, (["a"], ["a"])),
+        (tanh(U @ h) * h, tanh(V @ x + U @ h) * h, ([], ["V @ x"])),
+    ],
+)
+def test_what_parameters_are_made_into_is_marked(left, right, expected):
+    compared = symrnn.diff(elman_like("one", tanh(left + V @ x)), elman_like("other", tanh(right + V @ x)))
+    assert [
+        tuple(sorted(map(str, side)) for side in (pair.left_marks, pair.right_marks))
+        for pair in compared.equations
+    ] == [expected]
+    assert not any(pair.same for pair in compared.equations)
+    assert "^" in str(compared).split("marks what")[1]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (exp(d) * h, exp(b) * h),
+        (-(U @ h), W_SQUARE @ h),
+        (d * (p @ h), q * (d @ h)),
+        (A * h, Constant("g", value=0.5) * h),
+    ],
+)
+def test_names_and_signs_are_not_marked(left, right):
+    compared = symrnn.diff(elman_like("one", tanh(left + V @ x)), elman_like("other", tanh(right + V @ x)))
+    assert all(pair.same for pair in compared.equations)
+    lone = [p for p in compared.partners if p.left is None or p.right is None]
+    assert not lone
+
+
+def test_a_mark_does_not_stand_where_nothing_differs():
+    """U is shared by two products of the one cell; the other has two matrices, of which A stands for U."""
+    one = elman_like("one", tanh(U @ h + V @ x) + U @ h)
+    other = elman_like("other", tanh(U @ h + V @ x) + W_SQUARE @ h)
+    lines = str(symrnn.diff(one, other)).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("  - h.next ="))
+    (mark,) = re.finditer(r"\^+", lines[at + 1])
+    assert lines[at][mark.start() : mark.end()] in ("V @ x + U @ h", "U @ h + V @ x")
+
+
+def test_constants_are_shown_with_their_values():
+    def shown(constant):
+        one, other = elman_like("one", A * h + V @ x), elman_like("other", constant * h + V @ x)
+        compared = symrnn.diff(one, other)
+        rows = [(row.left, row.right) for row in partner_rows(compared) if row.role == "constant"]
+        return " ".join(str(compared).split()), rows
+
+    text, rows = shown(Constant("a", value=0.25))
+    assert "constants a (0.5) ~ a (0.25)" in text
+    assert rows == [(r"a \quad (0.5)", r"a \quad (0.25)")]
+    text, rows = shown(Constant("g", value=0.5))
+    assert "constants a ~ g equations" in text
+    assert rows == [("a", "g")]
+    text, _ = shown(Parameter("a"))
+    assert "parameters V ~ V, + a constants - a (0.5)" in text
 
 
 def test_an_equation_of_one_cell_alone_is_marked_whole():
@@ -396,7 +468,7 @@ def test_equal_numbers_are_no_proof_either():
     assert compared.verdict.kind == "undecided"
     assert compared.verdict.evidence.difference < 1e-12
     text = " ".join(str(compared).split())
-    assert "states and outputs agree in values to rounding: they differ by up to" in text
+    assert "states and outputs agree in values to rounding: the largest difference is" in text
     assert "numerical evidence only, no proof" in text
     assert "do not make them equal" not in text
     assert "are the same" not in text

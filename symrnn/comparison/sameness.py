@@ -40,12 +40,13 @@ def sameness(left: Expr, right: Expr, mine: Side, theirs: Side, met: tuple[Pair,
     """
     ways = list(islice(_ways(_given(left, mine), _given(right, theirs), met, theirs), MOST))
     for pairs in ways:
-        reader = _Reader(mine, theirs, pairs)
+        reader = _Reader(mine, theirs, pairs, (left, right))
         if reader.equal(left, right, sign, gate=sign < 0):
             return Sameness(NO_MARKS, pairs)
     inner = (left.args[0], right.args[0]) if sign < 0 else (left, right)
-    ours, others = differing(*inner, _Reader(mine, theirs, ways[0]), sign)
-    return Sameness((ours, others) if ours or others else (frozenset([left]), frozenset([right])), ())
+    found = differing(*inner, _Reader(mine, theirs, ways[0], (left, right)), sign)
+    whole = (frozenset([left]), frozenset([right]))
+    return Sameness(_if_clear(found, whole, (left, right)), ())
 
 
 def _given(expr: Expr, side: Side) -> list[Quantity]:
@@ -102,8 +103,8 @@ def _shape(quantity: Quantity, side: Side) -> Shape:
 class _Reader:
     """What expressions of either side mean, in the left cell's terms."""
 
-    def __init__(self, mine: Side, theirs: Side, pairs: tuple[Pair, ...]) -> None:
-        self.mine, self.theirs = mine, theirs
+    def __init__(self, mine: Side, theirs: Side, pairs: tuple[Pair, ...], roots: tuple[Expr, Expr]) -> None:
+        self.mine, self.theirs, self.roots = mine, theirs, roots
         self.named: Mapping[Expr, Expr] = {right: sign * left for left, right, sign in pairs}
 
     def left(self, expr: Expr) -> Expr:
@@ -121,7 +122,7 @@ class _Reader:
         """Whether both mean the same; with `sign` -1 one is minus the other, or 1 minus it for a `gate`."""
         read = self.right(right)
         wanted = 1 - read if gate else sign * read
-        return self.left(left) == normal(wanted, self.mine.shapes)
+        return bool(self.left(left) == normal(wanted, self.mine.shapes))
 
 
 def differing(left: Expr, right: Expr, reader: _Reader, sign: int = 1) -> Marks:
@@ -133,9 +134,11 @@ def differing(left: Expr, right: Expr, reader: _Reader, sign: int = 1) -> Marks:
         if isinstance(left, kind) or isinstance(right, kind):
             ours, others = _left_over(left, right, kind, reader, sign if kind is Add else 1)
             if len(ours) == len(others) == 1:
-                return _if_visible(differing(ours[0], others[0], reader, sign if kind is Add else 1), whole)
+                return _if_clear(
+                    differing(ours[0], others[0], reader, sign if kind is Add else 1), whole, reader.roots
+                )
             shared = len(ours) < len(kind.make_args(left))
-            return _if_visible((frozenset(ours), frozenset(others)), whole) if shared else whole
+            return _if_clear((frozenset(ours), frozenset(others)), whole, reader.roots) if shared else whole
     if not isinstance(left, Operation) or type(left) is not type(right) or len(left.args) != len(right.args):
         return whole
     found = NO_MARKS
@@ -145,7 +148,7 @@ def differing(left: Expr, right: Expr, reader: _Reader, sign: int = 1) -> Marks:
             found = (found[0] | ours_here, found[1] | others_here)
         elif one != other:  # conditions, and how contractions are written
             return whole
-    return _if_visible(found, whole)
+    return _if_clear(found, whole, reader.roots)
 
 
 def _left_over(
@@ -161,10 +164,18 @@ def _left_over(
     return ours, others
 
 
-def _if_visible(found: Marks, whole: Marks) -> Marks:
-    """Marks that have a place in the text: numbers and divisors are marked with their whole term."""
+def _if_clear(found: Marks, whole: Marks, roots: tuple[Expr, Expr]) -> Marks:
+    """Marks that have one place in the text; else those of the whole that they are in.
+
+    Numbers and divisors have none, and what stands elsewhere in the equation too would be marked there.
+    """
     parts = [*found[0], *found[1]]
     hidden = any(
         part.is_number or (isinstance(part, Pow) and part.args[1] == S.NegativeOne) for part in parts
     )
-    return whole if hidden or not parts else found
+    elsewhere = any(
+        root.count(part) > sum(around.count(part) for around in wholes)
+        for root, marks, wholes in zip(roots, found, whole, strict=True)
+        for part in marks
+    )
+    return whole if hidden or elsewhere or not parts else found

@@ -197,7 +197,7 @@ def _numbers(comparison: "Comparison", evidence: Evidence, words: Words) -> Iter
         )
     else:
         yield (
-            f"{before}agree in values to rounding: they differ by up to {evidence}. This is numerical "
+            f"{before}agree in values to rounding: the largest difference is {evidence}. This is numerical "
             "evidence only, no proof, and it is about values: gradients may differ, as those of "
             "stop_gradient(a) and a do."
         )
