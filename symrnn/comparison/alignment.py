@@ -5,7 +5,7 @@ by the terms that aligned equations share; names decide between equals, and so d
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, permutations, product
 from math import factorial, prod
 
@@ -13,11 +13,12 @@ from sympy import Expr
 
 from symrnn.comparison.forms import Form, Shapes
 from symrnn.comparison.pairing import Pairing, pairings
+from symrnn.comparison.sameness import sameness
 from symrnn.comparison.terms import Difference, Side, difference
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.operations import sigmoid
-from symrnn.declaration.quantities import Index, Quantity, Value
+from symrnn.declaration.quantities import Constant, Index, Quantity, Value
 
 EXHAUSTIVE = 120
 """Up to how many matchings of values all are looked at; beyond, one is improved step by step."""
@@ -34,6 +35,7 @@ class Partner:
 
     With `complement` the right one is 1 minus the left one; with `negative` it is minus the left one.
     A parameter without a partner may be one that only `adds_to` another of its cell: their sum is one.
+    Constants in one place are partners whatever their values are.
     """
 
     left: Quantity | None
@@ -41,6 +43,14 @@ class Partner:
     complement: bool = False
     negative: bool = False
     adds_to: Quantity | None = None
+
+    @property
+    def values(self) -> tuple[str, str]:
+        """The values of constants, "" for others and for constants of one value."""
+        left, right = (q.value if isinstance(q, Constant) else None for q in (self.left, self.right))
+        if left == right:
+            return "", ""
+        return "" if left is None else str(left), "" if right is None else str(right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,7 @@ def align(left: Form, right: Form) -> Alignment:
     """The best alignment of two cells."""
     best: tuple[float, Pairing, Matching] | None = None
     search = _Aligner(left, right)
-    for pairing in pairings(left.cell, right.cell):
+    for pairing in pairings(left.cell, right.cell).ways:
         matching, score = search.best(pairing)
         if best is None or score > best[0] + 1e-9:
             best = (score, pairing, matching)
@@ -197,7 +207,13 @@ class _Aligner:
         self.axes = {other: one for one, other in pairing.axes}
         pairs = self.pairs(pairing, matching)
         mine, theirs = self.sides(pairing, matching)
-        differences = [self.compared(a, b, mine, theirs) for a, b in pairs]
+        turned = {left for left, _, complement in matching if complement}
+        differences = [
+            _examined(
+                a, b, self.compared(a, b, mine, theirs), (mine, theirs), -1 if a.target in turned else 1
+            )
+            for a, b in pairs
+        ]
         by_left = {a.target: (b, found) for (a, b), found in zip(pairs, differences, strict=True)}
         aligned = []
         for equation in self.left.cell.equations:
@@ -213,13 +229,13 @@ class _Aligner:
             if equation.target not in met
         ]
         merged = {a: b for d in differences for a, b in d.merged if self.once(a) and self.once(b)}
-        turned = {left for left, _, complement in matching if complement}
-        parameters = [
-            (pair, -sign if a.target in turned else sign)
-            for (a, _), d in zip(pairs, differences, strict=True)
-            for *pair, sign in d.parameters
-        ]
-        partners = (*self.carried(pairing), *self.computed(matching), *self.given(parameters, merged))
+        parameters = [((a, b), sign) for d in differences for a, b, sign in d.parameters]
+        partners = (
+            *self.carried(pairing),
+            *self.computed(matching),
+            *self.given(parameters, merged),
+            *self.fixed(parameters),
+        )
         return Alignment(pairing, partners, tuple(aligned), score)
 
     def shape_here(self, right: Quantity) -> tuple[Expr, ...]:
@@ -252,17 +268,44 @@ class _Aligner:
         return all(sum(rhs.count(name) for rhs in rights) == len(forms) for name in names)
 
     def given(
-        self, found: list[tuple[list[Quantity], int]], merged: dict[Quantity, Quantity]
+        self, found: list[tuple[tuple[Quantity, Quantity], int]], merged: dict[Quantity, Quantity]
     ) -> list[Partner]:
         pairs: dict[Quantity, tuple[Quantity, int]] = {}
         for (left, right), sign in found:
             alike = self.shape_here(right) == left.shape
+            alike = alike and left in self.left.symbols and right in self.right.symbols
             if alike and left not in pairs and right not in [b for b, _ in pairs.values()]:
                 pairs[left] = (right, sign)
         made = [Partner(a, pairs[a][0], negative=pairs[a][1] < 0) for a in self.left.symbols if a in pairs]
         made += [Partner(a, None, adds_to=merged.get(a)) for a in self.left.symbols if a not in pairs]
         met = [b for b, _ in pairs.values()]
         return made + [Partner(None, b, adds_to=merged.get(b)) for b in self.right.symbols if b not in met]
+
+    def fixed(self, found: list[tuple[tuple[Quantity, Quantity], int]]) -> list[Partner]:
+        """Constants: those in the same place, then those of one name."""
+        mine, theirs = self.left.cell.constants, self.right.cell.constants
+        placed = [pair for pair, _ in found if pair[0] in mine and pair[1] in theirs]
+        named = [(a, b) for a in mine for b in theirs if a.name == b.name]
+        pairs: dict[Quantity, Quantity] = {}
+        for left, right in (*placed, *named):
+            if left not in pairs and right not in pairs.values() and self.shape_here(right) == left.shape:
+                pairs[left] = right
+        made = [Partner(a, pairs.get(a)) for a in mine]
+        return made + [Partner(None, b) for b in theirs if b not in pairs.values()]
+
+
+def _examined(
+    left: Equation, right: Equation, found: Difference, sides: tuple[Side, Side], sign: int
+) -> Difference:
+    """The difference of two equations, examined once more if nothing is marked.
+
+    With `sign` -1 the right one is 1 minus the left one, and its parameters are minus the left's.
+    """
+    met = tuple((a, b, sign * of) for a, b, of in found.parameters)
+    if found.left or found.right:
+        return replace(found, parameters=met)
+    seen = sameness(left.rhs, right.rhs, *sides, met, sign)
+    return replace(found, left=seen.marks[0], right=seen.marks[1], parameters=(*met, *seen.parameters))
 
 
 class _Stranger(Quantity):

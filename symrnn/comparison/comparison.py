@@ -82,11 +82,14 @@ def _checked(cell: object) -> Cell:
 def _verdict(left: Form, right: Form, alignment: Alignment) -> Verdict:
     if left.cell.equations == right.cell.equations and left.cell.output == right.cell.output:
         return Verdict(IDENTICAL, (), None, True)
-    if not alignment.pairing.whole:
+    first, possible = alignment.pairing, pairings(left.cell, right.cell)
+    if possible.apart:
         return Verdict(APART, (), None, True)
-    first = alignment.pairing
-    ways = [first, *(pairing for pairing in pairings(left.cell, right.cell) if pairing != first)]
-    exact, complete = _both_directions(left, right, ways, limits=False)
+    if not first.whole:
+        return Verdict(UNDECIDED, (), None, False)
+    ways = [first, *(pairing for pairing in possible.ways if pairing != first)]
+    exact, searched = _both_directions(left, right, ways, limits=False)
+    complete = possible.complete and searched
     approached: tuple[Specialisation, ...] = ()
     if not exact or any(found.held for found in exact):
         approached, searched = _both_directions(left, right, ways, limits=True)
@@ -139,6 +142,7 @@ def _evidence(left: Form, right: Form, alignment: Alignment) -> Evidence | None:
     choices, alone = identified(alignment)
     if (left.symbols or right.symbols) and not choices:
         return None
-    if left.cell.shape_of(left.cell.output) and len(left.cell.output_shape) != len(right.cell.output_shape):
+    axes: dict[Expr, Expr] = {theirs: mine for mine, theirs in alignment.pairing.axes}
+    if left.cell.output_shape != tuple(size.xreplace(axes) for size in right.cell.output_shape):
         return None
     return measure(left, right, alignment.pairing, choices, zero=alone)

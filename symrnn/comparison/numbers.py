@@ -15,13 +15,16 @@ from symrnn.derivation.numeric import Array, evaluate, evaluate_cell, size_value
 STEPS = 6
 SIZES = (3, 5, 4, 7, 2, 6)
 SAMPLES = 20
+ROUNDING = 1e-12
+"""Differences of up to this part of the largest magnitude are rounding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """The largest difference of two cells' states and outputs on random input, and what it was measured on.
 
-    `largest` is the largest magnitude among these states and outputs, for comparison.
+    `largest` is the largest magnitude among these states and outputs, for comparison. What
+    is infinite or no number in one cell alone is an infinite difference; `finite` tells that none was met.
     """
 
     difference: float
@@ -29,6 +32,12 @@ class Evidence:
     steps: int
     samples: int
     seed: int
+    finite: bool = True
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the difference is zero or no more than rounding."""
+        return self.difference <= ROUNDING * self.largest
 
     def __str__(self) -> str:
         return (
@@ -53,15 +62,24 @@ def measure(
     """
     rng = np.random.default_rng(seed)
     difference = largest = 0.0
+    finite = True
     for _ in range(SAMPLES):
         mine = _Draw(left, rng, zero)
         theirs = mine.translated(right, pairing, choices)
         for one, other in zip(mine.run(), theirs, strict=True):
-            difference = max(difference, float(np.max(np.abs(one - other), initial=0.0)))
-            largest = max(
-                largest, float(np.max(np.abs(one), initial=0.0)), float(np.max(np.abs(other), initial=0.0))
-            )
-    return Evidence(difference, largest, STEPS, SAMPLES, seed)
+            both = np.stack(np.broadcast_arrays(one, other))
+            known = np.isfinite(both).all(axis=0)
+            difference = max(difference, _apart(both[0], both[1], known))
+            finite = finite and bool(known.all())
+            largest = max(largest, float(np.max(np.abs(both[:, known]), initial=0.0)))
+    return Evidence(difference, largest, STEPS, SAMPLES, seed, finite)
+
+
+def _apart(one: Array, other: Array, known: Array) -> float:
+    """The largest difference of two arrays; where not both are finite (`known`) they must be the same."""
+    if not np.array_equal(one[~known], other[~known], equal_nan=True):
+        return float("inf")
+    return float(np.max(np.abs(one[known] - other[known]), initial=0.0))
 
 
 class _Draw:

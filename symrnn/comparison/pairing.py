@@ -1,8 +1,9 @@
 """Which states, inputs and axes of one cell could stand for those of another: by number, role and shape."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, permutations, product
+from itertools import islice, permutations
+from typing import TypeAlias, TypeVar
 
 from sympy import Expr
 
@@ -13,6 +14,14 @@ from symrnn.declaration.quantities import Constant, Index, Input, Part, Quantity
 
 MOST = 120
 """How many ways of pairing states and inputs are looked at."""
+
+MOST_AXES = 720
+"""How many ways of pairing their axes are looked at."""
+
+Named = TypeVar("Named", Axis, Quantity)
+Group: TypeAlias = tuple[Quantity, ...]
+Pairs: TypeAlias = tuple[tuple[Quantity, Quantity], ...]
+AxisPairs: TypeAlias = tuple[tuple[Axis, Axis], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,59 +51,113 @@ class Pairing:
         return Pairing(swapped(self.states), swapped(self.inputs), swapped(self.axes), self.whole)
 
 
-def pairings(left: Cell, right: Cell) -> tuple[Pairing, ...]:
-    """Every way to pair as many states and inputs as there are, equal names and orders first."""
-    whole = len(left.states) == len(right.states) and len(left.inputs) == len(right.inputs)
-    made = []
-    for states, inputs in islice(
-        product(_injections(left.states, right.states), _injections(left.inputs, right.inputs)), MOST
-    ):
-        known: dict[Axis, Axis] = {}
-        if all(_fits(one, other, known) for one, other in (*states, *inputs)):
-            _pair_leftover_axes(left, right, known)
-            axes = tuple((one, other) for other, one in known.items())
-            made.append(Pairing(states, inputs, axes, whole))
-    if not made:
-        made.append(Pairing((), (), (), False))
+@dataclass(frozen=True, slots=True)
+class Pairings:
+    """The ways to pair states and inputs that are looked at, best names first.
+
+    `complete` tells that there are no others. `apart` tells that no way leaves nothing without a partner:
+    that is known, not only not found.
+    """
+
+    ways: tuple[Pairing, ...]
+    complete: bool
+    apart: bool
+
+
+def pairings(left: Cell, right: Cell) -> Pairings:
+    """The ways to pair as many states and inputs as fit in role and shape, equal names and orders first."""
+    counts = [len(cell.states) + len(cell.inputs) for cell in (left, right)]
+    maps = list(islice(_injections(_carried_axes(left), _carried_axes(right)), MOST_AXES + 1))
+    tried = [(axes, _classes(left, right, axes)) for axes in maps[:MOST_AXES]]
+    reached = max(_size(classes) for _, classes in tried)
+    found = [(axes, classes) for axes, classes in tried if _size(classes) == reached]
+    whole = counts == [reached, reached]
+    every = (
+        _pairing(left, right, pairs, axes, whole)
+        for axes, classes in found
+        for pairs in _matchings(tuple(classes))
+    )
+    made = list(islice(every, MOST + 1))
 
     def strangers(pairing: Pairing) -> int:
         return sum(one.name != other.name for one, other in (*pairing.states, *pairing.inputs))
 
-    return tuple(sorted(made, key=strangers))
+    all_maps = len(maps) <= MOST_AXES
+    numbers = len(left.states) == len(right.states) and len(left.inputs) == len(right.inputs)
+    apart = not whole and (all_maps or not numbers)
+    return Pairings(tuple(sorted(made[:MOST], key=strangers)), all_maps and len(made) <= MOST, apart)
 
 
-def _injections(
-    left: tuple[Quantity, ...], right: tuple[Quantity, ...]
-) -> Iterator[tuple[tuple[Quantity, Quantity], ...]]:
-    """Every pairing of the shorter group with members of the longer."""
-    if len(right) >= len(left):
-        for chosen in permutations(right, len(left)):
-            yield tuple(zip(left, chosen, strict=True))
-    else:
-        for chosen in permutations(left, len(right)):
-            yield tuple(zip(chosen, right, strict=True))
+def _carried_axes(cell: Cell) -> tuple[Axis, ...]:
+    """The axes of states and inputs."""
+    carried = (*cell.states, *cell.inputs)
+    used = {atom for quantity in carried for size in _sizes(quantity) for atom in size.atoms(Axis)}
+    return tuple(axis for axis in cell.axes if axis in used)
 
 
-def _fits(left: Quantity, right: Quantity, known: dict[Axis, Axis]) -> bool:
-    """Whether two quantities have one role and one shape, given which axes (of the right) are which."""
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, Index) and not _same_sizes((left.classes,), (right.classes,), known):
-        return False
-    return _same_sizes(left.shape, right.shape, known)
+def _sizes(quantity: Quantity) -> Shape:
+    return (quantity.classes,) if isinstance(quantity, Index) else quantity.shape
 
 
-def _same_sizes(left: Shape, right: Shape, known: dict[Axis, Axis]) -> bool:
-    if len(left) != len(right):
-        return False
-    for one, other in zip(left, right, strict=True):
-        if isinstance(one, Axis) and isinstance(other, Axis) and other not in known:
-            if one in known.values():
-                return False
-            known[other] = one
-        elif other.xreplace(known) != one:
-            return False
-    return True
+def _classes(left: Cell, right: Cell, axes: AxisPairs) -> list[tuple[Group, Group]]:
+    """States and inputs that may stand for each other, given which axes are which."""
+    known: dict[Expr, Expr] = {other: one for one, other in axes}
+    groups: dict[tuple[type[Quantity], Shape], tuple[list[Quantity], list[Quantity]]] = {}
+    for quantity in (*left.states, *left.inputs):
+        groups.setdefault((type(quantity), _sizes(quantity)), ([], []))[0].append(quantity)
+    for quantity in (*right.states, *right.inputs):
+        if all(axis in known for size in _sizes(quantity) for axis in size.atoms(Axis)):
+            here = tuple(size.xreplace(known) for size in _sizes(quantity))
+            groups.setdefault((type(quantity), here), ([], []))[1].append(quantity)
+    return [(tuple(mine), tuple(theirs)) for mine, theirs in groups.values() if mine and theirs]
+
+
+def _size(classes: list[tuple[Group, Group]]) -> int:
+    return sum(min(len(mine), len(theirs)) for mine, theirs in classes)
+
+
+def _matchings(classes: tuple[tuple[Group, Group], ...]) -> Iterator[Pairs]:
+    """Every pairing within the classes. Those with strange names take turns first."""
+    if not classes:
+        yield ()
+        return
+    first, *rest = sorted(classes, key=_has_strangers)
+    for pairs in _injections(*first):
+        for others in _matchings(tuple(rest)):
+            yield (*pairs, *others)
+
+
+def _has_strangers(group: tuple[Group, Group]) -> bool:
+    mine, theirs = ({quantity.name for quantity in side} for side in group)
+    return not (mine <= theirs or theirs <= mine)
+
+
+def _injections(left: Sequence[Named], right: Sequence[Named]) -> Iterator[tuple[tuple[Named, Named], ...]]:
+    """Every pairing of the shorter group with members of the longer; in the first, equal names are pairs."""
+    if len(right) < len(left):
+        for pairs in _injections(right, left):
+            yield tuple((one, other) for other, one in pairs)
+        return
+    partners: dict[str, Named] = {other.name: other for other in right}
+    named: list[Named] = [one for one in left if one.name in partners]
+    mine = [*named, *(one for one in left if one.name not in partners)]  # the last take turns first
+    theirs = [partners[one.name] for one in named]
+    theirs += [other for other in right if other not in theirs]
+    for chosen in permutations(theirs, len(mine)):
+        yield tuple(zip(mine, chosen, strict=True))
+
+
+def _pairing(left: Cell, right: Cell, pairs: Pairs, axes: AxisPairs, whole: bool) -> Pairing:
+    """The pairing with these partners, in the left cell's order."""
+    partner = dict(pairs)
+    known: dict[Axis, Axis] = {other: one for one, other in axes}
+    _pair_leftover_axes(left, right, known)
+    return Pairing(
+        tuple((state, partner[state]) for state in left.states if state in partner),
+        tuple((given, partner[given]) for given in left.inputs if given in partner),
+        tuple((one, other) for other, one in known.items()),
+        whole,
+    )
 
 
 def _pair_leftover_axes(left: Cell, right: Cell, known: dict[Axis, Axis]) -> None:

@@ -30,6 +30,7 @@ GROUPS = (
     ("states", ("state",)),
     ("values", ("value",)),
     ("parameters", ("parameter", "part")),
+    ("constants", ("constant",)),
 )
 
 
@@ -107,14 +108,18 @@ def _role(partner: Partner) -> str:
 
 
 def partner_text(partner: Partner) -> str:
-    """A pair of partners, such as `u ~ 1 - z`; a lone one has a minus or a plus before it."""
+    """A pair of partners, such as `u ~ 1 - z`; a lone one has a minus or a plus before it.
+
+    Constants that differ have their values behind them, such as `a (0.5) ~ a (0.25)`.
+    """
+    one, other = (f" ({value})" if value else "" for value in partner.values)
     adds = f" (adds to {partner.adds_to})" if partner.adds_to is not None else ""
     if partner.right is None:
-        return f"- {partner.left}{adds}"
+        return f"- {partner.left}{one}{adds}"
     if partner.left is None:
-        return f"+ {partner.right}{adds}"
+        return f"+ {partner.right}{other}{adds}"
     sign = "1 - " if partner.complement else "-" if partner.negative else ""
-    return f"{partner.left} ~ {sign}{partner.right}"
+    return f"{partner.left}{one} ~ {sign}{partner.right}{other}"
 
 
 def _equation_lines(aligned: AlignedEquation, comparison: "Comparison", width: int) -> Iterator[Line]:

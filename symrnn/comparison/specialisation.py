@@ -3,7 +3,8 @@
 The general cell's parameters are unknowns. Its functions are matched with the special cell's one call at a
 time (a gate may also be met by its complement, because sigmoid(-a) = 1 - sigmoid(a)); what multiplies equal
 moving factors must then be equal, which gives linear equations for the unknowns. What is found is put into
-the general cell's form and must give the special cell's form, symbol for symbol.
+the general cell's form and must give the special cell's form, symbol for symbol. So it is with a limit, once
+the functions that only approach a value are put in as that value.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +36,8 @@ class Held:
     """A function of the general cell that is constant: reached with parameters zero, or only approached.
 
     `quantity` is the value that it defines, if any, `call` the function otherwise. `bias` is the parameter
-    that must grow beyond all bounds, to minus infinity with `sinks`, for a value that is only approached.
+    that must grow beyond all bounds, to minus infinity with `sinks`, for a value that is only approached;
+    `origin` is the function as it stands in the general cell then, before anything is chosen.
     """
 
     quantity: Value | None
@@ -44,6 +46,7 @@ class Held:
     limit: bool
     bias: Quantity | None = None
     sinks: bool = False
+    origin: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +186,20 @@ class _Search:
                 value = AT_ZERO[type(call)]
                 yield value, ((call.args[0], S.Zero),), Held(quantity, call, value, False)
             return
-        bias = self.own_bias(call)
-        for value in LIMITS.get(type(call), ()) if bias is not None else ():
-            assert bias is not None
+        own = self.own_bias(call)
+        if own is None:
+            return
+        bias, origin = own
+        for value in LIMITS.get(type(call), ()):
             symbol = next(symbol for symbol, part in self.world.symbols if part == bias.given[0])
             sinks = (value < S.Half) == (bias.number > 0)
-            yield value, (), Held(quantity, call, value, True, symbol, bool(sinks))
+            yield value, (), Held(quantity, call, value, True, symbol, bool(sinks), origin)
 
-    def own_bias(self, call: Expr) -> Slot | None:
-        """A bias that only this function has, so that it can take the argument beyond all bounds."""
+    def own_bias(self, call: Expr) -> tuple[Slot, Expr] | None:
+        """A bias that only this function has, so that it can take the argument beyond all bounds.
+
+        With it comes the function as it stands in the general cell.
+        """
         for slot in slots_of(call.args[0]):
             if slot.moving != 1 or len(slot.given) != 1 or slot.given[0] not in self.unknowns:
                 continue
@@ -201,7 +209,7 @@ class _Search:
                 continue
             without = [theirs.xreplace({near[0]: S.One}) for theirs, _ in self.start.goals]
             if not any(bias in goal.atoms(Part) for goal in without):
-                return slot
+                return slot, near[0]
         return None
 
     def equated(self, theirs: Expr, ours: Expr) -> list[Expr] | None:
@@ -277,15 +285,20 @@ class _Search:
         if solution is None:
             return None
         chosen = {unknown: solution.get(unknown, S.Zero) for unknown in self.unknowns}
-        if not any(item.limit for item in node.held) and not self.proved(chosen):
+        if not self.proved(chosen, node.held):
             return None
         choices = tuple((symbol, chosen[part]) for symbol, part in self.world.symbols)
         return Specialisation(self.general, self.special, choices, node.held)
 
-    def proved(self, chosen: Mapping[Part, Expr]) -> bool:
-        """Whether the general cell with these parameters is the special cell, symbol for symbol."""
+    def proved(self, chosen: Mapping[Part, Expr], held: tuple[Held, ...]) -> bool:
+        """Whether the general cell with these parameters is the special cell, symbol for symbol.
+
+        Functions that only approach a value have that value: then the limit is the special cell.
+        """
+        limits = {item.origin: item.value for item in held if item.origin is not None}
         return all(
-            normal(theirs.xreplace(dict(chosen)), {}) == normal(ours, {}) for theirs, ours in self.start.goals
+            normal(theirs.xreplace(limits).xreplace(dict(chosen)), {}) == normal(ours, {})
+            for theirs, ours in self.start.goals
         )
 
 

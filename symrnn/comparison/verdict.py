@@ -22,7 +22,8 @@ class Verdict:
     matrices and signs included), "equivalent" (each is a special case of the other), "special case" (one of
     the other), "limit" (one is approached by the other, and not reached), "undecided" (no choice was found),
     or "different states or inputs" (their numbers or shapes differ, and nothing was tried). The first four
-    are proved, in the symbols. `evidence` is there where nothing is: numbers, with parameters identified as
+    are proved, in the symbols; of a limit it is proved that the cells agree once the functions that are only
+    approached have their limits. `evidence` is there where nothing is: numbers, with parameters identified as
     in the alignment. `complete` tells that no search was given up.
     """
 

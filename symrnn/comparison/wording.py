@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 from sympy import Expr, S
 
 from symrnn.comparison.forms import Form
+from symrnn.comparison.numbers import Evidence
 from symrnn.comparison.specialisation import Held, Specialisation
 from symrnn.comparison.verdict import APART, EQUIVALENT, IDENTICAL, LIMIT, RENAMED, SPECIAL
 from symrnn.declaration.plain_text import plain_text
@@ -175,14 +176,50 @@ def _undecided(comparison: "Comparison", words: Words) -> Iterator[str]:
     )
     if not verdict.complete:
         yield "The search was given up after many steps, before every possibility was tried."
-    if verdict.evidence is None:
-        yield "No parameters correspond, so there are no numbers to compare."
+    if not comparison.alignment.pairing.whole:
+        yield "Their states and inputs were not all paired by then, so there are no numbers to compare."
         return
-    yield (
-        "Numbers instead: on random input, with the parameters identified that correspond above and all "
-        f"others zero, states and outputs differ by up to {verdict.evidence}. So these parameters do not "
-        "make them equal; numbers say nothing about others."
+    if verdict.evidence is None:
+        yield "No parameters correspond, or the outputs differ in shape, so there are no numbers to compare."
+        return
+    yield from _numbers(comparison, verdict.evidence, words)
+
+
+def _numbers(comparison: "Comparison", evidence: Evidence, words: Words) -> Iterator[str]:
+    zero = _set_to_zero(comparison, words)
+    settings = f", and with those that have no partner set to zero ({zero})" if zero else ""
+    before = (
+        "Numbers instead: on random input, with the parameters identified that correspond above"
+        f"{settings}, states and outputs "
     )
+    if not evidence.agrees:
+        yield (
+            f"{before}differ by up to {evidence}. So these parameters do not make them equal; numbers say "
+            "nothing about others."
+        )
+    else:
+        yield (
+            f"{before}agree in values to rounding: the largest difference is {evidence}. This is numerical "
+            "evidence only, no proof, and it is about values: gradients may differ, as those of "
+            "stop_gradient(a) and a do."
+        )
+        if zero:
+            yield "It says nothing about other values of the parameters that were set to zero."
+    if not evidence.finite:
+        yield "Some states or outputs were infinite or not a number in both; only the others were subtracted."
+
+
+def _set_to_zero(comparison: "Comparison", words: Words) -> str:
+    """The parameters without a partner, by cell."""
+    lone: dict[str, list[str]] = {name: [] for name in comparison.names}
+    for partner in comparison.partners:
+        for symbol, other, form, name in (
+            (partner.left, partner.right, comparison.left, comparison.names[0]),
+            (partner.right, partner.left, comparison.right, comparison.names[1]),
+        ):
+            if symbol in form.symbols and other is None:
+                lone[name].append(words.expr(symbol, form))
+    return "; ".join(f"{', '.join(found)} of {words.name(name)}" for name, found in lone.items() if found)
 
 
 def _not_considered(words: Words) -> str:
@@ -202,7 +239,7 @@ def _apart(comparison: "Comparison", words: Words) -> Iterator[str]:
         for name, cell in zip(names, (left, right), strict=True)
     ]
     same = len(left.states) == len(right.states) and len(left.inputs) == len(right.inputs)
-    shapes = ", of shapes that do not match" if same else ""
+    shapes = ", of kinds or shapes that do not match" if same else ""
     yield f"{facts[0]}, {facts[1]}{shapes}, so they do not take the same data and are not the same cell."
     yield (
         "Whether one could still play the part of the other, with some state or input left unused, is not "

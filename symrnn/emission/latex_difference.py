@@ -126,8 +126,9 @@ def partner_rows(comparison: Comparison) -> tuple[PartnerRow, ...]:
         role = "parameter" if quantity.role == "part" else quantity.role
         printer = left if partner.left is not None else right
         adds = rf" \quad (\text{{adds to }} {printer.symbol(partner.adds_to)})" if partner.adds_to else ""
-        one = left.symbol(partner.left) + adds if partner.left is not None else ""
-        two = _stand_in(partner, right)
+        values = [rf" \quad ({value})" if value else "" for value in partner.values]
+        one = left.symbol(partner.left) + values[0] + adds if partner.left is not None else ""
+        two = _stand_in(partner, right) + values[1]
         made.append(PartnerRow(role, one, two + adds if partner.left is None else two))
     return tuple(made)
 
