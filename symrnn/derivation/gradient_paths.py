@@ -24,8 +24,8 @@ class GradientPath:
     `factors` act element by element, each in its place between the `weights`: column blocks, matrices, or
     parameters that multiply element by element. `span` bounds the product of those factors that are no
     weights. `derivatives` are the functions whose derivatives are among the factors, `unbounded` the moving
-    quantities among them that have no bounds, `moving` those in the matrices. `is_steady`: nothing in it moves
-    with time, `has_moving_weights`: a weight does.
+    quantities among them that have no bounds, `moving` those in the matrices. `is_steady`: nothing in it
+    moves with time, `has_moving_weights`: a weight does.
     """
 
     of: State

@@ -92,8 +92,8 @@ class _Narrator:
     def steady(self) -> str:
         """Of a linear recurrence: the same factor at every step."""
         return (
-            f"{self.the_jacobian()} the same at every step, so that the product is its power: it vanishes where all "
-            "eigenvalues are less than $1$ in magnitude, and explodes where one is greater."
+            f"{self.the_jacobian()} the same at every step, so that the product is its power: it vanishes "
+            "where all eigenvalues are less than $1$ in magnitude, and explodes where one is greater."
         )
 
     # the direct path
