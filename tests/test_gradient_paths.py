@@ -7,6 +7,7 @@ import pytest
 from random_cells import random_cell
 from sympy import Eq
 from test_latex import matrix_memory, minimal_gated_unit, peephole_lstm
+from test_normalisation import layer_normalised_lstm
 
 import symrnn as sr
 from symrnn.declaration.cell import Cell
@@ -195,6 +196,120 @@ def test_the_words_follow_from_the_symbols(cell: Cell, said: list[str], unsaid: 
         assert words in text, text
     for words in unsaid:
         assert words not in text, text
+
+
+X, v, g = Input("X", m), Parameter("v", m), Parameter("g", m)
+c, z = State("c", m), State("z", m)
+OF_ONES = r"\mathbf{1}"
+normalised = Cell("normalised", Eq(h.next, sr.tanh(g * (A @ h - sr.mean(A @ h))) + X))
+softened = Cell("softened", Eq(h.next, sr.softmax(A @ h) + X))
+totalled = Cell("totalled", Eq(h.next, sr.tanh(sr.total(h) * v + X)))
+halved = Cell("halved", Eq(h.next, 0.5 * abs(h) + sr.tanh(X)))
+tenths = Cell("tenths", Eq(h.next, 0.3 * abs(h) + sr.tanh(X)))
+chained = Cell("chained", Eq(z.next, c), Eq(c.next, h), Eq(h.next, sr.tanh(A @ z + X)), output=h.next)
+kept = Cell("kept", Eq(h.next, h + sr.tanh(X)))
+exchanged = Cell("exchanged", Eq(c.next, h), Eq(h.next, c + X), output=h.next)
+alike = Cell("alike", Eq(c.next, c + X), Eq(h.next, h + X), output=h.next)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said", "unsaid"),
+    [
+        (
+            normalised,
+            ["All terms lead through $A$ and $g$.", "What they add grows with $A$ and $g$;"],
+            [OF_ONES],
+        ),
+        (
+            softened,
+            [
+                "The only terms lead through $A$.",
+                r"\lVert \mathbf{1}_{m} \rVert_{2}",
+                "where that value is less",
+            ],
+            ["power of this", r"\lVert \bigl("],
+        ),
+        (
+            totalled,
+            [
+                "The only term leads through $v$.",
+                r"at most $\lVert v \odot \bigl(1 - (h_{t})^{2}\bigr) \rVert_{2} \, \lVert \mathbf{1}_{m}",
+                "the $k$-th power of its largest value over the steps",
+            ],
+            ["power of this"],
+        ),
+        (
+            halved,
+            [r"shrinks at every step, to at most $\tfrac{1}{2}$ of its magnitude"],
+            ["near $1$", "kept"],
+        ),
+        (tenths, [r"$-\tfrac{3}{10}$ and $\tfrac{3}{10}$: what it carries shrinks"], ["near $1$"]),
+        (
+            chained,
+            [
+                "No matrix lies on the direct paths from $c_{t-1}$ to $z_{t}$ and from $h_{t-1}$ to $c_{t}$. "
+                "The other term leads through $A$."
+            ],
+            [],
+        ),
+        (kept, ["The Jacobian is the identity: gradients pass unchanged."], ["eigenvalue", "vanish"]),
+        (alike, ["form together is the identity: gradients pass unchanged."], ["eigenvalue"]),
+        (exchanged, ["eigenvalues are less than $1$"], ["identity"]),
+    ],
+    ids=lambda value: value.name if isinstance(value, Cell) else "",
+)
+def test_what_is_said_is_true_of_uncommon_cells(cell: Cell, said: list[str], unsaid: list[str]) -> None:
+    test_the_words_follow_from_the_symbols(cell, said, unsaid)
+
+
+def test_the_bound_by_largest_norms_holds_for_a_product() -> None:
+    """The norms of what moves differ from step to step; their largest bounds all."""
+    (jacobian,), sizes = step_jacobian(totalled), {"m": 4}
+    product, norms = np.eye(4), []
+    for seed in range(4):
+        values = {**drawn(totalled, sizes, seed), "v": np.linspace(-1, 1, 4)}
+        product = jacobian.evaluate(values, sizes) @ product
+        slopes = 1 - evaluate(h.next, evaluate_cell(totalled, values, sizes), sizes) ** 2
+        norms.append(np.linalg.norm(values["v"] * slopes) * np.sqrt(4))
+    assert np.linalg.norm(product, 2) <= max(norms) ** 4
+    assert min(norms) < max(norms)
+
+
+def test_many_ways_are_counted() -> None:
+    """A normalised LSTM has a term for every pair of ways; no sentence lists them all."""
+    text = told(layer_normalised_lstm())
+    assert "24 of the 68 terms that lead through weights are closed" in text
+    assert OF_ONES not in text
+    assert len(text) < 2000
+
+
+def symbols(cell: Cell) -> str:
+    """The words on signs and symbols."""
+    parts = derivation_parts(derive(cell))
+    return " ".join([parts.conventions, *(row.meaning for row in parts.symbols)])
+
+
+def test_conditions_in_brackets_are_explained_where_they_are_printed() -> None:
+    cases = Cell("cases", Eq(h.next, h + sr.maximum(X, Input("Y", m))))
+    for cell in (cases, independent, softened, kept, CELLS["gru"]):
+        parts = derivation_parts(derive(cell))
+        passages = [passage for part in (*parts.sections, parts.results) for passage in part.passages]
+        texts = [right for passage in passages for e in passage.equations for right in e.rights]
+        is_used = any(re.search(r"(?<!\\bigl)\[ ?[^\[\]]* (=|<|>|\\[lgn]e) ", text) for text in texts)
+        assert ("holds and $0$ elsewhere" in symbols(cell)) == is_used, cell.name
+    assert "holds and $0$ elsewhere" in symbols(independent)
+    assert "holds and $0$ elsewhere" not in symbols(cases)
+    gate = Cell("gate", Eq(f, sr.softmax(A @ h)), Eq(h.next, f + X))
+    assert "holds and $0$ elsewhere" in symbols(gate)  # the derivative of its softmax is told
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1e-5, "$10^{-5}$"), (2.5e-7, r"$2.5\cdot 10^{-7}$"), (0.1, "0.1"), (3.0, "3"), (-1e-6, "$-10^{-6}$")],
+)
+def test_constants_are_set_as_mathematics(value: float, text: str) -> None:
+    epsilon = Constant("epsilon", value=value)
+    assert f"constant, {text} unless given" in symbols(Cell("shifted", Eq(h.next, h + epsilon * X)))
 
 
 def test_names_of_cells_play_no_part() -> None:

@@ -24,7 +24,8 @@ class GradientPath:
     `factors` act element by element, each in its place between the `weights`: column blocks, matrices, or
     parameters that multiply element by element. `span` bounds the product of those factors that are no
     weights. `derivatives` are the functions whose derivatives are among the factors, `unbounded` the moving
-    quantities among them that have no bounds. `is_steady`: nothing in it moves with time.
+    quantities among them that have no bounds, `moving` those in the matrices. `is_steady`: nothing in it
+    moves with time, `has_moving_weights`: a weight does.
     """
 
     of: State
@@ -34,7 +35,9 @@ class GradientPath:
     span: Interval
     derivatives: frozenset[str]
     unbounded: tuple[Quantity, ...]
+    moving: tuple[Quantity, ...]
     is_steady: bool
+    has_moving_weights: bool
 
     @property
     def factor(self) -> Expr:
@@ -137,7 +140,9 @@ class _Finder:
             span,
             derivatives,
             tuple(dict.fromkeys(free)),
+            tuple(dict.fromkeys(q for weight in weights for q in self.unbounded_weight(weight))),
             steady,
+            not all(map(self.is_steady, map(_content, weights))),
         )
 
     def unbounded(self, expr: Expr) -> Iterable[Quantity]:
@@ -148,6 +153,12 @@ class _Finder:
             yield expr
         for arg in sorted(expr.args, key=str):
             yield from self.unbounded(arg)
+
+    def unbounded_weight(self, weight: Expr) -> Iterable[Quantity]:
+        """The moving quantities that keep a matrix, made of several of them, from having a bound."""
+        content = _content(weight)
+        if isinstance(weight, MatrixOf | Column | Row) and not isinstance(content, Quantity):
+            yield from self.unbounded(content)
 
     def is_steady(self, expr: Expr) -> bool:
         quantities = expr.atoms(Quantity)

@@ -6,6 +6,7 @@ same, and letters in the steps in which LaTeX's fonts come, so that in a narrow 
 """
 
 from collections.abc import Iterable
+from math import ceil
 
 from symrnn.emission.diagram import FONT, PILL_RADIUS, Diagram, Node, texts
 from symrnn.emission.diagram_flow import ENDS, SOURCES
@@ -39,7 +40,7 @@ def _scale(diagram: Diagram) -> Iterable[str]:
     yield r"\def\diagramname{\fontsize{10}{12}\selectfont}\def\diagramnote{\fontsize{8}{10}\selectfont}%"
     yield rf"\ifdim\linewidth<{_number(diagram.width)}pt"
     yield r"  \ifdefined\resizebox\def\diagramfit{\resizebox{\linewidth}{!}}\else"
-    yield rf"  \setlength{{\unitlength}}{{{int(99999 / diagram.width) / 100000:.5f}\linewidth}}%"
+    yield rf"  \setlength{{\unitlength}}{{\dimexpr\linewidth*10/{ceil(10 * diagram.width)}\relax}}%"
     for name, note in FONT_SIZES:
         yield (
             rf"  \ifdim\unitlength<{(name + 0.7) / FONT:g}pt "

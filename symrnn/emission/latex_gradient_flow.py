@@ -3,16 +3,17 @@
 from collections.abc import Iterable
 from fractions import Fraction
 
-from sympy import Add, Expr
+from sympy import Add, Expr, S
 
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.quantities import Constant, Parameter, Quantity, State
-from symrnn.derivation.bounds import Interval, is_bounded
+from symrnn.declaration.quantities import Parameter, Quantity, State
+from symrnn.derivation.bounds import Bounds, Interval, is_bounded
 from symrnn.derivation.gradient_paths import Effect, GradientPath, gate_effects, gradient_paths
-from symrnn.derivation.jacobian import Operator, StepJacobian
+from symrnn.derivation.jacobian import Block, Column, MatrixOf, Operator, Row, StepJacobian
 from symrnn.emission.latex_jacobian import operator_text
 from symrnn.emission.latex_layout import width
 from symrnn.emission.latex_letters import Letters
+from symrnn.emission.latex_marks import decimal
 from symrnn.emission.latex_parts import Passage
 from symrnn.emission.latex_printer import Printer, joined
 from symrnn.emission.latex_reading import ColumnBlock
@@ -24,6 +25,9 @@ LIMITS: dict[str, str] = {
     "relu": r"$\operatorname{relu}'$ is $0$ or $1$",
 }
 """What bounds the derivatives of functions."""
+
+WAYS = 6
+"""How many ways a sentence names; of more it says how many there are."""
 
 INLINE = 150.0
 """The width of a factor that a line of text still takes, in points."""
@@ -51,6 +55,7 @@ class _Narrator:
     ) -> None:
         self.cell = cell
         self.paths = paths
+        self.bounds = Bounds(cell)
         self.printer = printer
         self.blocks = blocks
         self.letters = letters
@@ -62,21 +67,33 @@ class _Narrator:
             "A gradient goes back over several steps through the product of their Jacobians, and vanishes or "
             "explodes as this product does."
         )
+        if self.is_identity():
+            through = "A gradient goes back over several steps through the product of their Jacobians."
+            return (Passage(f"{through} {self.the_jacobian()} the identity: gradients pass unchanged."),)
         if all(path.is_steady for path in self.paths):
             return (Passage(f"{first} {self.steady()}"),)
-        ways = [self.direct(state) for state in self.cell.states] + [self.weighted()]
+        own = [self.direct(state) for state in self.cell.states]
+        ways = [*(own if any(own) else [self.across()]), self.weighted()]
         gates = [self.gate(effect) for effect in gate_effects(self.cell, self.paths)]
         closed = ["A way is closed where its term is near $0$."] if any(gates) else []
         texts = [" ".join([first, *filter(None, ways)]), " ".join([*closed, *filter(None, gates)])]
         return tuple(Passage(text) for text in texts if text)
 
+    def is_identity(self) -> bool:
+        """Whether every state is handed on as it is, and to itself alone."""
+        factors = [Add(*(path.factor for path in self.own(state))) for state in self.cell.states]
+        return all(path.is_direct and path.of == path.wrt for path in self.paths) and set(factors) == {S.One}
+
+    def the_jacobian(self) -> str:
+        """The subject of a sentence about all step Jacobians."""
+        one = len(self.cell.states) == 1
+        return "The Jacobian is" if one else "The matrix that the Jacobians form together is"
+
     def steady(self) -> str:
         """Of a linear recurrence: the same factor at every step."""
-        one = len(self.cell.states) == 1
-        subject = "The Jacobian is" if one else "The matrix that the Jacobians form together is"
         return (
-            f"{subject} the same at every step, so that the product is its power: it vanishes where all "
-            "eigenvalues are less than $1$ in magnitude, and explodes where one is greater."
+            f"{self.the_jacobian()} the same at every step, so that the product is its power: it vanishes "
+            "where all eigenvalues are less than $1$ in magnitude, and explodes where one is greater."
         )
 
     # the direct path
@@ -108,11 +125,23 @@ class _Narrator:
                 f"{multiplies}: what it carries vanishes while this stays below $1$ in magnitude, and "
                 "explodes while it stays above."
             )
+        if span.size < 1.0:
+            return (
+                f"{multiplies}, which lies between ${number(span.low)}$ and ${number(span.high)}$: what it "
+                f"carries shrinks at every step, to at most ${number(span.size)}$ of its magnitude."
+            )
         near = "near $1$" if span.low >= 0.0 else "near $1$ in magnitude"
         return (
             f"{multiplies}, which lies between ${number(span.low)}$ and ${number(span.high)}$: what it "
             f"carries is kept while this stays {near}, is lost where it is near $0$, and is never amplified."
         )
+
+    def across(self) -> str:
+        """Where no state has a direct path to itself: the paths without weights between different ones."""
+        ends = dict.fromkeys((path.wrt, path.of) for path in self.paths if path.is_direct)
+        ways = [f"from {self.math(wrt)} to {self.math(of.next)}" for wrt, of in ends]
+        many = "direct paths" if len(ways) > 1 else "direct path"
+        return f"No matrix lies on the {many} {sentence_list(ways)}." if ways else ""
 
     # the ways through weights
 
@@ -127,7 +156,7 @@ class _Narrator:
         if plain:
             more = "Further" if lively else "The other" if len(found) < len(self.paths) else "The only"
             many = len(plain) > 1 or more == "Further"
-            texts.append(f"{more} {'terms lead' if many else 'term leads'} through {self.weights(plain)}.")
+            texts.append(f"{more} {'terms lead' if many else 'term leads'} {self.through(plain)}.")
         return " ".join([*texts, self.norms(found)])
 
     def lively(self, paths: list[GradientPath], count: int) -> str:
@@ -144,51 +173,88 @@ class _Narrator:
             if "relu" in names
             else "vanishes where the function saturates"
         )
-        return f"{subject} through {self.weights(paths)}. {each} a derivative ({limits}) and {ends}."
+        return f"{subject} {self.through(paths)}. {each} a derivative ({limits}) and {ends}."
+
+    def through(self, paths: list[GradientPath]) -> str:
+        """Through which weights paths lead, of those that have a name."""
+        names, unnamed = self.weights(paths), [path for path in paths if not self.names(path)]
+        sums = "sums over elements"
+        if not names:
+            return f"through {sums} alone"
+        return f"through {names}" + (f", or through {sums} alone" if unnamed else "")
 
     def norms(self, found: list[GradientPath]) -> str:
         """On what the size of the weighted terms depends; a bound by norms where all factors have one."""
         bounded = all(is_bounded(path.span) for path in found)
-        if not (bounded and len(found) == len(self.paths) and len(self.cell.states) == 1) or self.maps():
-            values = dict.fromkeys(q for path in found for q in path.unbounded)
-            beside = f", and with {sentence_list(map(self.math, values))} beside them" if values else ""
-            subject = "What they add" if len(found) > 1 else "What it adds"
-            return (
-                f"{subject} grows with {self.weights(found)}{beside}; where it is large enough, the product "
-                "can explode."
-            )
+        if bounded and len(found) == len(self.paths) and len(self.cell.states) == 1 and not self.maps():
+            return self.bound(found)
+        values = dict.fromkeys(self.math(q) for path in found for q in (*path.unbounded, *path.moving))
+        names = self.weights(found, growing=True)
+        grows = f"{names}{', and with' if names and values else ''}"
+        beside = f" {sentence_list(values)}{' beside them' if names else ''}" if values else ""
+        if not grows + beside:
+            return ""
+        subject = "What they add" if len(found) > 1 else "What it adds"
+        return (
+            f"{subject} grows with {f'{grows}{beside}'.strip()}; where it is large enough, the product "
+            "can explode."
+        )
+
+    def bound(self, found: list[GradientPath]) -> str:
+        """The bound of a Jacobian and of a product of them by the norms of weights."""
         terms = []
         for path in found:
-            product = r" \, ".join(rf"\lVert {self.weight(weight)} \rVert" for weight in path.weights)
+            product = r" \, ".join(map(self.norm, path.weights))
             scale = "" if path.span.size == 1.0 else rf"{number(path.span.size)} \, "
             terms.append(scale + product)
-        vectors = any(isinstance(weight, Quantity) for path in found for weight in path.weights)
-        norm = "largest singular value" + ("; of a vector, the largest magnitude" if vectors else "")
+        weights = [weight for path in found for weight in path.weights]
+        norm = "largest singular value"
+        if any(isinstance(weight, Quantity) for weight in weights):
+            norm += "; of a vector, the largest magnitude"
+        if any(isinstance(weight, Column | Row) for weight in weights):
+            norm += "; with the index $2$, the Euclidean norm of a vector"
         power = self.letters.position
+        moves = any(path.has_moving_weights for path in found)
+        this, it = ("its largest value over the steps", "that value") if moves else ("this", "it")
         return (
             f"So the norm of a Jacobian ({norm}) is at most ${joined(terms)}$, and that of the product of "
-            f"${power}$ Jacobians at most the ${power}$-th power of this: the gradient vanishes where it is "
-            "less than $1$, and can explode only where it is greater."
+            f"${power}$ Jacobians at most the ${power}$-th power of {this}: the gradient vanishes where "
+            f"{it} is less than $1$, and can explode only where it is greater."
         )
+
+    def norm(self, weight: Expr) -> str:
+        """The norm of a weight: a vector that is a matrix of one row or column has the norm of a vector."""
+        if isinstance(weight, Column | Row):
+            return rf"\lVert {self.printer.text(weight.args[0])} \rVert_{{2}}"
+        inside = self.printer.text(weight.args[0]) if isinstance(weight, MatrixOf) else self.weight(weight)
+        return rf"\lVert {inside} \rVert"
 
     def maps(self) -> bool:
         """Whether a weight is a linear map that is no product of matrices."""
         weights = [weight for path in self.paths for weight in path.weights]
         return any(not isinstance(weight, Operator | Quantity) for weight in weights)
 
-    def weights(self, paths: Iterable[GradientPath]) -> str:
-        """The weights on some paths, each once."""
-        names = dict.fromkeys(
-            name for path in paths for weight in path.weights for name in self.names(weight)
-        )
+    def weights(self, paths: Iterable[GradientPath], *, growing: bool = False) -> str:
+        """The weights on some paths, each once; those that have no bound only, if `growing`."""
+        names = dict.fromkeys(name for path in paths for name in self.names(path, growing=growing))
         return sentence_list(f"${name}$" for name in names)
 
-    def names(self, weight: Expr) -> tuple[str, ...]:
+    def names(self, path: GradientPath, *, growing: bool = False) -> tuple[str, ...]:
+        """What the weights of a path are called; ones, identities and what is made of them are not named."""
+        found = (name for weight in path.weights for name in self.named(weight, growing))
+        return tuple(dict.fromkeys(found))
+
+    def named(self, weight: Expr, growing: bool) -> tuple[str, ...]:
+        content = weight.args[0] if isinstance(weight, Operator) else weight
+        quantities = sorted(content.atoms(Quantity), key=str)
+        kept = [q for q in quantities if isinstance(q, Parameter)]
         if isinstance(weight, Operator | Quantity):
-            return (self.weight(weight),)
-        kept = [q for q in weight.atoms(Quantity) if isinstance(q, Parameter | Constant)]
-        found = kept or [q for q in weight.atoms(Quantity) if self.known(q)]
-        return tuple(self.printer.symbol(q) for q in sorted(found, key=str))
+            if isinstance(content, Quantity):
+                return () if growing and is_bounded(self.bounds(content)) else (self.weight(weight),)
+            if isinstance(weight, Block) or (kept and len(kept) == len(quantities)):
+                return (self.weight(weight),)
+        free = [q for q in quantities if self.known(q) and not is_bounded(self.bounds(q))]
+        return tuple(self.printer.symbol(q) for q in kept or free)
 
     def known(self, quantity: Quantity) -> bool:
         return quantity in (*self.cell.states, *self.cell.inputs, *self.cell.values)
@@ -244,6 +310,10 @@ class _Narrator:
         ]
         weighted = sorted((path for path in paths if not path.is_direct), key=lambda path: len(path.weights))
         ways = list(dict.fromkeys(self.way(path, paths) for path in weighted))
+        if len(ways) > WAYS or not all(map(self.is_told_apart, weighted)):
+            count, all_of = len(weighted), sum(not path.is_direct for path in self.paths)
+            named.append(f"{count} of the {all_of} terms that lead through weights")
+            return f"{sentence_list(named)} {'are' if len(named) + count > 2 else 'is'} closed"
         if ways:
             named.append(f"the {'ways' if len(ways) > 1 else 'way'} through {sentence_list(ways)}")
         return (
@@ -252,18 +322,26 @@ class _Narrator:
 
     def way(self, path: GradientPath, group: list[GradientPath]) -> str:
         """A path by its weights, with its end if another path outside the group has the same weights."""
-        twins = any(other.weights == path.weights and other not in group for other in self.paths)
-        first, *more = [f"${self.weight(weight)}$" for weight in path.weights]
+        twins = any(self.names(other) == self.names(path) and other not in group for other in self.paths)
+        first, *more = [f"${name}$" for name in self.names(path)]
         together = f"{first} with {sentence_list(more)}" if more else first
         return f"{together} to {self.math(path.of.next)}" if twins else together
+
+    def is_told_apart(self, path: GradientPath) -> bool:
+        """Whether the names of a path's weights tell it from others into the same state."""
+        alike = [other for other in self.paths if other.of == path.of and other.wrt == path.wrt]
+        twins = [other for other in alike if self.names(other) == self.names(path)]
+        return bool(self.names(path)) and all(other.weights == path.weights for other in twins)
 
     def math(self, quantity: Quantity) -> str:
         return f"${self.printer.symbol(quantity)}$"
 
 
 def number(value: float) -> str:
-    """A bound as a whole number or a fraction."""
-    exact = Fraction(value)
+    """A bound as a whole number, a fraction of small numbers, or in decimals."""
+    exact = Fraction(value).limit_denominator(100)
+    if float(exact) != value:
+        return decimal(value)
     if exact.denominator == 1:
         return str(exact.numerator)
     sign = "-" if exact < 0 else ""

@@ -1,5 +1,6 @@
 """From a derivation to the parts of its document: what is told, in which order, with which equations."""
 
+import re
 from collections.abc import Callable, Iterable
 
 from symrnn.declaration.quantities import Quantity
@@ -42,6 +43,17 @@ def document_symbol(derivation: Derivation, style: Style = DEFAULT) -> Callable[
     return printed(derivation, style).printer.symbol
 
 
+CONDITION = re.compile(r"\[[^\[\]]* (=|<|>|\\le|\\ge|\\ne) [^\[\]]*\]")
+
+
+def has_condition(section: Section) -> bool:
+    """Whether a condition in square brackets stands somewhere in a section."""
+    equations = [equation for passage in section.passages for equation in passage.equations]
+    texts = [part for passage in section.passages for part in (passage.text, passage.after)]
+    texts += [right for equation in equations for right in equation.rights]
+    return any(CONDITION.search(text) for text in texts)
+
+
 class _Teller:
     def __init__(self, shown: Printed, labels: str) -> None:
         self.shown = shown
@@ -61,15 +73,24 @@ class _Teller:
             sections.append(self.jacobians())
         if cost is not None:
             sections.append(cost_section(cost, self.array))
+        results = self.results()
+        brackets = any(map(has_condition, (*sections, results)))
         return Parts(
             cell.name,
             cell.title,
             cell.variant,
             cell.source,
-            conventions(cell, self.reading, (j.expr for j in self.slopes), self.printer, self.letters),
+            conventions(
+                cell,
+                self.reading,
+                (j.expr for j in self.slopes),
+                self.printer,
+                self.letters,
+                brackets=brackets,
+            ),
             symbol_rows(cell, self.reading, self.printer, self.letters),
             tuple(sections),
-            self.results(),
+            results,
             self.premises(),
         )
 

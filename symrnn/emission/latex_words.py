@@ -15,10 +15,10 @@ from symrnn.declaration.operations import (
     ones,
     sigmoid,
     tanh,
-    where,
 )
 from symrnn.declaration.quantities import Index, NextState, Parameter, Quantity
 from symrnn.emission.latex_letters import Letters
+from symrnn.emission.latex_marks import decimal
 from symrnn.emission.latex_parts import Equation, Passage, SymbolRow
 from symrnn.emission.latex_printer import Printer
 from symrnn.emission.latex_reading import PrintedAdjoint, Reading
@@ -78,9 +78,18 @@ TIMES: dict[str, str] = {
 
 
 def conventions(
-    cell: Cell, reading: Reading, jacobians: Iterable[Expr], printer: Printer, letters: Letters
+    cell: Cell,
+    reading: Reading,
+    jacobians: Iterable[Expr],
+    printer: Printer,
+    letters: Letters,
+    *,
+    brackets: bool,
 ) -> str:
-    """How vectors, time and products are written, and the signs that a reader may not know."""
+    """How vectors, time and products are written, and the signs that a reader may not know.
+
+    `brackets`: a condition in square brackets is printed.
+    """
     told = [*(d.expr for d in cell.definitions), *jacobians]
     told += [item.expr for adjoint in reading.adjoints for item in (*adjoint.moving, *adjoint.fixed)]
     style = printer.notation.style
@@ -90,9 +99,8 @@ def conventions(
         "element by element. Shapes are those of one sample."
     )
     used = {call.name for expr in told for call in expr.atoms(PointwiseFunction, VectorFunction)}
-    choices = used & {"relu", "maximum", "minimum", "power", "largest"} or any(e.atoms(where) for e in told)
     found = [text for name, text in CONVENTIONS.items() if name in used]
-    if choices:
+    if brackets:
         found.append("$[<P>]$ is $1$ where $<P>$ holds and $0$ elsewhere")
     if any(expr.atoms(ones) for expr in told):
         found.append(r"$\mathbf{1}$ is an array of ones")
@@ -158,7 +166,9 @@ def symbol_rows(cell: Cell, reading: Reading, printer: Printer, letters: Letters
     rows += [_row(printer, e.target, _meaning(cell, e.target), e.shape) for e in cell.equations]
     rows += [_row(printer, part, kinds[part in activations], part.shape) for part, _ in reading.named]
     rows += [_row(printer, q, f"parameter, starts as {_initial(q)}", q.shape) for q in cell.parameters]
-    rows += [_row(printer, q, f"constant, {q.value:g} unless given", q.shape) for q in cell.constants]
+    rows += [
+        _row(printer, q, f"constant, {plain_number(q.value)} unless given", q.shape) for q in cell.constants
+    ]
     rows += [SymbolRow(name_latex(axis.name), "size", r"\mathbb{N}") for axis in cell.axes]
     rows.append(SymbolRow("T", letters.put(r"number of time steps; $<t> = 1, \dots, T$"), r"\mathbb{N}"))
     rows.append(SymbolRow(letters.batch, "number of samples in a batch", r"\mathbb{N}"))
@@ -173,7 +183,17 @@ def _input_row(printer: Printer, quantity: Quantity) -> SymbolRow:
 
 
 def _initial(parameter: Parameter) -> str:
-    return INITS.get(str(parameter.init), f"{parameter.init}")
+    start = parameter.init
+    return plain_number(start) if isinstance(start, int | float) else INITS.get(str(start), f"{start}")
+
+
+def plain_number(value: float) -> str:
+    """A number inside of text, in mathematics where it has more than digits; a power of ten stands alone."""
+    short = f"{value:g}"
+    if short.replace(".", "").isdigit():
+        return short
+    sign, size = ("-" if value < 0 else ""), decimal(abs(float(short))).removeprefix(r"1\cdot ")
+    return f"${sign}{size}$"
 
 
 def _row(printer: Printer, quantity: Quantity, meaning: str, shape: Shape) -> SymbolRow:
