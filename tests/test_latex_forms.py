@@ -86,6 +86,12 @@ def test_documents_in_the_other_notations_compile_without_complaint(tmp_path: Pa
     assert strict(compiled(whole, tmp_path)) == []
 
 
+def test_a_diagram_wider_than_the_line_fits_it(tmp_path: Path) -> None:
+    """TeX rounds decimal factors, by more than a point in so wide a diagram."""
+    text = latex_document(derive(sr.closed_loop(CELLS["gru"], CELLS["gru"])))
+    assert strict(compiled(text, tmp_path)) == []
+
+
 def says(text: str, *lines: str) -> None:
     for line in lines:
         assert line in text, line
