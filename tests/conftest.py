@@ -2,13 +2,10 @@
 
 import itertools
 import os
-import sys
 from collections.abc import Iterator
 
 import pytest
-
-MAPPED = 6_000
-"""So many mapped regions are well below 65,530: Linux allows no more, and JAX's compiler crashes."""
+from compiled_programs import make_room
 
 COUNT = itertools.count()
 
@@ -18,16 +15,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("SYMRNN_CACHE", str(config.cache.mkdir("kernels")))
 
 
-def mapped_regions() -> int:
-    """How many regions of memory this process has mapped; every program that JAX keeps has about ten."""
-    if not os.path.exists("/proc/self/maps"):
-        return 0
-    with open("/proc/self/maps", encoding="utf-8") as file:
-        return sum(1 for _ in file)
-
-
 @pytest.fixture(autouse=True)
 def room_for_compiled_programs() -> Iterator[None]:
     yield
-    if "jax" in sys.modules and next(COUNT) % 5 == 0 and mapped_regions() > MAPPED:
-        sys.modules["jax"].clear_caches()
+    if next(COUNT) % 5 == 0:
+        make_room()

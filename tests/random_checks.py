@@ -7,6 +7,7 @@ import random
 import warnings
 from collections.abc import Callable
 
+from compiled_programs import make_room
 from interpretation import arguments_of, assert_same, expected, run, stages
 from random_cells import build_cell, sizes_for
 
@@ -21,6 +22,7 @@ TRIES = 150
 
 def check_plans(cell: Cell, seed: int = 0) -> None:
     """Raise unless every plan of `cell`, after each pass, agrees with autodiff."""
+    make_room()
     problem = draw_problem(cell, sizes=sizes_for(cell), T=3, B=2, seed=seed)
     assert problem.finite, f"The reference is not finite on {cell}"
     for plan in stages(cell):
