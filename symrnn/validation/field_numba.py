@@ -1,7 +1,7 @@
-"""What an emitted Numba module meets while it is proved: no compiler, and the functions of the vocabulary as maps.
+"""What an emitted Numba module meets while it is proved: no compiler, and maps for functions of a number.
 
-Its products on packed panels are executed as its text defines them for plain Python. Its approximations of tanh,
-exp and the like are not: they are right to some digits, and tests of their own hold them to that.
+Its products on packed panels are executed as its text defines them for plain Python. Its approximations of
+tanh, exp and the like are not: they are right to some digits, and tests of their own hold them to that.
 """
 
 from collections.abc import Callable

@@ -97,7 +97,7 @@ def softplus(x: Residues) -> Residues:
 
 
 def logsumexp(x: Residues) -> Residues:
-    """Along the last axis; exp(x - logsumexp(x)) is then told to be softmax(x)."""
+    """Along the last axis; the exponential of x minus the result is then told to be softmax(x)."""
     top, powers, total = _exponentials(x)
     y = (top + _log(total)) % PRIME
     tell("exp", ((x - y) % PRIME,), powers * inverse(total) % PRIME)
