@@ -1,7 +1,7 @@
 """The proof of an emitted model: its text, executed in the field, against its layers' equations.
 
-The loss is evaluated sample by sample, with tangents along a random direction of all parameters; the gradients
-that the text gives must tell how it moves.
+The loss is evaluated sample by sample, with tangents along a random direction of all parameters; the
+gradients that the text gives must tell how it moves.
 """
 
 from typing import Any
