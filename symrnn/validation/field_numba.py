@@ -4,8 +4,9 @@ Its products on packed panels are executed as its text defines them for plain Py
 tanh, exp and the like are not: they are right to some digits, and tests of their own hold them to that.
 """
 
+import sys
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,17 @@ from symrnn.validation import maps
 from symrnn.validation.elements import Element, residues
 from symrnn.validation.execution import Surroundings
 from symrnn.validation.prime import PRIME, Residues, centred
+
+
+class _Own:
+    """A module with some names of its own."""
+
+    def __init__(self, module: ModuleType, **names: Any) -> None:
+        self.module = module
+        vars(self).update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.module, name)
 
 
 def numba_surroundings() -> Surroundings:
@@ -32,7 +44,7 @@ def numba_surroundings() -> Surroundings:
         ),
         "numba.extending": SimpleNamespace(intrinsic=None),
         "llvmlite": SimpleNamespace(ir=None),
-        "sys": SimpleNamespace(modules={}),
+        "sys": _Own(sys, modules={}),
         "os": SimpleNamespace(cpu_count=lambda: 1),
     }
     return Surroundings(modules, FUNCTIONS)
