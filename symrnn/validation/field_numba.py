@@ -59,7 +59,31 @@ def _single(formula: Callable[..., Residues]) -> Callable[..., Element]:
     return function
 
 
-FUNCTIONS: dict[str, Callable[..., Element]] = {
+def _tiles(*arguments: Any) -> None:
+    """The rows of a product that one panel gives, a step at a time; a kernel makes them tile by tile."""
+    rows, s, count, panels, p, depth, out, t, first, started, start = arguments
+    columns = slice(p * panels.shape[2], min((p + 1) * panels.shape[2], out.shape[-1]))
+    together = count if out.ndim == rows.ndim == 2 else min(a.shape[1] for a in (rows, out) if a.ndim == 3)
+    for done in range(0, count, max(together, 1)):
+        size = min(together, count - done)
+        target = _rows_from(out, t, first + done, size)[:, columns]
+        factors = _rows_from(rows, s, done, size)[:, :depth]
+        product = np.matmul(factors, panels[p, :depth, : target.shape[1]])
+        if started:
+            product = product + (start[columns] if start.ndim == 1 else target)
+        target[...] = product
+
+
+def _rows_from(array: Any, t: int, i: int, count: int) -> Any:
+    """Rows i to i + count of ``array[t]``, counted on into the steps after it, or of a matrix."""
+    if array.ndim == 2:
+        return array[i : i + count]
+    t, i = t + i // array.shape[1], i % array.shape[1]
+    return array[t, i : i + count]
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "_tiles": _tiles,
     "_tanh": _single(maps.MAPS["tanh"]),
     "_sigmoid": _single(maps.sigmoid),
     "_exp": _single(maps.MAPS["exp"]),
