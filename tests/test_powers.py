@@ -36,9 +36,17 @@ def gradients(cell: Cell, target: str, dtype: Any, parameters: dict[str, Any], x
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("exponent", "slope"),
-    [(Rational(3, 2), 3.0), (Rational(5, 2), 20.0), (1.5, 3.0), (1.75, 1.75 * 4**0.75), (Rational(7, 3), None)],
+    [
+        (Rational(3, 2), 3.0),
+        (Rational(5, 2), 20.0),
+        (1.5, 3.0),
+        (1.75, 1.75 * 4**0.75),
+        (Rational(7, 3), None),
+    ],
 )
-def test_the_slope_of_a_power_above_one_is_zero_at_zero(exponent: Any, slope: float | None, dtype: Any) -> None:
+def test_the_slope_of_a_power_above_one_is_zero_at_zero(
+    exponent: Any, slope: float | None, dtype: Any
+) -> None:
     slope = slope or float(exponent) * 4 ** (float(exponent) - 1)
     outputs, found = gradients(layer((w * d) ** exponent), "numpy", dtype, {"w": 1}, [0, 4])
     assert found.parameters.w == pytest.approx(4 * slope, rel=1e-6)

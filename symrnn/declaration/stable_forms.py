@@ -217,11 +217,14 @@ def _power_of_root(forms: StableForms, expr: Expr) -> Expr | None:
     if not isinstance(expr, Mul):
         return None
     for root in (factor for factor in expr.args if isinstance(factor, sqrt)):
-        for factor in expr.args:
-            base, times = factor.as_base_exp()
-            if base == root.args[0] and times.is_Integer and times > 0:
-                others = [f for f in expr.args if f not in (root, factor)]
-                return Mul(power(base, times + S.Half), *others)
+        base, rest, whole = root.args[0], [f for factor in expr.args for f in _copies(factor)], 0
+        rest.remove(root)
+        while all(factor in rest for factor in Mul.make_args(base)):
+            for factor in Mul.make_args(base):
+                rest.remove(factor)
+            whole += 1
+        if whole:
+            return Mul(power(base, whole + S.Half), *rest)
     return None
 
 

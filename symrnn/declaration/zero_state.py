@@ -7,7 +7,6 @@ case. An argument counts only if it vanishes whatever inputs and parameters are.
 from collections.abc import Iterable, Iterator
 
 from sympy import Add, Expr, Mul, Pow, S, preorder_traversal
-from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.operations import (
@@ -95,7 +94,7 @@ def _seen_parts(expr: Expr) -> Iterator[Expr]:
     """The parts of an expression through which gradients go for every value of every condition."""
     walk = preorder_traversal(expr)
     for part in walk:
-        if isinstance(part, where | Boolean | stop_gradient):
+        if isinstance(part, where | stop_gradient):
             walk.skip()
         else:
             yield part
