@@ -93,3 +93,14 @@ def test_what_is_written_instead_has_gradients() -> None:
         ran = module.forward(given, np.ones((4, 1, 2), np.float32))
         found = module.backward(given, ran.tape, np.ones_like(ran.outputs))
         assert bool(np.all(np.isfinite(found.state))) is fine
+
+
+def test_what_is_made_from_a_cell_does_not_warn_again() -> None:
+    with pytest.warns(SymrnnWarning):
+        made = Cell("normed", Eq(h.next, tanh(W @ x + U @ h) * sqrt(dot(h, h))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sr.derive(made)
+        sr.tangent(made)
+        sr.step_jacobian(made)
+        sr.latex(made)

@@ -30,6 +30,7 @@ from symrnn.declaration.operations import (
     tanh,
 )
 from symrnn.declaration.quantities import NextState, Value
+from symrnn.declaration.resolution import Resolved, Resolver
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,14 @@ class StableForms:
     def __init__(self, defined: Mapping[Value | NextState, Expr]) -> None:
         """`defined` holds what is computed for values and states of the same step."""
         self.defined = defined
+
+    def computed(self, right: Resolved, resolver: Resolver) -> Expr:
+        """What is computed for a right side: its stable form, if that has kept the shape."""
+        made = self.of(right.expr)
+        if made == right.expr:
+            return right.expr
+        stable = resolver.resolve(made)
+        return stable.expr if stable.shape == right.shape else right.expr
 
     def of(self, expr: Expr) -> Expr:
         """A resolved expression in its stable form: `expr` itself if it needs none."""
