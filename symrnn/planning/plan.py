@@ -13,6 +13,7 @@ class Header:
     """What a document about the plan says of the cell that it came from.
 
     `fresh` pairs every parameter with how a fresh one is drawn, and every constant with its value.
+    `rewritten` are those of the equations that are computed in another form than the author's.
     `fields` pairs arrays whose variables had to get other names with the names that the author gave them.
     """
 
@@ -21,6 +22,7 @@ class Header:
     source: str = ""
     digest: str = ""
     equations: tuple[str, ...] = ()
+    rewritten: tuple[str, ...] = ()
     output: str = ""
     fresh: tuple[tuple[str, str | float], ...] = ()
     fields: tuple[tuple[str, str], ...] = ()
