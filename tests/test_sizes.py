@@ -1,14 +1,18 @@
 """Sizes that no machine has room for are refused before memory is touched; nothing takes no time."""
 
+from pathlib import Path
 from typing import Any
 
 import model_problems
 import numpy as np
 import pytest
+from command_runs import invoked
 from kernel_problems import TARGETS, drawn, kernel
 
 import symrnn as sr
 from symrnn import zoo
+from symrnn.errors import RequestError
+from symrnn.workbench.problem import draw_problem
 
 targets = pytest.mark.parametrize("target", TARGETS)
 HUGE = 10**12
@@ -56,7 +60,7 @@ def test_sizes_of_narrow_integers_add_up(target: str) -> None:
 def test_sequences_that_no_machine_has_room_for(target: str) -> None:
     made = drawn("gru", target, 4, 3)
     module, p = made.module, made.parameters
-    for T, B in ((HUGE, 1), (1, HUGE), (2**20, 2**25), (0, HUGE), (2**31, 2**28)):
+    for T, B in ((HUGE, 1), (1, HUGE), (2**20, 2**25), (0, HUGE), (2**31, 2**20)):
         calls = [
             (module.forward, {}),
             (module.predict, {}),
@@ -134,3 +138,39 @@ def test_axes_of_no_length(target: str) -> None:
         one_input = {f"W_{gate}": np.pad(getattr(p, f"W_{gate}"), ((0, 0), (0, 1))) for gate in "ruc"}
         same = module.forward(p._replace(**one_input), np.ones((4, 2, 1))).outputs
         np.testing.assert_allclose(run.outputs, same, rtol=0, atol=1e-12)
+
+
+# ---- Requests ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train-text", "TEXT", "--hidden", HUGE], f"and moments with --hidden {HUGE} take "),
+        (["gradients", "gru", "--hidden", HUGE], f"--hidden {HUGE}; Jacobians of more than 1024 rows"),
+        (["gradients", "gru", "--hidden", 10**40], "Take at most --hidden 1024."),
+        (
+            ["gradients", "gru", "--input", HUGE],
+            f"of 'gru' with --steps 100 --hidden 64 --input {HUGE} take ",
+        ),
+        (["gradients", "elman", "gru", "--steps", HUGE], f"of 'elman' with --steps {HUGE} --hidden 64 take "),
+        (["bench", "gru", "--grid", f"5,1,{HUGE}"], f"In --grid, the arrays of 'gru' at 5,1,{HUGE} take "),
+        (["bench", "gru", "--grid", f"5,1,4 {HUGE},8,8"], f"the arrays of 'gru' at {HUGE},8,8 take "),
+    ],
+)
+def test_requests_that_no_machine_has_room_for(arguments: list[Any], message: str, tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("a word and another one\n" * 300)
+    words = [text if word == "TEXT" else word for word in arguments]
+    if arguments[0] == "train-text":
+        words += ["-o", tmp_path / "checkpoint"]
+    assert message in invoked(*words, code=2).stderr
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_problems_that_no_machine_has_room_for() -> None:
+    message = rf"^The arrays of 'gru' with n=3, m={HUGE}, T=5, B=3 take .* bytes, but this machine has "
+    with pytest.raises(RequestError, match=message):
+        draw_problem(zoo.cell("gru"), sizes={"m": HUGE})
+    with pytest.raises(RequestError, match=rf"T={HUGE}, B=3 take"):
+        draw_problem(zoo.cell("gru"), T=HUGE)
