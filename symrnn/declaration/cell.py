@@ -22,6 +22,7 @@ from symrnn.declaration.quantities import (
 )
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.declaration.resolution import Resolved, Resolver
+from symrnn.declaration.words import check_words
 from symrnn.errors import DeclarationError
 
 
@@ -63,7 +64,7 @@ class Cell:
         Each equation is `Eq(value, expression)` or `Eq(state.next, expression)`; their order is the
         order of presentation, not of evaluation. `output` is what the cell hands to the layer above: a
         value, a state or a state's next value; a cell with exactly one state may leave it out.
-        `title`, `variant` and `source` go into the documents.
+        `title`, `variant` and `source` are words for the documents, a line each: line ends become spaces.
 
         Raises:
             DeclarationError: the equations do not make a cell; the message says where and how to mend it.
@@ -83,9 +84,9 @@ class Cell:
         taken = _author_names(resolved) | {f"{state.name}_next" for state in states}
         fields = {
             "name": name,
-            "title": title or name,
-            "variant": variant,
-            "source": source,
+            "title": check_words(title, f"title of {name!r}") or name,
+            "variant": check_words(variant, f"variant of {name!r}"),
+            "source": check_words(source, f"source of {name!r}"),
             "inputs": inputs,
             "states": states,
             "parameters": parameters,
