@@ -25,8 +25,8 @@ def same(one: Any, other: Any) -> bool:
     """Whether two records, or what is in them, have the same types and numbers."""
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other)
-    if isinstance(one, tuple | dict):
-        pairs = zip(one, other, strict=True) if isinstance(one, tuple) else ((one[k], other[k]) for k in one)
+    if isinstance(one, tuple | list | dict):
+        pairs = zip(*map(list, (one.items(), other.items()) if isinstance(one, dict) else (one, other)))
         return type(one) is type(other) and all(same(*pair) for pair in pairs)
     return type(one) is type(other) and (one == other or type(one).__name__.endswith("Workspace"))
 
