@@ -23,12 +23,15 @@ targets = pytest.mark.parametrize("target", TARGETS)
 
 def same(one: Any, other: Any) -> bool:
     """Whether two records, or what is in them, have the same types and numbers."""
+    if type(one) is not type(other):
+        return False
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other)
-    if isinstance(one, tuple | list | dict):
-        pairs = zip(*map(list, (one.items(), other.items()) if isinstance(one, dict) else (one, other)))
-        return type(one) is type(other) and all(same(*pair) for pair in pairs)
-    return type(one) is type(other) and (one == other or type(one).__name__.endswith("Workspace"))
+    if isinstance(one, dict):
+        return same(list(one.items()), list(other.items()))
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other or type(one).__name__ == "Workspace"
 
 
 def records(call: Call) -> dict[str, Any]:
