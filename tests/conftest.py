@@ -1,4 +1,4 @@
-"""What all tests share: where kernels are compiled to, how JAX compiles, and room for what it has compiled."""
+"""What all tests share: where kernels are compiled to, how JAX compiles, and room for its programs."""
 
 import itertools
 import os
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 # The processes that run the tests are the parallelism: threads that wait for work would slow them down.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(name, "1")
-# A program of the reference runs once: to compile it takes longer than to run it, with or without optimisation.
+# The reference runs a program once: compiling it takes longer than running it, however slow.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
