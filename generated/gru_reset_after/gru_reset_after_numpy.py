@@ -175,7 +175,7 @@ def init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
     n, m = _checked_sizes(n=n, m=m)
-    _require_memory(3*m**2 + 3*m*n + 6*m, dtype, "parameters with n = {}, m = {}", n, m)
+    _require_memory(3 * n * m + 3 * m * m + 6 * m, dtype, "parameters with n = {}, m = {}", n, m)
     return Parameters(
         U_r=_glorot(rng, (m, m), dtype),
         W_r=_glorot(rng, (m, n), dtype),
@@ -347,7 +347,8 @@ def _require_memory(numbers, dtype, what, *sizes):
 
 def _new(name, shape, dtype):
     """An uninitialised array; a workspace would look for it by its name."""
-    _require_memory(math.prod(shape), dtype, "the array {} of shape {}", name, shape)
+    if math.prod(shape) * dtype.itemsize > _MEMORY:
+        _require_memory(math.prod(shape), dtype, "the array {} of shape {}", name, shape)
     return np.empty(shape, dtype)
 
 
@@ -571,7 +572,7 @@ def _checked_call(parameters, inputs, state, lengths, memory, out):
     T, B = inputs.x.shape[:2]
     (size_n, m) = _sizes(prepared, inputs, state)
     if out is None:
-        _require_memory(max(T, 1) * B * (m), prepared.dtype, "outputs of shape {}", (T, B, m))
+        _require_memory(max(T, 1) * B * m, prepared.dtype, "outputs of shape {}", (T, B, m))
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = Inputs(
         _checked_array("inputs.x", inputs.x, (T, B, size_n), prepared.dtype),

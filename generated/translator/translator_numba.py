@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
+from numba import config, njit
 from numba import types as nb_types
 from numba.core import cgutils
 from numba.core.errors import NumbaTypeError
@@ -157,7 +157,7 @@ def init(rng, *, v, m, source_v, n, encoder_m, target_v, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, v, m, source_v, n, encoder_m, target_v are sizes."""
     dtype = _float_dtype(dtype)
     v, m, source_v, n, encoder_m, target_v = _checked_sizes(v=v, m=m, source_v=source_v, n=n, encoder_m=encoder_m, target_v=target_v)
-    _require_memory(8*encoder_m**2 + 4*encoder_m*m + 4*encoder_m*n + encoder_m*target_v + 8*encoder_m + m*v + n*source_v + target_v, dtype, "parameters with v = {}, m = {}, source_v = {}, n = {}, encoder_m = {}, target_v = {}", v, m, source_v, n, encoder_m, target_v)
+    _require_memory(v * m + 4 * m * encoder_m + source_v * n + 4 * n * encoder_m + 8 * encoder_m * encoder_m + encoder_m * target_v + 8 * encoder_m + target_v, dtype, "parameters with v = {}, m = {}, source_v = {}, n = {}, encoder_m = {}, target_v = {}", v, m, source_v, n, encoder_m, target_v)
     given_parameters = embedding_init(rng, v=v, m=m, dtype=dtype)
     source_parameters = embedding_init(rng, v=source_v, m=n, dtype=dtype)
     encoder_parameters = lstm_init(rng, n=n, m=encoder_m, dtype=dtype)
@@ -903,7 +903,8 @@ def _require_memory(numbers, dtype, what, *sizes):
 
 def _new(name, shape, dtype):
     """An uninitialised array; a workspace would look for it by its name."""
-    _require_memory(math.prod(shape), dtype, "the array {} of shape {}", name, shape)
+    if math.prod(shape) * dtype.itemsize > _MEMORY:
+        _require_memory(math.prod(shape), dtype, "the array {} of shape {}", name, shape)
     return np.empty(shape, dtype)
 
 
@@ -1121,10 +1122,13 @@ def _normal(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_translator_978a7ed82cb8", types.ModuleType("symrnn_translator_978a7ed82cb8"))
+_HOME = sys.modules.setdefault("symrnn_translator_ee5ce22f6ab5", types.ModuleType("symrnn_translator_ee5ce22f6ab5"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+
+
+# With NUMBA_DISABLE_JIT=1, as debuggers and coverage need it, all of this file runs as plain Python, slowly.
 
 
 def _inlined(function):
@@ -1137,9 +1141,16 @@ def _inlined(function):
 def _compiled(function):
     """Compile a function on its first call, and cache the machine code on disk."""
     dispatcher = _inlined(function)
+    if config.DISABLE_JIT:  # NumPy's numbers warn of infinities and NaN, machine code does not
+        return np.errstate(all="ignore")(dispatcher)
     with contextlib.suppress(RuntimeError):  # executed from text, or nowhere to write: then there is no cache
         dispatcher.enable_caching()
     return dispatcher
+
+
+def _intrinsic(plain, *, literal=False):
+    """Turn what the decorated function emits into a compiled function; ``plain`` does the same, and defines it."""
+    return (lambda _: plain) if config.DISABLE_JIT else intrinsic(prefer_literal=literal)
 
 
 def _plain(array):
@@ -1362,7 +1373,21 @@ def _address(context, builder, kind, array):
     return address, cgutils.unpack_tuple(builder, view.shape), cgutils.unpack_tuple(builder, view.strides)
 
 
-@intrinsic
+def _row(array, t, i):
+    """Row i of ``array[t]``, counted on into the steps after it, or of ``array``, if that is a matrix."""
+    return array[t + i // array.shape[1], i % array.shape[1]] if array.ndim == 3 else array[i]
+
+
+def _plain_fill(values, t, first, count, q, panels, p, depth):
+    """`_fill` in plain Python."""
+    width = panels.shape[2]
+    for r in range(count):
+        columns = _row(values, t, first + r)[q * width : (q + 1) * width]
+        panels[p, depth + r] = 0
+        panels[p, depth + r, : columns.size] = columns
+
+
+@_intrinsic(_plain_fill)
 def _fill(typing_context, values, t, first, count, q, panels, p, depth):
     """Pack columns q*w to q*w + w of ``values[t, first : first + count]`` into panel p, from its row ``depth`` on.
 
@@ -1390,7 +1415,16 @@ def _fill(typing_context, values, t, first, count, q, panels, p, depth):
     return nb_types.void(values, n, n, n, n, panels, n, n), emit
 
 
-@intrinsic(prefer_literal=True)
+def _plain_tile(count, rows, s, i, panels, p, depth, out, t, o, started, start):
+    """`_tile` in plain Python."""
+    for r in range(count):
+        columns = slice(p * panels.shape[2], (p + 1) * panels.shape[2])
+        target = _row(out, t, o + r)[columns]
+        before = (start[columns] if start.ndim == 1 else target) if started else 0
+        target[...] = before + _row(rows, s, i + r)[:depth] @ panels[p, :depth, : target.size]
+
+
+@_intrinsic(_plain_tile, literal=True)
 def _tile(typing_context, count, rows, s, i, panels, p, depth, out, t, o, started, start):
     """Compute rows o to o + count of ``out[t]``, in the columns of panel p, from rows i to i + count of ``rows[s]``.
 
@@ -1554,7 +1588,7 @@ _CONSTANTS = {
 }  # fmt: skip
 
 
-@intrinsic
+@_intrinsic(lambda x: _CONSTANTS[getattr(nb_types, x.dtype.name)])
 def _constants(typing_context, x):
     """The constants of the number type of x, chosen while compiling."""
     chosen = _CONSTANTS[x]
@@ -1566,7 +1600,7 @@ def _constants(typing_context, x):
     return kind(x), emit
 
 
-@intrinsic
+@_intrinsic(lambda a, b, c: a * b + c)
 def _fma(typing_context, a, b, c):
     """``a * b + c`` for three numbers of one type."""
 
@@ -1576,7 +1610,7 @@ def _fma(typing_context, a, b, c):
     return a(a, b, c), emit
 
 
-@intrinsic
+@_intrinsic(lambda x, coefficients: functools.reduce(lambda value, c: value * x + c, coefficients))
 def _polynomial(typing_context, x, coefficients):
     """The polynomial with the given tuple of coefficients, highest power first, by Horner's rule without a loop."""
 
@@ -1590,7 +1624,13 @@ def _polynomial(typing_context, x, coefficients):
     return x(x, coefficients), emit
 
 
-@intrinsic
+def _plain_two_to(shifted):
+    """`_two_to` in plain Python."""
+    bits, fraction = (np.int32, 23) if shifted.dtype == np.float32 else (np.int64, 52)
+    return (shifted.view(bits) << bits(fraction)).view(shifted.dtype)
+
+
+@_intrinsic(_plain_two_to)
 def _two_to(typing_context, shifted):
     """2**n from ``n + shift``: the lowest bits of that sum are n plus the exponent bias; move them to the exponent's place."""
 
@@ -1715,6 +1755,10 @@ def _sign(x):
     return k.one if x > k.zero else -k.one if x < k.zero else x
 
 
+if config.DISABLE_JIT:  # Python's math raises where there is no finite result
+    _log, _power, _expm1, _sqrt = np.log, np.power, np.expm1, np.sqrt
+
+
 # ---- The passes over time ----------------------------------------------------------------------------
 
 _ALL_STEPS = np.empty(0, np.int64)  # in place of the samples' lengths where all have T steps
@@ -1794,7 +1838,7 @@ def embedding_init(rng, *, v, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, v, m are sizes."""
     dtype = _float_dtype(dtype)
     v, m = _checked_sizes(v=v, m=m)
-    _require_memory(m*v, dtype, "parameters with v = {}, m = {}", v, m)
+    _require_memory(v * m, dtype, "parameters with v = {}, m = {}", v, m)
     return EmbeddingParameters(
         E=_normal(rng, (v, m), dtype),
     )
@@ -1990,7 +2034,7 @@ def _embedding_checked_call(parameters, inputs, state, lengths, memory, out):
     T, B = inputs.k.shape[:2]
     (v, m) = _embedding_sizes(prepared, inputs, state)
     if out is None:
-        _require_memory(max(T, 1) * B * (m), prepared.dtype, "outputs of shape {}", (T, B, m))
+        _require_memory(max(T, 1) * B * m, prepared.dtype, "outputs of shape {}", (T, B, m))
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = EmbeddingInputs(
         _checked_index("inputs.k", inputs.k, (T, B), v, lengths),
@@ -2288,7 +2332,7 @@ def lstm_init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
     n, m = _checked_sizes(n=n, m=m)
-    _require_memory(4*m**2 + 4*m*n + 4*m, dtype, "parameters with n = {}, m = {}", n, m)
+    _require_memory(4 * n * m + 4 * m * m + 4 * m, dtype, "parameters with n = {}, m = {}", n, m)
     return LstmParameters(
         W_i=_glorot(rng, (m, m + n), dtype),
         b_i=np.zeros((m,), dtype),
@@ -2513,7 +2557,7 @@ def _lstm_checked_call(parameters, inputs, state, lengths, memory, out):
     T, B = inputs.x.shape[:2]
     (n, m) = _lstm_sizes(prepared, inputs, state)
     if out is None:
-        _require_memory(max(T, 1) * B * (m), prepared.dtype, "outputs of shape {}", (T, B, m))
+        _require_memory(max(T, 1) * B * m, prepared.dtype, "outputs of shape {}", (T, B, m))
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = LstmInputs(
         _checked_array("inputs.x", inputs.x, (T, B, n), prepared.dtype),
@@ -2989,7 +3033,7 @@ def class_cross_entropy_init(rng, *, n, v, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, v are sizes."""
     dtype = _float_dtype(dtype)
     n, v = _checked_sizes(n=n, v=v)
-    _require_memory(n*v + v, dtype, "parameters with n = {}, v = {}", n, v)
+    _require_memory(n * v + v, dtype, "parameters with n = {}, v = {}", n, v)
     return ClassCrossEntropyParameters(
         W_y=_glorot(rng, (v, n), dtype),
         b_y=np.zeros((v,), dtype),
@@ -3559,7 +3603,7 @@ def dense_init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
     n, m = _checked_sizes(n=n, m=m)
-    _require_memory(m*n + m, dtype, "parameters with n = {}, m = {}", n, m)
+    _require_memory(n * m + m, dtype, "parameters with n = {}, m = {}", n, m)
     return DenseParameters(
         W_y=_glorot(rng, (m, n), dtype),
         b_y=np.zeros((m,), dtype),
@@ -3761,7 +3805,7 @@ def _dense_checked_call(parameters, inputs, state, lengths, memory, out):
     T, B = inputs.a.shape[:2]
     (n, m) = _dense_sizes(prepared, inputs, state)
     if out is None:
-        _require_memory(max(T, 1) * B * (m), prepared.dtype, "outputs of shape {}", (T, B, m))
+        _require_memory(max(T, 1) * B * m, prepared.dtype, "outputs of shape {}", (T, B, m))
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = DenseInputs(
         _checked_array("inputs.a", inputs.a, (T, B, n), prepared.dtype),

@@ -148,7 +148,7 @@ def init(rng, *, v, m, source_v, n, encoder_m, target_v, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, v, m, source_v, n, encoder_m, target_v are sizes."""
     dtype = _float_dtype(dtype)
     v, m, source_v, n, encoder_m, target_v = _checked_sizes(v=v, m=m, source_v=source_v, n=n, encoder_m=encoder_m, target_v=target_v)
-    _require_memory(8*encoder_m**2 + 4*encoder_m*m + 4*encoder_m*n + encoder_m*target_v + 8*encoder_m + m*v + n*source_v + target_v, dtype, "parameters with v = {}, m = {}, source_v = {}, n = {}, encoder_m = {}, target_v = {}", v, m, source_v, n, encoder_m, target_v)
+    _require_memory(v * m + 4 * m * encoder_m + source_v * n + 4 * n * encoder_m + 8 * encoder_m * encoder_m + encoder_m * target_v + 8 * encoder_m + target_v, dtype, "parameters with v = {}, m = {}, source_v = {}, n = {}, encoder_m = {}, target_v = {}", v, m, source_v, n, encoder_m, target_v)
     given_parameters = embedding_init(rng, v=v, m=m, dtype=dtype)
     source_parameters = embedding_init(rng, v=source_v, m=n, dtype=dtype)
     encoder_parameters = lstm_init(rng, n=n, m=encoder_m, dtype=dtype)
@@ -872,7 +872,8 @@ def _require_memory(numbers, dtype, what, *sizes):
 
 def _new(name, shape, dtype):
     """An uninitialised array; a workspace would look for it by its name."""
-    _require_memory(math.prod(shape), dtype, "the array {} of shape {}", name, shape)
+    if math.prod(shape) * dtype.itemsize > _MEMORY:
+        _require_memory(math.prod(shape), dtype, "the array {} of shape {}", name, shape)
     return np.empty(shape, dtype)
 
 
@@ -1196,7 +1197,7 @@ def embedding_init(rng, *, v, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, v, m are sizes."""
     dtype = _float_dtype(dtype)
     v, m = _checked_sizes(v=v, m=m)
-    _require_memory(m*v, dtype, "parameters with v = {}, m = {}", v, m)
+    _require_memory(v * m, dtype, "parameters with v = {}, m = {}", v, m)
     return EmbeddingParameters(
         E=_normal(rng, (v, m), dtype),
     )
@@ -1392,7 +1393,7 @@ def _embedding_checked_call(parameters, inputs, state, lengths, memory, out):
     T, B = inputs.k.shape[:2]
     (v, m) = _embedding_sizes(prepared, inputs, state)
     if out is None:
-        _require_memory(max(T, 1) * B * (m), prepared.dtype, "outputs of shape {}", (T, B, m))
+        _require_memory(max(T, 1) * B * m, prepared.dtype, "outputs of shape {}", (T, B, m))
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = EmbeddingInputs(
         _checked_index("inputs.k", inputs.k, (T, B), v, lengths),
@@ -1647,7 +1648,7 @@ def lstm_init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
     n, m = _checked_sizes(n=n, m=m)
-    _require_memory(4*m**2 + 4*m*n + 4*m, dtype, "parameters with n = {}, m = {}", n, m)
+    _require_memory(4 * n * m + 4 * m * m + 4 * m, dtype, "parameters with n = {}, m = {}", n, m)
     return LstmParameters(
         W_i=_glorot(rng, (m, m + n), dtype),
         b_i=np.zeros((m,), dtype),
@@ -1870,7 +1871,7 @@ def _lstm_checked_call(parameters, inputs, state, lengths, memory, out):
     T, B = inputs.x.shape[:2]
     (n, m) = _lstm_sizes(prepared, inputs, state)
     if out is None:
-        _require_memory(max(T, 1) * B * (m), prepared.dtype, "outputs of shape {}", (T, B, m))
+        _require_memory(max(T, 1) * B * m, prepared.dtype, "outputs of shape {}", (T, B, m))
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = LstmInputs(
         _checked_array("inputs.x", inputs.x, (T, B, n), prepared.dtype),
@@ -2247,7 +2248,7 @@ def class_cross_entropy_init(rng, *, n, v, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, v are sizes."""
     dtype = _float_dtype(dtype)
     n, v = _checked_sizes(n=n, v=v)
-    _require_memory(n*v + v, dtype, "parameters with n = {}, v = {}", n, v)
+    _require_memory(n * v + v, dtype, "parameters with n = {}, v = {}", n, v)
     return ClassCrossEntropyParameters(
         W_y=_glorot(rng, (v, n), dtype),
         b_y=np.zeros((v,), dtype),
@@ -2716,7 +2717,7 @@ def dense_init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
     n, m = _checked_sizes(n=n, m=m)
-    _require_memory(m*n + m, dtype, "parameters with n = {}, m = {}", n, m)
+    _require_memory(n * m + m, dtype, "parameters with n = {}, m = {}", n, m)
     return DenseParameters(
         W_y=_glorot(rng, (m, n), dtype),
         b_y=np.zeros((m,), dtype),
@@ -2915,7 +2916,7 @@ def _dense_checked_call(parameters, inputs, state, lengths, memory, out):
     T, B = inputs.a.shape[:2]
     (n, m) = _dense_sizes(prepared, inputs, state)
     if out is None:
-        _require_memory(max(T, 1) * B * (m), prepared.dtype, "outputs of shape {}", (T, B, m))
+        _require_memory(max(T, 1) * B * m, prepared.dtype, "outputs of shape {}", (T, B, m))
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = DenseInputs(
         _checked_array("inputs.a", inputs.a, (T, B, n), prepared.dtype),

@@ -1,5 +1,6 @@
 """`Cell`: the equations of a recurrent cell, validated, resolved and in order."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,7 +23,9 @@ from symrnn.declaration.quantities import (
 )
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.declaration.resolution import Resolved, Resolver
-from symrnn.errors import DeclarationError
+from symrnn.declaration.stable_forms import StableForms
+from symrnn.declaration.zero_state import ZeroState, repair
+from symrnn.errors import DeclarationError, SymrnnWarning
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -65,6 +68,9 @@ class Cell:
         value, a state or a state's next value; a cell with exactly one state may leave it out.
         `title`, `variant` and `source` go into the documents.
 
+        Warns:
+            SymrnnWarning: a root, a logarithm or a quotient is taken at 0 while all states are 0.
+
         Raises:
             DeclarationError: the equations do not make a cell; the message says where and how to mend it.
 
@@ -98,6 +104,15 @@ class Cell:
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
+        self._warn()
+
+    def _warn(self) -> None:
+        """Warn of functions that are taken at 0 at the first step, where they have no derivative."""
+        roles = reading_roles(self)
+        for equation, call in ZeroState(self.equations).singular_calls():
+            context = _where(self.name, equation.number, equation.target)
+            fact = repair(call, *(plain_text(arg, roles) for arg in call.args))
+            warnings.warn(f"{context}{fact}", SymrnnWarning, stacklevel=3)
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -121,9 +136,15 @@ class Cell:
         return self.shape_of(self.output)
 
     def text(self, line: Equation | Definition) -> str:
-        """An equation or a definition as a line of text, its terms in reading order."""
-        left, right = (line.target, line.rhs) if isinstance(line, Equation) else (line.symbol, line.expr)
-        return f"{left} = {plain_text(right, reading_roles(self))}"
+        """An equation or a definition as a line of text, its terms in reading order.
+
+        An equation that is computed in a stable form says so.
+        """
+        roles = reading_roles(self)
+        if isinstance(line, Definition):
+            return f"{line.symbol} = {plain_text(line.expr, roles)}"
+        text = f"{line.target} = {plain_text(line.rhs, roles)}"
+        return f"{text}, computed as {plain_text(line.computed, roles)}" if line.is_rewritten else text
 
     def __str__(self) -> str:
         lines = [f"cell {self.name}", *(f"  {self.text(equation)}" for equation in self.equations)]
@@ -273,6 +294,7 @@ def _resolve(
     cell: str, pairs: list[tuple[Quantity, Expr]], order: list[int]
 ) -> tuple[tuple[Equation, ...], dict[Value, Shape]]:
     shapes: dict[Value, Shape] = {}
+    defined: dict[Quantity, Expr] = {}
     resolved: dict[int, Equation] = {}
     for i in order:
         target, rhs = pairs[i]
@@ -286,10 +308,22 @@ def _resolve(
         _check_sides(cell, i + 1, target, right)
         shape = target.shape if isinstance(target, NextState) else right.shape
         assert isinstance(target, Value | NextState)
-        resolved[i] = Equation(i + 1, target, right.expr, shape)
+        computed = _computed(right, StableForms(defined), Resolver(shapes))
+        if shape == right.shape:  # else a number fills the state
+            defined[target] = computed
+        resolved[i] = Equation(i + 1, target, right.expr, shape, computed)
     in_order = tuple(resolved[i] for i in range(len(pairs)))
     values = [eq.target for eq in in_order if isinstance(eq.target, Value)]
     return in_order, {value: shapes[value] for value in values}
+
+
+def _computed(right: Resolved, forms: StableForms, resolver: Resolver) -> Expr:
+    """What is computed for a right side: its stable form, if that has kept the shape."""
+    made = forms.of(right.expr)
+    if made == right.expr:
+        return right.expr
+    stable = resolver.resolve(made)
+    return stable.expr if stable.shape == right.shape else right.expr
 
 
 def _check_sides(cell: str, number: int, target: Quantity, right: Resolved) -> None:

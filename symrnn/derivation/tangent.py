@@ -83,7 +83,7 @@ class Tangent:
     def _add(self, equation: Equation) -> None:
         """Differentiate one equation; what it needs has been differentiated before."""
         target = equation.target
-        moved = self.derivative(equation.rhs, target)
+        moved = self.derivative(equation.computed, target)
         if moved == 0 and isinstance(target, Value) and target != self.of.output:
             return
         if moved == 0 and isinstance(target, Value):

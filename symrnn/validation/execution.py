@@ -33,7 +33,7 @@ class _Exact(ast.NodeTransformer):
         return node
 
 
-ROUNDING = re.compile(r" \*\* |\bmath\.(exp|log|tanh)\((?!x\))")
+ROUNDING = re.compile(r'^(?!.*""").*( \*\* |\bmath\.(exp|log|tanh)\((?!x\)))', re.MULTILINE)
 """Where this stands in a text, its numbers are not all made of sums, products and quotients."""
 
 

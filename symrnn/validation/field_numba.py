@@ -4,8 +4,9 @@ Its products on packed panels are executed as its text defines them for plain Py
 tanh, exp and the like are not: they are right to some digits, and tests of their own hold them to that.
 """
 
+import sys
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,17 @@ from symrnn.validation import maps
 from symrnn.validation.elements import Element, residues
 from symrnn.validation.execution import Surroundings
 from symrnn.validation.prime import PRIME, Residues, centred
+
+
+class _Own:
+    """A module with some names of its own."""
+
+    def __init__(self, module: ModuleType, **names: Any) -> None:
+        self.module = module
+        vars(self).update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.module, name)
 
 
 def numba_surroundings() -> Surroundings:
@@ -32,7 +44,7 @@ def numba_surroundings() -> Surroundings:
         ),
         "numba.extending": SimpleNamespace(intrinsic=None),
         "llvmlite": SimpleNamespace(ir=None),
-        "sys": SimpleNamespace(modules={}),
+        "sys": _Own(sys, modules={}),
         "os": SimpleNamespace(cpu_count=lambda: 1),
     }
     return Surroundings(modules, FUNCTIONS)
@@ -47,7 +59,31 @@ def _single(formula: Callable[..., Residues]) -> Callable[..., Element]:
     return function
 
 
-FUNCTIONS: dict[str, Callable[..., Element]] = {
+def _tiles(*arguments: Any) -> None:
+    """The rows of a product that one panel gives, a step at a time; a kernel makes them tile by tile."""
+    rows, s, count, panels, p, depth, out, t, first, started, start = arguments
+    columns = slice(p * panels.shape[2], min((p + 1) * panels.shape[2], out.shape[-1]))
+    together = count if out.ndim == rows.ndim == 2 else min(a.shape[1] for a in (rows, out) if a.ndim == 3)
+    for done in range(0, count, max(together, 1)):
+        size = min(together, count - done)
+        target = _rows_from(out, t, first + done, size)[:, columns]
+        factors = _rows_from(rows, s, done, size)[:, :depth]
+        product = np.matmul(factors, panels[p, :depth, : target.shape[1]])
+        if started:
+            product = product + (start[columns] if start.ndim == 1 else target)
+        target[...] = product
+
+
+def _rows_from(array: Any, t: int, i: int, count: int) -> Any:
+    """Rows i to i + count of ``array[t]``, counted on into the steps after it, or of a matrix."""
+    if array.ndim == 2:
+        return array[i : i + count]
+    t, i = t + i // array.shape[1], i % array.shape[1]
+    return array[t, i : i + count]
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "_tiles": _tiles,
     "_tanh": _single(maps.MAPS["tanh"]),
     "_sigmoid": _single(maps.sigmoid),
     "_exp": _single(maps.MAPS["exp"]),
