@@ -119,8 +119,8 @@ def stacked(duals: list[Dual]) -> Dual:
 
 def chosen(truth: Truth, then: Dual, otherwise: Dual) -> Dual:
     """One or the other, where a condition holds."""
-    then, otherwise = aligned([then, otherwise])
-    truth = truth.reshape(truth.shape[:1] + (1,) * (then.value.ndim - truth.ndim) + truth.shape[1:])
+    condition, then, otherwise = aligned([Dual(truth), then, otherwise])
+    truth = condition.value
     value = np.where(truth, then.value, otherwise.value)
     if then.tangent is None and otherwise.tangent is None:
         return Dual(value)
