@@ -15,8 +15,11 @@ import random_checks
 from hypothesis import HealthCheck, given, settings
 from random_cells import cells, random_cell
 from random_checks import check_numba, check_numba_single, check_numpy, check_plans, examine
+from sympy import Rational
 
-from symrnn import Cell, tanh
+from symrnn import Cell, logsumexp, sigmoid, softmax, softplus, tanh
+from symrnn.declaration.operations import Operation, power
+from symrnn.declaration.quantities import Quantity
 from symrnn.derivation import rules
 
 MORE = int(os.environ.get("SYMRNN_RANDOM_CELLS", "0"))
@@ -69,6 +72,15 @@ def test_random_cells_reach_the_whole_vocabulary() -> None:
     wanted = "sigmoid tanh relu exp log softplus sqrt absolute reciprocal power maximum minimum where"
     structure = "Contract concatenate ones identity stop_gradient softmax logsumexp largest one_hot"
     assert {*wanted.split(), *structure.split(), "rank 0", "rank 1", "rank 2"} <= seen
+
+
+def test_random_cells_are_written_by_hand_and_have_powers_of_zero() -> None:
+    equations = [equation for seed in range(100) for equation in random_cell(seed).equations]
+    forms = {type(part) for e in equations if e.is_rewritten for part in e.computed.atoms(Operation)}
+    assert {sigmoid, softplus, tanh, softmax, logsumexp} <= forms
+    exponents = {call.args[1] for e in equations for call in e.computed.atoms(power)}
+    assert {Rational(3, 2), Rational(5, 2)} <= exponents
+    assert any(exponent.atoms(Quantity) for exponent in exponents)
 
 
 def test_a_fault_is_found_and_its_cell_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:

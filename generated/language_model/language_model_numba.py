@@ -684,6 +684,13 @@ class Workspace:
         self._uses = 0
         self._free = threading.Lock()
 
+    def __getstate__(self):
+        return {"_uses": self._uses}  # a copy has memory of its own, and serves the tapes that are copied with it
+
+    def __setstate__(self, state):
+        self.__init__()
+        self.__dict__.update(state)
+
     def _array(self, purpose, name, shape, dtype):
         """An uninitialised array, in the memory of an earlier call if that is large enough."""
         key = purpose, name
@@ -952,7 +959,7 @@ def _normal(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_language_model_8e40d29927d9", types.ModuleType("symrnn_language_model_8e40d29927d9"))
+_HOME = sys.modules.setdefault("symrnn_language_model_75245fb075a0", types.ModuleType("symrnn_language_model_75245fb075a0"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}

@@ -854,6 +854,13 @@ class Workspace:
         self._uses = 0
         self._free = threading.Lock()
 
+    def __getstate__(self):
+        return {"_uses": self._uses}  # a copy has memory of its own, and serves the tapes that are copied with it
+
+    def __setstate__(self, state):
+        self.__init__()
+        self.__dict__.update(state)
+
     def _array(self, purpose, name, shape, dtype):
         """An uninitialised array, in the memory of an earlier call if that is large enough."""
         key = purpose, name
@@ -1122,7 +1129,7 @@ def _normal(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_translator_ee5ce22f6ab5", types.ModuleType("symrnn_translator_ee5ce22f6ab5"))
+_HOME = sys.modules.setdefault("symrnn_translator_22ae23ff95bb", types.ModuleType("symrnn_translator_22ae23ff95bb"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}

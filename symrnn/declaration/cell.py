@@ -12,7 +12,6 @@ from symrnn.declaration.normal_form import Definition, Equation, normalize
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
     Constant,
-    Index,
     Input,
     NextState,
     Parameter,
@@ -20,11 +19,13 @@ from symrnn.declaration.quantities import (
     State,
     Value,
     check_identifier,
+    described,
 )
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.declaration.resolution import Resolved, Resolver
 from symrnn.declaration.stable_forms import StableForms
-from symrnn.declaration.zero_state import ZeroState, repair
+from symrnn.declaration.words import check_words
+from symrnn.declaration.zero_state import zero_state_facts
 from symrnn.errors import DeclarationError, SymrnnWarning
 
 
@@ -66,7 +67,7 @@ class Cell:
         Each equation is `Eq(value, expression)` or `Eq(state.next, expression)`; their order is the
         order of presentation, not of evaluation. `output` is what the cell hands to the layer above: a
         value, a state or a state's next value; a cell with exactly one state may leave it out.
-        `title`, `variant` and `source` go into the documents.
+        `title`, `variant` and `source` are words for the documents, a line each: line ends become spaces.
 
         Warns:
             SymrnnWarning: a root, a logarithm or a quotient is taken at 0 while all states are 0.
@@ -75,6 +76,33 @@ class Cell:
             DeclarationError: the equations do not make a cell; the message says where and how to mend it.
 
         """
+        self._fill(name, equations, output, (title, variant, source))
+        self._warn()
+
+    @classmethod
+    def derived(
+        cls,
+        name: str,
+        *equations: Eq,
+        output: Value | State | NextState,
+        title: str,
+        variant: str,
+        source: str,
+    ) -> "Cell":
+        """A cell made from one that is declared: of what is in that, its author has been warned."""
+        made = object.__new__(cls)
+        made._fill(name, equations, output, (title, variant, source))
+        return made
+
+    def _fill(
+        self,
+        name: str,
+        equations: tuple[Eq, ...],
+        output: Value | State | NextState | None,
+        words: tuple[str, str, str],
+    ) -> None:
+        """Work out all fields; `words` are title, variant and source."""
+        title, variant, source = words
         check_cell_name(name)
         pairs = [_target_and_rhs(name, number, eq) for number, eq in enumerate(equations, 1)]
         if not pairs:
@@ -89,9 +117,9 @@ class Cell:
         taken = _author_names(resolved) | {f"{state.name}_next" for state in states}
         fields = {
             "name": name,
-            "title": title or name,
-            "variant": variant,
-            "source": source,
+            "title": check_words(title, f"title of {name!r}") or name,
+            "variant": check_words(variant, f"variant of {name!r}"),
+            "source": check_words(source, f"source of {name!r}"),
             "inputs": inputs,
             "states": states,
             "parameters": parameters,
@@ -104,14 +132,11 @@ class Cell:
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
-        self._warn()
 
     def _warn(self) -> None:
         """Warn of functions that are taken at 0 at the first step, where they have no derivative."""
-        roles = reading_roles(self)
-        for equation, call in ZeroState(self.equations).singular_calls():
+        for equation, fact in zero_state_facts(self.equations, reading_roles(self)):
             context = _where(self.name, equation.number, equation.target)
-            fact = repair(call, *(plain_text(arg, roles) for arg in call.args))
             warnings.warn(f"{context}{fact}", SymrnnWarning, stacklevel=3)
 
     @property
@@ -240,7 +265,7 @@ def _check_names(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
             if other != quantity:
                 raise DeclarationError(
                     f"{_where(cell, number, target)}two different quantities are named {quantity.name!r}: "
-                    f"{_described(other)} and {_described(quantity)}. Rename one, or declare it once."
+                    f"{described(other)} and {described(quantity)}. Rename one, or declare it once."
                 )
         if rhs.has(I):
             raise DeclarationError(
@@ -251,17 +276,6 @@ def _check_names(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
 
 def _symbol_order(symbol: Symbol) -> tuple[str, tuple[str, ...]]:
     return str(symbol), tuple(map(str, symbol._hashable_content()))
-
-
-def _described(quantity: Quantity) -> str:
-    """A quantity with all that distinguishes it from another of its name."""
-    facts = [] if isinstance(quantity, Value | Index) else [f"shape {shape_text(quantity.shape)}"]
-    facts += [f"latex {quantity.latex_name!r}"] if quantity.latex_name is not None else []
-    facts += [f"{quantity.classes} classes"] if isinstance(quantity, Index) else []
-    facts += [f"init {quantity.init!r}"] if isinstance(quantity, Parameter) else []
-    facts += [f"value {quantity.value!r}"] if isinstance(quantity, Constant) else []
-    article = "an" if quantity.role[0] in "aeiou" else "a"
-    return f"{article} {quantity.role}{' with ' * bool(facts)}{', '.join(facts)}"
 
 
 def _dependency_order(cell: str, pairs: list[tuple[Quantity, Expr]]) -> list[int]:
@@ -308,22 +322,13 @@ def _resolve(
         _check_sides(cell, i + 1, target, right)
         shape = target.shape if isinstance(target, NextState) else right.shape
         assert isinstance(target, Value | NextState)
-        computed = _computed(right, StableForms(defined), Resolver(shapes))
+        computed = StableForms(defined).computed(right, Resolver(shapes))
         if shape == right.shape:  # else a number fills the state
             defined[target] = computed
         resolved[i] = Equation(i + 1, target, right.expr, shape, computed)
     in_order = tuple(resolved[i] for i in range(len(pairs)))
     values = [eq.target for eq in in_order if isinstance(eq.target, Value)]
     return in_order, {value: shapes[value] for value in values}
-
-
-def _computed(right: Resolved, forms: StableForms, resolver: Resolver) -> Expr:
-    """What is computed for a right side: its stable form, if that has kept the shape."""
-    made = forms.of(right.expr)
-    if made == right.expr:
-        return right.expr
-    stable = resolver.resolve(made)
-    return stable.expr if stable.shape == right.shape else right.expr
 
 
 def _check_sides(cell: str, number: int, target: Quantity, right: Resolved) -> None:

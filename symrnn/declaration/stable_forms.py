@@ -30,6 +30,7 @@ from symrnn.declaration.operations import (
     tanh,
 )
 from symrnn.declaration.quantities import NextState, Value
+from symrnn.declaration.resolution import Resolved, Resolver
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,14 @@ class StableForms:
     def __init__(self, defined: Mapping[Value | NextState, Expr]) -> None:
         """`defined` holds what is computed for values and states of the same step."""
         self.defined = defined
+
+    def computed(self, right: Resolved, resolver: Resolver) -> Expr:
+        """What is computed for a right side: its stable form, if that has kept the shape."""
+        made = self.of(right.expr)
+        if made == right.expr:
+            return right.expr
+        stable = resolver.resolve(made)
+        return stable.expr if stable.shape == right.shape else right.expr
 
     def of(self, expr: Expr) -> Expr:
         """A resolved expression in its stable form: `expr` itself if it needs none."""
@@ -217,11 +226,14 @@ def _power_of_root(forms: StableForms, expr: Expr) -> Expr | None:
     if not isinstance(expr, Mul):
         return None
     for root in (factor for factor in expr.args if isinstance(factor, sqrt)):
-        for factor in expr.args:
-            base, times = factor.as_base_exp()
-            if base == root.args[0] and times.is_Integer and times > 0:
-                others = [f for f in expr.args if f not in (root, factor)]
-                return Mul(power(base, times + S.Half), *others)
+        base, rest, whole = root.args[0], [f for factor in expr.args for f in _copies(factor)], 0
+        rest.remove(root)
+        while all(factor in rest for factor in Mul.make_args(base)):
+            for factor in Mul.make_args(base):
+                rest.remove(factor)
+            whole += 1
+        if whole:
+            return Mul(power(base, whole + S.Half), *rest)
     return None
 
 

@@ -7,7 +7,6 @@ case. An argument counts only if it vanishes whatever inputs and parameters are.
 from collections.abc import Iterable, Iterator
 
 from sympy import Add, Expr, Mul, Pow, S, preorder_traversal
-from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.operations import (
@@ -25,7 +24,9 @@ from symrnn.declaration.operations import (
     stop_gradient,
     where,
 )
+from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import NextState, Quantity, State, Value
+from symrnn.declaration.reading_order import Roles
 
 SINGULAR: dict[type[PointwiseFunction], tuple[str, str]] = {
     sqrt: ("The derivative of its root is infinite", "sqrt({} + eps)"),
@@ -95,7 +96,7 @@ def _seen_parts(expr: Expr) -> Iterator[Expr]:
     """The parts of an expression through which gradients go for every value of every condition."""
     walk = preorder_traversal(expr)
     for part in walk:
-        if isinstance(part, where | Boolean | stop_gradient):
+        if isinstance(part, where | stop_gradient):
             walk.skip()
         else:
             yield part
@@ -105,11 +106,14 @@ def _unguarded(expr: Expr) -> set[Quantity]:
     return {part for part in _seen_parts(expr) if isinstance(part, Value)}
 
 
-def repair(call: PointwiseFunction, argument: str, exponent: str = "") -> str:
-    """What is wrong with a singular call, and what to write instead; the texts are those of its arguments."""
-    fact, form = SINGULAR[type(call)]
-    return (
-        f"{argument} is 0 while all states are 0, as at the first step. {fact} then, and "
-        f"gradients become infinite or NaN. Write {form.format(argument, exponent)} with a small number eps, "
-        "or take care of 0 with where(...)."
-    )
+def zero_state_facts(equations: Iterable[Equation], roles: Roles) -> Iterator[tuple[Equation, str]]:
+    """What is wrong with each singular call, and what to write instead, with its equation."""
+    for equation, call in ZeroState(equations).singular_calls():
+        argument, *exponent = (plain_text(arg, roles) for arg in call.args)
+        fact, form = SINGULAR[type(call)]
+        told = (
+            f"{argument} is 0 while all states are 0, as at the first step. {fact} then, and gradients "
+            f"become infinite or NaN. Write {form.format(argument, *exponent)} with a small number eps, or "
+            "take care of 0 with where(...)."
+        )
+        yield equation, told

@@ -50,7 +50,7 @@ def chosen(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
 
 
 def _power_by_base(d: Expr, y: Expr, a: Expr, p: Expr) -> Expr:
-    """p a**(p - 1), which is right at 0; folded back to y = a**p where that saves a call."""
+    """The rule p a**(p - 1), which is right at 0; folded back to y = a**p where that saves a call."""
     if not p.is_number:
         return d * p * chosen(Eq(p, 0), ZERO, power(a, p - 1))
     if p.is_Rational and p.q == 2:  # a root is as fast as a quotient
@@ -61,7 +61,7 @@ def _power_by_base(d: Expr, y: Expr, a: Expr, p: Expr) -> Expr:
 
 
 def _power_by_exponent(d: Expr, y: Expr, a: Expr, p: Expr) -> Expr:
-    """y log(a), and 0 where a is 0: 0**p does not change with p > 0."""
+    """The rule y log(a), and 0 where a is 0: 0**p does not change with p > 0."""
     return d * y * log(chosen(Eq(a, 0), S.One, a))
 
 

@@ -105,7 +105,7 @@ class Tangent:
                 lines.append(Eq(self.dotted[equation.target], moved, evaluate=False))
         output = self.dotted[cell.output]
         assert isinstance(output, Value | State | NextState)
-        return Cell(
+        return Cell.derived(
             f"{cell.name}_tangent",
             *lines,
             output=output,

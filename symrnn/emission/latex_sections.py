@@ -121,9 +121,15 @@ class _Teller:
         if not labels:
             return ""
         named = sentence_list(rf"\eqref{{{label}}}" for label in labels)
-        side = "right side of" if len(labels) == 1 else "right sides of"
-        is_equal = "it is equal, and does" if len(labels) == 1 else "they are equal, and do"
-        return f" Computed as the last {side} {named}: {is_equal} not overflow."
+        if len(labels) == 1:
+            return (
+                f" What is computed is the last right side of {named}, which is equal, but overflows neither "
+                "in its value nor in its gradient."
+            )
+        return (
+            f" What is computed are the last right sides of {named}, which are equal, but overflow neither "
+            "in their values nor in their gradients."
+        )
 
     def activation_equations(self) -> tuple[Equation, ...]:
         return tuple(self.definition(part, self.printer.text(expr)) for part, expr in self.reading.named)

@@ -119,8 +119,8 @@ def stacked(duals: list[Dual]) -> Dual:
 
 def chosen(truth: Truth, then: Dual, otherwise: Dual) -> Dual:
     """One or the other, where a condition holds."""
-    condition, then, otherwise = aligned([Dual(truth), then, otherwise])
-    truth = condition.value
+    told, then, otherwise = aligned([Dual(truth.astype(np.int64)), then, otherwise])
+    truth = told.value != 0
     value = np.where(truth, then.value, otherwise.value)
     if then.tangent is None and otherwise.tangent is None:
         return Dual(value)
@@ -163,10 +163,12 @@ FORMULAS: dict[str, Callable[[Residues], Residues]] = {
 
 
 def _power(a: Dual, p: Dual) -> Dual:
-    """a**p; the slope by a is p * a**(p - 1), zero at and below zero for p > 1 as the rules have it."""
+    """a**p; the slopes are p a**p / a and a**p log(a)."""
     value = maps.MAPS["power"](a.value, p.value)
-    slope = p.value * value % PRIME * inverse(a.value) % PRIME
-    return moved(value, (slope, a))
+    by_base = p.value * value % PRIME * inverse(a.value) % PRIME
+    if p.tangent is None:
+        return moved(value, (by_base, a))
+    return moved(value, (by_base, a), (value * maps.MAPS["log"](a.value) % PRIME, p))
 
 
 POINTWISE: dict[type, Callable[..., Dual]] = {

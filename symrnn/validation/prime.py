@@ -51,12 +51,11 @@ def root(residues: Residues) -> Residues:
 
 def scramble(residues: Residues, salt: int) -> Residues:
     """A random but fixed map: equal residues go to equal ones, and nothing else is known of them."""
-    x = np.atleast_1d(residues).astype(np.uint64)  # of arrays NumPy takes the remainder without a warning
-    x = x + np.uint64(salt & 0xFFFFFFFFFFFFFFFF)
+    x = residues.astype(np.uint64) + np.uint64(salt & 0xFFFFFFFFFFFFFFFF)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
     x ^= x >> np.uint64(31)
-    return (x % np.uint64(PRIME)).astype(np.int64).reshape(np.shape(residues))
+    return (x % np.uint64(PRIME)).astype(np.int64)
 
 
 def residue(number: Fraction) -> int:

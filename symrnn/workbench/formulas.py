@@ -69,6 +69,15 @@ def minimum(xp: Any, a: Array, b: Array) -> Array:
     return xp.where(a < b, a, xp.where(a > b, b, 0.5 * a + 0.5 * b))
 
 
+def power(xp: Any, x: Array, p: Array) -> Array:
+    """The power x ** p: its slope by p is x ** p log(x), and 0 at x = 0; by x it is 0 for p = 0.
+
+    At x = p = 0 JAX's own is NaN.
+    """
+    flat = 1 + p * xp.log(xp.where(x <= 0, 1.0, x))
+    return xp.where(p == 0, flat, xp.power(x, xp.where(p == 0, 1.0, p)))
+
+
 FORMULAS: dict[type[op.PointwiseFunction], Callable[..., Array]] = {
     op.sigmoid: sigmoid,
     op.tanh: lambda xp, x: xp.tanh(x),
@@ -79,7 +88,7 @@ FORMULAS: dict[type[op.PointwiseFunction], Callable[..., Array]] = {
     op.sqrt: lambda xp, x: xp.sqrt(x),
     op.absolute: absolute,
     op.reciprocal: lambda _, x: 1 / x,
-    op.power: lambda xp, x, p: xp.power(x, p),
+    op.power: power,
     op.maximum: maximum,
     op.minimum: minimum,
     op.sign: lambda xp, x: xp.sign(x),
