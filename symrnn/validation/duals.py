@@ -163,10 +163,11 @@ FORMULAS: dict[str, Callable[[Residues], Residues]] = {
 
 
 def _power(a: Dual, p: Dual) -> Dual:
-    """a**p; the slope by a is p * a**(p - 1), zero at and below zero for p > 1 as the rules have it."""
+    """a**p; the slopes are p * a**(p - 1) by a, and by p a**p * log(a), which is 0 where a is 0."""
     value = maps.MAPS["power"](a.value, p.value)
-    slope = p.value * value % PRIME * inverse(a.value) % PRIME
-    return moved(value, (slope, a))
+    by_base = p.value * value % PRIME * inverse(a.value) % PRIME
+    by_exponent = value * maps.MAPS["log"](np.where(a.value == 0, 1, a.value)) % PRIME
+    return moved(value, (by_base, a), (by_exponent, p))
 
 
 POINTWISE: dict[type, Callable[..., Dual]] = {

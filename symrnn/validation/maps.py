@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from symrnn.validation.prime import PRIME, Residues, centred, inverse, root, scramble
+from symrnn.validation.prime import PRIME, Residues, centred, inverse, power, root, scramble
 
 Map: TypeAlias = Callable[..., Residues]
 Known: TypeAlias = dict[tuple[int, ...], int]
@@ -65,12 +65,19 @@ def _log(x: Residues) -> Residues:
     return np.where(x == 1, 0, scramble(x, 0x106))
 
 
+HALF = (PRIME + 1) // 2
+HALVES = 16
+"""Up to which whole number a half more than that is a power of products and a root."""
+
+
 def _power(base: Residues, exponent: Residues) -> Residues:
-    """A power that is not whole: x**(p + 1) is x**p times x wherever both are met, and x**(1/2) the root."""
+    """A power that is not whole: x**(p + 1) is x**p times x, x**(1/2) the root and x**(3/2) x times that."""
     base, exponent = np.broadcast_arrays(base, exponent)
-    values = np.where(
-        exponent == (PRIME + 1) // 2, root(base), scramble(base ^ scramble(exponent, 0x90), 0x3)
-    )
+    values = scramble(base ^ scramble(exponent, 0x90), 0x3)
+    over_half = centred((exponent - HALF) % PRIME)
+    for whole in np.unique(over_half[abs(over_half) <= HALVES]).tolist():
+        times = power(base if whole >= 0 else inverse(base), abs(whole))
+        values = np.where(over_half == whole, root(base) * times % PRIME, values)
     values = _as_told("power", (base, exponent), values)
     tell("power", (base, exponent), values)
     tell("power", (base, (exponent - 1) % PRIME), values * inverse(base) % PRIME)
