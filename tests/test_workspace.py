@@ -728,13 +728,3 @@ print(first, peak() - before - first, outputs.nbytes)
     first, again, outputs = growth(script, folder)
     assert first < 0.2 * outputs
     assert again < 0.2 * outputs
-
-
-@targets
-def test_what_lies_in_a_workspace_is_no_input_of_a_forward_with_it(target: str) -> None:
-    made = drawn("lstm", target, 4, 3, n=5, m=5)
-    workspace = made.module.Workspace()
-    outputs = made.module.forward(made.parameters, made.inputs, workspace=workspace).outputs
-    with pytest.raises(ValueError, match=r"inputs or state lie in this workspace"):
-        made.module.forward(made.parameters, outputs, workspace=workspace)
-    made.module.forward(made.parameters, outputs.copy(), workspace=workspace)

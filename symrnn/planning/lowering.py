@@ -94,6 +94,7 @@ class _Lowering(Definitions):
             header=self.header(),
             applied=("lowered",),
             classes=tuple((self.array_of[q], q.classes) for q in cell.inputs if isinstance(q, Index)),
+            quantities=tuple((name, quantity.name) for quantity, name in self.array_of.items()),
         )
 
     def without_idle(self, blocks: tuple[Block, ...], read: set[str]) -> tuple[Block, ...]:

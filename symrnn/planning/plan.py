@@ -37,7 +37,8 @@ class Plan:
     input and parameter with its gradient's array, `saved` what the forward pass keeps for the backward pass,
     with the reason. `save` is "all" if that is all it reads, "states" if it recomputes the rest from states
     and output. `roles` tells what reading order goes by, `applied` which passes made the plan.
-    `classes` pairs inputs that are class indices, which have no gradient, with the numbers of their classes.
+    `classes` pairs inputs that are class indices, which have no gradient, with the numbers of their classes,
+    `quantities` arrays with the quantities that they hold.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Plan:
     save: str = "all"
     classes: tuple[tuple[str, Size], ...] = ()
     applied: tuple[str, ...] = ()
+    quantities: tuple[tuple[str, str], ...] = ()
 
     def buffer(self, name: str) -> Buffer:
         """The array `name`."""

@@ -119,8 +119,8 @@ def stacked(duals: list[Dual]) -> Dual:
 
 def chosen(truth: Truth, then: Dual, otherwise: Dual) -> Dual:
     """One or the other, where a condition holds."""
-    then, otherwise = aligned([then, otherwise])
-    truth = truth.reshape(truth.shape[:1] + (1,) * (then.value.ndim - truth.ndim) + truth.shape[1:])
+    told, then, otherwise = aligned([Dual(truth.astype(np.int64)), then, otherwise])
+    truth = told.value != 0
     value = np.where(truth, then.value, otherwise.value)
     if then.tangent is None and otherwise.tangent is None:
         return Dual(value)
@@ -163,11 +163,12 @@ FORMULAS: dict[str, Callable[[Residues], Residues]] = {
 
 
 def _power(a: Dual, p: Dual) -> Dual:
-    """a**p; the slopes are p * a**(p - 1) by a, and by p a**p * log(a), which is 0 where a is 0."""
+    """a**p; the slopes are p a**p / a and a**p log(a)."""
     value = maps.MAPS["power"](a.value, p.value)
     by_base = p.value * value % PRIME * inverse(a.value) % PRIME
-    by_exponent = value * maps.MAPS["log"](np.where(a.value == 0, 1, a.value)) % PRIME
-    return moved(value, (by_base, a), (by_exponent, p))
+    if p.tangent is None:
+        return moved(value, (by_base, a))
+    return moved(value, (by_base, a), (value * maps.MAPS["log"](a.value) % PRIME, p))
 
 
 POINTWISE: dict[type, Callable[..., Dual]] = {

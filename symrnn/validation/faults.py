@@ -83,7 +83,8 @@ class BlockWatcher:
         ]
         self.texts = {d.symbol: str(d) for d in derivation.cell.definitions}
         self.texts |= {equation.symbol: str(equation) for equation in derivation.step}
-        self.quantities = {q.name.replace(".", "_"): q for q in self.texts}
+        named = {quantity.name: quantity for quantity in self.texts}
+        self.quantities = {array: named[name] for array, name in plan.quantities if name in named}
         self.last = {name: block for block in plan.blocks for name in block.writes}
 
     def __call__(self, block: Block, t: int | None, look: Callable[[str], Any]) -> None:

@@ -6,6 +6,7 @@ tanh, exp and the like are not: they are right to some digits, and tests of thei
 
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -45,9 +46,9 @@ def numba_surroundings() -> Surroundings:
         "numba.extending": SimpleNamespace(intrinsic=None),
         "llvmlite": SimpleNamespace(ir=None),
         "sys": _Own(sys, modules={}),
-        "os": SimpleNamespace(cpu_count=lambda: 1),
+        "os": SimpleNamespace(cpu_count=lambda: 2),
     }
-    return Surroundings(modules, FUNCTIONS)
+    return Surroundings(modules, {**FUNCTIONS, **SMALL_PIECES})
 
 
 def _single(formula: Callable[..., Residues]) -> Callable[..., Element]:
@@ -63,7 +64,8 @@ def _tiles(*arguments: Any) -> None:
     """The rows of a product that one panel gives, a step at a time; a kernel makes them tile by tile."""
     rows, s, count, panels, p, depth, out, t, first, started, start = arguments
     columns = slice(p * panels.shape[2], min((p + 1) * panels.shape[2], out.shape[-1]))
-    together = count if out.ndim == rows.ndim == 2 else min(a.shape[1] for a in (rows, out) if a.ndim == 3)
+    batches = [array.shape[1] for array in (rows, out) if array.ndim == 3]
+    together = min(batches, default=count)
     for done in range(0, count, max(together, 1)):
         size = min(together, count - done)
         target = _rows_from(out, t, first + done, size)[:, columns]
@@ -81,6 +83,15 @@ def _rows_from(array: Any, t: int, i: int, count: int) -> Any:
     t, i = t + i // array.shape[1], i % array.shape[1]
     return array[t, i : i + count]
 
+
+def _in_slices(bounds: list[int], function: Callable[..., None], *arguments: Any) -> None:
+    """Every slice of the batch, one after the other."""
+    for part, (low, high) in enumerate(pairwise(bounds)):
+        function(part, low, high, *arguments)
+
+
+SMALL_PIECES: dict[str, object] = {"_in_slices": _in_slices, "_WORTHWHILE": 0.5, "_CHUNK": 2}
+"""So that small problems, too, are cut along the batch, and along time into pieces of two steps and of one."""
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "_tiles": _tiles,

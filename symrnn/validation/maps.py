@@ -23,6 +23,8 @@ SMALL = 1 << 18
 
 _TOLD: ContextVar[dict[str, Known]] = ContextVar("what maps must answer")
 
+HALF_OF_ONE = (PRIME + 1) // 2
+
 
 @contextmanager
 def identities() -> Iterator[None]:
@@ -65,19 +67,11 @@ def _log(x: Residues) -> Residues:
     return np.where(x == 1, 0, scramble(x, 0x106))
 
 
-HALF = (PRIME + 1) // 2
-HALVES = 16
-"""Up to which whole number a half more than that is a power of products and a root."""
-
-
 def _power(base: Residues, exponent: Residues) -> Residues:
-    """A power that is not whole: x**(p + 1) is x**p times x, x**(1/2) the root and x**(3/2) x times that."""
+    """A power that is not whole: x**(p + 1) is x**p times x wherever both are met, halves are roots."""
     base, exponent = np.broadcast_arrays(base, exponent)
-    values = scramble(base ^ scramble(exponent, 0x90), 0x3)
-    over_half = centred((exponent - HALF) % PRIME)
-    for whole in np.unique(over_half[abs(over_half) <= HALVES]).tolist():
-        times = power(base if whole >= 0 else inverse(base), abs(whole))
-        values = np.where(over_half == whole, root(base) * times % PRIME, values)
+    mixed = scramble(base ^ scramble(exponent, 0x90), 0x3)
+    values = np.where(_is_half(exponent), _half_power(base, exponent), mixed)
     values = _as_told("power", (base, exponent), values)
     tell("power", (base, exponent), values)
     tell("power", (base, (exponent - 1) % PRIME), values * inverse(base) % PRIME)
@@ -85,10 +79,25 @@ def _power(base: Residues, exponent: Residues) -> Residues:
     return values
 
 
+def _is_half(exponent: Residues) -> Residues:
+    """Whether an exponent is 1/2, -1/2, 3/2, ... up to some size."""
+    twice = centred(2 * exponent % PRIME)
+    return (twice % 2 == 1) & (abs(twice) < 64)
+
+
+def _half_power(base: Residues, exponent: Residues) -> Residues:
+    """The root times a whole power; ones where the exponent is no half."""
+    values = np.ones_like(base)
+    for twice in np.unique(centred(2 * exponent[_is_half(exponent)] % PRIME)).tolist():
+        made = root(base) * power(base, abs(twice) // 2) % PRIME
+        made = made if twice > 0 else inverse(made)
+        values = np.where(exponent == twice * HALF_OF_ONE % PRIME, made, values)
+    return values
+
+
 def sigmoid(x: Residues) -> Residues:
     """(1 + tanh(x/2)) / 2."""
-    half = (PRIME + 1) // 2
-    return (1 + _tanh(x * half % PRIME)) * half % PRIME
+    return (1 + _tanh(x * HALF_OF_ONE % PRIME)) * HALF_OF_ONE % PRIME
 
 
 def relu(x: Residues) -> Residues:

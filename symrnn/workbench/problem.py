@@ -18,6 +18,7 @@ from symrnn.workbench.reference import (
     reference_gradients,
     reference_run,
 )
+from symrnn.workbench.room import numbers_of, require_room
 
 Doubles: TypeAlias = dict[str, NDArray[np.float64]]
 
@@ -90,12 +91,16 @@ def draw_problem(
 
     Raises:
         RequestError: `sizes` names an axis that the cell does not have, or a size is no positive integer;
-            T or B is negative.
+            T or B is negative; this machine has no room for the arrays.
 
     """
     numbers = _numbers_for_axes(cell, sizes or {})
     if T < 0 or B < 0:
         raise RequestError(f"A problem cannot have T={T} steps and B={B} samples. Give numbers from 0 on.")
+    itemsize = np.dtype(np.float64).itemsize
+    shown = ", ".join(f"{name}={size}" for name, size in [*numbers.items(), ("T", T), ("B", B)])
+    arrays = f"The arrays of {cell.name!r} with {shown}"
+    require_room(arrays, numbers_of(cell, numbers, T, B), itemsize, "Take smaller sizes.")
     best: Problem | None = None
     for attempt, (scale, positive) in enumerate(DRAWS):
         draw = _Draw(np.random.default_rng([seed, attempt]), numbers, scale, positive)

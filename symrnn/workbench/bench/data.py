@@ -12,6 +12,7 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
 from symrnn.workbench.reference import numeric_shape, numeric_size
+from symrnn.workbench.room import numbers_of, require_room
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
@@ -55,6 +56,19 @@ def parse_sizes(grid: str) -> tuple[Size, ...]:
     if not sizes:
         raise RequestError(f'--grid names no size. Write T,B,D for each, as in "{GRID}".')
     return tuple(dict.fromkeys(sizes))
+
+
+def require_size(cell: Cell, size: Size) -> None:
+    """Raise unless this machine has room for the arrays of a cell.
+
+    Raises:
+        RequestError: it has not.
+    """
+    numbers = numbers_of(cell, dict.fromkeys(cell.axes, size.H), size.T, size.B)
+    itemsize = np.dtype(np.float32).itemsize
+    require_room(
+        f"In --grid, the arrays of {cell.name!r} at {size}", numbers, itemsize, "Take smaller sizes."
+    )
 
 
 @dataclass(frozen=True, slots=True)
