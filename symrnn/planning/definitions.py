@@ -282,9 +282,8 @@ class Definitions:
         table: dict[Expr, Expr] = {q: array_symbol(self.array_of[q]) for q in expr.atoms(Quantity)}
         table |= dict.fromkeys(expr.atoms(ones), S.One)
         made = expr.xreplace(table)
-        return made.xreplace(
-            {call: rooted(*call.args) for call in made.atoms(power) if is_half(call.args[1])}
-        )
+        halves = [call for call in made.atoms(power) if is_half(call.args[1])]
+        return made.xreplace({call: rooted(*call.args) for call in halves})
 
 
 def is_half(exponent: Expr) -> bool:
