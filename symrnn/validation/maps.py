@@ -68,10 +68,13 @@ def _log(x: Residues) -> Residues:
 
 
 def _power(base: Residues, exponent: Residues) -> Residues:
-    """A power that is not whole: x**(p + 1) is x**p times x wherever both are met, halves are roots."""
+    """A power that is not whole: x**(p + 1) is x**p times x wherever both are met, halves are roots.
+
+    That of 0 is 0, as for every p > 0.
+    """
     base, exponent = np.broadcast_arrays(base, exponent)
     mixed = scramble(base ^ scramble(exponent, 0x90), 0x3)
-    values = np.where(_is_half(exponent), _half_power(base, exponent), mixed)
+    values = np.where(base == 0, 0, np.where(_is_half(exponent), _half_power(base, exponent), mixed))
     values = _as_told("power", (base, exponent), values)
     tell("power", (base, exponent), values)
     tell("power", (base, (exponent - 1) % PRIME), values * inverse(base) % PRIME)
