@@ -24,6 +24,7 @@ from symrnn.declaration.quantities import (
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.declaration.resolution import Resolved, Resolver
 from symrnn.declaration.stable_forms import StableForms
+from symrnn.declaration.words import check_words
 from symrnn.declaration.zero_state import zero_state_facts
 from symrnn.errors import DeclarationError, SymrnnWarning
 
@@ -66,7 +67,7 @@ class Cell:
         Each equation is `Eq(value, expression)` or `Eq(state.next, expression)`; their order is the
         order of presentation, not of evaluation. `output` is what the cell hands to the layer above: a
         value, a state or a state's next value; a cell with exactly one state may leave it out.
-        `title`, `variant` and `source` go into the documents.
+        `title`, `variant` and `source` are words for the documents, a line each: line ends become spaces.
 
         Warns:
             SymrnnWarning: a root, a logarithm or a quotient is taken at 0 while all states are 0.
@@ -116,9 +117,9 @@ class Cell:
         taken = _author_names(resolved) | {f"{state.name}_next" for state in states}
         fields = {
             "name": name,
-            "title": title or name,
-            "variant": variant,
-            "source": source,
+            "title": check_words(title, f"title of {name!r}") or name,
+            "variant": check_words(variant, f"variant of {name!r}"),
+            "source": check_words(source, f"source of {name!r}"),
             "inputs": inputs,
             "states": states,
             "parameters": parameters,
