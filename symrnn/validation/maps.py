@@ -85,7 +85,7 @@ def _power(base: Residues, exponent: Residues) -> Residues:
 def _is_half(exponent: Residues) -> Residues:
     """Whether an exponent is 1/2, -1/2, 3/2, ... up to some size."""
     twice = centred(2 * exponent % PRIME)
-    return (twice % 2 == 1) & (abs(twice) < 64)
+    return np.asarray((twice % 2 == 1) & (abs(twice) < 64))
 
 
 def _half_power(base: Residues, exponent: Residues) -> Residues:
