@@ -137,6 +137,13 @@ class Workspace:
         self._uses = 0
         self._free = threading.Lock()
 
+    def __getstate__(self):
+        return {"_uses": self._uses}  # a copy has memory of its own, and serves the tapes that are copied with it
+
+    def __setstate__(self, state):
+        self.__init__()
+        self.__dict__.update(state)
+
     def _array(self, purpose, name, shape, dtype):
         """An uninitialised array, in the memory of an earlier call if that is large enough."""
         key = purpose, name

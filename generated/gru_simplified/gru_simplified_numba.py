@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
+from numba import config, njit
 from numba import types as nb_types
 from numba.core import cgutils
 from numba.core.errors import NumbaTypeError
@@ -122,6 +122,13 @@ class Workspace:
         self._arrays = {}  # those last made of them
         self._uses = 0
         self._free = threading.Lock()
+
+    def __getstate__(self):
+        return {"_uses": self._uses}  # a copy has memory of its own, and serves the tapes that are copied with it
+
+    def __setstate__(self, state):
+        self.__init__()
+        self.__dict__.update(state)
 
     def _array(self, purpose, name, shape, dtype):
         """An uninitialised array, in the memory of an earlier call if that is large enough."""
@@ -664,6 +671,7 @@ _HOME = sys.modules.setdefault("symrnn_gru_simplified_2dab8cd9dec7", types.Modul
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+# With NUMBA_DISABLE_JIT=1, as debuggers and coverage need it, all of this file runs as plain Python, slowly.
 
 
 def _inlined(function):
@@ -676,9 +684,16 @@ def _inlined(function):
 def _compiled(function):
     """Compile a function on its first call, and cache the machine code on disk."""
     dispatcher = _inlined(function)
+    if config.DISABLE_JIT:  # NumPy's numbers warn of infinities and NaN, machine code does not
+        return np.errstate(all="ignore")(dispatcher)
     with contextlib.suppress(RuntimeError):  # executed from text, or nowhere to write: then there is no cache
         dispatcher.enable_caching()
     return dispatcher
+
+
+def _intrinsic(plain, *, literal=False):
+    """Turn what the decorated function emits into a compiled function; ``plain`` does the same, and defines it."""
+    return (lambda _: plain) if config.DISABLE_JIT else intrinsic(prefer_literal=literal)
 
 
 def _plain(array):
@@ -902,7 +917,21 @@ def _address(context, builder, kind, array):
     return address, cgutils.unpack_tuple(builder, view.shape), cgutils.unpack_tuple(builder, view.strides)
 
 
-@intrinsic
+def _row(array, t, i):
+    """Row i of ``array[t]``, counted on into the steps after it, or of ``array``, if that is a matrix."""
+    return array[t + i // array.shape[1], i % array.shape[1]] if array.ndim == 3 else array[i]
+
+
+def _plain_fill(values, t, first, count, q, panels, p, depth):
+    """`_fill` in plain Python."""
+    width = panels.shape[2]
+    for r in range(count):
+        columns = _row(values, t, first + r)[q * width : (q + 1) * width]
+        panels[p, depth + r] = 0
+        panels[p, depth + r, : columns.size] = columns
+
+
+@_intrinsic(_plain_fill)
 def _fill(typing_context, values, t, first, count, q, panels, p, depth):
     """Pack columns q*w to q*w + w of ``values[t, first : first + count]`` into panel p, from its row ``depth`` on.
 
@@ -930,7 +959,16 @@ def _fill(typing_context, values, t, first, count, q, panels, p, depth):
     return nb_types.void(values, n, n, n, n, panels, n, n), emit
 
 
-@intrinsic(prefer_literal=True)
+def _plain_tile(count, rows, s, i, panels, p, depth, out, t, o, started, start):
+    """`_tile` in plain Python."""
+    for r in range(count):
+        columns = slice(p * panels.shape[2], (p + 1) * panels.shape[2])
+        target = _row(out, t, o + r)[columns]
+        before = (start[columns] if start.ndim == 1 else target) if started else 0
+        target[...] = before + _row(rows, s, i + r)[:depth] @ panels[p, :depth, : target.size]
+
+
+@_intrinsic(_plain_tile, literal=True)
 def _tile(typing_context, count, rows, s, i, panels, p, depth, out, t, o, started, start):
     """Compute rows o to o + count of ``out[t]``, in the columns of panel p, from rows i to i + count of ``rows[s]``.
 
@@ -1094,7 +1132,7 @@ _CONSTANTS = {
 }  # fmt: skip
 
 
-@intrinsic
+@_intrinsic(lambda x: _CONSTANTS[getattr(nb_types, x.dtype.name)])
 def _constants(typing_context, x):
     """The constants of the number type of x, chosen while compiling."""
     chosen = _CONSTANTS[x]
@@ -1106,7 +1144,7 @@ def _constants(typing_context, x):
     return kind(x), emit
 
 
-@intrinsic
+@_intrinsic(lambda a, b, c: a * b + c)
 def _fma(typing_context, a, b, c):
     """``a * b + c`` for three numbers of one type."""
 
@@ -1116,7 +1154,7 @@ def _fma(typing_context, a, b, c):
     return a(a, b, c), emit
 
 
-@intrinsic
+@_intrinsic(lambda x, coefficients: functools.reduce(lambda value, c: value * x + c, coefficients))
 def _polynomial(typing_context, x, coefficients):
     """The polynomial with the given tuple of coefficients, highest power first, by Horner's rule without a loop."""
 
@@ -1130,7 +1168,13 @@ def _polynomial(typing_context, x, coefficients):
     return x(x, coefficients), emit
 
 
-@intrinsic
+def _plain_two_to(shifted):
+    """`_two_to` in plain Python."""
+    bits, fraction = (np.int32, 23) if shifted.dtype == np.float32 else (np.int64, 52)
+    return (shifted.view(bits) << bits(fraction)).view(shifted.dtype)
+
+
+@_intrinsic(_plain_two_to)
 def _two_to(typing_context, shifted):
     """2**n from ``n + shift``: the lowest bits of that sum are n plus the exponent bias; move them to the exponent's place."""
 
@@ -1253,6 +1297,10 @@ def _sign(x):
     """-1, 0 or 1; NaN stays."""
     k = _constants(x)
     return k.one if x > k.zero else -k.one if x < k.zero else x
+
+
+if config.DISABLE_JIT:  # Python's math raises where there is no finite result
+    _log, _power, _expm1, _sqrt = np.log, np.power, np.expm1, np.sqrt
 
 
 # ---- The passes over time ----------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def _closed(cell: Cell, renaming: "_Renaming", input_: Input, name: str) -> Cell
         back = State(back_name, *closed.shape, latex=back_latex)
         feeding = [Eq(back.next, output, evaluate=False)]
     value = Value(closed.name, latex=closed.latex_name)
-    return Cell(
+    return Cell.derived(
         name,
         Eq(value, where(forced > 0, given, back), evaluate=False),
         *renaming.equations(cell, {closed: value}),
@@ -128,7 +128,7 @@ def _stacked(lower: Cell, upper: Cell) -> Cell:
     )
     output = above.quantity(upper.output)
     assert isinstance(output, Value | State | NextState)
-    return Cell(
+    return Cell.derived(
         f"{lower.name}_{upper.name}",
         *below.equations(lower),
         *above.equations(upper, {above.quantity(taken): below.quantity(lower.output)}),

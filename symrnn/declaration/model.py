@@ -19,6 +19,7 @@ from symrnn.declaration.layers import TIME, Feed, Layer, Reading, Sequence, call
 from symrnn.declaration.normal_form import unique_name
 from symrnn.declaration.quantities import RESERVED, Constant, Index, Input, Parameter, Quantity, State
 from symrnn.declaration.stepping import chosen_feedback, layer_of, layers_below
+from symrnn.declaration.words import check_words
 from symrnn.errors import DeclarationError
 
 Shared: TypeAlias = Parameter | Constant
@@ -80,7 +81,7 @@ class Model:
         The loss of a batch is their mean over all steps of all samples. `output` is what `predict` gives;
         without it, what the loss layer takes first. `feedback` is the feed to which the output goes back in
         `generate`; it may be left out if one feed of class numbers is all that the layers up to the output
-        take.
+        take. `title` and `source` are words for the documents, a line each.
 
         Raises:
             DeclarationError: shapes or names of the layers do not go together; the message says which.
@@ -106,8 +107,8 @@ class Model:
         joined.close(output, asked)
         fields = {
             "name": name,
-            "title": title or name,
-            "source": source,
+            "title": check_words(title, f"title of {name!r}") or name,
+            "source": check_words(source, f"source of {name!r}"),
             "runs": joined.runs(),
             "axes": tuple(joined.axes.values()),
             "feeds": joined.feeds(),

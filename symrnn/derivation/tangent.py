@@ -83,7 +83,7 @@ class Tangent:
     def _add(self, equation: Equation) -> None:
         """Differentiate one equation; what it needs has been differentiated before."""
         target = equation.target
-        moved = self.derivative(equation.rhs, target)
+        moved = self.derivative(equation.computed, target)
         if moved == 0 and isinstance(target, Value) and target != self.of.output:
             return
         if moved == 0 and isinstance(target, Value):
@@ -105,7 +105,7 @@ class Tangent:
                 lines.append(Eq(self.dotted[equation.target], moved, evaluate=False))
         output = self.dotted[cell.output]
         assert isinstance(output, Value | State | NextState)
-        return Cell(
+        return Cell.derived(
             f"{cell.name}_tangent",
             *lines,
             output=output,
