@@ -70,8 +70,9 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "step_check_lines": tuple(_step_checks(layout, inputs)),
         "sizes_lines": tuple(_size_lines(layout, inputs, states)),
         "axis_names": tuple_text(layout.axis_names[axis.name] for axis in plan.axes),
-        "outputs_shape": f"(T, B{''.join(f', {layout.size(s)}' for s in plan.buffer(plan.output).shape)})",
-        "outputs_size": " * ".join(["max(T, 1)", "B", *_factors(layout, plan.buffer(plan.output).shape)]),
+        "outputs_shape": _over_time(layout, plan),
+        "outputs_text": f"outputs of shape {{{_over_time(layout, plan)}}}",
+        "outputs_size": " * ".join(["B", *_factors(layout, plan.buffer(plan.output).shape)]),
         "parameter_shapes": wrapped(
             f"{name}={tuple_text(layout.size(size) for size in b.shape) if b.shape else '()'}"
             for b, name in named(shared)
@@ -97,7 +98,7 @@ def checked_sizes(axes: Iterable[Axis], shapes: Iterable[Shape]) -> dict[str, ob
         "sizes_arguments": ", ".join(f"{name}={name}" for name in names.values()),
         "init_sizes": listed(names.values()),
         "init_numbers": polynomial(sum((prod(shape) for shape in shapes), start=Integer(0)), names),
-        "init_text": ", ".join(f"{name} = {{}}" for name in names.values()),
+        "init_text": ", ".join(f"{name} = {{{name}}}" for name in names.values()),
     }
 
 
@@ -113,6 +114,11 @@ def polynomial(expr: Expr, names: Mapping[Axis, str]) -> str:
             factors += [names[axis]] * power
         terms.append(" * ".join(factors))
     return " + ".join(terms)
+
+
+def _over_time(layout: Layout, plan: Plan) -> str:
+    """The shape of the outputs: `(T, B, m)`."""
+    return f"(T, B{''.join(f', {layout.size(size)}' for size in plan.buffer(plan.output).shape)})"
 
 
 def _factors(layout: Layout, shape: Shape) -> list[str]:
