@@ -22,7 +22,7 @@ from symrnn.emission.latex_model import latex_model
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.model_module import emit_model
 from symrnn.emission.targets import emit_module
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, shown
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
@@ -44,7 +44,7 @@ def _derivation(source: object, verb: str) -> Derivation:
             f"{verb}() got the model {source.name!r}, and takes one cell at a time: {verb}(layer.cell)."
         )
     raise RequestError(
-        f"{verb}() got {source!r}, which is no Cell and nothing made from one. "
+        f"{verb}() got {shown(source)}, which is neither a Cell nor a Derivation. "
         "A shipped cell is symrnn.zoo.cell('gru')."
     )
 
@@ -59,8 +59,13 @@ def plan(source: Derivation | Cell, save: str = "all") -> Plan:
         DerivationError: an operation has no vector-Jacobian rule.
         RequestError: `save` is something else.
     """
+    return _planned(source, save, "plan")
+
+
+def _planned(source: object, save: str, verb: str) -> Plan:
+    """The plan of what `verb` was called with."""
     require_save(save)
-    planned = check_plan(lower(_derivation(source, "plan")))
+    planned = check_plan(lower(_derivation(source, verb)))
     for improve in PASSES[save]:
         planned = check_plan(improve(planned))
     return planned
@@ -80,7 +85,7 @@ def emit(source: Plan | Derivation | Cell | Model, target: str = "numba", save: 
         kernels = {name: emit(cell, target, save) for name, cell in cells.items()}
         return emit_model(source, kernels, target, __version__)
     if not isinstance(source, Plan):
-        source = plan(source, save)
+        source = _planned(source, save, "emit")
     elif save not in ("all", source.save):
         raise RequestError(f"This plan of {source.name} is made with save='all'. Plan it with save='{save}'.")
     return emit_module(source, target, __version__)
@@ -117,8 +122,13 @@ def latex(
     `only="results"` it has the equations of a step and all gradients, without the way that leads there.
 
     Raises:
-        RequestError: `only` is something else, or is asked of a model or a comparison, as is `fragment`.
+        RequestError: `only` is something else, or is asked of a model or a comparison, as is `fragment`; or
+            `style` is no Style.
     """
+    if not isinstance(style, Style):
+        raise RequestError(
+            f"latex() got the style {shown(style)}. Write symrnn.Style(time='subscript', vectors='row')."
+        )
     if isinstance(source, Model | Comparison) and (fragment or only != "all"):
         raise RequestError(
             "Differences and models are written as whole documents. "

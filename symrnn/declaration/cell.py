@@ -22,7 +22,7 @@ from symrnn.declaration.quantities import (
 )
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.declaration.resolution import Resolved, Resolver
-from symrnn.errors import DeclarationError
+from symrnn.errors import DeclarationError, RequestError, shown
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -70,6 +70,7 @@ class Cell:
 
         """
         check_cell_name(name)
+        check_texts(f"cell {name!r}", title=title, variant=variant, source=source)
         pairs = [_target_and_rhs(name, number, eq) for number, eq in enumerate(equations, 1)]
         if not pairs:
             raise DeclarationError(f"The cell {name!r} has no equations. Give at least one Eq(...).")
@@ -130,14 +131,52 @@ class Cell:
         return "\n".join([*lines, f"  output {self.output}"])
 
 
-def check_cell_name(name: object) -> None:
-    """Raise unless `name` can name a module."""
+LONGEST_NAME = 100
+"""Characters of a name that files are called by, with more behind it: systems take some 250."""
+
+
+def check_cell_name(name: object, role: str = "cell", example: str = "Cell('gru', Eq(...), ...)") -> None:
+    """Raise unless `name` can name a module; `example` shows where it stands."""
     if not isinstance(name, str):
         raise DeclarationError(
-            f"The first argument of Cell is its name, a string, not {name!r}. "
-            "Write Cell('gru', Eq(...), ...)."
+            f"The first argument of {role.capitalize()} is its name, a string, not {shown(name)}. "
+            f"Write {example}."
         )
-    check_identifier(name, "cell", "Choose another name, and give the printed one with title=.")
+    repair = "Choose another name, and give the printed one with title=."
+    if len(name) > LONGEST_NAME:
+        raise DeclarationError(
+            f"The {role} name {shown(name)} has {len(name)} characters, and files are called by it: at most "
+            f"{LONGEST_NAME} are possible. {repair}"
+        )
+    check_identifier(name, role, repair)
+
+
+def check_texts(owner: str, **texts: object) -> None:
+    """Raise unless each of the texts about `owner` is one line that every document can show."""
+    for field, text in texts.items():
+        if not isinstance(text, str):
+            raise DeclarationError(f"The {field} of {owner} is {shown(text)}. Give {field}= a string.")
+        odd = next((character for character in text if not character.isprintable()), None)
+        if odd is not None:
+            raise DeclarationError(
+                f"The {field} of {owner} has the character {odd!r}, which is not printable. "
+                f"Give {field}= one line of text."
+            )
+
+
+def require_cell(value: object, call: str) -> Cell:
+    """`value`, which `call` was given, if it is a cell.
+
+    Raises:
+        RequestError: it is none.
+
+    """
+    if not isinstance(value, Cell):
+        raise RequestError(
+            f"{call} takes a Cell, and got {shown(value)}. A shipped cell is symrnn.zoo.cell('gru'), a cell of "
+            "a model is layer.cell."
+        )
+    return value
 
 
 def _where(cell: str, number: int, target: object = None) -> str:
@@ -150,7 +189,8 @@ def _target_and_rhs(cell: str, number: int, equation: object) -> tuple[Quantity,
     if isinstance(equation, bool | BooleanAtom):
         raise DeclarationError(
             f"{context}SymPy collapsed it to {bool(equation)}, because both sides are the same or can never "
-            "be equal (for example Eq(q, q + 1)). A state at time t is written state.next."
+            "be equal (for example Eq(q, q + 1), or a right side that is nan, infinite or no number). "
+            "A state at time t is written state.next."
         )
     if not isinstance(equation, Eq):
         raise DeclarationError(

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from sympy import Expr, Symbol
 
 from symrnn.declaration.axes import Axis, Shape, shape_text
-from symrnn.declaration.cell import Cell, check_cell_name
+from symrnn.declaration.cell import Cell, check_cell_name, check_texts
 from symrnn.declaration.equal_sizes import EqualSizes, own_axis
 from symrnn.declaration.joint_axes import Bearer, axis_for_each
 from symrnn.declaration.layers import TIME, Feed, Layer, Reading, Sequence, called
@@ -85,7 +85,8 @@ class Model:
         Raises:
             DeclarationError: shapes or names of the layers do not go together; the message says which.
         """
-        check_cell_name(name)
+        check_cell_name(name, "model", "Model('tagger', loss)")
+        check_texts(f"model {name!r}", title=title, source=source)
         if not isinstance(loss, Layer):
             raise DeclarationError(
                 f"The loss of model {name!r} is {called(loss)}. Give a Layer of a loss cell."

@@ -7,7 +7,7 @@ for the same name, so that one cell's shape could overwrite another's.
 """
 
 import keyword
-import math
+import sys
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -62,8 +62,8 @@ def _article(role: str) -> str:
 
 
 def _is_number(value: object) -> bool:
-    """Whether `value` is a finite real number of Python, NumPy or SymPy."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether `value` is a real number of Python, NumPy or SymPy that a float can hold."""
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(abs(value) <= sys.float_info.max)
 
 
 class Quantity(Tensorial, Symbol):

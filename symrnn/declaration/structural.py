@@ -40,6 +40,7 @@ class Tensorial:
     """Gives `@`, `.T` and `.transpose()` to quantities and operations."""
 
     __slots__ = ()
+    __array_ufunc__ = None  # NumPy leaves `array @ h` to us, and makes no array of expressions
 
     def __matmul__(self, other: object) -> "Expr":
         return matmul(self, other)

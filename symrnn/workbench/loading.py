@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
 from symrnn.pipeline import emit
-from symrnn.workbench.files import replace
+from symrnn.workbench.files import write_all
 
 if TYPE_CHECKING:
     from symrnn.declaration.model import Model
@@ -72,11 +72,10 @@ def _write_if_changed(path: Path, data: bytes) -> None:
     try:
         if path.is_file() and path.read_bytes() == data:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, data)
-    except OSError as error:
+        write_all(path.parent, {path.name: data}, force=True)
+    except (OSError, RequestError) as error:
         raise RequestError(
-            f"The kernel cannot be written to {path}: {error.strerror}. "
+            f"The kernel cannot be kept in {path}, from which it is imported: {error} "
             f"Set the environment variable {CACHE_VARIABLE} to a folder that you may write to."
         ) from None
 

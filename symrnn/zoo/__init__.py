@@ -77,7 +77,7 @@ def cell(name: str) -> Cell:
         RequestError: no shipped cell has this name; the message lists those that exist.
 
     """
-    if name not in SHIPPED:
+    if not isinstance(name, str) or name not in SHIPPED:
         raise RequestError(
             f"There is no shipped cell {name!r}. Shipped cells: {', '.join(SHIPPED)}; shipped models: "
             f"{', '.join(MODELS)}. "
@@ -93,4 +93,4 @@ def shipped(name: str) -> Cell | Model:
         RequestError: nothing shipped has this name; the message lists what there is.
 
     """
-    return MODELS[name] if name in MODELS else cell(name)
+    return MODELS[name] if isinstance(name, str) and name in MODELS else cell(name)

@@ -42,7 +42,7 @@ def dense(activation: str = "identity") -> Cell:
         DeclarationError: `activation` is none of these.
 
     """
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         *others, last = map(repr, ACTIVATIONS)
         raise DeclarationError(
             f"The dense layer has no activation {activation!r}. Choose {', '.join(others)} or {last}."

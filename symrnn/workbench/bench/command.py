@@ -13,7 +13,7 @@ from symrnn.workbench.bench.results import Settings
 from symrnn.workbench.bench.session import announced, run_bench
 from symrnn.workbench.bench.tables import print_bench
 from symrnn.workbench.cells import find_cell
-from symrnn.workbench.files import require_writable, write
+from symrnn.workbench.files import require_writable, write_files
 from symrnn.workbench.options import CellNames, Force
 from symrnn.workbench.pictures import require_figure_name
 
@@ -45,7 +45,7 @@ def bench_cells(
     with terminal.progress(announced(len(found), settings)) as tell:
         bench = run_bench(found, settings, tell=tell)
     print_bench(bench)
-    if json is not None:
-        write(json, bench.json(), force=force)
+    made: dict[Path, str | bytes] = {} if json is None else {json: bench.json()}
     if plot is not None:
-        write(plot, figure(bench, plot.suffix), force=force)
+        made[plot] = figure(bench, plot.suffix)
+    write_files(made, force=force)
