@@ -28,6 +28,10 @@ class RequestError(SymrnnError):
     """A request names a cell, a target or a file that cannot be used."""
 
 
+class ValidationError(SymrnnError):
+    """What symrnn made is not what the equations say: a fault of symrnn, not of the user."""
+
+
 class CheckError(SymrnnError):
     """A kernel's numbers disagree with the reference."""
 

@@ -10,6 +10,8 @@ Each verb takes its predecessor's result, or a `Cell`. A `Model` is emitted whol
 and what joins them.
 """
 
+from collections.abc import Iterator
+
 from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
@@ -28,6 +30,8 @@ from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
 from symrnn.planning.passes import PASSES, require_save
 from symrnn.planning.plan import Plan
+from symrnn.validation.plans import prove_plan
+from symrnn.validation.reproducer import told_of
 from symrnn.version import __version__
 
 __all__ = ["cost", "derive", "diff", "emit", "latex", "plan"]
@@ -50,7 +54,7 @@ def _derivation(source: object, verb: str) -> Derivation:
 
 
 def plan(source: Derivation | Cell, save: str = "all") -> Plan:
-    """The plan of a derivation or a cell, after all passes, checked after each.
+    """The plan of a derivation or a cell, after all passes, checked after each and proved.
 
     With `save="all"` the forward pass keeps whatever the backward pass reads. With `save="states"` it keeps
     the states over time and the output, and the backward pass recomputes the rest from them.
@@ -58,6 +62,7 @@ def plan(source: Derivation | Cell, save: str = "all") -> Plan:
     Raises:
         DerivationError: an operation has no vector-Jacobian rule.
         RequestError: `save` is something else.
+        ValidationError: symrnn is at fault: the plan is not what the equations say.
     """
     return _planned(source, save, "plan")
 
@@ -65,10 +70,21 @@ def plan(source: Derivation | Cell, save: str = "all") -> Plan:
 def _planned(source: object, save: str, verb: str) -> Plan:
     """The plan of what `verb` was called with."""
     require_save(save)
-    planned = check_plan(lower(_derivation(source, verb)))
+    derivation = _derivation(source, verb)
+    for made in _plans(derivation, save):
+        planned = made
+    with told_of(derivation.cell, f'symrnn.plan(cell, save="{save}")'):
+        prove_plan(planned, derivation, lambda: _plans(derivation, save))
+    return planned
+
+
+def _plans(derivation: Derivation, save: str) -> Iterator[Plan]:
+    """The lowered plan and what each pass makes of it, checked."""
+    planned = check_plan(lower(derivation))
+    yield planned
     for improve in PASSES[save]:
         planned = check_plan(improve(planned))
-    return planned
+        yield planned
 
 
 def emit(source: Plan | Derivation | Cell | Model, target: str = "numba", save: str = "all") -> str:

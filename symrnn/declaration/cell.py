@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sympy import Eq, Expr, I, MatrixSymbol, Symbol
 from sympy.logic.boolalg import Boolean, BooleanAtom
 
+from symrnn.declaration.author_texts import check_cell_name, check_texts
 from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text
 from symrnn.declaration.normal_form import Definition, Equation, normalize
 from symrnn.declaration.plain_text import plain_text
@@ -18,7 +19,6 @@ from symrnn.declaration.quantities import (
     Quantity,
     State,
     Value,
-    check_identifier,
 )
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.declaration.resolution import Resolved, Resolver
@@ -131,39 +131,6 @@ class Cell:
         return "\n".join([*lines, f"  output {self.output}"])
 
 
-LONGEST_NAME = 100
-"""Characters of a name that files are called by, with more behind it: systems take some 250."""
-
-
-def check_cell_name(name: object, role: str = "cell", example: str = "Cell('gru', Eq(...), ...)") -> None:
-    """Raise unless `name` can name a module; `example` shows where it stands."""
-    if not isinstance(name, str):
-        raise DeclarationError(
-            f"The first argument of {role.capitalize()} is its name, a string, not {shown(name)}. "
-            f"Write {example}."
-        )
-    repair = "Choose another name, and give the printed one with title=."
-    if len(name) > LONGEST_NAME:
-        raise DeclarationError(
-            f"The {role} name {shown(name)} has {len(name)} characters, and files are called by it: at most "
-            f"{LONGEST_NAME} are possible. {repair}"
-        )
-    check_identifier(name, role, repair)
-
-
-def check_texts(owner: str, **texts: object) -> None:
-    """Raise unless each of the texts about `owner` is one line that every document can show."""
-    for field, text in texts.items():
-        if not isinstance(text, str):
-            raise DeclarationError(f"The {field} of {owner} is {shown(text)}. Give {field}= a string.")
-        odd = next((character for character in text if not character.isprintable()), None)
-        if odd is not None:
-            raise DeclarationError(
-                f"The {field} of {owner} has the character {odd!r}, which is not printable. "
-                f"Give {field}= one line of text."
-            )
-
-
 def require_cell(value: object, call: str) -> Cell:
     """`value`, which `call` was given, if it is a cell.
 
@@ -173,8 +140,8 @@ def require_cell(value: object, call: str) -> Cell:
     """
     if not isinstance(value, Cell):
         raise RequestError(
-            f"{call} takes a Cell, and got {shown(value)}. A shipped cell is symrnn.zoo.cell('gru'), a cell of "
-            "a model is layer.cell."
+            f"{call} takes a Cell, and got {shown(value)}. A shipped cell is symrnn.zoo.cell('gru'); of a "
+            "model, take layer.cell."
         )
     return value
 

@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 from sympy import Expr, Symbol
 
+from symrnn.declaration.author_texts import check_cell_name, check_texts
 from symrnn.declaration.axes import Axis, Shape, shape_text
-from symrnn.declaration.cell import Cell, check_cell_name, check_texts
+from symrnn.declaration.cell import Cell
 from symrnn.declaration.equal_sizes import EqualSizes, own_axis
 from symrnn.declaration.joint_axes import Bearer, axis_for_each
 from symrnn.declaration.layers import TIME, Feed, Layer, Reading, Sequence, called

@@ -5,7 +5,6 @@ functions, functions of a vector, `where`, `concatenate`, `ones`, `identity` and
 is enforced here.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,6 +33,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis, Shape, as_size, shape_text
+from symrnn.declaration.number_range import within_floats, writable_exponent
 from symrnn.declaration.operations import (
     NUMBER_FORMS,
     SYMPY_EQUIVALENTS,
@@ -64,9 +64,8 @@ from symrnn.declaration.operations import (
 from symrnn.declaration.picking import check_picked, index_as_number
 from symrnn.declaration.quantities import Index, Quantity, Value
 from symrnn.declaration.vector_functions import check_vector
-from symrnn.errors import DeclarationError, shown
+from symrnn.errors import DeclarationError
 
-LARGEST_EXPONENT = 1000
 LETTERS = "ijklmnopqrstuvwxyz"
 ARRAY_OPERATIONS = (AuthorProduct, Contract, VectorFunction, concatenate, identity, ones, where)
 PRECEDENCE_HINT = "; @ binds like *, so a * U @ h is read as (a * U) @ h: write a * (U @ h)"
@@ -180,7 +179,7 @@ class Resolver:
                 return self.resolve(exp(exponent * _log_of_number(base)))
             return self.resolve(exp(exponent * log(base)))
         inner = self.resolve(base)
-        exponent = _checked_exponent(exponent, expr)
+        exponent = writable_exponent(_checked_number(exponent), expr)
         if exponent.is_Float and float(2 * exponent).is_integer():
             exponent = Rational(exponent)  # x**0.5 is the square root, x**2.0 the square
         if exponent.is_Integer and exponent > 0:
@@ -333,25 +332,10 @@ def _checked_number(expr: Expr) -> Expr:
         raise DeclarationError(
             f"the number {expr} is not finite and real. Mend the division, root or logarithm it comes from"
         )
-    if number.is_number and abs(number.evalf()) > sys.float_info.max:
-        raise DeclarationError(
-            f"the number {shown(expr)} is larger than a float can hold, {sys.float_info.max:.1e}. Scale it down"
-        )
     for part in preorder_traversal(number):
         if not isinstance(part, NUMBER_PARTS):
             raise _outside_vocabulary(part)
-    return number
-
-
-def _checked_exponent(exponent: Expr, power: Pow) -> Expr:
-    """The exponent of a power, if it can be written out: a whole power is that many factors."""
-    exponent = _checked_number(exponent)
-    if exponent.is_number and abs(exponent) > LARGEST_EXPONENT:
-        raise DeclarationError(
-            f"the exponent of {power.base} is {exponent}, and a whole power is written out as that many "
-            f"factors, at most {LARGEST_EXPONENT}. For a positive base write exp(p*log(x))"
-        )
-    return exponent
+    return within_floats(number)
 
 
 def _spec_of(expr: AuthorProduct, operands: list[Resolved]) -> str:

@@ -80,8 +80,8 @@ def build(
     """What was made of `cell` in `folder`/<cell>/: its files, and the check of its kernels.
 
     The files are written together, once the check of the kernels has passed; a build that fails leaves those
-    of an earlier one. `tell` hears what comes next, `STEPS_PER_CELL` times. Unless `force`, nothing is written
-    if one of the files exists and symrnn did not write it.
+    of an earlier one. `tell` hears what comes next, `STEPS_PER_CELL` times. Unless `force`, nothing is
+    written if one of the files exists and symrnn did not write it.
 
     Raises:
         RequestError: a file or the folder cannot be written.
@@ -106,9 +106,9 @@ def unwritten(made: Build, request: str, seed: int) -> str:
     """What to say of a build without files, and how to look at what failed; `request` named the cell."""
     target = next(report.target for report in made.reports if not report.passed)
     return (
-        f"Nothing of {made.cell.name} was written, because its check failed; files of an earlier build are as "
-        f"they were. Repeat the check: symrnn check {request} --target {target} --seed {seed}. Look at the "
-        f"kernel: symrnn emit {request} --target {target} -o FILE."
+        f"Nothing of {made.cell.name} was written, because its check failed; files of an earlier build are "
+        f"as they were. Repeat the check: symrnn check {request} --target {target} --seed {seed}. Look at "
+        f"the kernel: symrnn emit {request} --target {target} -o FILE."
     )
 
 
