@@ -7,7 +7,7 @@ for the same name, so that one cell's shape could overwrite another's.
 """
 
 import keyword
-import sys
+import math
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -63,7 +63,12 @@ def _article(role: str) -> str:
 
 def _is_number(value: object) -> bool:
     """Whether `value` is a real number of Python, NumPy or SymPy that a float can hold."""
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(abs(value) <= sys.float_info.max)
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:  # a whole number, of any size
+        return False
 
 
 class Quantity(Tensorial, Symbol):

@@ -88,7 +88,9 @@ def _executed(path: Path, wanted: str) -> ModuleType:
             f"The file {path} is not Python, so {wanted} cannot be read from it: "
             f"{error.msg}{_line_of_syntax_error(error, path)}."
         ) from None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         # The one place for a broad clause: this runs a stranger's code, which may raise anything, and the
         # answer owed is where and what, not our own traceback.
         text = str(error).strip() or "no message"

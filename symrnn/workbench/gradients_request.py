@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
+from symrnn.workbench.amounts import require_memory, require_whole
 from symrnn.workbench.reference import numeric_shape
 
 LARGEST = 1024
@@ -57,8 +58,8 @@ class GradientRequest:
     def __post_init__(self) -> None:
         options = {"steps": self.steps, "hidden": self.hidden, "input": self.inputs, "samples": self.samples}
         for option, number in options.items():
-            if number is not None and number < 1:
-                raise RequestError(f"--{option} is {number}. Give a whole number from 1 on.")
+            if number is not None:
+                require_whole(f"--{option}", number, 1)
 
 
 def parse_changes(sets: Iterable[str], scales: Iterable[str]) -> tuple[Change, ...]:
@@ -115,6 +116,7 @@ def require_measurable(cells: Sequence[Cell], request: GradientRequest) -> None:
                 "with a state."
             )
         _require_width(cell, request.hidden)
+        _require_room(cell, request)
     if request.inputs is not None and all(set(cell.axes) <= _state_axes(cell) for cell in cells):
         raise RequestError(
             f"--input is {request.inputs}, but every axis of {', '.join(cell.name for cell in cells)} is one "
@@ -141,6 +143,14 @@ def _require_width(cell: Cell, hidden: int) -> None:
         f"The states of {cell.name!r} hold {width(hidden)} numbers at --hidden {hidden}; Jacobians of more "
         f"than {LARGEST} rows take too long. {repair}"
     )
+
+
+def _require_room(cell: Cell, request: GradientRequest) -> None:
+    lengths = axis_lengths(cell, request)
+    given = sum(math.prod(numeric_shape(q.shape, lengths)) for q in cell.inputs)
+    shared = sum(math.prod(numeric_shape(q.shape, lengths)) for q in (*cell.parameters, *cell.constants))
+    repair = "Take fewer --steps or a smaller --input."
+    require_memory(shared + request.steps * given, f"Such a sequence of {cell.name!r}", repair)
 
 
 def _state_axes(cell: Cell) -> set[Axis]:

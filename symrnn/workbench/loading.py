@@ -7,45 +7,61 @@ import sys
 import threading
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from symrnn.declaration.cell import Cell
-from symrnn.errors import RequestError
+from symrnn.declaration.model import Model
+from symrnn.derivation.derivation import Derivation
+from symrnn.errors import RequestError, shown
 from symrnn.pipeline import emit
+from symrnn.planning.plan import Plan
 from symrnn.workbench.files import write_all
-
-if TYPE_CHECKING:
-    from symrnn.declaration.model import Model
-    from symrnn.planning.plan import Plan
 
 CACHE_VARIABLE = "SYMRNN_CACHE"
 
 _importing = threading.RLock()
 
 
-def load(plan: "Plan | Cell | Model", target: str = "numba", save: str = "all") -> ModuleType:
+def load(plan: Plan | Derivation | Cell | Model, target: str = "numba", save: str = "all") -> ModuleType:
     """The kernel of a plan or a cell, or a whole model, emitted for `target` and imported.
 
     `save` is what the forward pass keeps (see `symrnn.plan`); a plan that is made already keeps its own.
     The same source gives the same module. Its file lies in the cache folder (see `cache_folder`).
 
     Raises:
-        RequestError: there is no such target or no such `save`, or the cache folder cannot be written.
+        RequestError: there is no such target or no such `save`, `plan` is nothing that can be emitted, or the
+            cache folder cannot be written.
 
     """
+    if not isinstance(plan, Plan | Derivation | Cell | Model):
+        raise RequestError(
+            f"load() takes a Cell, a Model, or what is made from a cell, and got {shown(plan)}. "
+            "A shipped cell is symrnn.zoo.cell('gru')."
+        )
     source = emit(plan, target=target, save=save)
-    return load_source(source, f"{plan.name}_{target}")
+    name = plan.cell.name if isinstance(plan, Derivation) else plan.name
+    return load_source(source, f"{name}_{target}")
 
 
 def cache_folder() -> Path:
-    """Where loaded kernels lie: $SYMRNN_CACHE, else `symrnn` in the user's cache folder."""
+    """Where loaded kernels lie: $SYMRNN_CACHE, else `symrnn` in the user's cache folder.
+
+    Raises:
+        RequestError: neither is known.
+
+    """
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen)
     if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
         return Path(local) / "symrnn" / "cache"
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "symrnn"
-    return Path.home() / ".cache" / "symrnn"
+    try:
+        return Path.home() / ".cache" / "symrnn"
+    except RuntimeError:
+        raise RequestError(
+            "Kernels are kept in your home folder, and the system does not say which it is. "
+            f"Set the environment variable {CACHE_VARIABLE} to a folder that you may write to."
+        ) from None
 
 
 def load_source(source: str, name: str) -> ModuleType:

@@ -1,6 +1,7 @@
 """Random problems to check a cell's kernels on, each with the reference's answer."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, shown
+from symrnn.workbench.amounts import require_memory, require_whole
 from symrnn.workbench.reference import (
     ReferenceGradients,
     numeric_shape,
@@ -93,9 +95,10 @@ def draw_problem(
             T or B is negative.
 
     """
-    numbers = _numbers_for_axes(cell, sizes or {})
-    if T < 0 or B < 0:
-        raise RequestError(f"A problem cannot have T={T} steps and B={B} samples. Give numbers from 0 on.")
+    numbers = _numbers_for_axes(cell, {} if sizes is None else sizes)
+    for name, number in (("T", T), ("B", B), ("seed", seed)):
+        require_whole(name, number)
+    _require_room(cell, numbers, T, B)
     best: Problem | None = None
     for attempt, (scale, positive) in enumerate(DRAWS):
         draw = _Draw(np.random.default_rng([seed, attempt]), numbers, scale, positive)
@@ -108,7 +111,20 @@ def draw_problem(
     return best
 
 
+def _require_room(cell: Cell, numbers: Mapping[Axis, int], T: int, B: int) -> None:
+    """Raise unless the arrays of a problem fit into memory."""
+
+    def count(quantities: Iterable[Quantity]) -> int:
+        return sum(math.prod(numeric_shape(cell.shape_of(q), numbers)) for q in quantities)
+
+    moving = (*cell.inputs, *cell.states, cell.output)
+    needed = count((*cell.parameters, *cell.constants)) + T * B * count(moving)
+    require_memory(needed, f"A check of {cell.name!r} at these sizes", "Take smaller sizes.")
+
+
 def _numbers_for_axes(cell: Cell, sizes: Mapping[str, int]) -> dict[Axis, int]:
+    if not isinstance(sizes, Mapping):
+        raise RequestError(f"sizes= is {shown(sizes)}. Give lengths by axis, such as sizes={{'n': 4}}.")
     known = {axis.name: axis for axis in cell.axes}
     for name, size in sizes.items():
         if name not in known:

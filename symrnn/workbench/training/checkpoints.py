@@ -85,6 +85,7 @@ def write_checkpoint(
         "position": list(snapshot.position),
         "generator": snapshot.generator,
         "losses": [snapshot.loss_sum, snapshot.loss_count],
+        "first_loss": snapshot.first_loss,
     }
     write(path, save(arrays, {KEY: json.dumps(text)}), force=True)
 
@@ -158,6 +159,7 @@ def restored(
         }
         carried = _bundle(checkpoint, "state", module.State, states, dtype) if record["carried"] else None
         loss_sum, loss_count = record["losses"]
+        first = record.get("first_loss")  # None before the first step, or written by an earlier version
         generator_from(record["generator"])
         return Snapshot(
             int(record["step"]),
@@ -168,6 +170,7 @@ def restored(
             record["generator"],
             float(loss_sum),
             int(loss_count),
+            None if first is None else float(first),
         )
 
 

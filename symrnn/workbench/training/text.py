@@ -130,10 +130,8 @@ def corpus(text: str, T: int, B: int) -> Corpus:
 
 def least_length(T: int, B: int) -> int:
     """The length of the shortest text that makes one batch of training and two characters of validation."""
-    length = max(T * B + 1, 2 * HELD_OUT)
-    while length - length // HELD_OUT < T * B + 1:
-        length += 1
-    return length
+    needed = T * B + 1
+    return max(2 * HELD_OUT, needed + (needed - 1) // (HELD_OUT - 1))
 
 
 def one_hot(codes: np.ndarray, size: int, dtype: Any) -> np.ndarray:
