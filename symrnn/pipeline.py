@@ -45,7 +45,7 @@ def _derivation(source: object, verb: str) -> Derivation:
         return source
     if isinstance(source, Model):
         raise RequestError(
-            f"{verb}() got the model {source.name!r}, and takes one cell at a time: {verb}(layer.cell)."
+            f"{verb}() got the model {source.name!r}, and takes one cell at a time. Write {verb}(layer.cell)."
         )
     raise RequestError(
         f"{verb}() got {shown(source)}, which is neither a Cell nor a Derivation. "
@@ -148,7 +148,7 @@ def latex(
     if isinstance(source, Model | Comparison) and (fragment or only != "all"):
         raise RequestError(
             "Differences and models are written as whole documents. "
-            "Fragments and results are those of a cell: latex(cell, ...)."
+            "Leave fragment= and only= out, or take a cell: latex(layer.cell, ...)."
         )
     if isinstance(source, Comparison):
         return latex_difference(source)

@@ -397,7 +397,7 @@ def test_texts_that_are_not_there(run):
         (("-o", "none/c.safetensors"), "there is no folder none. Make it first"),
         (("-o", "text.txt/c.safetensors"), "cannot be written"),
         (("-o", "text.txt"), "The file text.txt exists, so it is left as it is. Continue that training with"),
-        (("-o", ".", "--force"), ". is no regular file"),
+        (("-o", ".", "--force"), ". is a folder"),
         (("--resume",), "The checkpoint checkpoint.safetensors does not exist"),
         (("--hidden", 0), "--hidden is 0. Give a positive number"),
         (("--time", -1), "--time is -1. Give a positive number"),

@@ -208,7 +208,8 @@ class einsum(AuthorProduct):  # noqa: N801
             )
         if len(letters) != len(operands):
             raise DeclarationError(
-                f"The einsum spec {text!r} names {len(letters)} operands, but {len(operands)} are given."
+                f"The einsum spec {text!r} names {len(letters)} operands, but {len(operands)} are given. "
+                "Write one operand for each part before ->."
             )
         for part in [*letters, output]:
             if len(set(part)) != len(part):

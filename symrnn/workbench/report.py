@@ -90,8 +90,8 @@ class CheckReport:
             return f"All {len(self.rows)} quantities agree; largest relative error {self.largest_error:.1e}."
         if self.undefined:
             return (
-                f"Undefined: the equations of {self.cell} themselves give NaN or infinity for every draw that "
-                "was tried. Check the arguments of log, sqrt, powers and quotients."
+                f"Undefined: the equations of {self.cell} give NaN or infinity for every draw. "
+                "Check the arguments of log, sqrt, powers and quotients."
             )
         failed = ", ".join(
             f"{row.role} {row.quantity} ({row.verdict})" for row in self.rows if not row.passed

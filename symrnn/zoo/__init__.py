@@ -2,7 +2,7 @@
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, shown
 from symrnn.zoo.elman import elman
 from symrnn.zoo.gru import gru, gru_reset_after, gru_simplified
 from symrnn.zoo.heads import (
@@ -79,7 +79,7 @@ def cell(name: str) -> Cell:
     """
     if not isinstance(name, str) or name not in SHIPPED:
         raise RequestError(
-            f"There is no shipped cell {name!r}. Shipped cells: {', '.join(SHIPPED)}; shipped models: "
+            f"There is no shipped cell {shown(name)}. Shipped cells: {', '.join(SHIPPED)}; shipped models: "
             f"{', '.join(MODELS)}. "
             "A cell of your own is named as path/to/file.py:name."
         )

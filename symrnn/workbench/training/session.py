@@ -57,7 +57,7 @@ class Settings:
 
 
 WORSE = 1.5
-"""A loss so many times that of guessing, or of the first step if that is more, is a training that diverges."""
+"""A loss so many times that of guessing, or of the first step if more, tells of a training that diverges."""
 
 CHANGEABLE = ("learning_rate", "clip", "target")
 """The settings that a resumed training may take anew; with the others it would be another training."""
