@@ -106,7 +106,8 @@ def test_impossible_name(cell_file, name):
 def test_file_that_is_not_python(cell_file):
     path = cell_file("x = 1\ny = = 2\n")
     assert refusal(f"{path}:mine") == (
-        f"The file {path} is not Python, so 'mine' cannot be read from it: invalid syntax (line 2)."
+        f"The file {path} is not Python, so 'mine' cannot be read from it: invalid syntax (line 2). "
+        "Mend it there."
     )
 
 

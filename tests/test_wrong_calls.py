@@ -72,8 +72,8 @@ def named(**options):
 
 REPAIRS = re.compile(
     r"(Write|Give|Choose|Take|Leave|Make|Declare|Mend|Scale|Name|Use|Add|Of a model|It has|For a|End it|"
-    r"Plan it|Targets|Its axes|Its inputs|Shipped cells|write|Compare|A loss is|[Mm]ultiply|for example|reduce|"
-    r"A shape is|Its operands|A state at)"
+    r"Plan it|Targets|Its axes|Its inputs|Shipped cells|write|Compare|A loss is|[Mm]ultiply|for example|"
+    r"reduce|A shape is|Its operands|A state at)"
 )
 
 

@@ -1,10 +1,16 @@
 """Numbers that a user asks for: whole ones from a least one on, and no more than memory holds."""
 
+import math
 import os
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from symrnn.declaration.axes import Axis
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.quantities import Quantity
 from symrnn.errors import RequestError, shown
+from symrnn.workbench.reference import numeric_shape
 
 BYTES = 8
 """Of a number in float64."""
@@ -35,6 +41,16 @@ def require_memory(count: int, what: str, repair: str, size: int = BYTES) -> Non
             f"{what} needs {count * size / 2**30:,.1f} GiB of memory, and this machine has "
             f"{there / 2**30:,.1f}. {repair}"
         )
+
+
+def numbers_of(cell: Cell, lengths: Mapping[Axis, int], steps: int) -> int:
+    """How many numbers the arrays of `cell` hold, those that move over so many steps of all samples."""
+
+    def count(quantities: Iterable[Quantity]) -> int:
+        return sum(math.prod(numeric_shape(cell.shape_of(q), lengths)) for q in quantities)
+
+    moving = count((*cell.inputs, *cell.states, cell.output))
+    return count((*cell.parameters, *cell.constants)) + steps * moving
 
 
 def physical_memory() -> int | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
-from symrnn.workbench.amounts import require_memory, require_whole
+from symrnn.workbench.amounts import numbers_of, require_memory, require_whole
 from symrnn.workbench.reference import numeric_shape
 
 LARGEST = 1024
@@ -84,7 +84,7 @@ def _parsed(option: str, text: str) -> Change:
         number = math.nan
     if not name or not math.isfinite(number):
         raise RequestError(
-            f"In {option}, {text!r} is no NAME=NUMBER with a parameter's name and a finite number, such as "
+            f"In {option}, {text!r} is no NAME=NUMBER. Give a parameter's name and a finite number, such as "
             f"{option} b_f=1."
         )
     return Change(option, name, number)
@@ -146,11 +146,9 @@ def _require_width(cell: Cell, hidden: int) -> None:
 
 
 def _require_room(cell: Cell, request: GradientRequest) -> None:
-    lengths = axis_lengths(cell, request)
-    given = sum(math.prod(numeric_shape(q.shape, lengths)) for q in cell.inputs)
-    shared = sum(math.prod(numeric_shape(q.shape, lengths)) for q in (*cell.parameters, *cell.constants))
+    needed = numbers_of(cell, axis_lengths(cell, request), request.steps)
     repair = "Take fewer --steps or a smaller --input."
-    require_memory(shared + request.steps * given, f"Such a sequence of {cell.name!r}", repair)
+    require_memory(needed, f"Such a sequence of {cell.name!r}", repair)
 
 
 def _state_axes(cell: Cell) -> set[Axis]:

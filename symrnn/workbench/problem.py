@@ -1,7 +1,6 @@
 """Random problems to check a cell's kernels on, each with the reference's answer."""
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -12,7 +11,7 @@ from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError, shown
-from symrnn.workbench.amounts import require_memory, require_whole
+from symrnn.workbench.amounts import numbers_of, require_memory, require_whole
 from symrnn.workbench.reference import (
     ReferenceGradients,
     numeric_shape,
@@ -98,7 +97,8 @@ def draw_problem(
     numbers = _numbers_for_axes(cell, {} if sizes is None else sizes)
     for name, number in (("T", T), ("B", B), ("seed", seed)):
         require_whole(name, number)
-    _require_room(cell, numbers, T, B)
+    needed = numbers_of(cell, numbers, T * B)
+    require_memory(needed, f"A check of {cell.name!r} at these sizes", "Take smaller sizes.")
     best: Problem | None = None
     for attempt, (scale, positive) in enumerate(DRAWS):
         draw = _Draw(np.random.default_rng([seed, attempt]), numbers, scale, positive)
@@ -109,17 +109,6 @@ def draw_problem(
             break
     assert best is not None
     return best
-
-
-def _require_room(cell: Cell, numbers: Mapping[Axis, int], T: int, B: int) -> None:
-    """Raise unless the arrays of a problem fit into memory."""
-
-    def count(quantities: Iterable[Quantity]) -> int:
-        return sum(math.prod(numeric_shape(cell.shape_of(q), numbers)) for q in quantities)
-
-    moving = (*cell.inputs, *cell.states, cell.output)
-    needed = count((*cell.parameters, *cell.constants)) + T * B * count(moving)
-    require_memory(needed, f"A check of {cell.name!r} at these sizes", "Take smaller sizes.")
 
 
 def _numbers_for_axes(cell: Cell, sizes: Mapping[str, int]) -> dict[Axis, int]:

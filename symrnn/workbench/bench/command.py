@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from symrnn.workbench import building, terminal
-from symrnn.workbench.bench.data import GRID, parse_sizes
+from symrnn.workbench.bench.data import GRID, parse_sizes, require_room
 from symrnn.workbench.bench.figure import figure
 from symrnn.workbench.bench.machine import PEERS, installed_peers, require_peers
 from symrnn.workbench.bench.results import Settings
@@ -42,6 +42,8 @@ def bench_cells(
         require_figure_name(plot)
     found = [find_cell(request) for request in cells]
     building.require_different_names(found)
+    for cell in found:
+        require_room(cell, settings.sizes)
     with terminal.progress(announced(len(found), settings)) as tell:
         bench = run_bench(found, settings, tell=tell)
     print_bench(bench)

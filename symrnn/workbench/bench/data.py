@@ -1,6 +1,7 @@
 """The sizes of a benchmark, and the arrays that every contender gets: drawn once, handed over in a file."""
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
+from symrnn.workbench.amounts import numbers_of, require_memory
 from symrnn.workbench.files import write
 from symrnn.workbench.reference import numeric_shape, numeric_size
 
@@ -109,6 +111,18 @@ class Data:
 def axis_lengths(cell: Cell, size: Size) -> dict[str, int]:
     """The length of every axis of `cell`: the same for all."""
     return {axis.name: size.H for axis in cell.axes}
+
+
+def require_room(cell: Cell, sizes: Iterable[Size]) -> None:
+    """Raise unless the arrays of `cell` fit into memory at all sizes, once, in float32.
+
+    Raises:
+        RequestError: they do not.
+    """
+    for size in sizes:
+        needed = numbers_of(cell, dict.fromkeys(cell.axes, size.H), size.T * size.B)
+        what = f"A benchmark of {cell.name!r} at {size}"
+        require_memory(needed, what, "Take smaller sizes in --grid.", size=4)
 
 
 def draw_data(cell: Cell, kernel: ModuleType, size: Size) -> Data:

@@ -118,7 +118,9 @@ def read_checkpoint(path: Path, kind: str) -> Checkpoint:
             "Name a file that a training wrote."
         ) from None
     except OSError as error:
-        raise RequestError(f"The checkpoint {path} cannot be read: {error.strerror}.") from None
+        raise RequestError(
+            f"The checkpoint {path} cannot be read: {error.strerror}. Name a file that a training wrote."
+        ) from None
     if KEY not in metadata:
         raise RequestError(
             f"The file {path} was not written by symrnn. Name a checkpoint that a training wrote."

@@ -34,7 +34,9 @@ def read_texts(paths: Sequence[Path]) -> str:
                 f"(0x{error.object[error.start]:02x}). Convert it to UTF-8 first."
             ) from None
         except OSError as error:
-            raise RequestError(f"The text {path} cannot be read: {error.strerror}.") from None
+            raise RequestError(
+                f"The text {path} cannot be read: {error.strerror}. Name a file with text in UTF-8."
+            ) from None
     text = "".join(texts)
     if not text:
         raise RequestError(
