@@ -9,11 +9,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from command_runs import invoked
 
 import symrnn
 from symrnn.errors import RequestError
-from symrnn.workbench import files
+from symrnn.workbench import building, files, golden
 from symrnn.workbench.files import is_stream, require_writable, write, write_all, write_files
+from symrnn.zoo import CELLS
 
 HOME = Path(symrnn.__file__).parent
 OURS = "# made by symrnn 0.1.0 from mine, do not edit\n"
@@ -186,6 +188,62 @@ def test_a_full_device_is_told():
 def test_a_file_in_dev_is_a_file(tmp_path):
     assert not is_stream(Path("/dev/shm"))
     assert not is_stream(tmp_path / "absent")
+
+
+# The commands
+
+COMMANDS = {
+    "build elman": 4,
+    "latex elman -o elman.tex": 1,
+    "emit elman --target numpy -o elman.py": 1,
+    "page elman gru -o site": 3,
+    "diff elman gru --page": 1,
+    "gradients elman --hidden 2 --steps 2 --samples 1 --json x.json --plot x.svg": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """Texts and checks of a cell, which cost a while, made once."""
+    return building.texts_of(CELLS["elman"])
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_disk_that_fills_up_leaves_no_part_of_what_a_command_makes(tmp_path, monkeypatch, texts, line):
+    """For every file that it makes: once with nothing there before, once with the files of an earlier run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(building, "find_pdflatex", lambda: None)
+    monkeypatch.setattr(building, "texts_of", lambda _: texts)
+    monkeypatch.setattr(building, "_check_all", lambda *_: ())
+    monkeypatch.setenv("SYMRNN_CACHE", str(tmp_path.with_name(f"{tmp_path.name}_cache")))
+    invoked(*line.split())
+    whole = tree(tmp_path)
+    assert sum(text != "folder" for text in whole.values()) == COMMANDS[line]
+    for at in range(1, COMMANDS[line] + 1):
+        with monkeypatch.context() as failure:
+            failing(failure, "fsync", at, FULL)
+            assert "No space left on device" in invoked(*line.split(), "--force", code=2).stderr
+        assert tree(tmp_path) == whole
+    for path in sorted(tmp_path.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    with monkeypatch.context() as failure:
+        failing(failure, "fsync", COMMANDS[line], FULL)
+        invoked(*line.split(), code=2)
+    assert tree(tmp_path) == {}
+
+
+def test_golden_files_are_written_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(golden, "golden_files", lambda: {"a/a.py": OURS, "b/b.py": OURS})
+    assert golden.main([str(tmp_path)]) == 0
+    (tmp_path / "a" / "old.py").write_text(OURS)
+    whole = tree(tmp_path)
+    with monkeypatch.context() as failure:
+        failing(failure, "fsync", 2, FULL)
+        with pytest.raises(RequestError):
+            golden.main([str(tmp_path)])
+    assert tree(tmp_path) == whole
+    golden.main([str(tmp_path)])
+    assert sorted(tree(tmp_path)) == ["a", "a/a.py", "b", "b/b.py"]
 
 
 # The door

@@ -18,7 +18,7 @@ n, m = axes("n m")
 x, h = Input("x", n), State("h", m)
 W = Parameter("W", m, m + n)
 mine = Cell("mine", Eq(h.next, tanh(W @ [h, x])))
-grows = Cell("grows", Eq(h.next, Parameter("k") * h + Input("z", m)))
+grows = Cell("grows", Eq(h.next, Parameter("U", m, m) @ h + Input("z", m)))
 number, nothing, kind = 3, None, Cell
 model = zoo.MODELS["language_model"]
 """
@@ -300,7 +300,7 @@ def test_what_is_told(folder, line, fact):
 
 def test_a_cell_whose_gradients_no_float_holds(folder):
     code, output, _ = run(
-        "gradients cells.py:grows --set k=1e300 --hidden 2 --steps 3 --samples 1 --json x.json"
+        "gradients cells.py:grows --set U=1e308 --hidden 4 --steps 1 --samples 1 --json x.json"
     )
     assert code == 0
     assert "explodes" in output

@@ -63,7 +63,8 @@ def train_text(
         typer.echo(f"{stop} {kept}; continue it with --resume.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     except DivergenceError as error:
-        typer.echo(f"symrnn: {error} {_as_it_was(output)}; continue it with --resume.", err=True)
+        repair = "Continue it with --resume and a smaller --learning-rate."
+        typer.echo(f"symrnn: {error} {_as_it_was(output)}. {repair}", err=True)
         raise typer.Exit(CHECK_FAILED) from None
 
 
