@@ -8,6 +8,10 @@ class SymrnnError(Exception):
     """Base of every error that symrnn raises about a user's request."""
 
 
+class SymrnnWarning(UserWarning):
+    """A cell does what it says, but its gradients may not be what its author expects."""
+
+
 class DeclarationError(SymrnnError):
     """The equations, the quantities or the name of a cell are wrong."""
 

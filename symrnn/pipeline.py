@@ -30,8 +30,10 @@ from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
 from symrnn.planning.passes import PASSES, require_save
 from symrnn.planning.plan import Plan
+from symrnn.validation.models import prove_model
 from symrnn.validation.plans import prove_plan
 from symrnn.validation.reproducer import told_of
+from symrnn.validation.texts import prove_text
 from symrnn.version import __version__
 
 __all__ = ["cost", "derive", "diff", "emit", "latex", "plan"]
@@ -73,7 +75,7 @@ def _planned(source: object, save: str, verb: str) -> Plan:
     derivation = _derivation(source, verb)
     for made in _plans(derivation, save):
         planned = made
-    with told_of(derivation.cell, f'symrnn.plan(cell, save="{save}")'):
+    with told_of(derivation, f'symrnn.plan(source, save="{save}")'):
         prove_plan(planned, derivation, lambda: _plans(derivation, save))
     return planned
 
@@ -94,17 +96,26 @@ def emit(source: Plan | Derivation | Cell | Model, target: str = "numba", save: 
 
     Raises:
         RequestError: there is no such target or no such `save`, or a plan that saves all is to save states.
+        ValidationError: symrnn is at fault: the text does not compute what the plan says.
     """
     require_save(save)
+    call = f'symrnn.emit(source, target="{target}", save="{save}")'
     if isinstance(source, Model):
         cells = {run.layer.cell.name: run.layer.cell for run in source.runs}
         kernels = {name: emit(cell, target, save) for name, cell in cells.items()}
-        return emit_model(source, kernels, target, __version__)
-    if not isinstance(source, Plan):
-        source = _planned(source, save, "emit")
-    elif save not in ("all", source.save):
-        raise RequestError(f"This plan of {source.name} is made with save='all'. Plan it with save='{save}'.")
-    return emit_module(source, target, __version__)
+        text = emit_model(source, kernels, target, __version__)
+        with told_of(source, call):
+            prove_model(text, source, target)
+        return text
+    planned = source if isinstance(source, Plan) else _planned(source, save, "emit")
+    if save not in ("all", planned.save):
+        raise RequestError(
+            f"This plan of {planned.name} is made with save='all'. Plan it with save='{save}'."
+        )
+    text = emit_module(planned, target, __version__)
+    with told_of(source, call):
+        prove_text(text, planned, target)
+    return text
 
 
 def diff(left: Cell, right: Cell) -> Comparison:

@@ -105,7 +105,10 @@ class reciprocal(PointwiseFunction):  # noqa: N801
 
 
 class power(PointwiseFunction):  # noqa: N801
-    """x ** p for a number p that is no multiple of 1/2; x must not be negative."""
+    """x ** p, for any p but whole numbers and -1/2, 1/2, -3/2, -5/2, ..., which have forms of their own.
+
+    Where x is negative it is NaN unless p is whole. Where x is 0, so is its derivative by p >= 0.
+    """
 
     __slots__ = ()
     name = "power"

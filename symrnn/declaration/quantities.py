@@ -257,3 +257,14 @@ class Part(Quantity):
         """Make the part `name`."""
         made: Part = cls._make(name, shape, latex)
         return made
+
+
+def described(quantity: Quantity) -> str:
+    """A quantity with all that distinguishes it from another of its name."""
+    facts = [] if isinstance(quantity, Value | Index) else [f"shape {shape_text(quantity.shape)}"]
+    facts += [f"latex {quantity.latex_name!r}"] if quantity.latex_name is not None else []
+    facts += [f"{quantity.classes} classes"] if isinstance(quantity, Index) else []
+    facts += [f"init {quantity.init!r}"] if isinstance(quantity, Parameter) else []
+    facts += [f"value {quantity.value!r}"] if isinstance(quantity, Constant) else []
+    article = "an" if quantity.role[0] in "aeiou" else "a"
+    return f"{article} {quantity.role}{' with ' * bool(facts)}{', '.join(facts)}"

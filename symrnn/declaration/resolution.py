@@ -46,7 +46,6 @@ from symrnn.declaration.operations import (
     einsum,
     exp,
     identity,
-    log,
     matmul,
     mean,
     one_hot,
@@ -177,7 +176,7 @@ class Resolver:
         if not is_coefficient(exponent):
             if is_coefficient(base):
                 return self.resolve(exp(exponent * _log_of_number(base)))
-            return self.resolve(exp(exponent * log(base)))
+            return self._pointwise(power, [self.resolve(base), self.resolve(exponent)])
         inner = self.resolve(base)
         exponent = writable_exponent(_checked_number(exponent), expr)
         if exponent.is_Float and float(2 * exponent).is_integer():
@@ -186,10 +185,10 @@ class Resolver:
             return Resolved(inner.expr**exponent, inner.shape)
         if exponent.is_Integer:
             return Resolved(reciprocal(inner.expr) ** (-exponent), inner.shape)
-        if exponent.is_Rational and exponent.q == 2:
-            root = sqrt(inner.expr)
-            whole = Integer(abs(exponent.p))
-            return Resolved(root**whole if exponent > 0 else reciprocal(root) ** whole, inner.shape)
+        if exponent.is_Rational and exponent.q == 2 and exponent < 0:
+            return Resolved(reciprocal(sqrt(inner.expr)) ** Integer(-exponent.p), inner.shape)
+        if exponent == S.Half:
+            return Resolved(sqrt(inner.expr), inner.shape)
         if not exponent.is_number:
             raise DeclarationError(
                 f"the exponent of {expr} contains an axis. Powers take numbers: write exp(p*log(x))"

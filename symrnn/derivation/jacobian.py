@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from sympy import Add, Expr, Integer, Mul, S
 
+from symrnn.declaration.arguments import require_cell
 from symrnn.declaration.axes import Shape
-from symrnn.declaration.cell import Cell, require_cell
+from symrnn.declaration.cell import Cell
 from symrnn.declaration.operations import Contract, concatenate, ones, where
 from symrnn.declaration.quantities import Constant, Quantity, State
 from symrnn.derivation.numeric import Array, Sizes, Values, evaluate, evaluate_cell, size_value

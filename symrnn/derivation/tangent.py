@@ -9,8 +9,9 @@ The reverse sweep of a tangent is the Hessian-vector product.
 
 from sympy import Add, Eq, Expr, Mul, Pow, S
 
+from symrnn.declaration.arguments import require_cell
 from symrnn.declaration.axes import Shape, size_text
-from symrnn.declaration.cell import Cell, require_cell
+from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.normal_form import Equation, plain_name, unique_name
 from symrnn.declaration.operations import (
@@ -84,7 +85,7 @@ class Tangent:
     def _add(self, equation: Equation) -> None:
         """Differentiate one equation; what it needs has been differentiated before."""
         target = equation.target
-        moved = self.derivative(equation.rhs, target)
+        moved = self.derivative(equation.computed, target)
         if moved == 0 and isinstance(target, Value) and target != self.of.output:
             return
         if moved == 0 and isinstance(target, Value):
@@ -106,7 +107,7 @@ class Tangent:
                 lines.append(Eq(self.dotted[equation.target], moved, evaluate=False))
         output = self.dotted[cell.output]
         assert isinstance(output, Value | State | NextState)
-        return Cell(
+        return Cell.derived(
             f"{cell.name}_tangent",
             *lines,
             output=output,

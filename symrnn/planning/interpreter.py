@@ -1,8 +1,8 @@
 """The meaning of a plan: a slow, plain NumPy interpreter.
 
-It computes with whatever kind of number it is given: with floats, where every pass over plans is tested by
-interpreting the plan before and after it on the same arrays, or with elements of a prime field, on which every
-plan that is made is proved.
+It computes with whatever kind of number it is given: with floats, on which every pass is tested by
+interpreting the plan before and after it, or with elements of a prime field, on which every plan that is made
+is proved.
 """
 
 import operator

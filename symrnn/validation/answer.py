@@ -6,21 +6,21 @@ import numpy as np
 from sympy import Expr
 
 from symrnn.declaration.axes import Shape
-from symrnn.declaration.normal_form import Definition
-from symrnn.declaration.quantities import NextState, Quantity
+from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.derivation import AdjointEquation, Derivation
 from symrnn.validation.duals import Dual
 from symrnn.validation.equations import Values
 from symrnn.validation.prime import PRIME, Residues
 from symrnn.validation.problem import SAMPLES, STEPS, Problem
+from symrnn.validation.steps import CellSteps, repeated, tangent_of
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a run gives, with tangents, and what the derivation says its gradients are.
 
-    `steps` has the values of every quantity at each step, with its adjoints in `adjoints`; `shared` what
-    parameters alone determine. `gradients` is by input and parameter, `state_gradients` by state.
+    `steps` has the values of every quantity at each step, `adjoints` the adjoints; `gradients` is by input
+    and parameter, `state_gradients` by state.
     """
 
     problem: Problem
@@ -30,7 +30,6 @@ class Answer:
     state_gradients: dict[Quantity, Residues]
     moved_outputs: Residues
     moved_states: dict[Quantity, Residues]
-    shared: Values
     steps: tuple[Values, ...]
     adjoints: tuple[Values, ...]
 
@@ -42,80 +41,44 @@ def answer(derivation: Derivation, problem: Problem) -> Answer:
 
 class _Evaluation:
     def __init__(self, derivation: Derivation, problem: Problem) -> None:
-        self.derivation, self.cell = derivation, derivation.cell
-        self.problem, self.evaluator = problem, problem.evaluator
-        self.value = problem.evaluator.value
+        self.derivation, self.cell, self.problem = derivation, derivation.cell, problem
+        self.runner = CellSteps(self.cell, problem.evaluator)
+        self.value, self.filled = problem.evaluator.value, self.runner.filled
+        self.shape = problem.evaluator.shape
         self.symbols = {equation.of: equation.symbol for equation in derivation.step}
-        self.definitions = [d for d in self.cell.definitions if not d.static]
-        self.shared: Values = {
-            q: self.given(q, problem.given[q][None], problem.direction.get(q))
-            for q in (*self.cell.parameters, *self.cell.constants)
-        }
-        for definition in self.cell.definitions:
-            if definition.static:
-                self.define(definition, self.shared)
-
-    @staticmethod
-    def given(quantity: Quantity, value: Residues, direction: Residues | None) -> Dual:
-        del quantity
-        return Dual(value, None if direction is None else direction.reshape(value.shape))
-
-    def define(self, definition: Definition, values: Values) -> None:
-        """Add the value of a definition, in its shape."""
-        dual = self.value(definition.expr, values)
-        values[definition.symbol] = self.filled(dual, definition.shape)
-
-    def filled(self, dual: Dual, shape: Shape) -> Dual:
-        """A value in a shape per sample: a number stands for an array of equal ones."""
-        whole = self.evaluator.shape(shape)
-        if dual.shape == whole:
-            return dual
-
-        def full(array: Residues) -> Residues:
-            lead = array.reshape(array.shape[0], *[1] * (len(whole) - array.ndim + 1), *array.shape[1:])
-            return np.broadcast_to(lead, (array.shape[0], *whole))
-
-        return Dual(full(dual.value), None if dual.tangent is None else full(dual.tangent))
 
     def answer(self) -> Answer:
-        steps = self.forward()
+        shared, steps = self.forward()
         last = steps[-1]
         adjoints, later = self.backward(steps)
-        outputs = [self.batch(values[self.cell.output]) for values in steps]
+        outputs = [repeated(values[self.cell.output], SAMPLES) for values in steps]
+        final = {state: repeated(last[state.next], SAMPLES) for state in self.cell.states}
         return Answer(
             self.problem,
             np.stack([dual.value for dual in outputs]),
-            {state: self.batch(last[state.next]).value for state in self.cell.states},
-            self.gradients(steps, adjoints),
-            {state: self.batch(later[state]).value for state in self.cell.states},
-            np.stack([_tangent(dual) for dual in outputs]),
-            {state: _tangent(self.batch(last[state.next])) for state in self.cell.states},
-            self.shared,
+            {state: dual.value for state, dual in final.items()},
+            self.gradients(shared, steps, adjoints),
+            {state: repeated(dual, SAMPLES).value for state, dual in later.items()},
+            np.stack([tangent_of(dual) for dual in outputs]),
+            {state: tangent_of(dual) for state, dual in final.items()},
             tuple(steps),
             tuple(adjoints),
         )
 
-    def forward(self) -> list[Values]:
-        """The values of every step."""
-        problem = self.problem
-        state = {q: self.given(q, problem.given[q], problem.direction[q]) for q in self.cell.states}
-        steps = []
-        for t in range(STEPS):
-            values: Values = {**self.shared, **state}
-            for q in self.cell.inputs:
-                direction = problem.direction.get(q)
-                values[q] = self.given(q, problem.given[q][t], None if direction is None else direction[t])
-            for definition in self.definitions:
-                self.define(definition, values)
-            state = {q: self.batch(values[q.next]) for q in self.cell.states}
-            steps.append(values)
-        return steps
+    def forward(self) -> tuple[Values, list[Values]]:
+        """What parameters alone determine, and the values of every step."""
+        given, direction = self.problem.given, self.problem.direction
 
-    def batch(self, dual: Dual) -> Dual:
-        """A value repeated for all samples."""
-        shape = (SAMPLES, *dual.shape)
-        tangent = None if dual.tangent is None else np.broadcast_to(dual.tangent, shape)
-        return Dual(np.broadcast_to(dual.value, shape), tangent)
+        def moving(q: Quantity, *at: int) -> Dual:
+            return Dual(given[q][at], direction[q][at] if q in direction else None)
+
+        parameters: Values = {}
+        for q in (*self.cell.parameters, *self.cell.constants):
+            dual = moving(q)
+            parameters[q] = Dual(dual.value[None], None if dual.tangent is None else dual.tangent[None])
+        shared = self.runner.shared(parameters)
+        inputs: list[Values] = [{q: moving(q, t) for q in self.cell.inputs} for t in range(STEPS)]
+        return shared, self.runner.steps(shared, inputs, {q: moving(q) for q in self.cell.states})
 
     def backward(self, steps: list[Values]) -> tuple[list[Values], Values]:
         """The adjoints of every step, and what the first step hands back."""
@@ -135,18 +98,20 @@ class _Evaluation:
 
     def total(self, terms: list[Expr], values: Values, shape: Shape) -> Dual:
         """The sum of terms in a shape, for all samples."""
-        total = np.zeros((SAMPLES, *self.evaluator.shape(shape)), np.int64)
+        total = np.zeros((SAMPLES, *self.shape(shape)), np.int64)
         for term in terms:
             total = total + self.filled(self.value(term, values), shape).value
         return Dual(total % PRIME)
 
-    def gradients(self, steps: list[Values], adjoints: list[Values]) -> dict[Quantity, Residues]:
+    def gradients(
+        self, shared: Values, steps: list[Values], adjoints: list[Values]
+    ) -> dict[Quantity, Residues]:
         """The gradients of inputs and parameters."""
         found: dict[Quantity, Residues] = {}
         for equation in self.derivation.step:
             if equation.of in self.cell.inputs:
                 found[equation.of] = np.stack([values[equation.symbol].value for values in adjoints])
-        known = _values_alone(self.shared)
+        known = _values_alone(shared)
         for equation in self.derivation.static:
             value = self.static(equation, known, steps, adjoints)
             known[equation.symbol] = Dual(value[None])
@@ -157,8 +122,8 @@ class _Evaluation:
     def static(
         self, equation: AdjointEquation, known: Values, steps: list[Values], adjoints: list[Values]
     ) -> Residues:
-        """The adjoint of what all samples share: terms of moving definitions are summed over steps and samples."""
-        total = np.zeros(self.evaluator.shape(equation.shape), np.int64)
+        """The adjoint of what all samples share: moving terms are summed over steps and samples."""
+        total = np.zeros(self.shape(equation.shape), np.int64)
         for term in equation.terms:
             if term.definition is not None and term.definition.static:
                 total = total + self.filled(self.value(term.expr, known), equation.shape).value[0]
@@ -166,12 +131,8 @@ class _Evaluation:
             for values, at_step in zip(steps, adjoints, strict=True):
                 everything = {**_values_alone(values), **at_step}
                 value = self.filled(self.value(term.expr, everything), equation.shape)
-                total = total + self.batch(value).value.sum(axis=0)
+                total = total + repeated(value, SAMPLES).value.sum(axis=0)
         return np.asarray(total % PRIME)
-
-
-def _tangent(dual: Dual) -> Residues:
-    return np.zeros_like(dual.value) if dual.tangent is None else dual.tangent
 
 
 def _values_alone(values: Values) -> Values:

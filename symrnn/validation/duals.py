@@ -1,11 +1,13 @@
 """Dual numbers over the field: values, and how they move in one direction, for every operation of a cell.
 
-The derivatives are written here once more, by the argument where the derivation's rules go by the result, so that a
-wrong rule meets a right one.
+The derivatives are written here once more, by the argument where the derivation's rules go by the result, so
+that a wrong rule meets a right one.
 """
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -33,12 +35,17 @@ class Dual:
         return self.value.shape[1:]
 
 
+def total_of(arrays: Iterable[Residues]) -> Residues:
+    """The sum of at least one array."""
+    return reduce(operator.add, arrays) % PRIME
+
+
 def moved(value: Residues, *parts: tuple[Residues, Dual]) -> Dual:
     """A value whose tangent is the sum of slopes times the tangents of what it is made of."""
     tangents = [slope * dual.tangent % PRIME for slope, dual in parts if dual.tangent is not None]
     if not tangents:
         return Dual(value)
-    total = sum(tangents) % PRIME
+    total = total_of(tangents)
     return Dual(value, np.broadcast_to(total, np.broadcast_shapes(value.shape, total.shape)))
 
 
@@ -59,7 +66,7 @@ def added(duals: list[Dual]) -> Dual:
     """The sum."""
     one = np.ones(1, np.int64)
     parts = aligned(duals)
-    return moved(sum(d.value for d in parts) % PRIME, *((one.reshape((1,) * d.value.ndim), d) for d in parts))
+    return moved(total_of(d.value for d in parts), *((one.reshape((1,) * d.value.ndim), d) for d in parts))
 
 
 def multiplied(duals: list[Dual]) -> Dual:
@@ -91,7 +98,7 @@ def contraction(spec: str, duals: list[Dual]) -> Dual:
             operands[position] = np.broadcast_to(dual.tangent, (batch, *dual.shape))
             tangents.append(contracted(f"{letters}->Z{output}", *operands))
     value = contracted(f"{letters}->Z{output}", *arrays)
-    return Dual(value, sum(tangents) % PRIME if tangents else None)
+    return Dual(value, total_of(tangents) if tangents else None)
 
 
 def stacked(duals: list[Dual]) -> Dual:
@@ -112,8 +119,8 @@ def stacked(duals: list[Dual]) -> Dual:
 
 def chosen(truth: Truth, then: Dual, otherwise: Dual) -> Dual:
     """One or the other, where a condition holds."""
-    then, otherwise = aligned([then, otherwise])
-    truth = truth.reshape(truth.shape[:1] + (1,) * (then.value.ndim - truth.ndim) + truth.shape[1:])
+    told, then, otherwise = aligned([Dual(truth.astype(np.int64)), then, otherwise])
+    truth = told.value != 0
     value = np.where(truth, then.value, otherwise.value)
     if then.tangent is None and otherwise.tangent is None:
         return Dual(value)
@@ -156,10 +163,12 @@ FORMULAS: dict[str, Callable[[Residues], Residues]] = {
 
 
 def _power(a: Dual, p: Dual) -> Dual:
-    """a**p; the slope by a is p * a**(p - 1), zero at and below zero for p > 1 as the rules have it."""
+    """a**p; the slopes are p a**p / a and a**p log(a)."""
     value = maps.MAPS["power"](a.value, p.value)
-    slope = p.value * value % PRIME * inverse(a.value) % PRIME
-    return moved(value, (slope, a))
+    by_base = p.value * value % PRIME * inverse(a.value) % PRIME
+    if p.tangent is None:
+        return moved(value, (by_base, a))
+    return moved(value, (by_base, a), (value * maps.MAPS["log"](a.value) % PRIME, p))
 
 
 POINTWISE: dict[type, Callable[..., Dual]] = {

@@ -1,8 +1,8 @@
 """Arrays of elements of a prime field that NumPy code computes with as if they were floats.
 
 `Elements` is a NumPy array of float64 whose numbers are residues, so that it passes every check of a dtype.
-NumPy hands each of its functions to the rules below; what has no rule raises, and nothing is rounded. A single
-number taken out of such an array is an `Element`, for code that works number by number.
+NumPy hands each of its functions to the rules below; what has no rule raises, and nothing is rounded. A
+single number taken out of such an array is an `Element`, for code that works number by number.
 """
 
 from collections.abc import Callable, Sequence
@@ -92,6 +92,10 @@ class Element:
         return -self if self.centred < 0 else self
 
     __radd__, __rmul__ = __add__, __mul__
+
+    def tobytes(self) -> bytes:
+        """What NumPy's numbers call their bytes: equal ones for equal elements."""
+        return self.residue.to_bytes(8, "little")
 
     @property
     def centred(self) -> int:
@@ -188,12 +192,12 @@ def _ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: dict[st
 
 def _sum(array: Residues, axis: Any = 0, keepdims: bool = False, initial: Any = None) -> Array:
     del initial  # zero, which a sum starts with anyway
-    return np.asarray(np.add.reduce(array, axis=axis, keepdims=keepdims) % PRIME)
+    return np.asarray(array.sum(axis=axis, keepdims=keepdims) % PRIME)
 
 
 def _largest(array: Residues, axis: Any = 0, keepdims: bool = False, initial: Any = None) -> Array:
     del initial  # minus infinity: no element is smaller
-    return np.asarray(np.maximum.reduce(centred(array), axis=axis, keepdims=keepdims) % PRIME)
+    return np.asarray(centred(array).max(axis=axis, keepdims=keepdims) % PRIME)
 
 
 def _power(base: Residues, exponent: Residues) -> Array:
@@ -335,5 +339,5 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.where: _where,
     np.zeros_like: _zeros_like,
     np.max: _max,
-    np.sum: lambda array, axis=None: np.add.reduce(array, axis=axis),
+    np.sum: lambda array, axis=None, dtype=None: np.add.reduce(array, axis=axis),
 }

@@ -15,7 +15,7 @@ from symrnn.validation.field_numpy import FieldMath, FieldNumpy
 
 
 class _Exact(ast.NodeTransformer):
-    """Lets numbers that Python or NumPy would round be elements: powers, and what a kernel gives its type."""
+    """Lets numbers that Python or NumPy would round be elements: powers, and what gets an array's type."""
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         """Make `a ** b` a call."""
@@ -33,7 +33,7 @@ class _Exact(ast.NodeTransformer):
         return node
 
 
-ROUNDING = re.compile(r" \*\* |\bmath\.(exp|log|tanh)\((?!x\))")
+ROUNDING = re.compile(r'^(?!.*""").*( \*\* |\bmath\.(exp|log|tanh)\((?!x\)))', re.MULTILINE)
 """Where this stands in a text, its numbers are not all made of sums, products and quotients."""
 
 
@@ -51,9 +51,23 @@ def _element_of(number: Any) -> Element:
     return number if isinstance(number, Element) else Element(int(residues(number)))
 
 
+class _FloatType(type):
+    """`float` in emitted text: an element stays what it is."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, float)
+
+    def __call__(cls, value: Any = 0.0) -> Any:
+        return _element_of(value) if isinstance(value, Elements | Element) else float(value)
+
+
+class _Float(metaclass=_FloatType):
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a text of a target meets in the field instead of what it imports and of functions that it defines."""
+    """What a text meets in the field in place of modules that it imports and functions that it defines."""
 
     modules: Mapping[str, object] = field(default_factory=dict)
     functions: Mapping[str, object] = field(default_factory=dict)
@@ -72,7 +86,7 @@ def execute(source: str, surroundings: Surroundings, seed: int = 0) -> types.Sim
 
     scope: dict[str, Any] = {
         "__name__": "symrnn_proved",
-        "__builtins__": {**vars(builtins), "__import__": imported},
+        "__builtins__": {**vars(builtins), "__import__": imported, "float": _Float},
         "_power_of": _power_of,
         "_element_of": _element_of,
     }

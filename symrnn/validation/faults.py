@@ -23,6 +23,7 @@ def inner(one: Residues, other: Residues) -> int:
 
 
 def unequal(what: str, found: Any, wanted: Residues) -> str:
+    """What is wrong with an array, by its first wrong element; empty if nothing."""
     values = residues(found)
     if values.shape != wanted.shape:
         return f"{what} has shape {values.shape}, and should have {wanted.shape}"
@@ -34,7 +35,7 @@ def unequal(what: str, found: Any, wanted: Residues) -> str:
 
 
 def wrong_share(derivation: Derivation, truth: Answer) -> str:
-    """The first definition that hands back to its arguments what is not its derivative; empty if none is told.
+    """The first definition that hands back what is not its derivative; empty if none can be told.
 
     Only definitions all of whose arguments have an adjoint of their own can be told.
     """
@@ -55,11 +56,12 @@ def wrong_share(derivation: Derivation, truth: Answer) -> str:
             evaluated = [(truth.problem.evaluator.value(term.expr, known).value, q) for term, q in handed_to]
             handed = sum(_moved(share, values[q]) for share, q in evaluated)
             if (mine - handed) % PRIME:
+                taking = ", ".join(dict.fromkeys(str(q) for _, q in handed_to)) or "nothing"
+                handed %= PRIME
                 return (
-                    f"In the derivation of {derivation.cell.name}, step {t + 1}, what {definition} hands back to "
-                    f"{', '.join(dict.fromkeys(str(q) for _, q in handed_to)) or 'nothing'} is not its "
-                    f"derivative: along a random direction it is {handed % PRIME}, and should be "
-                    f"{mine % PRIME} (modulo {PRIME})."
+                    f"In the derivation of {derivation.cell.name}, step {t + 1}, what {definition} hands "
+                    f"back to {taking} is not its derivative: along a random direction it is {handed}, "
+                    f"and should be {mine % PRIME} (modulo {PRIME})."
                 )
     return ""
 
@@ -81,7 +83,8 @@ class BlockWatcher:
         ]
         self.texts = {d.symbol: str(d) for d in derivation.cell.definitions}
         self.texts |= {equation.symbol: str(equation) for equation in derivation.step}
-        self.quantities = {q.name.replace(".", "_"): q for q in self.texts}
+        named = {quantity.name: quantity for quantity in self.texts}
+        self.quantities = {array: named[name] for array, name in plan.quantities if name in named}
         self.last = {name: block for block in plan.blocks for name in block.writes}
 
     def __call__(self, block: Block, t: int | None, look: Callable[[str], Any]) -> None:

@@ -1,4 +1,4 @@
-"""NumPy as an emitted module sees it while it is proved: arrays of floats are arrays of elements of the field."""
+"""NumPy as an emitted module sees it while it is proved: arrays of floats hold elements of the field."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class _Array(np.ndarray, metaclass=_ArrayType):
 
 
 def _is_real(dtype: Any) -> bool:
-    return np.dtype(dtype).kind == "f"
+    return bool(np.dtype(dtype).kind == "f")
 
 
 class FieldNumpy:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from symrnn.validation.prime import PRIME, Residues, centred, inverse, root, scramble
+from symrnn.validation.prime import PRIME, Residues, centred, inverse, power, root, scramble
 
 Map: TypeAlias = Callable[..., Residues]
 Known: TypeAlias = dict[tuple[int, ...], int]
@@ -22,6 +22,8 @@ SMALL = 1 << 18
 """Exponentials are positive numbers up to here: sums of them stay positive, as they should."""
 
 _TOLD: ContextVar[dict[str, Known]] = ContextVar("what maps must answer")
+
+HALF_OF_ONE = (PRIME + 1) // 2
 
 
 @contextmanager
@@ -66,11 +68,10 @@ def _log(x: Residues) -> Residues:
 
 
 def _power(base: Residues, exponent: Residues) -> Residues:
-    """A power that is not whole: x**(p + 1) is x**p times x wherever both are met, and x**(1/2) the root."""
+    """A power that is not whole: x**(p + 1) is x**p times x wherever both are met, halves are roots."""
     base, exponent = np.broadcast_arrays(base, exponent)
-    values = np.where(
-        exponent == (PRIME + 1) // 2, root(base), scramble(base ^ scramble(exponent, 0x90), 0x3)
-    )
+    mixed = scramble(base ^ scramble(exponent, 0x90), 0x3)
+    values = np.where(_is_half(exponent), _half_power(base, exponent), mixed)
     values = _as_told("power", (base, exponent), values)
     tell("power", (base, exponent), values)
     tell("power", (base, (exponent - 1) % PRIME), values * inverse(base) % PRIME)
@@ -78,10 +79,25 @@ def _power(base: Residues, exponent: Residues) -> Residues:
     return values
 
 
+def _is_half(exponent: Residues) -> Residues:
+    """Whether an exponent is 1/2, -1/2, 3/2, ... up to some size."""
+    twice = centred(2 * exponent % PRIME)
+    return (twice % 2 == 1) & (abs(twice) < 64)
+
+
+def _half_power(base: Residues, exponent: Residues) -> Residues:
+    """The root times a whole power; ones where the exponent is no half."""
+    values = np.ones_like(base)
+    for twice in np.unique(centred(2 * exponent[_is_half(exponent)] % PRIME)).tolist():
+        made = root(base) * power(base, abs(twice) // 2) % PRIME
+        made = made if twice > 0 else inverse(made)
+        values = np.where(exponent == twice * HALF_OF_ONE % PRIME, made, values)
+    return values
+
+
 def sigmoid(x: Residues) -> Residues:
     """(1 + tanh(x/2)) / 2."""
-    half = (PRIME + 1) // 2
-    return (1 + _tanh(x * half % PRIME)) * half % PRIME
+    return (1 + _tanh(x * HALF_OF_ONE % PRIME)) * HALF_OF_ONE % PRIME
 
 
 def relu(x: Residues) -> Residues:
@@ -97,7 +113,7 @@ def softplus(x: Residues) -> Residues:
 
 
 def logsumexp(x: Residues) -> Residues:
-    """Along the last axis; exp(x - logsumexp(x)) is then told to be softmax(x)."""
+    """Along the last axis; the exponential of x minus the result is then told to be softmax(x)."""
     top, powers, total = _exponentials(x)
     y = (top + _log(total)) % PRIME
     tell("exp", ((x - y) % PRIME,), powers * inverse(total) % PRIME)

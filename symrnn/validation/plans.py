@@ -1,4 +1,4 @@
-"""The proof of a derivation and of a plan: on random elements of the field they say what the equations say."""
+"""The proof of a derivation and of a plan: on random elements they say what the equations say."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -46,11 +46,11 @@ def field_numbers(seed: int) -> Numbers:
 def prove_plan(plan: Plan, derivation: Derivation, earlier: Callable[[], Iterable[Plan]]) -> None:
     """Raise unless the plan computes what the derivation's equations say, and these are the derivatives.
 
-    `earlier` makes again the plans that the passes made, in their order; it is asked only where the proof fails,
-    to tell the pass.
+    `earlier` makes again the plans that the passes made, in their order; it is asked only where the proof
+    fails, to tell the pass.
 
     Raises:
-        ValidationError: symrnn is at fault; the message names the pass, the block, the equation and both values.
+        ValidationError: symrnn is at fault; the message names pass, block, equation and both values.
     """
     for seed in seeds_for(derivation.cell):
         with identities():
@@ -60,7 +60,7 @@ def prove_plan(plan: Plan, derivation: Derivation, earlier: Callable[[], Iterabl
                 raise ValidationError(_located(plan, truth, seed, derivation, earlier()))
 
 
-# -- derivations ----------------------------------------------------------------------------------------------
+# -- derivations -------------------------------------------------------------------------------------
 
 
 def prove_derivation(derivation: Derivation, truth: Answer) -> None:
@@ -73,12 +73,13 @@ def prove_derivation(derivation: Derivation, truth: Answer) -> None:
     if (moved - told) % PRIME:
         raise ValidationError(
             wrong_share(derivation, truth)
-            or f"The gradients derived for {derivation.cell.name} are not those of its equations: along a random "
-            f"direction they say {told % PRIME}, and the loss moves by {moved % PRIME} (modulo {PRIME})."
+            or f"The gradients derived for {derivation.cell.name} are not those of its equations: along a "
+            f"random direction they say {told % PRIME}, and the loss moves by {moved % PRIME} "
+            f"(modulo {PRIME})."
         )
 
 
-# -- plans ----------------------------------------------------------------------------------------------------
+# -- plans -------------------------------------------------------------------------------------------
 
 
 def result_of(plan: Plan, truth: Answer, seed: int, watch: Any = None) -> Result:

@@ -1,7 +1,7 @@
 """Arithmetic modulo a prime, on NumPy arrays of whole numbers.
 
 The prime is below 2**31, so that a product of two residues fits in 64 bits, and leaves 7 when divided by 8,
-so that -1 is no square: exactly one of x and -x has a root, and roots multiply, sqrt(a) * sqrt(b) = sqrt(a * b).
+so that -1 is no square: exactly one of x and -x has a root, and roots multiply, sqrt(a) sqrt(b) = sqrt(a b).
 The primes up to 19 are squares, so that the roots of small sizes, as in 1 / sqrt(m), are roots.
 """
 

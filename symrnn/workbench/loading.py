@@ -1,6 +1,7 @@
 """Emitted source as an imported module, from a real file, so that debuggers and Numba's cache work."""
 
 import hashlib
+import importlib
 import importlib.util
 import os
 import sys
@@ -17,6 +18,8 @@ from symrnn.planning.plan import Plan
 from symrnn.workbench.files import write_all
 
 CACHE_VARIABLE = "SYMRNN_CACHE"
+PACKAGE = "symrnn.workbench.loaded"
+"""Whose modules the files in the cache folder are."""
 
 _importing = threading.RLock()
 
@@ -25,7 +28,8 @@ def load(plan: Plan | Derivation | Cell | Model, target: str = "numba", save: st
     """The kernel of a plan or a cell, or a whole model, emitted for `target` and imported.
 
     `save` is what the forward pass keeps (see `symrnn.plan`); a plan that is made already keeps its own.
-    The same source gives the same module. Its file lies in the cache folder (see `cache_folder`).
+    The same source gives the same module. Its file lies in the cache folder (see `cache_folder`), where other
+    processes find it that read what was pickled with it.
 
     Raises:
         RequestError: there is no such target or no such `save`, `plan` is nothing that can be emitted, or the
@@ -76,12 +80,12 @@ def load_source(source: str, name: str) -> ModuleType:
     """
     digest = hashlib.sha256(source.encode("utf-8")).hexdigest()[:16]
     path = cache_folder() / f"{name}_{digest}.py"
-    module_name = f"symrnn_loaded_{name}_{digest}"
+    module_name = f"{PACKAGE}.{path.stem}"
     with _importing:
         if module_name in sys.modules:
             return sys.modules[module_name]
         _write_if_changed(path, source.encode("utf-8"))
-        return import_file(path, module_name)
+        return importlib.import_module(module_name)
 
 
 def _write_if_changed(path: Path, data: bytes) -> None:

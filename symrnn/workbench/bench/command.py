@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from symrnn.workbench import building, terminal
-from symrnn.workbench.bench.data import GRID, parse_sizes, require_room
+from symrnn.workbench.bench.data import GRID, parse_sizes, require_size
 from symrnn.workbench.bench.figure import figure
 from symrnn.workbench.bench.machine import PEERS, installed_peers, require_peers
 from symrnn.workbench.bench.results import Settings
@@ -43,7 +43,8 @@ def bench_cells(
     found = [find_cell(request) for request in cells]
     building.require_different_names(found)
     for cell in found:
-        require_room(cell, settings.sizes)
+        for size in settings.sizes:
+            require_size(cell, size)
     with terminal.progress(announced(len(found), settings)) as tell:
         bench = run_bench(found, settings, tell=tell)
     print_bench(bench)

@@ -1,7 +1,6 @@
 """The sizes of a benchmark, and the arrays that every contender gets: drawn once, handed over in a file."""
 
 import io
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
-from symrnn.workbench.amounts import numbers_of, require_memory
 from symrnn.workbench.files import write
 from symrnn.workbench.reference import numeric_shape, numeric_size
+from symrnn.workbench.room import numbers_of, require_room
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
@@ -59,6 +58,22 @@ def parse_sizes(grid: str) -> tuple[Size, ...]:
     if not sizes:
         raise RequestError(f'--grid names no size. Write T,B,D for each, as in "{GRID}".')
     return tuple(dict.fromkeys(sizes))
+
+
+def require_size(cell: Cell, size: Size) -> None:
+    """Raise unless this machine has room for the arrays of a cell.
+
+    Raises:
+        RequestError: it has not.
+    """
+    numbers = numbers_of(cell, dict.fromkeys(cell.axes, size.H), size.T, size.B)
+    itemsize = np.dtype(np.float32).itemsize
+    require_room(
+        f"In --grid, the arrays of {cell.name!r} at {size}",
+        numbers,
+        itemsize,
+        "Take smaller sizes in --grid.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +126,6 @@ class Data:
 def axis_lengths(cell: Cell, size: Size) -> dict[str, int]:
     """The length of every axis of `cell`: the same for all."""
     return {axis.name: size.H for axis in cell.axes}
-
-
-def require_room(cell: Cell, sizes: Iterable[Size]) -> None:
-    """Raise unless the arrays of `cell` fit into memory at all sizes, once, in float32.
-
-    Raises:
-        RequestError: they do not.
-    """
-    for size in sizes:
-        needed = numbers_of(cell, dict.fromkeys(cell.axes, size.H), size.T * size.B)
-        what = f"A benchmark of {cell.name!r} at {size}"
-        require_memory(needed, what, "Take smaller sizes in --grid.", size=4)
 
 
 def draw_data(cell: Cell, kernel: ModuleType, size: Size) -> Data:

@@ -31,7 +31,7 @@ from symrnn.workbench.bench.contenders import (
     TORCH_NN,
     TRAIN,
 )
-from symrnn.workbench.bench.data import Size, axis_lengths, draw_data
+from symrnn.workbench.bench.data import Size, axis_lengths, draw_data, require_size
 from symrnn.workbench.bench.layers import LAYERS
 from symrnn.workbench.bench.libraries import LIBRARIES
 from symrnn.workbench.bench.machine import PEERS, machine, versions
@@ -68,7 +68,14 @@ def announced(cells: int, settings: Settings) -> int:
 def run_bench(
     cells: Sequence[Cell], settings: Settings, *, tell: Callable[[str], None] = lambda _: None
 ) -> Bench:
-    """What the benchmark of `cells` finds; `tell` hears what comes next, at most `announced` times."""
+    """What the benchmark of `cells` finds; `tell` hears what comes next, at most `announced` times.
+
+    Raises:
+        RequestError: this machine has no room for the arrays of a cell at one of the sizes.
+    """
+    for cell in cells:
+        for size in settings.sizes:
+            require_size(cell, size)
     record = _Record()
     with tempfile.TemporaryDirectory(prefix="symrnn_bench_") as name:
         folder = Path(name)

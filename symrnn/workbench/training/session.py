@@ -11,9 +11,10 @@ import numpy as np
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.digest import cell_digest
 from symrnn.errors import RequestError
-from symrnn.workbench.amounts import require_memory, require_whole
+from symrnn.workbench.amounts import require_whole
 from symrnn.workbench.cells import find_cell
 from symrnn.workbench.files import is_stream, require_writable
+from symrnn.workbench.room import require_room
 from symrnn.workbench.training.checkpoints import (
     Checkpoint,
     damage_told,
@@ -98,11 +99,10 @@ class TextTraining:
     @property
     def heading(self) -> str:
         """What is trained, on what, from where, in one line."""
-        count = sum(math.prod(shape) for shape in self.language.shapes.values())
-        begun = f"; from step {self.snapshot.step}" if self.snapshot.step else ""
+        text, begun = self.text, f"; from step {self.snapshot.step}" if self.snapshot.step else ""
         return (
-            f"{self.cell.name}, {count:,} parameters, {len(self.text.training):,} characters to train on and "
-            f"{len(self.text.validation):,} to validate, {len(self.text.vocabulary)} different{begun}"
+            f"{self.cell.name}, {self.language.size:,} parameters, {len(text.training):,} characters to train on "
+            f"and {len(text.validation):,} to validate, {len(text.vocabulary)} different{begun}"
         )
 
     def save(self, snapshot: Snapshot) -> None:
@@ -196,7 +196,12 @@ def prepare(
         found = _cell_of(checkpoint, cell)
         _require_same_text(checkpoint, text)
     language = language_model(found, settings.layers, settings.hidden, text.vocabulary, settings.target)
-    _require_room(language)
+    require_room(
+        f"The parameters of {found.name!r}, their gradients and moments with --hidden {settings.hidden}",
+        4 * language.size,
+        np.dtype(np.float32).itemsize,
+        "Take a smaller --hidden or fewer --layers.",
+    )
     stretches = Stretches(language.module, text.training, len(text.vocabulary), settings.time, settings.batch)
     trainer = Trainer(language.module, stretches, Adam(settings.learning_rate), clip_norm=settings.clip)
     if checkpoint is None:
@@ -215,13 +220,6 @@ def prepare(
     made = TextTraining(found, settings, text, language, trainer, snapshot, output)
     made.save(snapshot)  # now we know that it can be written
     return made
-
-
-def _require_room(language: LanguageModel) -> None:
-    """Raise unless the parameters, their gradients and both moments of Adam, in float32, fit into memory."""
-    count = sum(math.prod(shape) for shape in language.shapes.values())
-    repair = "Take a smaller --hidden or fewer --layers."
-    require_memory(4 * count, f"A training of {count:,} parameters", repair, size=4)
 
 
 def _require_free(output: Path, force: bool) -> None:

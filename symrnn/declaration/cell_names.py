@@ -1,4 +1,4 @@
-"""The name and the texts that an author gives a cell or a model: what files and documents can carry."""
+"""The name that an author gives a cell or a model: what files can be called by."""
 
 from symrnn.declaration.quantities import check_identifier
 from symrnn.errors import DeclarationError, shown
@@ -21,16 +21,3 @@ def check_cell_name(name: object, role: str = "cell", example: str = "Cell('gru'
             f"{LONGEST_NAME} are possible. {repair}"
         )
     check_identifier(name, role, repair)
-
-
-def check_texts(owner: str, **texts: object) -> None:
-    """Raise unless each of the texts about `owner` is one line that every document can show."""
-    for field, text in texts.items():
-        if not isinstance(text, str):
-            raise DeclarationError(f"The {field} of {owner} is {shown(text)}. Give {field}= a string.")
-        odd = next((character for character in text if not character.isprintable()), None)
-        if odd is not None:
-            raise DeclarationError(
-                f"The {field} of {owner} has the character {odd!r}, which is not printable. "
-                f"Give {field}= one line of text."
-            )

@@ -1,0 +1,148 @@
+"""Checks of random sums: every plan against the reference, and every renaming against the first naming."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from interpretation import Arguments, Doubles, assert_same, run
+from random_sums import SIZES, RandomSum, random_sum
+
+from symrnn import Cell
+from symrnn.derivation.numeric import size_value
+from symrnn.derivation.reverse import derive
+from symrnn.planning.checker import check
+from symrnn.planning.interpreter import Result
+from symrnn.planning.lowering import lower
+from symrnn.planning.passes import PASSES
+from symrnn.planning.plan import Plan
+from symrnn.workbench.reference import reference_run
+
+T, B = 3, 2
+STEP = 1e-4
+SLOPE_TOLERANCE = 1e-8
+"""Of the slope's terms: differences of fourth order at this step have an error of about 1e-10 of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a cell is run on and what its outputs and final states weigh, by label."""
+
+    given: dict[str, Doubles]
+    d_outputs: Doubles
+    d_states: dict[str, Doubles]
+
+
+def draw(drawn: RandomSum, seed: int) -> Numbers:
+    """Numbers for a random sum: the same for every naming of it."""
+    rng = np.random.default_rng(seed)
+    cell = drawn.cell
+    named = {q.name: q for q in (*cell.inputs, *cell.states, *cell.parameters)}
+    lead = {**{q.name: (T, B) for q in cell.inputs}, **{q.name: (B,) for q in cell.states}}
+
+    def array(*shape: int, scale: float = 1.0) -> Doubles:
+        return scale * rng.uniform(0.2, 1.0, shape) * rng.choice((-1.0, 1.0), shape)
+
+    given, d_states = {}, {}
+    for label, name in drawn.names.items():
+        if name in named:
+            shape = tuple(size_value(size, SIZES) for size in named[name].shape)
+            scale = 1.0 if len(shape) < 2 else shape[-1] ** -0.5
+            given[label] = array(*lead.get(name, ()), *shape, scale=scale)
+            if label.startswith("state"):
+                d_states[label] = array(B, *shape)
+    output = tuple(size_value(size, SIZES) for size in cell.output_shape)
+    return Numbers(given, array(T, B, *output), d_states)
+
+
+def arguments_of(drawn: RandomSum, plan: Plan, numbers: Numbers) -> Arguments:
+    """The numbers under a plan's names, in its order."""
+    cell, labels = drawn.cell, {name: label for label, name in drawn.names.items()}
+    shared = (*cell.inputs, *cell.parameters)
+    arrays = {
+        name: numbers.given[labels[quantity.name]]
+        for name, quantity in zip((*plan.inputs, *plan.parameters), shared, strict=True)
+    }
+    states = [labels[state.name] for state in cell.states]
+    return Arguments(
+        arrays,
+        tuple(numbers.given[label] for label in states),
+        numbers.d_outputs,
+        tuple(numbers.d_states[label] for label in states),
+    )
+
+
+def by_label(drawn: RandomSum, plan: Plan, result: Result) -> Result:
+    """A result whose gradients go by label and whose states are in the order of their labels."""
+    cell, labels = drawn.cell, {name: label for label, name in drawn.names.items()}
+    shared = zip((*plan.inputs, *plan.parameters), (*cell.inputs, *cell.parameters), strict=True)
+    label_of = {name: labels[quantity.name] for name, quantity in shared}
+    order = sorted(range(len(cell.states)), key=lambda i: labels[cell.states[i].name])
+    return Result(
+        result.outputs,
+        tuple(result.final_states[i] for i in order),
+        {label_of[name]: array for name, array in result.gradients.items()},
+        tuple(result.state_gradients[i] for i in order),
+    )
+
+
+def value_of(drawn: RandomSum, numbers: Numbers, given: Mapping[str, Doubles]) -> tuple[float, Doubles]:
+    """The weighted sum of outputs and final states by the author's equations, and the outputs."""
+    cell, labels = drawn.cell, {name: label for label, name in drawn.names.items()}
+    arrays = {name: given[label] for label, name in drawn.names.items() if label in given}
+    groups = [{q.name: arrays[q.name] for q in kind} for kind in (cell.parameters, cell.inputs, cell.states)]
+    done = reference_run(cell, *groups)
+    value = float(np.sum(done.outputs * numbers.d_outputs))
+    value += sum(float(np.sum(array * numbers.d_states[labels[s]])) for s, array in done.state.items())
+    return value, done.outputs
+
+
+def check_against_reference(drawn: RandomSum, numbers: Numbers, found: Result, seed: int) -> None:
+    """Raise unless outputs are those of the equations, and the slope in a random direction is theirs.
+
+    The direction has a part in every element of every array, so that no wrong gradient is orthogonal to it.
+    """
+    _, outputs = value_of(drawn, numbers, numbers.given)
+    np.testing.assert_allclose(found.outputs, outputs, rtol=0, atol=1e-9, equal_nan=False)
+    rng = np.random.default_rng([seed, 1])
+    direction = {label: rng.uniform(0.5, 1.0, a.shape) for label, a in numbers.given.items()}
+
+    def value(step: float) -> float:
+        moved = {label: a + step * direction[label] for label, a in numbers.given.items()}
+        return value_of(drawn, numbers, moved)[0]
+
+    near, far = value(STEP) - value(-STEP), value(2 * STEP) - value(-2 * STEP)
+    slope = (8 * near - far) / (12 * STEP)
+    states = sorted(label for label in numbers.given if label.startswith("state"))
+    gradients = {**found.gradients, **dict(zip(states, found.state_gradients, strict=True))}
+    assert gradients.keys() == numbers.given.keys()
+    terms = [float(np.sum(gradients[label] * direction[label])) for label in gradients]
+    scale = max(1.0, sum(abs(term) for term in terms))
+    assert abs(sum(terms) - slope) < SLOPE_TOLERANCE * scale, f"slope {sum(terms)}, should be {slope}"
+
+
+def stages(cell: Cell, save: str) -> Iterator[Plan]:
+    """The lowered plan of a cell and what every pass makes of it, each checked."""
+    plan = check(lower(derive(cell)))
+    yield plan
+    for improve in PASSES[save]:
+        plan = check(improve(plan))
+        yield plan
+
+
+def check_sum(seed: int, namings: int, saves: tuple[str, ...] = ("all", "states")) -> None:
+    """Raise unless all plans of a random sum are right, after every pass and under every naming."""
+    numbers, right = None, None
+    for naming in range(namings):
+        drawn = random_sum(seed, naming)
+        numbers = numbers or draw(drawn, seed)
+        for save in saves:
+            for plan in stages(drawn.cell, save):
+                where = f"seed {seed}, naming {naming}, save {save!r}, after {plan.applied[-1]!r}"
+                found = by_label(drawn, plan, run(plan, arguments_of(drawn, plan, numbers)))
+                try:
+                    if right is None:
+                        check_against_reference(drawn, numbers, found, seed)
+                        right = found
+                    assert_same(found, right)
+                except AssertionError as error:
+                    raise AssertionError(f"{where}: {error}\n{drawn.cell}") from None
