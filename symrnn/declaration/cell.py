@@ -8,6 +8,7 @@ from sympy import Eq, Expr, I, MatrixSymbol, Symbol
 from sympy.logic.boolalg import Boolean, BooleanAtom
 
 from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text, size_text, told_axes
+from symrnn.declaration.cell_names import check_cell_name
 from symrnn.declaration.normal_form import Definition, Equation, normalize
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
@@ -18,7 +19,6 @@ from symrnn.declaration.quantities import (
     Quantity,
     State,
     Value,
-    check_identifier,
     described,
 )
 from symrnn.declaration.reading_order import reading_roles
@@ -177,16 +177,6 @@ class Cell:
         return "\n".join([*lines, f"  output {self.output}"])
 
 
-def check_cell_name(name: object) -> None:
-    """Raise unless `name` can name a module."""
-    if not isinstance(name, str):
-        raise DeclarationError(
-            f"The first argument of Cell is its name, a string, not {name!r}. "
-            "Write Cell('gru', Eq(...), ...)."
-        )
-    check_identifier(name, "cell", "Choose another name, and give the printed one with title=.")
-
-
 def _where(cell: str, number: int, target: object = None) -> str:
     described = f" ({target} = ...)" if target is not None else ""
     return f"In cell {cell!r}, equation {number}{described}: "
@@ -197,7 +187,8 @@ def _target_and_rhs(cell: str, number: int, equation: object) -> tuple[Quantity,
     if isinstance(equation, bool | BooleanAtom):
         raise DeclarationError(
             f"{context}SymPy collapsed it to {bool(equation)}, because both sides are the same or can never "
-            "be equal (for example Eq(q, q + 1)). A state at time t is written state.next."
+            "be equal (for example Eq(q, q + 1), or a right side that is nan, infinite or no number). "
+            "A state at time t is written state.next."
         )
     if not isinstance(equation, Eq):
         raise DeclarationError(
