@@ -99,7 +99,8 @@ def _by_autodiff(
     with double_precision():
         import jax
 
-        value, gradients = jax.value_and_grad(lambda trained: loss(trained, jax_library()))(given)
+        differentiated = jax.jit(jax.value_and_grad(lambda trained: loss(trained, jax_library())))
+        value, gradients = differentiated(given)
         return float(value), {name: np.asarray(array, np.float64) for name, array in gradients.items()}
 
 
