@@ -263,25 +263,21 @@ def autodiff_gradients(
         import jax
 
         sizes = bind_sizes(cell, {**parameters, **inputs, **state})
-<<<<<<< HEAD
         interpreter = _Interpreter(cell, jax_library(eager), sizes)
-        arguments = (_doubles(parameters), _doubles(inputs), _full_state(cell, inputs, state, sizes))
-=======
-        interpreter = _Interpreter(cell, jax_library(), sizes)
         first = _full_state(cell, inputs, state, sizes)
         adjoints = {name: np.zeros(array.shape) for name, array in first.items()} | _doubles(d_state)
->>>>>>> main
 
         def run(*arrays: Any) -> tuple[Any, Any]:
             result = interpreter.run(*arrays)
             return result.outputs, result.state
 
-        @jax.jit  # one program to compile, instead of one for every operation outside the loop over time
         def differentiated(arguments: tuple[Any, ...], adjoints: tuple[Any, Any]) -> tuple[Any, Any]:
             results, pull = jax.vjp(run, *arguments)
             return results, pull(adjoints)
 
-        (outputs, last), gradients = differentiated(
+        # One program to compile, instead of one for every operation outside the loop over time.
+        evaluated = differentiated if eager else jax.jit(differentiated)
+        (outputs, last), gradients = evaluated(
             (_doubles(parameters), _doubles(inputs), first), (np.asarray(d_outputs, np.float64), adjoints)
         )
         d_parameters, d_inputs, d_first = (_doubles(group) for group in gradients)
