@@ -217,6 +217,8 @@ class _Builder:
             self.kinked,
             self.chosen,
             self.of_positive,
+            self.powered,
+            self.by_hand,
             (self.scalar, self.vector, self.matrix)[len(shape)],
         ]
         return self.tame(self.choose(kinds)(shape, depth - 1))
@@ -466,6 +468,41 @@ class _Builder:
             (p ** Rational(1, 3), 3.0),
         )
         return Term(powers[kind][0], shape, powers[kind][1])
+
+    def powered(self, shape: Shape, depth: int) -> Term:
+        """A power of what is 0 where its base is, whose derivative is finite there."""
+        a = self.term(shape, depth)
+        kind = self.pick(6)
+        if kind < 3:
+            exponent = (Rational(3, 2), Rational(5, 2), 1.75)[kind]
+            return Term(absolute(a.expr) ** exponent / 8, shape, a.bound ** float(exponent) / 8)
+        if kind == 5:
+            return Term(sqrt(absolute(a.expr)) ** 3 / 8, shape, a.bound**1.5 / 8)
+        p = self.term(self.choose((shape, ())), depth - 1).expr
+        exponent = 1 + softplus(p) if kind == 3 else 2 + tanh(p)
+        return Term(absolute(tanh(a.expr)) ** exponent, shape, 1.0)
+
+    def by_hand(self, shape: Shape, depth: int) -> Term:
+        """What has a stable form, written as it would overflow for large arguments."""
+        a = self.term(shape, depth)
+        kind = self.pick(8 if len(shape) == 1 else 6)
+        e = sympy.exp if self.pick(2) else exp
+        if kind == 0:
+            return Term(1 / (1 + e(-a.expr)), shape, 1.0)
+        if kind == 1:
+            return Term(log(1 + e(a.expr)), shape, a.bound + 0.7)
+        if kind == 2:
+            return Term((e(a.expr) - e(-a.expr)) / (e(a.expr) + e(-a.expr)), shape, 1.0)
+        if kind == 3:
+            return Term(log(1 - sigmoid(a.expr)), shape, a.bound + 0.7)
+        if kind == 4:
+            b = self.term(shape, depth)
+            return Term(e(a.expr) / (e(a.expr) + e(b.expr)), shape, 1.0)
+        if kind == 5:
+            return Term(1 / sympy.sqrt(1 + e(-a.expr)), shape, 1.0)
+        if kind == 6:
+            return Term(e(a.expr) / total(e(a.expr)), shape, 1.0)
+        return Term(log(softmax(a.expr)), shape, 2 * a.bound + 2)
 
     def choose(self, alternatives):
         return alternatives[self.pick(len(alternatives))]

@@ -10,10 +10,12 @@ from typing import Any, TypeAlias
 
 from sympy import Add, Expr, Integer, Mul, Symbol, expand
 
-from symrnn.errors import DeclarationError
+from symrnn.errors import DeclarationError, shown
 
 Size: TypeAlias = Expr
 Shape: TypeAlias = tuple[Size, ...]
+
+LARGEST_SIZE = 2**31 - 1
 
 
 class Axis(Symbol):
@@ -69,6 +71,11 @@ def as_size(value: object, owner: str) -> Size:
             "A shape is made of axes, positive integers and sums of them, such as m + n."
         )
     size = expand(Integer(value)) if isinstance(value, int) else expand(value)
+    if size.is_Integer and size > LARGEST_SIZE:
+        raise DeclarationError(
+            f"The shape of {owner} contains {shown(value)}, and arrays cannot be longer than {LARGEST_SIZE}. "
+            "Make an axis with axes('n'): it is given a length when a kernel runs."
+        )
     for term in Add.make_args(size):
         for factor in Mul.make_args(term):
             if not (isinstance(factor, Axis) or (factor.is_Integer and factor.is_positive)):

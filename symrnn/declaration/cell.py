@@ -1,5 +1,6 @@
 """`Cell`: the equations of a recurrent cell, validated, resolved and in order."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -7,22 +8,25 @@ from sympy import Eq, Expr, I, MatrixSymbol, Symbol
 from sympy.logic.boolalg import Boolean, BooleanAtom
 
 from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text, size_text, told_axes
+from symrnn.declaration.cell_names import check_cell_name
 from symrnn.declaration.normal_form import Definition, Equation, normalize
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
     Constant,
-    Index,
     Input,
     NextState,
     Parameter,
     Quantity,
     State,
     Value,
-    check_identifier,
+    described,
 )
 from symrnn.declaration.reading_order import reading_roles
 from symrnn.declaration.resolution import Resolved, Resolver
-from symrnn.errors import DeclarationError
+from symrnn.declaration.stable_forms import StableForms
+from symrnn.declaration.words import check_words
+from symrnn.declaration.zero_state import zero_state_facts
+from symrnn.errors import DeclarationError, SymrnnWarning
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -63,12 +67,42 @@ class Cell:
         Each equation is `Eq(value, expression)` or `Eq(state.next, expression)`; their order is the
         order of presentation, not of evaluation. `output` is what the cell hands to the layer above: a
         value, a state or a state's next value; a cell with exactly one state may leave it out.
-        `title`, `variant` and `source` go into the documents.
+        `title`, `variant` and `source` are words for the documents, a line each: line ends become spaces.
+
+        Warns:
+            SymrnnWarning: a root, a logarithm or a quotient is taken at 0 while all states are 0.
 
         Raises:
             DeclarationError: the equations do not make a cell; the message says where and how to mend it.
 
         """
+        self._fill(name, equations, output, (title, variant, source))
+        self._warn()
+
+    @classmethod
+    def derived(
+        cls,
+        name: str,
+        *equations: Eq,
+        output: Value | State | NextState,
+        title: str,
+        variant: str,
+        source: str,
+    ) -> "Cell":
+        """A cell made from one that is declared: of what is in that, its author has been warned."""
+        made = object.__new__(cls)
+        made._fill(name, equations, output, (title, variant, source))
+        return made
+
+    def _fill(
+        self,
+        name: str,
+        equations: tuple[Eq, ...],
+        output: Value | State | NextState | None,
+        words: tuple[str, str, str],
+    ) -> None:
+        """Work out all fields; `words` are title, variant and source."""
+        title, variant, source = words
         check_cell_name(name)
         pairs = [_target_and_rhs(name, number, eq) for number, eq in enumerate(equations, 1)]
         if not pairs:
@@ -83,9 +117,9 @@ class Cell:
         taken = _author_names(resolved) | {f"{state.name}_next" for state in states}
         fields = {
             "name": name,
-            "title": title or name,
-            "variant": variant,
-            "source": source,
+            "title": check_words(title, f"title of {name!r}") or name,
+            "variant": check_words(variant, f"variant of {name!r}"),
+            "source": check_words(source, f"source of {name!r}"),
             "inputs": inputs,
             "states": states,
             "parameters": parameters,
@@ -99,6 +133,12 @@ class Cell:
         for field, value in fields.items():
             object.__setattr__(self, field, value)
         _check_sizes(self)
+
+    def _warn(self) -> None:
+        """Warn of functions that are taken at 0 at the first step, where they have no derivative."""
+        for equation, fact in zero_state_facts(self.equations, reading_roles(self)):
+            context = _where(self.name, equation.number, equation.target)
+            warnings.warn(f"{context}{fact}", SymrnnWarning, stacklevel=3)
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -122,23 +162,19 @@ class Cell:
         return self.shape_of(self.output)
 
     def text(self, line: Equation | Definition) -> str:
-        """An equation or a definition as a line of text, its terms in reading order."""
-        left, right = (line.target, line.rhs) if isinstance(line, Equation) else (line.symbol, line.expr)
-        return f"{left} = {plain_text(right, reading_roles(self))}"
+        """An equation or a definition as a line of text, its terms in reading order.
+
+        An equation that is computed in a stable form says so.
+        """
+        roles = reading_roles(self)
+        if isinstance(line, Definition):
+            return f"{line.symbol} = {plain_text(line.expr, roles)}"
+        text = f"{line.target} = {plain_text(line.rhs, roles)}"
+        return f"{text}, computed as {plain_text(line.computed, roles)}" if line.is_rewritten else text
 
     def __str__(self) -> str:
         lines = [f"cell {self.name}", *(f"  {self.text(equation)}" for equation in self.equations)]
         return "\n".join([*lines, f"  output {self.output}"])
-
-
-def check_cell_name(name: object) -> None:
-    """Raise unless `name` can name a module."""
-    if not isinstance(name, str):
-        raise DeclarationError(
-            f"The first argument of Cell is its name, a string, not {name!r}. "
-            "Write Cell('gru', Eq(...), ...)."
-        )
-    check_identifier(name, "cell", "Choose another name, and give the printed one with title=.")
 
 
 def _where(cell: str, number: int, target: object = None) -> str:
@@ -151,7 +187,8 @@ def _target_and_rhs(cell: str, number: int, equation: object) -> tuple[Quantity,
     if isinstance(equation, bool | BooleanAtom):
         raise DeclarationError(
             f"{context}SymPy collapsed it to {bool(equation)}, because both sides are the same or can never "
-            "be equal (for example Eq(q, q + 1)). A state at time t is written state.next."
+            "be equal (for example Eq(q, q + 1), or a right side that is nan, infinite or no number). "
+            "A state at time t is written state.next."
         )
     if not isinstance(equation, Eq):
         raise DeclarationError(
@@ -220,7 +257,7 @@ def _check_names(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
             if other != quantity:
                 raise DeclarationError(
                     f"{_where(cell, number, target)}two different quantities are named {quantity.name!r}: "
-                    f"{_described(other)} and {_described(quantity)}. Rename one, or declare it once."
+                    f"{described(other)} and {described(quantity)}. Rename one, or declare it once."
                 )
         if rhs.has(I):
             raise DeclarationError(
@@ -231,17 +268,6 @@ def _check_names(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
 
 def _symbol_order(symbol: Symbol) -> tuple[str, tuple[str, ...]]:
     return str(symbol), tuple(map(str, symbol._hashable_content()))
-
-
-def _described(quantity: Quantity) -> str:
-    """A quantity with all that distinguishes it from another of its name."""
-    facts = [] if isinstance(quantity, Value | Index) else [f"shape {shape_text(quantity.shape)}"]
-    facts += [f"latex {quantity.latex_name!r}"] if quantity.latex_name is not None else []
-    facts += [f"{quantity.classes} classes"] if isinstance(quantity, Index) else []
-    facts += [f"init {quantity.init!r}"] if isinstance(quantity, Parameter) else []
-    facts += [f"value {quantity.value!r}"] if isinstance(quantity, Constant) else []
-    article = "an" if quantity.role[0] in "aeiou" else "a"
-    return f"{article} {quantity.role}{' with ' * bool(facts)}{', '.join(facts)}"
 
 
 def _dependency_order(cell: str, pairs: list[tuple[Quantity, Expr]]) -> list[int]:
@@ -274,6 +300,7 @@ def _resolve(
     cell: str, pairs: list[tuple[Quantity, Expr]], order: list[int]
 ) -> tuple[tuple[Equation, ...], dict[Value, Shape]]:
     shapes: dict[Value, Shape] = {}
+    defined: dict[Quantity, Expr] = {}
     resolved: dict[int, Equation] = {}
     for i in order:
         target, rhs = pairs[i]
@@ -287,7 +314,10 @@ def _resolve(
         _check_sides(cell, i + 1, target, right)
         shape = target.shape if isinstance(target, NextState) else right.shape
         assert isinstance(target, Value | NextState)
-        resolved[i] = Equation(i + 1, target, right.expr, shape)
+        computed = StableForms(defined).computed(right, Resolver(shapes))
+        if shape == right.shape:  # else a number fills the state
+            defined[target] = computed
+        resolved[i] = Equation(i + 1, target, right.expr, shape, computed)
     in_order = tuple(resolved[i] for i in range(len(pairs)))
     values = [eq.target for eq in in_order if isinstance(eq.target, Value)]
     return in_order, {value: shapes[value] for value in values}

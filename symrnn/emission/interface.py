@@ -4,15 +4,15 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sympy import Add, Expr
+from sympy import Add, Expr, Integer, Poly, prod
 
 from symrnn.declaration.axes import Axis, Shape, axes_of, size_text
 from symrnn.emission.layout import Layout
 from symrnn.planning.ir import Buffer
 from symrnn.planning.plan import Plan
 
-INPUT_RESULTS = ("results.inputs", "(array for array in results.inputs if array is not None)")
-"""The inputs' gradients, and these where some inputs are class indices, which have none."""
+INPUT_RESULTS = ("results.inputs or ()", "(array for array in results.inputs or () if array is not None)")
+"""The inputs' gradients, if asked for, and these where some inputs are class indices, which have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
             f"{name}={name}" for name in ("parameters", *(f.name for f in prepared))
         ),
         "init_axes": "".join(f"{axis.name}, " for axis in plan.axes),
-        "sizes_arguments": ", ".join(f"{axis.name}={axis.name}" for axis in plan.axes),
+        **checked_sizes(plan.axes, [b.shape for b in shared]),
         "init_note": _axis_note(plan),
         "init_lines": tuple(_init_line(layout, b) for b in shared),
         "init_functions": _init_functions(plan),
@@ -70,7 +70,9 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "step_check_lines": tuple(_step_checks(layout, inputs)),
         "sizes_lines": tuple(_size_lines(layout, inputs, states)),
         "axis_names": tuple_text(layout.axis_names[axis.name] for axis in plan.axes),
-        "outputs_shape": f"(T, B{''.join(f', {layout.size(s)}' for s in plan.buffer(plan.output).shape)})",
+        "outputs_shape": _over_time(layout, plan),
+        "outputs_text": f"outputs of shape {{{_over_time(layout, plan)}}}",
+        "outputs_size": " * ".join(["B", *_factors(layout, plan.buffer(plan.output).shape)]),
         "parameter_shapes": wrapped(
             f"{name}={tuple_text(layout.size(size) for size in b.shape) if b.shape else '()'}"
             for b, name in named(shared)
@@ -87,6 +89,42 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
             for b, name in named(states)
         ),
     }
+
+
+def checked_sizes(axes: Iterable[Axis], shapes: Iterable[Shape]) -> dict[str, object]:
+    """What `init` says of the sizes of axes: their names, and how many numbers arrays of some shapes hold."""
+    names = {axis: axis.name for axis in axes}
+    return {
+        "sizes_arguments": ", ".join(f"{name}={name}" for name in names.values()),
+        "init_sizes": listed(names.values()),
+        "init_numbers": polynomial(sum((prod(shape) for shape in shapes), start=Integer(0)), names),
+        "init_text": ", ".join(f"{name} = {{{name}}}" for name in names.values()),
+    }
+
+
+def polynomial(expr: Expr, names: Mapping[Axis, str]) -> str:
+    """A polynomial in axes as Python text, given their variables."""
+    axes = [axis for axis in names if expr.has(axis)]
+    if not axes:
+        return str(expr)
+    terms = []
+    for powers, coefficient in Poly(expr, *axes).terms():
+        factors = [str(coefficient)] if coefficient != 1 or not any(powers) else []
+        for axis, power in zip(axes, powers, strict=True):
+            factors += [names[axis]] * power
+        terms.append(" * ".join(factors))
+    return " + ".join(terms)
+
+
+def _over_time(layout: Layout, plan: Plan) -> str:
+    """The shape of the outputs: `(T, B, m)`."""
+    return f"(T, B{''.join(f', {layout.size(size)}' for size in plan.buffer(plan.output).shape)})"
+
+
+def _factors(layout: Layout, shape: Shape) -> list[str]:
+    """The sizes of a shape as factors of a product."""
+    texts = [layout.size(size) for size in shape]
+    return [f"({text})" if " + " in text else text for text in texts]
 
 
 def constants_note(has_constants: bool) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
+from symrnn.declaration.normal_form import Equation as CellEquation
 from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
@@ -107,16 +108,37 @@ class _Teller:
     # forward
 
     def forward_equations(self) -> tuple[Equation, ...]:
-        return tuple(self.definition(e.target, self.printer.text(e.rhs)) for e in self.cell.equations)
+        return tuple(self.definition(e.target, *self.right_sides(e)) for e in self.cell.equations)
+
+    def right_sides(self, equation: CellEquation) -> tuple[str, ...]:
+        """What the author wrote, and what is computed if that is another form."""
+        sides = (equation.rhs, equation.computed) if equation.is_rewritten else (equation.rhs,)
+        return tuple(self.printer.text(side) for side in sides)
+
+    def computed_words(self) -> str:
+        """Which equations are computed in another form than the author's."""
+        labels = [self.label(e.target) for e in self.cell.equations if e.is_rewritten]
+        if not labels:
+            return ""
+        named = sentence_list(rf"\eqref{{{label}}}" for label in labels)
+        if len(labels) == 1:
+            return (
+                f" What is computed is the last right side of {named}, which is equal, but overflows neither "
+                "in its value nor in its gradient."
+            )
+        return (
+            f" What is computed are the last right sides of {named}, which are equal, but overflow neither "
+            "in their values nor in their gradients."
+        )
 
     def activation_equations(self) -> tuple[Equation, ...]:
         return tuple(self.definition(part, self.printer.text(expr)) for part, expr in self.reading.named)
 
-    def definition(self, left: Quantity, right: str) -> Equation:
-        return Equation(self.printer.symbol(left), (right,), self.label(left))
+    def definition(self, left: Quantity, *rights: str) -> Equation:
+        return Equation(self.printer.symbol(left), rights, self.label(left))
 
     def forward(self) -> Section:
-        output = f"and its output is ${self.printer.symbol(self.cell.output)}$."
+        output = f"and its output is ${self.printer.symbol(self.cell.output)}$.{self.computed_words()}"
         passages = [
             Passage(self.start_words(), self.forward_equations(), output),
         ]
@@ -290,7 +312,7 @@ class _Teller:
 
     def in_turn(self) -> tuple[Equation, ...]:
         """All forward equations in the order of computation, functions applied to pre-activations."""
-        named, written = dict(self.reading.named), {e.target: e.rhs for e in self.cell.equations}
+        named, written = dict(self.reading.named), {e.target: e.computed for e in self.cell.equations}
         applied = {target for target, _ in self.reading.activations}
         made = []
         for definition in self.cell.definitions:

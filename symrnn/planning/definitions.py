@@ -19,7 +19,9 @@ from symrnn.declaration.operations import (
     logsumexp,
     one_hot,
     ones,
+    power,
     softmax,
+    sqrt,
     where,
 )
 from symrnn.declaration.quantities import Part, Quantity
@@ -283,7 +285,19 @@ class Definitions:
         return ()
 
     def pointwise(self, expr: Expr) -> Expr:
-        """`expr` over array symbols; a repeated scalar needs no array of ones."""
+        """`expr` over array symbols; a repeated scalar needs no array of ones, a half power is a root."""
         table: dict[Expr, Expr] = {q: array_symbol(self.array_of[q]) for q in expr.atoms(Quantity)}
         table |= dict.fromkeys(expr.atoms(ones), S.One)
-        return expr.xreplace(table)
+        made = expr.xreplace(table)
+        halves = [call for call in made.atoms(power) if is_half(call.args[1])]
+        return made.xreplace({call: rooted(*call.args) for call in halves})
+
+
+def is_half(exponent: Expr) -> bool:
+    """Whether a number is 3/2, 5/2, ..."""
+    return bool(exponent.is_Rational and exponent.q == 2 and exponent > 1)
+
+
+def rooted(base: Expr, exponent: Expr) -> Expr:
+    """A power with such an exponent by products and a root, which are faster than a power."""
+    return base ** (exponent - S.Half) * sqrt(base)

@@ -94,6 +94,7 @@ class _Lowering(Definitions):
             header=self.header(),
             applied=("lowered",),
             classes=tuple((self.array_of[q], q.classes) for q in cell.inputs if isinstance(q, Index)),
+            quantities=tuple((name, quantity.name) for quantity, name in self.array_of.items()),
         )
 
     def without_idle(self, blocks: tuple[Block, ...], read: set[str]) -> tuple[Block, ...]:
@@ -123,6 +124,7 @@ class _Lowering(Definitions):
             source=cell.source,
             digest=cell_digest(cell),
             equations=tuple(cell.text(equation) for equation in cell.equations),
+            rewritten=tuple(f"({e.number}) {cell.text(e)}" for e in cell.equations if e.is_rewritten),
             output=str(cell.output),
             fresh=tuple(fresh),
             fields=tuple((self.array_of[q], q.name) for q in given if self.array_of[q] != q.name),

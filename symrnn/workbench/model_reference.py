@@ -51,7 +51,7 @@ def reference_loss(
     lengths: Mapping[str, Any] | None = None,
     library: ArrayLibrary | None = None,
 ) -> Array:
-    """The mean of the losses of all steps of all samples.
+    """The mean of the losses of all steps of all samples; 0 if there is none.
 
     `inputs` are (T, B, ...) by name, (B, ...) for what has no time; `lengths` are (B,) by the name of the
     time axis, and what is absent has all steps; `state` holds the carried states (B, ...), else zero.
@@ -62,7 +62,7 @@ def reference_loss(
         sample = _Sample(model, parameters, inputs, state or {}, lengths or {}, b, chosen)
         losses = sample.run(model.loss).outputs
         total, count = total + losses.sum(), count + len(losses)
-    return total / count
+    return total / max(count, 1)
 
 
 def reference_evaluation(
@@ -99,7 +99,8 @@ def _by_autodiff(
     with double_precision():
         import jax
 
-        value, gradients = jax.value_and_grad(lambda trained: loss(trained, jax_library()))(given)
+        differentiated = jax.jit(jax.value_and_grad(lambda trained: loss(trained, jax_library())))
+        value, gradients = differentiated(given)
         return float(value), {name: np.asarray(array, np.float64) for name, array in gradients.items()}
 
 
@@ -168,9 +169,11 @@ class _Sample:
         return self.turned(self.run(source).outputs, source)
 
     def reading(self, reading: Reading) -> Array:
-        """What a layer has at the end: (1, ...)."""
+        """What a layer has at the end: (1, ...); after no step, its initial state and an output of zero."""
         run = self.run(reading.layer)
-        return run.outputs[-1] if reading.state is None else run.state[reading.state.name]
+        if reading.state is not None:
+            return run.state[reading.state.name]
+        return run.outputs[-1] if len(run.outputs) else self.library.xp.zeros(run.outputs.shape[1:])
 
     @staticmethod
     def turned(array: Array, layer: Layer) -> Array:
