@@ -47,6 +47,7 @@ def check(plan: Plan) -> Plan:
     checker = _Checker(plan)
     for buffer in plan.buffers:
         checker.window(buffer)
+    checker.arrange()
     checker.run()
     return plan
 
@@ -56,6 +57,7 @@ class _Checker:
         self.plan = plan
         self.table = plan.table()
         self.defined = {b.name for b in plan.buffers if b.kind in GIVEN}
+        self.kin: dict[str, list[Buffer]] = {}  # arrays by the memory in which they lie, once that is known
         self.looping = False
         self.region = ""
         self.made: set[str] = set()  # what some statement has written so far
@@ -84,6 +86,15 @@ class _Checker:
                 f"{describe(buffer)} is a window of {describe(base)}, but its range has the shape "
                 f"{shape_text(tuple(shape))}."
             )
+
+    def arrange(self) -> None:
+        """Put arrays of one memory together; windows are known to lie in arrays that exist."""
+        for buffer in self.plan.buffers:
+            self.kin.setdefault(root_of(buffer.name, self.table), []).append(buffer)
+
+    def related(self, name: str) -> list[Buffer]:
+        """The arrays in the memory in which `name` lies."""
+        return self.kin[root_of(name, self.table)]
 
     def run(self) -> None:
         plan = self.plan
@@ -181,10 +192,10 @@ class _Checker:
         if name in self.made:
             return True
         window = self.table[name].window
-        twins = [b for b in self.plan.buffers if b.window == window and b.name != name]
+        twins = [b for b in self.related(name) if b.window == window and b.name != name]
         if window is None or window.whole or twins:
             return False
-        return any(contains(other, name, self.table) for other in self.made)
+        return any(b.name in self.made and contains(b.name, name, self.table) for b in self.related(name))
 
     def read_before(self, name: str) -> str | None:
         """An array read so far that holds what `name` holds; once memory is shared, that is `name` alone."""
@@ -261,7 +272,7 @@ class _Checker:
             if window.axis != axis:
                 return False
             base, start, stop = window.base, window.start, window.stop
-        windows = [b.window for b in self.table.values() if b.name in self.defined and b.window is not None]
+        windows = [b.window for b in self.related(name) if b.name in self.defined and b.window is not None]
         ranges = [
             (w.start, w.stop)
             for w in windows
@@ -276,7 +287,7 @@ class _Checker:
     def define(self, name: str) -> None:
         """Mark `name` as written, and what lay in exactly the same place as overwritten."""
         window = self.table[name].window
-        for other in self.table.values():
+        for other in self.related(name):
             same_place = other.window is not None and other.window == window and not window_shifted(other)
             continued = window is not None and window.whole and window.base == other.name and not window.shift
             if other.name != name and (same_place or continued) and other.kind not in GIVEN:
