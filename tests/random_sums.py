@@ -94,7 +94,7 @@ class _Builder:
             outputs += [self.value() for _ in range(rng.choice((0, 0, 1, 1, 2)))]
             self.update(state)
             outputs.append(state.next)
-        self.complete()
+        self.complete(inputs)
         rng.shuffle(self.equations)
         cell = Cell("random_sum", *self.equations, output=rng.choice(outputs))
         return RandomSum(cell, self.names)
@@ -120,12 +120,13 @@ class _Builder:
         self.told |= set(shape)
         return made
 
-    def complete(self) -> None:
-        """Let parameters tell all sizes."""
-        missing = [axis for axis in (n, m, k) if axis not in self.told]
-        if missing:
+    def complete(self, inputs: list[Input]) -> None:
+        """Let some equation use every input, and parameters tell all sizes."""
+        used = {quantity for equation in self.equations for quantity in equation.rhs.atoms(Input)}
+        extra = [total(self.parameter(q.shape[0]) * q) for q in inputs if q not in used]
+        extra += [total(self.parameter(axis)) for axis in (n, m, k) if axis not in self.told]
+        if extra:
             last = self.equations[-1]
-            extra = [total(self.parameter(axis)) for axis in missing]
             self.equations[-1] = Eq(last.lhs, last.rhs + sympy.Add(*extra))
 
     # -- equations ------------------------------------------------------------------------------------

@@ -211,6 +211,12 @@ def test_a_sum_over_an_inputs_product_is_as_written() -> None:
     np.testing.assert_allclose(run.outputs[0, 0], np.tanh(1.25) * np.tanh([0.75, 1.5]), rtol=1e-15)
 
 
+def test_a_number_of_parameters_alone_is_added_to_a_gradient() -> None:
+    """In the compiled kernel's text a vector's gradient grows by a single number."""
+    cell = Cell("summed", Eq(h.next, tanh(W @ x + U @ h + total(g) * b)))
+    assert "d_g += " in sr.emit(cell, "numba")
+
+
 # -- sizes -----------------------------------------------------------------------------------------------
 
 

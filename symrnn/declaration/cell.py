@@ -399,10 +399,16 @@ def _check_sizes(cell: Cell) -> None:
     if not untold:
         return
     within = list(dict.fromkeys(size_text(size) for size in sizes if not told.issuperset(axes_of((size,)))))
-    of = next((eq for eq in cell.equations if untold[0] in eq.rhs.atoms(Axis) | set(axes_of(eq.shape))), None)
+    of = next((equation for equation in cell.equations if untold[0] in _axes_in(cell, equation)), None)
     raise DeclarationError(
         (_where(cell.name, of.number, of.target) if of else f"Cell {cell.name!r}: ")
         + f"the size {' and the size '.join(map(str, untold))} can be told from no shape of an input, a "
         f"state, a parameter or a constant{', only ' + ', '.join(within) if within else ''}. "
         f"Give one of these an axis {untold[0]} of its own, or write a number as a Constant."
     )
+
+
+def _axes_in(cell: Cell, equation: Equation) -> set[Axis]:
+    """The axes of an equation: of its numbers and of the shapes of what stands in it."""
+    shapes = [equation.shape, *(cell.shape_of(quantity) for quantity in equation.rhs.atoms(Quantity))]
+    return equation.rhs.atoms(Axis).union(*(axes_of(shape) for shape in shapes))
