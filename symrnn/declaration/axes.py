@@ -5,6 +5,7 @@ A size is an axis, a positive integer, or a sum of these; a shape is a tuple of 
 """
 
 import keyword
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from sympy import Add, Expr, Integer, Mul, Symbol, expand
@@ -104,3 +105,19 @@ def shape_text(shape: Shape) -> str:
     """`shape` as a Python tuple, for messages."""
     inside = ", ".join(size_text(size) for size in shape)
     return f"({inside},)" if len(shape) == 1 else f"({inside})"
+
+
+def told_axes(sizes: Iterable[Size]) -> set[Axis]:
+    """The axes that follow from lengths of the given sizes, each from one that leaves it alone open."""
+    told: set[Axis] = set()
+    left = list(sizes)
+    while True:
+        opened = [
+            (axes[0], size)
+            for size in left
+            if len(axes := [a for a in axes_of((size,)) if a not in told]) == 1
+        ]
+        found = {axis for axis, size in opened if size.coeff(axis) == 1}
+        if not found:
+            return told
+        told |= found

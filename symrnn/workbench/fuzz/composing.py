@@ -1,4 +1,4 @@
-"""Terms composed of constructs: any construct, with given terms in some of its places and drawn ones elsewhere."""
+"""Terms composed of constructs, with given terms in some of their places and drawn ones elsewhere."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -242,11 +242,14 @@ class Composer:
             return ()  # worked out by the construct
         if inside.shape or name not in ("sum", "product", "where", *BINARY):
             return inside.shape
-        return self.choose(((), (), (INNER_SIZES[0],), (INNER_SIZES[0], INNER_SIZES[2])))
+        m, _, k, _ = INNER_SIZES
+        shapes: tuple[Shape, ...] = ((), (), (m,), (m, k))
+        return shapes[self.pick(len(shapes))]
 
     # -- element by element -------------------------------------------------------------------
 
     def elementwise(self, name: str, shape: Shape, given: Given, depth: int, low: float) -> Term:
+        """A sum, a product, a choice, or the larger or smaller of two."""
         places = list(PLACES[name])
         if name in LINES_OF and not (set(given) & {"middle"}) and self.pick(2) == 0:
             places.remove("middle")
@@ -286,6 +289,7 @@ class Composer:
     # -- stacks and contractions --------------------------------------------------------------
 
     def stack(self, shape: Shape, given: Given, depth: int, low: float) -> Term:
+        """A stack: of the sizes that a shape is the sum of, or of a given part and others."""
         placed = next(iter(given.items()), None)
         if placed is None:
             if not shape or not isinstance(shape[0], Add):
@@ -305,6 +309,7 @@ class Composer:
         return Term(made, (first, *parts[0].shape[1:]), min(p.low for p in parts), max(p.high for p in parts))
 
     def contraction(self, name: str, shape: Shape, given: Given, depth: int, low: float) -> Term:
+        """A contraction of one of the specs of its construct that fit."""
         if self.static and name in ("row", "element"):
             raise NoTermError
         places = list(PLACES[name])

@@ -30,6 +30,7 @@ from symrnn.workbench.problem import Problem, draw_problem
 
 SLOW = 10.0
 """Seconds of this process that it may take to emit a kernel."""
+AGAIN = "from symrnn.workbench.fuzz.examination import examine_cell\n\n"
 SAVES = ("all", "states")
 DTYPES = ("float64", "float32")
 STEPS, BATCH = 3, 2
@@ -101,7 +102,7 @@ def fault_of(course: _Course, run: "object") -> Fault | None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             run()
-    except Exception as error:
+    except Exception as error:  # any exception in any stage is what this looks for
         raw = "" if isinstance(error, SymrnnError) else "raw "
         return Fault(course.stage, f"{raw}{type(error).__name__}", str(error), course.call)
     return None
@@ -131,7 +132,7 @@ class SlowError(SymrnnError):
 
 def _run(cell: Cell, target: str, seed: int, sources: dict[str, str], course: _Course) -> None:
     """The kernels of both plans at a problem."""
-    again = f"from symrnn.workbench.fuzz.examination import examine_cell\n\nprint(examine_cell(cell, {target!r}, {seed}))"
+    again = f"{AGAIN}print(examine_cell(cell, {target!r}, {seed}))"
     course.at("reference", again)
     problem = problem_for(cell, seed)
     course.finite = problem.finite

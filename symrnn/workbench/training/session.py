@@ -99,10 +99,11 @@ class TextTraining:
     @property
     def heading(self) -> str:
         """What is trained, on what, from where, in one line."""
-        text, begun = self.text, f"; from step {self.snapshot.step}" if self.snapshot.step else ""
+        begun = f"; from step {self.snapshot.step}" if self.snapshot.step else ""
         return (
-            f"{self.cell.name}, {self.language.size:,} parameters, {len(text.training):,} characters to train on "
-            f"and {len(text.validation):,} to validate, {len(text.vocabulary)} different{begun}"
+            f"{self.cell.name}, {self.language.size:,} parameters, "
+            f"{len(self.text.training):,} characters to train on and "
+            f"{len(self.text.validation):,} to validate, {len(self.text.vocabulary)} different{begun}"
         )
 
     def save(self, snapshot: Snapshot) -> None:
