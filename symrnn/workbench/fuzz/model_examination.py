@@ -39,7 +39,9 @@ def _model(model: Model, target: str, seed: int, course: Course) -> None:
     course.at("reference", again)
     problem = ModelProblem(model, seed, STEPS, BATCH, eager=True)
     answer = problem.answer
-    course.finite = all(np.isfinite(array).all() for array in (answer.loss, *answer.gradients.values()))
+    course.finite = bool(np.isfinite(answer.loss)) and all(
+        np.isfinite(array).all() for array in answer.gradients.values()
+    )
     with loaded(source, target) as module:
         for dtype in DTYPES if course.finite else ():
             course.at(f"compare {target} {dtype}", again)

@@ -18,9 +18,18 @@ from symrnn.errors import SymrnnWarning
 from symrnn.workbench.fuzz.composing import Composer, Given
 from symrnn.workbench.fuzz.quantities import NAMES, Pick, m, n
 from symrnn.workbench.fuzz.terms import NoTermError, Term
-from symrnn.zoo import CELLS, dense, dropout, embedding, joined, layer_norm
+from symrnn.zoo import (
+    CELLS,
+    dense,
+    dropout,
+    embedding,
+    joined,
+    layer_norm,
+    output_error,
+    softmax_cross_entropy,
+    squared_error,
+)
 from symrnn.zoo import class_cross_entropy as class_loss
-from symrnn.zoo import output_error, softmax_cross_entropy, squared_error
 from symrnn.zoo.heads import binary_cross_entropy
 
 LAYER_NAMES = ("first", "second", "upper", "lower", "e", "gru", "h", "layer_2", "W", "x", "encoder", "T1")
@@ -138,7 +147,7 @@ class _Builder:
         if self.pick(2):
             self.cells += 1
             return vector_cell(self.pick, f"random_{self.cells}")
-        return self.choose(tuple(CELLS.values()))
+        return list(CELLS.values())[self.pick(len(CELLS))]
 
     def layer(self, source: Sequence, reverse: bool = False) -> Layer:
         """A recurrent layer over a sequence of vectors."""
