@@ -209,3 +209,9 @@ def test_the_tangent_of_a_power_is_right_at_zero() -> None:
     assert ran.outputs.ravel().tolist() == [0, 20]
     found = module.backward(given, ran.tape, np.ones_like(ran.outputs))
     assert found.inputs.d.ravel().tolist() == [0, 7.5]
+
+
+@pytest.mark.parametrize("right", [abs(sr.relu(w * d)) ** p, sr.relu(w * d) ** Rational(7, 3)])
+def test_plans_of_powers_of_zero_are_proved(right: Expr) -> None:
+    """Half of what relu gives is 0: both slopes there are those of the rules."""
+    sr.emit(layer(right * d), target="numpy")

@@ -117,7 +117,7 @@ class Tape(NamedTuple):
     state: State
     outputs: np.ndarray
     saved: tuple
-    marks: list  # some bytes of every parameter and input
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -157,7 +157,9 @@ class Workspace:
 
     def _refuse_own(self, arguments):
         """Raise if an argument lies in this memory, which a forward pass would overwrite while it reads or needs it later."""
-        _refuse_overlap([("workspace", self._memory.values())], arguments, "use a Workspace() for each layer")
+        owners = _owners(array for _, arrays in arguments for array in arrays)
+        if 0 in owners or not {*map(id, self._memory.values())}.isdisjoint(owners):
+            _refuse_overlap([("workspace", self._memory.values())], arguments, "use a Workspace() for each layer")
 
 
 class _Use:
@@ -182,7 +184,8 @@ def init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
     n, m = _checked_sizes(n=n, m=m)
-    _require_memory(3 * n * m + 3 * m * m + 6 * m, dtype, "parameters with n = {}, m = {}", n, m)
+    if (3 * n * m + 3 * m * m + 6 * m) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with n = {n}, m = {m}", 3 * n * m + 3 * m * m + 6 * m, dtype)
     return Parameters(
         U_r=_glorot(rng, (m, m), dtype),
         W_r=_glorot(rng, (m, n), dtype),
@@ -236,8 +239,8 @@ def predict(parameters, inputs, state=None, *, lengths=None, out=None, workspace
         (size_n, m) = sizes = _sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
         if out is not None:
-            arguments = ("parameters", prepared.parameters), ("parameters", prepared[3:]), ("inputs", inputs)
-            _refuse_overlap([("out", [outputs])], arguments, "give the outputs an array of their own")
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
             state = State(*map(np.copy, state))  # it may lie in `out`
         start = state
         if lengths is not None:
@@ -259,9 +262,8 @@ def forward(parameters, inputs, state=None, *, lengths=None, workspace=None):
     with _memory(workspace, "forward") as memory:
         prepared, inputs, state, lengths, _, _ = _checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            arguments = ("parameters", prepared.parameters), ("inputs", inputs), ("state", state)
-            given = [("parameters", prepared[3:])] if prepared is parameters else []  # else they lie there of right
-            workspace._refuse_own([*arguments, *given])
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
         start = state
         if lengths is not None:
             inputs, start = _continued(inputs, state, lengths, memory)
@@ -273,7 +275,7 @@ def forward(parameters, inputs, state=None, *, lengths=None, workspace=None):
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        marks = [*map(_mark, prepared.parameters), *map(_mark, inputs)]
+        marks = _marks(prepared.parameters, inputs)
         tape = Tape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
         return Run(outputs, final, tape)
 
@@ -304,9 +306,9 @@ def backward(
         results = _results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
         if out is not None:
             made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
-            arguments = ("parameters", given.parameters), ("parameters", given[3:]), ("inputs", tape.inputs)
-            read = ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
-            _refuse_overlap(made, [*arguments, *read], "give every result an array of its own")
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
         if out is not None or tape.lengths is not None:
             d_state = State(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
@@ -334,7 +336,9 @@ def step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (size_n, m)
     T = 1
-    outputs = _new("outputs", (T, B, m), dtype)
+    if B * m * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", B * m, dtype)
+    outputs = np.empty((T, B, m), dtype)
     final = _predict(prepared, sizes, inputs, _checked_state("state", state, sizes, dtype, B), outputs, None, _new)
     return outputs[0], final
 
@@ -345,18 +349,21 @@ def step(parameters, inputs_t, state):
 _MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else sys.maxsize
 
 
-def _require_memory(numbers, dtype, what, *sizes):
-    """Raise if so many numbers are more than this machine can hold; `sizes` go into the text `what`."""
+def _no_room(what, numbers, dtype):
+    """The error that so many numbers are more than this machine can hold."""
     size = numbers * dtype.itemsize
-    if size > _MEMORY:
-        raise ValueError(f"There is no room for {what.format(*sizes)}: {size:,} bytes; this machine has {_MEMORY:,}.")
+    return ValueError(f"There is no room for {what}: {size:,} bytes; this machine has {_MEMORY:,}.")
 
 
 def _new(name, shape, dtype):
     """An uninitialised array; a workspace would look for it by its name."""
-    if math.prod(shape) * dtype.itemsize > _MEMORY:
-        _require_memory(math.prod(shape), dtype, "the array {} of shape {}", name, shape)
-    return np.empty(shape, dtype)
+    try:
+        array = np.empty(shape, dtype)
+    except (MemoryError, ValueError):  # the system has not got it, or nobody could
+        array = None
+    if array is None or array.nbytes > _MEMORY:
+        raise _no_room(f"the array {name} of shape {shape}", math.prod(shape), dtype)
+    return array
 
 
 _NO_WORKSPACE = contextlib.nullcontext(_new)
@@ -386,11 +393,14 @@ def _place(what, array, shape, dtype):
     return array
 
 
-def _owner(array):
-    """The id of the array that owns an array's memory; 0 where that is not known, as with memory of another library."""
-    while type(array.base) is np.ndarray:
-        array = array.base
-    return id(array) if array.base is None and array.flags.owndata else 0
+def _owners(arrays):
+    """The ids of the arrays that own the memory of some; 0 where that is not known, as with memory of another library."""
+    found = []
+    for array in arrays:
+        while type(array.base) is np.ndarray:
+            array = array.base
+        found.append(id(array) if array.base is None and array.flags.owndata else 0)
+    return found
 
 
 def _refuse_overlap(results, arguments, repair):
@@ -398,16 +408,16 @@ def _refuse_overlap(results, arguments, repair):
 
     `results` and `arguments` are pairs of a name and arrays, in a NamedTuple where the name is that of several.
     """
-    written = [array for _, arrays in results for array in arrays if isinstance(array, np.ndarray)]
-    read = [array for _, arrays in arguments for array in arrays if isinstance(array, np.ndarray)]
-    owners, others = [*map(_owner, written)], [*map(_owner, read)]
+    written = [array for _, arrays in results for array in arrays if array is not None]
+    read = [array for _, arrays in arguments for array in arrays if array is not None]
+    owners, others = _owners(written), _owners(read)
     if 0 not in owners and 0 not in others and len({*owners}) == len(owners) and {*owners}.isdisjoint(others):
         return
     names = [
         what if field is None else f"{what}.{field}"
         for what, group in (*results, *arguments)
         for field, array in zip(getattr(group, "_fields", [None] * len(group)), group, strict=True)
-        if isinstance(array, np.ndarray)
+        if array is not None
     ]
     arrays = [*zip(names, (*written, *read), (*owners, *others), strict=True)]
     for position, (what, result, owner) in enumerate(arrays[: len(written)]):
@@ -578,8 +588,8 @@ def _checked_call(parameters, inputs, state, lengths, memory, out):
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
     (size_n, m) = _sizes(prepared, inputs, state)
-    if out is None:
-        _require_memory(max(T, 1) * B * m, prepared.dtype, "outputs of shape {}", (T, B, m))
+    if out is None and (count := max(T, 1) * B * m) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = Inputs(
         _checked_array("inputs.x", inputs.x, (T, B, size_n), prepared.dtype),
@@ -651,18 +661,21 @@ def _without_padding(name, array, lengths, memory):
     return copy
 
 
-def _mark(array):
-    """Some bytes of an array that a tape refers to, which tell whether it was changed: the middle of its first axis."""
-    return array[len(array) // 2].tobytes() if array.ndim and array.size else array.tobytes()
+def _marks(parameters, inputs):
+    """A number of every parameter and a step of every input, which tell whether the arrays were changed."""
+    middle = [array.size and array.item(array.size // 2) for array in parameters]
+    return middle + [array[len(array) // 2].tobytes() if array.size else b"" for array in inputs]
 
 
 def _require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
-    marks = [*map(_mark, tape.prepared.parameters), *map(_mark, tape.inputs)]
-    if marks != tape.marks:
-        names = [*(f"parameters.{name}" for name in Parameters._fields), *(f"inputs.{name}" for name in Inputs._fields)]
-        changed = next(name for name, one, other in zip(names, marks, tape.marks, strict=True) if one != other)
-        raise ValueError(f"{changed} was changed after the forward() that made the tape; call backward() before you change it.")
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in Parameters._fields), *(f"inputs.{name}" for name in Inputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
 
 
 def _require_same(parameters, prepared):

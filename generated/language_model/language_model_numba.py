@@ -126,7 +126,8 @@ def init(rng, *, v, m, n, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, v, m, n are sizes."""
     dtype = _float_dtype(dtype)
     v, m, n = _checked_sizes(v=v, m=m, n=n)
-    _require_memory(v * m + v * n + v + 4 * m * n + 4 * n * n + 4 * n, dtype, "parameters with v = {}, m = {}, n = {}", v, m, n)
+    if (v * m + v * n + v + 4 * m * n + 4 * n * n + 4 * n) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with v = {v}, m = {m}, n = {n}", v * m + v * n + v + 4 * m * n + 4 * n * n + 4 * n, dtype)
     embedding_parameters = embedding_init(rng, v=v, m=m, dtype=dtype)
     lstm_parameters = lstm_init(rng, n=m, m=n, dtype=dtype)
     class_cross_entropy_parameters = class_cross_entropy_init(rng, n=n, v=v, dtype=dtype)
@@ -704,7 +705,9 @@ class Workspace:
 
     def _refuse_own(self, arguments):
         """Raise if an argument lies in this memory, which a forward pass would overwrite while it reads or needs it later."""
-        _refuse_overlap([("workspace", self._memory.values())], arguments, "use a Workspace() for each layer")
+        owners = _owners(array for _, arrays in arguments for array in arrays)
+        if 0 in owners or not {*map(id, self._memory.values())}.isdisjoint(owners):
+            _refuse_overlap([("workspace", self._memory.values())], arguments, "use a Workspace() for each layer")
 
 
 class _Use:
@@ -731,18 +734,21 @@ class _Use:
 _MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else sys.maxsize
 
 
-def _require_memory(numbers, dtype, what, *sizes):
-    """Raise if so many numbers are more than this machine can hold; `sizes` go into the text `what`."""
+def _no_room(what, numbers, dtype):
+    """The error that so many numbers are more than this machine can hold."""
     size = numbers * dtype.itemsize
-    if size > _MEMORY:
-        raise ValueError(f"There is no room for {what.format(*sizes)}: {size:,} bytes; this machine has {_MEMORY:,}.")
+    return ValueError(f"There is no room for {what}: {size:,} bytes; this machine has {_MEMORY:,}.")
 
 
 def _new(name, shape, dtype):
     """An uninitialised array; a workspace would look for it by its name."""
-    if math.prod(shape) * dtype.itemsize > _MEMORY:
-        _require_memory(math.prod(shape), dtype, "the array {} of shape {}", name, shape)
-    return np.empty(shape, dtype)
+    try:
+        array = np.empty(shape, dtype)
+    except (MemoryError, ValueError):  # the system has not got it, or nobody could
+        array = None
+    if array is None or array.nbytes > _MEMORY:
+        raise _no_room(f"the array {name} of shape {shape}", math.prod(shape), dtype)
+    return array
 
 
 _NO_WORKSPACE = contextlib.nullcontext(_new)
@@ -772,11 +778,14 @@ def _place(what, array, shape, dtype):
     return array
 
 
-def _owner(array):
-    """The id of the array that owns an array's memory; 0 where that is not known, as with memory of another library."""
-    while type(array.base) is np.ndarray:
-        array = array.base
-    return id(array) if array.base is None and array.flags.owndata else 0
+def _owners(arrays):
+    """The ids of the arrays that own the memory of some; 0 where that is not known, as with memory of another library."""
+    found = []
+    for array in arrays:
+        while type(array.base) is np.ndarray:
+            array = array.base
+        found.append(id(array) if array.base is None and array.flags.owndata else 0)
+    return found
 
 
 def _refuse_overlap(results, arguments, repair):
@@ -784,16 +793,16 @@ def _refuse_overlap(results, arguments, repair):
 
     `results` and `arguments` are pairs of a name and arrays, in a NamedTuple where the name is that of several.
     """
-    written = [array for _, arrays in results for array in arrays if isinstance(array, np.ndarray)]
-    read = [array for _, arrays in arguments for array in arrays if isinstance(array, np.ndarray)]
-    owners, others = [*map(_owner, written)], [*map(_owner, read)]
+    written = [array for _, arrays in results for array in arrays if array is not None]
+    read = [array for _, arrays in arguments for array in arrays if array is not None]
+    owners, others = _owners(written), _owners(read)
     if 0 not in owners and 0 not in others and len({*owners}) == len(owners) and {*owners}.isdisjoint(others):
         return
     names = [
         what if field is None else f"{what}.{field}"
         for what, group in (*results, *arguments)
         for field, array in zip(getattr(group, "_fields", [None] * len(group)), group, strict=True)
-        if isinstance(array, np.ndarray)
+        if array is not None
     ]
     arrays = [*zip(names, (*written, *read), (*owners, *others), strict=True)]
     for position, (what, result, owner) in enumerate(arrays[: len(written)]):
@@ -847,7 +856,8 @@ def _checked_index(what, value, shape, classes, lengths=None):
         raise ValueError(f"{what} has shape {value.shape}; it should have {shape}.")
     if value.dtype.kind not in "iu":
         raise ValueError(f"{what} has dtype {value.dtype}; pass an array of integers, the numbers of the classes.")
-    _require_memory(math.prod(shape), np.dtype(np.int64), "{} of shape {}", what, shape)
+    if 8 * math.prod(shape) > _MEMORY:
+        raise _no_room(f"{what} of shape {shape}", math.prod(shape), np.dtype(np.int64))
     outside = (value < 0) | (value >= classes)
     if lengths is not None:
         outside &= ~_padding(lengths, len(value))
@@ -931,9 +941,10 @@ def _without_padding(name, array, lengths, memory):
     return copy
 
 
-def _mark(array):
-    """Some bytes of an array that a tape refers to, which tell whether it was changed: the middle of its first axis."""
-    return array[len(array) // 2].tobytes() if array.ndim and array.size else array.tobytes()
+def _marks(parameters, inputs):
+    """A number of every parameter and a step of every input, which tell whether the arrays were changed."""
+    middle = [array.size and array.item(array.size // 2) for array in parameters]
+    return middle + [array[len(array) // 2].tobytes() if array.size else b"" for array in inputs]
 
 
 def _same_sizes(sizes, dtype, prepared):
@@ -959,7 +970,7 @@ def _normal(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_language_model_75245fb075a0", types.ModuleType("symrnn_language_model_75245fb075a0"))
+_HOME = sys.modules.setdefault("symrnn_language_model_3008c9b0935d", types.ModuleType("symrnn_language_model_3008c9b0935d"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -994,7 +1005,8 @@ def _plain(array):
     """The array as compiled code takes it: contiguous, aligned and writable; a copy only if it is not."""
     if array.flags.carray:
         return array
-    _require_memory(array.size, array.dtype, "a copy in one piece of an array of shape {}", array.shape)
+    if array.nbytes > _MEMORY:
+        raise _no_room(f"a copy in one piece of an array of shape {array.shape}", array.size, array.dtype)
     return np.require(array, requirements="CAW")
 
 
@@ -1665,7 +1677,7 @@ class EmbeddingTape(NamedTuple):
     state: EmbeddingState
     outputs: np.ndarray
     saved: tuple
-    marks: list  # some bytes of every parameter and input
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -1675,7 +1687,8 @@ def embedding_init(rng, *, v, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, v, m are sizes."""
     dtype = _float_dtype(dtype)
     v, m = _checked_sizes(v=v, m=m)
-    _require_memory(v * m, dtype, "parameters with v = {}, m = {}", v, m)
+    if (v * m) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with v = {v}, m = {m}", v * m, dtype)
     return EmbeddingParameters(
         E=_normal(rng, (v, m), dtype),
     )
@@ -1710,8 +1723,8 @@ def embedding_predict(parameters, inputs, state=None, *, lengths=None, out=None,
         (v, m) = sizes = _embedding_sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
         if out is not None:
-            arguments = ("parameters", prepared.parameters), ("parameters", prepared[3:]), ("inputs", inputs)
-            _refuse_overlap([("out", [outputs])], arguments, "give the outputs an array of their own")
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
             state = EmbeddingState(*map(np.copy, state))  # it may lie in `out`
         start = state
         if lengths is not None:
@@ -1733,9 +1746,8 @@ def embedding_forward(parameters, inputs, state=None, *, lengths=None, workspace
     with _memory(workspace, "forward") as memory:
         prepared, inputs, state, lengths, _, _ = _embedding_checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            arguments = ("parameters", prepared.parameters), ("inputs", inputs), ("state", state)
-            given = [("parameters", prepared[3:])] if prepared is parameters else []  # else they lie there of right
-            workspace._refuse_own([*arguments, *given])
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
         start = state
         if lengths is not None:
             inputs, start = _embedding_continued(inputs, state, lengths, memory)
@@ -1747,7 +1759,7 @@ def embedding_forward(parameters, inputs, state=None, *, lengths=None, workspace
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        marks = [*map(_mark, prepared.parameters), *map(_mark, inputs)]
+        marks = _marks(prepared.parameters, inputs)
         tape = EmbeddingTape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
         return EmbeddingRun(outputs, final, tape)
 
@@ -1778,9 +1790,9 @@ def embedding_backward(
         results = _embedding_results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
         if out is not None:
             made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
-            arguments = ("parameters", given.parameters), ("parameters", given[3:]), ("inputs", tape.inputs)
-            read = ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
-            _refuse_overlap(made, [*arguments, *read], "give every result an array of its own")
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
         if out is not None or tape.lengths is not None:
             d_state = EmbeddingState(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
@@ -1808,7 +1820,9 @@ def embedding_step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (v, m)
     T = 1
-    outputs = _new("outputs", (T, B, m), dtype)
+    if B * m * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", B * m, dtype)
+    outputs = np.empty((T, B, m), dtype)
     final = _embedding_predict(prepared, sizes, inputs, _embedding_checked_state("state", state, sizes, dtype, B), outputs, None, None)
     return outputs[0], final
 
@@ -1870,8 +1884,8 @@ def _embedding_checked_call(parameters, inputs, state, lengths, memory, out):
     _rank("inputs.k", inputs.k, 2)
     T, B = inputs.k.shape[:2]
     (v, m) = _embedding_sizes(prepared, inputs, state)
-    if out is None:
-        _require_memory(max(T, 1) * B * m, prepared.dtype, "outputs of shape {}", (T, B, m))
+    if out is None and (count := max(T, 1) * B * m) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = EmbeddingInputs(
         _checked_index("inputs.k", inputs.k, (T, B), v, lengths),
@@ -1913,11 +1927,13 @@ def _embedding_continued(inputs, state, lengths, memory):
 
 def _embedding_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
-    marks = [*map(_mark, tape.prepared.parameters), *map(_mark, tape.inputs)]
-    if marks != tape.marks:
-        names = [*(f"parameters.{name}" for name in EmbeddingParameters._fields), *(f"inputs.{name}" for name in EmbeddingInputs._fields)]
-        changed = next(name for name, one, other in zip(names, marks, tape.marks, strict=True) if one != other)
-        raise ValueError(f"{changed} was changed after the forward() that made the tape; call backward() before you change it.")
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in EmbeddingParameters._fields), *(f"inputs.{name}" for name in EmbeddingInputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
 
 
 def _embedding_require_same(parameters, prepared):
@@ -2159,7 +2175,7 @@ class LstmTape(NamedTuple):
     state: LstmState
     outputs: np.ndarray
     saved: tuple
-    marks: list  # some bytes of every parameter and input
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -2169,7 +2185,8 @@ def lstm_init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
     n, m = _checked_sizes(n=n, m=m)
-    _require_memory(4 * n * m + 4 * m * m + 4 * m, dtype, "parameters with n = {}, m = {}", n, m)
+    if (4 * n * m + 4 * m * m + 4 * m) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with n = {n}, m = {m}", 4 * n * m + 4 * m * m + 4 * m, dtype)
     return LstmParameters(
         W_i=_glorot(rng, (m, m + n), dtype),
         b_i=np.zeros((m,), dtype),
@@ -2218,8 +2235,8 @@ def lstm_predict(parameters, inputs, state=None, *, lengths=None, out=None, work
         (n, m) = sizes = _lstm_sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
         if out is not None:
-            arguments = ("parameters", prepared.parameters), ("parameters", prepared[3:]), ("inputs", inputs)
-            _refuse_overlap([("out", [outputs])], arguments, "give the outputs an array of their own")
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
             state = LstmState(*map(np.copy, state))  # it may lie in `out`
         start = state
         if lengths is not None:
@@ -2241,9 +2258,8 @@ def lstm_forward(parameters, inputs, state=None, *, lengths=None, workspace=None
     with _memory(workspace, "forward") as memory:
         prepared, inputs, state, lengths, _, _ = _lstm_checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            arguments = ("parameters", prepared.parameters), ("inputs", inputs), ("state", state)
-            given = [("parameters", prepared[3:])] if prepared is parameters else []  # else they lie there of right
-            workspace._refuse_own([*arguments, *given])
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
         start = state
         if lengths is not None:
             inputs, start = _lstm_continued(inputs, state, lengths, memory)
@@ -2255,7 +2271,7 @@ def lstm_forward(parameters, inputs, state=None, *, lengths=None, workspace=None
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        marks = [*map(_mark, prepared.parameters), *map(_mark, inputs)]
+        marks = _marks(prepared.parameters, inputs)
         tape = LstmTape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
         return LstmRun(outputs, final, tape)
 
@@ -2286,9 +2302,9 @@ def lstm_backward(
         results = _lstm_results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
         if out is not None:
             made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
-            arguments = ("parameters", given.parameters), ("parameters", given[3:]), ("inputs", tape.inputs)
-            read = ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
-            _refuse_overlap(made, [*arguments, *read], "give every result an array of its own")
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
         if out is not None or tape.lengths is not None:
             d_state = LstmState(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
@@ -2316,7 +2332,9 @@ def lstm_step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (n, m)
     T = 1
-    outputs = _new("outputs", (T, B, m), dtype)
+    if B * m * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", B * m, dtype)
+    outputs = np.empty((T, B, m), dtype)
     final = _lstm_predict(prepared, sizes, inputs, _lstm_checked_state("state", state, sizes, dtype, B), outputs, None, None)
     return outputs[0], final
 
@@ -2393,8 +2411,8 @@ def _lstm_checked_call(parameters, inputs, state, lengths, memory, out):
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
     (n, m) = _lstm_sizes(prepared, inputs, state)
-    if out is None:
-        _require_memory(max(T, 1) * B * m, prepared.dtype, "outputs of shape {}", (T, B, m))
+    if out is None and (count := max(T, 1) * B * m) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = LstmInputs(
         _checked_array("inputs.x", inputs.x, (T, B, n), prepared.dtype),
@@ -2438,11 +2456,13 @@ def _lstm_continued(inputs, state, lengths, memory):
 
 def _lstm_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
-    marks = [*map(_mark, tape.prepared.parameters), *map(_mark, tape.inputs)]
-    if marks != tape.marks:
-        names = [*(f"parameters.{name}" for name in LstmParameters._fields), *(f"inputs.{name}" for name in LstmInputs._fields)]
-        changed = next(name for name, one, other in zip(names, marks, tape.marks, strict=True) if one != other)
-        raise ValueError(f"{changed} was changed after the forward() that made the tape; call backward() before you change it.")
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in LstmParameters._fields), *(f"inputs.{name}" for name in LstmInputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
 
 
 def _lstm_require_same(parameters, prepared):
@@ -2860,7 +2880,7 @@ class ClassCrossEntropyTape(NamedTuple):
     state: ClassCrossEntropyState
     outputs: np.ndarray
     saved: tuple
-    marks: list  # some bytes of every parameter and input
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -2870,7 +2890,8 @@ def class_cross_entropy_init(rng, *, n, v, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, v are sizes."""
     dtype = _float_dtype(dtype)
     n, v = _checked_sizes(n=n, v=v)
-    _require_memory(n * v + v, dtype, "parameters with n = {}, v = {}", n, v)
+    if (n * v + v) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with n = {n}, v = {v}", n * v + v, dtype)
     return ClassCrossEntropyParameters(
         W_y=_glorot(rng, (v, n), dtype),
         b_y=np.zeros((v,), dtype),
@@ -2909,8 +2930,8 @@ def class_cross_entropy_predict(parameters, inputs, state=None, *, lengths=None,
         (n, v) = sizes = _class_cross_entropy_sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B), prepared.dtype)
         if out is not None:
-            arguments = ("parameters", prepared.parameters), ("parameters", prepared[3:]), ("inputs", inputs)
-            _refuse_overlap([("out", [outputs])], arguments, "give the outputs an array of their own")
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
             state = ClassCrossEntropyState(*map(np.copy, state))  # it may lie in `out`
         start = state
         if lengths is not None:
@@ -2932,9 +2953,8 @@ def class_cross_entropy_forward(parameters, inputs, state=None, *, lengths=None,
     with _memory(workspace, "forward") as memory:
         prepared, inputs, state, lengths, _, _ = _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            arguments = ("parameters", prepared.parameters), ("inputs", inputs), ("state", state)
-            given = [("parameters", prepared[3:])] if prepared is parameters else []  # else they lie there of right
-            workspace._refuse_own([*arguments, *given])
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
         start = state
         if lengths is not None:
             inputs, start = _class_cross_entropy_continued(inputs, state, lengths, memory)
@@ -2946,7 +2966,7 @@ def class_cross_entropy_forward(parameters, inputs, state=None, *, lengths=None,
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        marks = [*map(_mark, prepared.parameters), *map(_mark, inputs)]
+        marks = _marks(prepared.parameters, inputs)
         tape = ClassCrossEntropyTape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
         return ClassCrossEntropyRun(outputs, final, tape)
 
@@ -2977,9 +2997,9 @@ def class_cross_entropy_backward(
         results = _class_cross_entropy_results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
         if out is not None:
             made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
-            arguments = ("parameters", given.parameters), ("parameters", given[3:]), ("inputs", tape.inputs)
-            read = ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
-            _refuse_overlap(made, [*arguments, *read], "give every result an array of its own")
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
         if out is not None or tape.lengths is not None:
             d_state = ClassCrossEntropyState(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
@@ -3009,7 +3029,9 @@ def class_cross_entropy_step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (n, v)
     T = 1
-    outputs = _new("outputs", (T, B), dtype)
+    if B * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B)}", B, dtype)
+    outputs = np.empty((T, B), dtype)
     final = _class_cross_entropy_predict(prepared, sizes, inputs, _class_cross_entropy_checked_state("state", state, sizes, dtype, B), outputs, None, None)
     return outputs[0], final
 
@@ -3074,8 +3096,8 @@ def _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory
     _rank("inputs.k", inputs.k, 2)
     T, B = inputs.a.shape[:2]
     (n, v) = _class_cross_entropy_sizes(prepared, inputs, state)
-    if out is None:
-        _require_memory(max(T, 1) * B, prepared.dtype, "outputs of shape {}", (T, B))
+    if out is None and (count := max(T, 1) * B) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = ClassCrossEntropyInputs(
         _checked_array("inputs.a", inputs.a, (T, B, n), prepared.dtype),
@@ -3118,11 +3140,13 @@ def _class_cross_entropy_continued(inputs, state, lengths, memory):
 
 def _class_cross_entropy_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
-    marks = [*map(_mark, tape.prepared.parameters), *map(_mark, tape.inputs)]
-    if marks != tape.marks:
-        names = [*(f"parameters.{name}" for name in ClassCrossEntropyParameters._fields), *(f"inputs.{name}" for name in ClassCrossEntropyInputs._fields)]
-        changed = next(name for name, one, other in zip(names, marks, tape.marks, strict=True) if one != other)
-        raise ValueError(f"{changed} was changed after the forward() that made the tape; call backward() before you change it.")
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in ClassCrossEntropyParameters._fields), *(f"inputs.{name}" for name in ClassCrossEntropyInputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
 
 
 def _class_cross_entropy_require_same(parameters, prepared):
@@ -3430,7 +3454,7 @@ class DenseSoftmaxTape(NamedTuple):
     state: DenseSoftmaxState
     outputs: np.ndarray
     saved: tuple
-    marks: list  # some bytes of every parameter and input
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -3440,7 +3464,8 @@ def dense_softmax_init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
     n, m = _checked_sizes(n=n, m=m)
-    _require_memory(n * m + m, dtype, "parameters with n = {}, m = {}", n, m)
+    if (n * m + m) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with n = {n}, m = {m}", n * m + m, dtype)
     return DenseSoftmaxParameters(
         W_y=_glorot(rng, (m, n), dtype),
         b_y=np.zeros((m,), dtype),
@@ -3479,8 +3504,8 @@ def dense_softmax_predict(parameters, inputs, state=None, *, lengths=None, out=N
         (n, m) = sizes = _dense_softmax_sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
         if out is not None:
-            arguments = ("parameters", prepared.parameters), ("parameters", prepared[3:]), ("inputs", inputs)
-            _refuse_overlap([("out", [outputs])], arguments, "give the outputs an array of their own")
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
             state = DenseSoftmaxState(*map(np.copy, state))  # it may lie in `out`
         start = state
         if lengths is not None:
@@ -3502,9 +3527,8 @@ def dense_softmax_forward(parameters, inputs, state=None, *, lengths=None, works
     with _memory(workspace, "forward") as memory:
         prepared, inputs, state, lengths, _, _ = _dense_softmax_checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            arguments = ("parameters", prepared.parameters), ("inputs", inputs), ("state", state)
-            given = [("parameters", prepared[3:])] if prepared is parameters else []  # else they lie there of right
-            workspace._refuse_own([*arguments, *given])
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
         start = state
         if lengths is not None:
             inputs, start = _dense_softmax_continued(inputs, state, lengths, memory)
@@ -3516,7 +3540,7 @@ def dense_softmax_forward(parameters, inputs, state=None, *, lengths=None, works
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        marks = [*map(_mark, prepared.parameters), *map(_mark, inputs)]
+        marks = _marks(prepared.parameters, inputs)
         tape = DenseSoftmaxTape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
         return DenseSoftmaxRun(outputs, final, tape)
 
@@ -3547,9 +3571,9 @@ def dense_softmax_backward(
         results = _dense_softmax_results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
         if out is not None:
             made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
-            arguments = ("parameters", given.parameters), ("parameters", given[3:]), ("inputs", tape.inputs)
-            read = ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
-            _refuse_overlap(made, [*arguments, *read], "give every result an array of its own")
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
         if out is not None or tape.lengths is not None:
             d_state = DenseSoftmaxState(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
@@ -3577,7 +3601,9 @@ def dense_softmax_step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (n, m)
     T = 1
-    outputs = _new("outputs", (T, B, m), dtype)
+    if B * m * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", B * m, dtype)
+    outputs = np.empty((T, B, m), dtype)
     final = _dense_softmax_predict(prepared, sizes, inputs, _dense_softmax_checked_state("state", state, sizes, dtype, B), outputs, None, None)
     return outputs[0], final
 
@@ -3641,8 +3667,8 @@ def _dense_softmax_checked_call(parameters, inputs, state, lengths, memory, out)
     _rank("inputs.a", inputs.a, 3)
     T, B = inputs.a.shape[:2]
     (n, m) = _dense_softmax_sizes(prepared, inputs, state)
-    if out is None:
-        _require_memory(max(T, 1) * B * m, prepared.dtype, "outputs of shape {}", (T, B, m))
+    if out is None and (count := max(T, 1) * B * m) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = DenseSoftmaxInputs(
         _checked_array("inputs.a", inputs.a, (T, B, n), prepared.dtype),
@@ -3684,11 +3710,13 @@ def _dense_softmax_continued(inputs, state, lengths, memory):
 
 def _dense_softmax_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
-    marks = [*map(_mark, tape.prepared.parameters), *map(_mark, tape.inputs)]
-    if marks != tape.marks:
-        names = [*(f"parameters.{name}" for name in DenseSoftmaxParameters._fields), *(f"inputs.{name}" for name in DenseSoftmaxInputs._fields)]
-        changed = next(name for name, one, other in zip(names, marks, tape.marks, strict=True) if one != other)
-        raise ValueError(f"{changed} was changed after the forward() that made the tape; call backward() before you change it.")
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in DenseSoftmaxParameters._fields), *(f"inputs.{name}" for name in DenseSoftmaxInputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
 
 
 def _dense_softmax_require_same(parameters, prepared):

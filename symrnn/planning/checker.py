@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from symrnn.declaration.axes import Axis, axes_of, shape_text
+from symrnn.declaration.axes import shape_text
 from symrnn.errors import PlanError
 from symrnn.planning.ir import (
     Block,
@@ -30,8 +30,8 @@ def check(plan: Plan) -> Plan:
     range; specs agree with leading axes, ranks and sizes; what all samples share is not made from one
     sample's data, except by a sum; nothing is read or updated before it is defined, nothing is defined
     twice, nothing given from outside is written; before a loop every step is computed on its own; what the
-    backward pass recomputes is made there before its loop; what parameters alone determine needs no size
-    that they do not tell; a recurrence that is marked as affine is made of known arrays.
+    backward pass recomputes is made there before its loop; a recurrence that is marked as affine is made of
+    known arrays.
 
     Raises:
         PlanError: the plan breaks a rule; the message names the block and the statement.
@@ -43,21 +43,8 @@ def check(plan: Plan) -> Plan:
     checker = _Checker(plan)
     for buffer in plan.buffers:
         checker.window(buffer)
-    checker.sizes()
     checker.run()
     return plan
-
-
-def told_axes(plan: Plan) -> list[Axis]:
-    """The axes whose sizes follow from the shapes of parameters and constants."""
-    table, told = plan.table(), list[Axis]()
-    sizes = [size for name in (*plan.parameters, *plan.constants) for size in table[name].shape]
-    for _ in plan.axes:  # each round settles one more axis of a sum such as m + n
-        for size in sizes:
-            unknown = [axis for axis in axes_of((size,)) if axis not in told]
-            if len(unknown) == 1 and size.coeff(unknown[0]) == 1:
-                told += unknown
-    return told
 
 
 class _Checker:
@@ -91,24 +78,6 @@ class _Checker:
                 f"{describe(buffer)} is a window of {describe(base)}, but its range has the shape "
                 f"{shape_text(tuple(shape))}."
             )
-
-    def sizes(self) -> None:
-        """What is prepared needs only sizes that the shapes of parameters tell."""
-        plan, told = self.plan, set(told_axes(self.plan))
-        statements = [statement for block in plan.prepare for statement in block.statements]
-        needed = {name: self.table[name].shape for name in (*plan.parameters, *plan.constants)}
-        needed |= {s.out: self.table[s.out].shape for s in statements if s.out in self.table}
-        needed |= {
-            f"{s.out} = {s.expr}": tuple(s.expr.atoms(Axis)) for s in statements if isinstance(s, Pointwise)
-        }
-        for name, shape in needed.items():
-            for axis in axes_of(shape):
-                if axis not in told:
-                    raise PlanError(
-                        f"In the plan of {plan.name}, {name} depends on parameters alone, but needs the size "
-                        f"{axis}, which the shape of no parameter tells. Give a parameter or a constant a "
-                        f"shape with {axis} in it."
-                    )
 
     def run(self) -> None:
         plan = self.plan
