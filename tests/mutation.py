@@ -3,8 +3,8 @@
     python tests/mutation.py --sample 200             noticed by tests, without the proof
     python tests/mutation.py --sample 200 --proof     planning/ alone: noticed by checker and proof
 
-One operator, constant, index or condition is changed at a time, in the sources of derivation, planning and the
-printers, chosen at random. Every mutant runs in a process of its own, forked from one that has imported
+One operator, constant, index or condition is changed at a time, in the sources of derivation, planning and
+the printers, chosen at random. Every mutant runs in a process of its own, forked from one that has imported
 the libraries. Without `--proof` the pipeline proves nothing, and the tests that bear on the file must fail.
 With it, a mutant counts if it changes a plan of some cells, and checker or proof must refuse one of these.
 """
