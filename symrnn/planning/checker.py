@@ -144,13 +144,13 @@ class _Checker:
             raise self.fail(
                 block, statement, f"{statement.out!r} is defined twice, and its first value is lost"
             )
+        self.made.add(statement.out)
+        if self.table[statement.out].kind in GIVEN:
+            raise self.fail(block, statement, f"{statement.out!r} is given from outside and must not change")
         if (late := self.read_before(statement.out)) is not None:
             raise self.fail(block, statement, f"{statement.out!r} is written after {late!r} has been read")
         for name in statement.reads:
             self.read.setdefault(root_of(name, self.table), {})[name] = None
-        self.made.add(statement.out)
-        if self.table[statement.out].kind in GIVEN:
-            raise self.fail(block, statement, f"{statement.out!r} is given from outside and must not change")
         self.place(block, statement)
         if isinstance(statement, Contraction):
             self.contraction(block, statement)
