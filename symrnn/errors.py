@@ -38,3 +38,13 @@ class ValidationError(SymrnnError):
 
 class CheckError(SymrnnError):
     """A kernel's numbers disagree with the reference."""
+
+
+LONGEST = 80
+"""Characters of a value that a message shows."""
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: its text in Python, cut where it gets long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -24,7 +24,7 @@ from symrnn.emission.latex_model import latex_model
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.model_module import emit_model
 from symrnn.emission.targets import emit_module
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, shown
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
@@ -47,10 +47,10 @@ def _derivation(source: object, verb: str) -> Derivation:
         return source
     if isinstance(source, Model):
         raise RequestError(
-            f"{verb}() got the model {source.name!r}, and takes one cell at a time: {verb}(layer.cell)."
+            f"{verb}() got the model {source.name!r}, and takes one cell at a time. Write {verb}(layer.cell)."
         )
     raise RequestError(
-        f"{verb}() got {source!r}, which is no Cell and nothing made from one. "
+        f"{verb}() got {shown(source)}, which is neither a Cell nor a Derivation. "
         "A shipped cell is symrnn.zoo.cell('gru')."
     )
 
@@ -66,8 +66,13 @@ def plan(source: Derivation | Cell, save: str = "all") -> Plan:
         RequestError: `save` is something else.
         ValidationError: symrnn is at fault: the plan is not what the equations say.
     """
+    return _planned(source, save, "plan")
+
+
+def _planned(source: object, save: str, verb: str) -> Plan:
+    """The plan of what `verb` was called with."""
     require_save(save)
-    derivation = _derivation(source, "plan")
+    derivation = _derivation(source, verb)
     for made in _plans(derivation, save):
         planned = made
     with told_of(derivation, f'symrnn.plan(source, save="{save}")'):
@@ -102,7 +107,7 @@ def emit(source: Plan | Derivation | Cell | Model, target: str = "numba", save: 
         with told_of(source, call):
             prove_model(text, source, target)
         return text
-    planned = source if isinstance(source, Plan) else plan(source, save)
+    planned = source if isinstance(source, Plan) else _planned(source, save, "emit")
     if save not in ("all", planned.save):
         raise RequestError(
             f"This plan of {planned.name} is made with save='all'. Plan it with save='{save}'."
@@ -144,12 +149,17 @@ def latex(
     `only="results"` it has the equations of a step and all gradients, without the way that leads there.
 
     Raises:
-        RequestError: `only` is something else, or is asked of a model or a comparison, as is `fragment`.
+        RequestError: `only` is something else, or is asked of a model or a comparison, as is `fragment`; or
+            `style` is no Style.
     """
+    if not isinstance(style, Style):
+        raise RequestError(
+            f"latex() got the style {shown(style)}. Write symrnn.Style(time='subscript', vectors='row')."
+        )
     if isinstance(source, Model | Comparison) and (fragment or only != "all"):
         raise RequestError(
             "Differences and models are written as whole documents. "
-            "Fragments and results are those of a cell: latex(cell, ...)."
+            "Leave fragment= and only= out, or take a cell: latex(layer.cell, ...)."
         )
     if isinstance(source, Comparison):
         return latex_difference(source)

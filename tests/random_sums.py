@@ -29,7 +29,7 @@ from symrnn import (
     tanh,
     total,
 )
-from symrnn.declaration.axes import Shape, Size
+from symrnn.declaration.axes import Size
 
 n, m, k = axes("n m k")
 SIZES = {"n": 2, "m": 3, "k": 5}
@@ -58,6 +58,7 @@ class RandomSum:
 class _Piece:
     expr: Expr
     size: Size
+    depth: int = 0  # of stacks in it
 
 
 def random_sum(seed: int, naming: int = 0) -> RandomSum:
@@ -81,19 +82,19 @@ class _Builder:
 
     def build(self) -> RandomSum:
         rng = self.rng
-        states = [State(self.name("state"), size) for size in self.some(VECTORS, 1, 3)]
-        inputs = [Input(self.name("input"), size) for size in self.some((n, n, k, m), 1, 3)]
+        states = [State(self.name("state"), size) for size in self.some(VECTORS, (1, 1, 1, 2, 2, 3))]
+        inputs = [Input(self.name("input"), size) for size in self.some((n, n, k, m), (1, 1, 2, 2, 3))]
         memory = [State(self.name("state"), m, k)] if rng.random() < 0.2 else []
         self.moving += [_Piece(q, q.shape[0]) for q in (*inputs, *states)]
         self.matrices += memory
-        for _ in range(rng.randrange(3)):
+        for _ in range(rng.choice((0, 0, 1, 1, 2))):
             self.derived()
         outputs: list[Expr] = []
         for state in (*rng.sample(states, len(states)), *memory):
-            outputs += [self.value() for _ in range(rng.randrange(3))]
+            outputs += [self.value() for _ in range(rng.choice((0, 0, 1, 1, 2)))]
             self.update(state)
             outputs.append(state.next)
-        self.complete()
+        self.complete(inputs)
         rng.shuffle(self.equations)
         cell = Cell("random_sum", *self.equations, output=rng.choice(outputs))
         return RandomSum(cell, self.names)
@@ -106,8 +107,8 @@ class _Builder:
         self.names[label] = self.pool.pop()
         return self.names[label]
 
-    def some(self, choices: tuple[Size, ...], least: int, most: int) -> list[Size]:
-        return [self.rng.choice(choices) for _ in range(self.rng.randint(least, most))]
+    def some(self, sizes: tuple[Size, ...], counts: tuple[int, ...]) -> list[Size]:
+        return [self.rng.choice(sizes) for _ in range(self.rng.choice(counts))]
 
     def parameter(self, *shape: Size) -> Parameter:
         """A parameter; at times one that stands elsewhere, too."""
@@ -119,12 +120,13 @@ class _Builder:
         self.told |= set(shape)
         return made
 
-    def complete(self) -> None:
-        """Let parameters tell all sizes."""
-        missing = [axis for axis in (n, m, k) if axis not in self.told]
-        if missing:
+    def complete(self, inputs: list[Input]) -> None:
+        """Let some equation use every input, and parameters tell all sizes."""
+        used = {quantity for equation in self.equations for quantity in equation.rhs.atoms(Input)}
+        extra = [total(self.parameter(q.shape[0]) * q) for q in inputs if q not in used]
+        extra += [total(self.parameter(axis)) for axis in (n, m, k) if axis not in self.told]
+        if extra:
             last = self.equations[-1]
-            extra = [total(self.parameter(axis)) for axis in missing]
             self.equations[-1] = Eq(last.lhs, last.rhs + sympy.Add(*extra))
 
     # -- equations ------------------------------------------------------------------------------------
@@ -204,7 +206,7 @@ class _Builder:
 
     def sum(self, size: Size) -> Expr:
         """A sum of two to five terms of one size."""
-        return sympy.Add(*(self.term(size) for _ in range(self.rng.randint(2, 5))))
+        return sympy.Add(*(self.term(size) for _ in range(self.rng.choice((2, 2, 2, 3, 3, 4, 5)))))
 
     def term(self, size: Size) -> Expr:
         rng = self.rng
@@ -258,20 +260,16 @@ class _Builder:
     def stack(self, depth: int) -> _Piece:
         """Vectors one after the other; some of them stacks, some the same, at times a known stack."""
         rng = self.rng
-        if self.stacks and rng.random() < 0.25:
-            return rng.choice(self.stacks)
+        known = [stack for stack in self.stacks if stack.depth <= depth]
+        if known and rng.random() < 0.25:
+            return rng.choice(known)
         pieces = []
-        for _ in range(rng.randint(2, 3)):
+        for _ in range(rng.choice((2, 2, 3))):
             nested = depth > 1 and rng.random() < 0.35
             pieces.append(self.stack(depth - 1) if nested else self.any_vector())
         if rng.random() < 0.15:
             pieces.append(rng.choice(self.fixed) if self.fixed else _Piece(self.parameter(m), m))
-        whole = _Piece(concatenate(*(p.expr for p in pieces)), sympy.Add(*(p.size for p in pieces)))
-        self.stacks.append(whole)
-        return whole
-
-
-def shapes_of(cell: Cell) -> dict[str, Shape]:
-    """The shape per sample of what a cell is given, by name."""
-    given = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
-    return {quantity.name: quantity.shape for quantity in given}
+        whole = concatenate(*(piece.expr for piece in pieces))
+        size = sympy.Add(*(piece.size for piece in pieces))
+        self.stacks.append(_Piece(whole, size, 1 + max(piece.depth for piece in pieces)))
+        return self.stacks[-1]

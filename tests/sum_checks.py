@@ -1,20 +1,23 @@
 """Checks of random sums: every plan against the reference, and every renaming against the first naming."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from interpretation import Arguments, Doubles, assert_same, run
 from random_sums import SIZES, RandomSum, random_sum
 
-from symrnn import Cell
+from symrnn import Cell, emit
 from symrnn.derivation.numeric import size_value
 from symrnn.derivation.reverse import derive
 from symrnn.planning.checker import check
 from symrnn.planning.interpreter import Result
 from symrnn.planning.lowering import lower
-from symrnn.planning.passes import PASSES
+from symrnn.planning.passes import MOVING, PASSES
 from symrnn.planning.plan import Plan
+from symrnn.workbench.loading import load_source
 from symrnn.workbench.reference import reference_run
 
 T, B = 3, 2
@@ -120,29 +123,103 @@ def check_against_reference(drawn: RandomSum, numbers: Numbers, found: Result, s
     assert abs(sum(terms) - slope) < SLOPE_TOLERANCE * scale, f"slope {sum(terms)}, should be {slope}"
 
 
-def stages(cell: Cell, save: str) -> Iterator[Plan]:
-    """The lowered plan of a cell and what every pass makes of it, each checked."""
+def labelled(cell: Cell) -> RandomSum:
+    """Any cell as a random sum, its quantities labelled by their roles and names."""
+    given = (*cell.inputs, *cell.states, *cell.parameters)
+    return RandomSum(cell, {f"{quantity.role} {quantity.name}": quantity.name for quantity in given})
+
+
+def run_kernel(drawn: RandomSum, source: str, numbers: Numbers) -> Result:
+    """What an emitted kernel computes, by label as `by_label` gives it."""
+    module = load_source(source, "random_sum")
+    labels = {name: label for label, name in drawn.names.items()}
+
+    def bundled(kind: Any, given: Mapping[str, Doubles]) -> Any:
+        return kind(**{name: given[labels[name]] for name in kind._fields})
+
+    parameters = bundled(module.Parameters, numbers.given)
+    done = module.forward(
+        parameters, bundled(module.Inputs, numbers.given), bundled(module.State, numbers.given)
+    )
+    d_state = bundled(module.State, numbers.d_states)
+    gradients = module.backward(parameters, done.tape, numbers.d_outputs, d_state)
+    predicted, _ = module.predict(parameters, done.tape.inputs, done.tape.state)
+    np.testing.assert_array_equal(predicted, done.outputs)
+    order = sorted(module.State._fields, key=labels.__getitem__)
+    named = {**gradients.parameters._asdict(), **gradients.inputs._asdict()}
+    return Result(
+        np.array(done.outputs),
+        tuple(getattr(done.state, name) for name in order),
+        {labels[name]: array for name, array in named.items()},
+        tuple(getattr(gradients.state, name) for name in order),
+    )
+
+
+def check_cell(cell: Cell) -> None:
+    """Raise unless all plans and the NumPy kernels of a cell are right."""
+    drawn = labelled(cell)
+    numbers = draw(drawn, 0)
+    check_stages(drawn, numbers, 0, ("numpy",))
+
+
+def stages(cell: Cell) -> Iterator[tuple[str, Plan]]:
+    """The lowered plan of a cell and what every pass makes of it, each checked, with what it is to save."""
     plan = check(lower(derive(cell)))
-    yield plan
-    for improve in PASSES[save]:
+    yield "all", plan
+    for improve in MOVING:
         plan = check(improve(plan))
-        yield plan
+        yield "all", plan
+    for save, passes in PASSES.items():
+        moved = plan
+        for improve in passes[len(MOVING) :]:
+            moved = check(improve(moved))
+            yield save, moved
 
 
-def check_sum(seed: int, namings: int, saves: tuple[str, ...] = ("all", "states")) -> None:
-    """Raise unless all plans of a random sum are right, after every pass and under every naming."""
-    numbers, right = None, None
-    for naming in range(namings):
+def finished(cell: Cell) -> dict[str, Plan]:
+    """The finished plans of a cell, by what they save."""
+    return dict(stages(cell))
+
+
+def check_sum(seed: int, namings: int, targets: tuple[str, ...] = ()) -> None:
+    """Raise unless the plans of a random sum are right: after every pass, and finished under every naming.
+
+    So must be the kernels for `targets`, under the first naming.
+    """
+    drawn = random_sum(seed)
+    numbers = draw(drawn, seed)
+    right = check_stages(drawn, numbers, seed, targets)
+    for naming in range(1, namings):
         drawn = random_sum(seed, naming)
-        numbers = numbers or draw(drawn, seed)
-        for save in saves:
-            for plan in stages(drawn.cell, save):
-                where = f"seed {seed}, naming {naming}, save {save!r}, after {plan.applied[-1]!r}"
-                found = by_label(drawn, plan, run(plan, arguments_of(drawn, plan, numbers)))
-                try:
-                    if right is None:
-                        check_against_reference(drawn, numbers, found, seed)
-                        right = found
-                    assert_same(found, right)
-                except AssertionError as error:
-                    raise AssertionError(f"{where}: {error}\n{drawn.cell}") from None
+        for save, plan in finished(drawn.cell).items():
+            with _told(f"seed {seed}, naming {naming}, save {save!r}", drawn):
+                assert_same(by_label(drawn, plan, run(plan, arguments_of(drawn, plan, numbers))), right)
+
+
+def check_stages(drawn: RandomSum, numbers: Numbers, seed: int, targets: tuple[str, ...]) -> Result:
+    """The right result of a random sum; raise unless every plan and every kernel gives it."""
+    right: Result | None = None
+    last: dict[str, Plan] = {}
+    for save, plan in stages(drawn.cell):
+        last[save] = plan
+        found = by_label(drawn, plan, run(plan, arguments_of(drawn, plan, numbers)))
+        with _told(f"seed {seed}, save {save!r}, after {plan.applied[-1]!r}", drawn):
+            if right is None:
+                check_against_reference(drawn, numbers, found, seed)
+                right = found
+            assert_same(found, right)
+    assert right is not None
+    for save, plan in last.items():
+        for target in targets:
+            with _told(f"seed {seed}, save {save!r}, target {target}", drawn):
+                assert_same(run_kernel(drawn, emit(plan, target), numbers), right)
+    return right
+
+
+@contextmanager
+def _told(where: str, drawn: RandomSum) -> Iterator[None]:
+    """A comparison that says of what it is."""
+    try:
+        yield
+    except AssertionError as error:
+        raise AssertionError(f"{where}: {error}\n{drawn.cell}") from None

@@ -142,6 +142,10 @@ print("read")
 """
 
 
+COMPILED_HERE = {"NUMBA_CACHE_DIR": ""}
+"""The machine code beside the kernels' files, which this process has compiled."""
+
+
 def written(module: ModuleType, folder: Path) -> str:
     """Write the records of a gru's kernel, and return the names of their types as a line of Python."""
     rng = np.random.default_rng(0)
@@ -166,7 +170,7 @@ def test_another_process_reads_records_of_loaded_kernels(target: str, tmp_path: 
     """It imports nothing before it reads them, not even symrnn."""
     kinds = written(kernel("gru", target), tmp_path)
     root = str(Path(sr.__file__).parents[1])
-    where = {CACHE_VARIABLE: str(cache_folder()), "PYTHONPATH": root}
+    where = {CACHE_VARIABLE: str(cache_folder()), "PYTHONPATH": root, **COMPILED_HERE}
     assert run_python(f"{kinds}\n{READ}", tmp_path, **where) == "read"
 
 
@@ -182,7 +186,7 @@ def test_another_process_reads_records_of_emitted_kernels(
     module = __import__(name)
     kinds = written(module, tmp_path)
     wall = "import sys\nsys.modules['symrnn'] = None\nsys.path.insert(0, '.')\n"
-    assert run_python(f"{wall}{kinds}\n{READ}", tmp_path) == "read"
+    assert run_python(f"{wall}{kinds}\n{READ}", tmp_path, **COMPILED_HERE) == "read"
 
 
 def test_a_kernel_that_is_not_there_is_told_of(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sympy import Eq, Expr, I, MatrixSymbol, Symbol
 from sympy.logic.boolalg import Boolean, BooleanAtom
 
-from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text
+from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text, size_text, told_axes
+from symrnn.declaration.cell_names import check_cell_name
 from symrnn.declaration.normal_form import Definition, Equation, normalize
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
@@ -18,7 +19,6 @@ from symrnn.declaration.quantities import (
     Quantity,
     State,
     Value,
-    check_identifier,
     described,
 )
 from symrnn.declaration.reading_order import reading_roles
@@ -132,6 +132,7 @@ class Cell:
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
+        _check_sizes(self)
 
     def _warn(self) -> None:
         """Warn of functions that are taken at 0 at the first step, where they have no derivative."""
@@ -176,16 +177,6 @@ class Cell:
         return "\n".join([*lines, f"  output {self.output}"])
 
 
-def check_cell_name(name: object) -> None:
-    """Raise unless `name` can name a module."""
-    if not isinstance(name, str):
-        raise DeclarationError(
-            f"The first argument of Cell is its name, a string, not {name!r}. "
-            "Write Cell('gru', Eq(...), ...)."
-        )
-    check_identifier(name, "cell", "Choose another name, and give the printed one with title=.")
-
-
 def _where(cell: str, number: int, target: object = None) -> str:
     described = f" ({target} = ...)" if target is not None else ""
     return f"In cell {cell!r}, equation {number}{described}: "
@@ -196,7 +187,8 @@ def _target_and_rhs(cell: str, number: int, equation: object) -> tuple[Quantity,
     if isinstance(equation, bool | BooleanAtom):
         raise DeclarationError(
             f"{context}SymPy collapsed it to {bool(equation)}, because both sides are the same or can never "
-            "be equal (for example Eq(q, q + 1)). A state at time t is written state.next."
+            "be equal (for example Eq(q, q + 1), or a right side that is nan, infinite or no number). "
+            "A state at time t is written state.next."
         )
     if not isinstance(equation, Eq):
         raise DeclarationError(
@@ -396,3 +388,27 @@ def _chosen_output(
         f"The output of cell {cell!r} is {output!r}, which no equation defines. "
         f"Choose one of: {', '.join(str(target) for target in targets)}."
     )
+
+
+def _check_sizes(cell: Cell) -> None:
+    """Raise unless the shapes of what a kernel is given tell all sizes."""
+    given = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
+    sizes = [size for quantity in given for size in quantity.shape]
+    told = told_axes(sizes)
+    untold = [axis for axis in cell.axes if axis not in told]
+    if not untold:
+        return
+    within = list(dict.fromkeys(size_text(size) for size in sizes if not told.issuperset(axes_of((size,)))))
+    of = next((equation for equation in cell.equations if untold[0] in _axes_in(cell, equation)), None)
+    raise DeclarationError(
+        (_where(cell.name, of.number, of.target) if of else f"Cell {cell.name!r}: ")
+        + f"the size {' and the size '.join(map(str, untold))} can be told from no shape of an input, a "
+        f"state, a parameter or a constant{', only ' + ', '.join(within) if within else ''}. "
+        f"Give one of these an axis {untold[0]} of its own, or write a number as a Constant."
+    )
+
+
+def _axes_in(cell: Cell, equation: Equation) -> set[Axis]:
+    """The axes of an equation: of its numbers and of the shapes of what stands in it."""
+    shapes = [equation.shape, *(cell.shape_of(quantity) for quantity in equation.rhs.atoms(Quantity))]
+    return equation.rhs.atoms(Axis).union(*(axes_of(shape) for shape in shapes))

@@ -12,7 +12,8 @@ from typing import TypeAlias
 from sympy import Expr, Symbol
 
 from symrnn.declaration.axes import Axis, Shape, shape_text
-from symrnn.declaration.cell import Cell, check_cell_name
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.cell_names import check_cell_name
 from symrnn.declaration.equal_sizes import EqualSizes, own_axis
 from symrnn.declaration.joint_axes import Bearer, axis_for_each
 from symrnn.declaration.layers import TIME, Feed, Layer, Reading, Sequence, called
@@ -86,7 +87,7 @@ class Model:
         Raises:
             DeclarationError: shapes or names of the layers do not go together; the message says which.
         """
-        check_cell_name(name)
+        check_cell_name(name, "model", "Model('tagger', loss)")
         if not isinstance(loss, Layer):
             raise DeclarationError(
                 f"The loss of model {name!r} is {called(loss)}. Give a Layer of a loss cell."

@@ -28,7 +28,8 @@ class PointwiseFunction(Operation):
         """Apply the function to expressions of equal shape (scalars go with any)."""
         if len(args) != cls.arity:
             raise DeclarationError(
-                f"{cls.name} takes {cls.arity} argument{'s' * (cls.arity > 1)}, not {len(args)}."
+                f"{cls.name} takes {cls.arity} argument{'s' * (cls.arity > 1)}, not {len(args)}. "
+                f"Write {cls.name}({', '.join('ab'[: cls.arity])})."
             )
         for arg in args:
             if isinstance(arg, list | tuple):

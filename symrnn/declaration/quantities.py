@@ -16,7 +16,7 @@ from sympy import Symbol
 from symrnn.declaration.axes import Shape, Size, as_size, shape_text, size_text
 from symrnn.declaration.latex_syntax import check_latex
 from symrnn.declaration.structural import Tensorial
-from symrnn.errors import DeclarationError
+from symrnn.errors import DeclarationError, shown
 
 RESERVED = ("count", "index")  # methods of every tuple: a NamedTuple field of that name breaks them
 INITIALIZERS = ("zeros", "ones", "glorot", "orthogonal", "normal")
@@ -25,7 +25,9 @@ INITIALIZERS = ("zeros", "ones", "glorot", "orthogonal", "normal")
 def check_identifier(name: object, role: str, repair: str) -> str:
     """`name` if it is an ASCII identifier and no keyword, else an error that ends with `repair`."""
     if not isinstance(name, str):
-        raise DeclarationError(f"The name of {_article(role)} is a string, not {name!r}.")
+        raise DeclarationError(
+            f"The name of {_article(role)} is a string, not {shown(name)}. Write it first, in quotes."
+        )
     if keyword.iskeyword(name):
         raise DeclarationError(
             f"The {role} name {name!r} is a Python keyword, and emitted kernels use it as a "
@@ -62,8 +64,13 @@ def _article(role: str) -> str:
 
 
 def _is_number(value: object) -> bool:
-    """Whether `value` is a finite real number of Python, NumPy or SymPy."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether `value` is a real number of Python, NumPy or SymPy that a float can hold."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:  # a whole number, of any size
+        return False
 
 
 class Quantity(Tensorial, Symbol):

@@ -33,6 +33,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis, Shape, as_size, shape_text
+from symrnn.declaration.number_range import within_floats, writable_exponent
 from symrnn.declaration.operations import (
     NUMBER_FORMS,
     SYMPY_EQUIVALENTS,
@@ -177,7 +178,7 @@ class Resolver:
                 return self.resolve(exp(exponent * _log_of_number(base)))
             return self._pointwise(power, [self.resolve(base), self.resolve(exponent)])
         inner = self.resolve(base)
-        exponent = _checked_number(exponent)
+        exponent = writable_exponent(_checked_number(exponent), expr)
         if exponent.is_Float and float(2 * exponent).is_integer():
             exponent = Rational(exponent)  # x**0.5 is the square root, x**2.0 the square
         if exponent.is_Integer and exponent > 0:
@@ -333,7 +334,7 @@ def _checked_number(expr: Expr) -> Expr:
     for part in preorder_traversal(number):
         if not isinstance(part, NUMBER_PARTS):
             raise _outside_vocabulary(part)
-    return number
+    return within_floats(number)
 
 
 def _spec_of(expr: AuthorProduct, operands: list[Resolved]) -> str:

@@ -1,6 +1,6 @@
 """What an author says of a cell or a model in words: one line of characters that print."""
 
-from symrnn.errors import DeclarationError
+from symrnn.errors import DeclarationError, shown
 
 
 def check_words(text: object, what: str) -> str:
@@ -10,7 +10,7 @@ def check_words(text: object, what: str) -> str:
     control characters, marks of direction, and others that are not printed.
     """
     if not isinstance(text, str):
-        raise DeclarationError(f"The {what} is a string, not {text!r}.")
+        raise DeclarationError(f"The {what} is {shown(text)}. Give a string.")
     line = " ".join(text.split())
     unseen = next((character for character in line if not character.isprintable()), None)
     if unseen is not None:

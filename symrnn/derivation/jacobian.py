@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from sympy import Add, Expr, Integer, Mul, S
 
+from symrnn.declaration.arguments import require_cell
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.operations import Contract, concatenate, ones, where
@@ -139,8 +140,9 @@ def step_jacobian(cell: Cell) -> tuple[StepJacobian, ...]:
 
     Raises:
         DerivationError: an operation of the cell has no rule.
+        RequestError: `cell` is no Cell.
     """
-    reader = _Reader(Tangent(cell))
+    reader = _Reader(Tangent(require_cell(cell, "step_jacobian()")))
     return tuple(reader.read(of, wrt) for of in cell.states for wrt in cell.states)
 
 

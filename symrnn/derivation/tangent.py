@@ -9,6 +9,7 @@ The reverse sweep of a tangent is the Hessian-vector product.
 
 from sympy import Add, Eq, Expr, Mul, Pow, S
 
+from symrnn.declaration.arguments import require_cell
 from symrnn.declaration.axes import Shape, size_text
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
@@ -37,8 +38,9 @@ def tangent(cell: Cell) -> Cell:
 
     Raises:
         DerivationError: an operation of the cell has no rule.
+        RequestError: `cell` is no Cell.
     """
-    return Tangent(cell).cell
+    return Tangent(require_cell(cell, "tangent()")).cell
 
 
 class Tangent:

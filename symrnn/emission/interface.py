@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sympy import Add, Expr, Integer, Poly, prod
 
-from symrnn.declaration.axes import Axis, Shape, size_text
+from symrnn.declaration.axes import Axis, Shape, axes_of, size_text
 from symrnn.emission.layout import Layout
 from symrnn.planning.ir import Buffer
 from symrnn.planning.plan import Plan
@@ -50,7 +50,12 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "no_parameters": not shared,
         "constants_note": constants_note(bool(plan.constants)),
         "prepared_fields": prepared,
+        "prepares_late": layout.prepares_late,
         "prepared_arguments": ", ".join(["parameters", "sizes", "dtype", *(f.name for f in prepared)]),
+        "begun_arguments": ", ".join(["parameters", "sizes", "dtype", *("None" for _ in prepared)]),
+        "completed_arguments": ", ".join(
+            f"{name}={name}" for name in ("parameters", *(f.name for f in prepared))
+        ),
         "init_axes": "".join(f"{axis.name}, " for axis in plan.axes),
         **checked_sizes(plan.axes, [b.shape for b in shared]),
         "init_note": _axis_note(plan),
@@ -58,7 +63,8 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "init_functions": _init_functions(plan),
         "size_check_lines": tuple(parameter_lines),
         "known_sizes": tuple_text(layout.axis_names[axis.name] for axis in layout.parameter_axes()),
-        "parameter_check_lines": tuple(_parameter_check(layout, b) for b in shared),
+        "parameter_check_lines": tuple(_parameter_check(layout, b, layout.parameter_axes()) for b in shared),
+        "completed_check_lines": tuple(_parameter_check(layout, b, list(plan.axes)) for b in shared),
         "input_check_lines": tuple(_input_checks(layout, inputs)),
         "input_array_lines": tuple(f"{_input_check(layout, b, 'inputs', layout.shape(b))}," for b in inputs),
         "step_check_lines": tuple(_step_checks(layout, inputs)),
@@ -268,11 +274,13 @@ def _solve(layout: Layout, places: list[tuple[str, str, int, Expr]], known: list
     return lines
 
 
-def _parameter_check(layout: Layout, buffer: Buffer) -> str:
+def _parameter_check(layout: Layout, buffer: Buffer, known: list[Axis]) -> str:
+    """The call that checks a parameter, but for a shape with an unknown size."""
     name = layout.field(buffer.name)
     if not buffer.shape:
         return f'_scalar("parameters.{name}", given.{name}, dtype),'
-    shape = tuple_text(layout.size(size) for size in buffer.shape)
+    told = set(axes_of(buffer.shape)) <= set(known)
+    shape = tuple_text(map(layout.size, buffer.shape)) if told else f"given.{name}.shape"
     return f'_checked_array("parameters.{name}", given.{name}, {shape}, dtype),'
 
 
@@ -320,7 +328,7 @@ def _input_field(layout: Layout, buffer: Buffer) -> Field:
 
 
 def _size_lines(layout: Layout, inputs: list[Buffer], states: list[Buffer]) -> list[str]:
-    """The body of `_sizes`: what the parameters tell, then inputs, then states."""
+    """The body of `_sizes`: what parameters tell, then inputs, then states, with parameters again."""
     lines = []
     found = layout.parameter_axes()
     if found:
@@ -328,6 +336,12 @@ def _size_lines(layout: Layout, inputs: list[Buffer], states: list[Buffer]) -> l
     places = [
         (f"inputs.{n}", f"inputs.{n}", i + 2, s)
         for n, b in ((layout.field(b.name), b) for b in inputs)
+        for i, s in enumerate(b.shape)
+    ]
+    shared = [b for name in (*layout.plan.parameters, *layout.plan.constants) for b in [layout.table[name]]]
+    places += [
+        (f"parameters.{n}", f"prepared.parameters.{n}", i, s)
+        for n, b in ((layout.field(b.name), b) for b in shared)
         for i, s in enumerate(b.shape)
     ]
     lines += _solve(layout, places, found)
@@ -339,6 +353,6 @@ def _size_lines(layout: Layout, inputs: list[Buffer], states: list[Buffer]) -> l
         lines.append('state = _bundle("state", state, State)')
         known = [(layout.field(b.name), b) for b in states]
         lines += [f'_rank("state.{n}", state.{n}, {len(b.shape) + 1})' for n, b in known]
-        places = [(f"state.{n}", f"state.{n}", i + 1, s) for n, b in known for i, s in enumerate(b.shape)]
+        places += [(f"state.{n}", f"state.{n}", i + 1, s) for n, b in known for i, s in enumerate(b.shape)]
         lines += _solve(layout, places, found)
     return lines

@@ -10,6 +10,7 @@ from symrnn.emission.numba_code import NumbaWriter
 from symrnn.emission.numba_elements import indented
 from symrnn.emission.numpy_code import NumpyWriter
 from symrnn.emission.numpy_module import (
+    known_sizes,
     numpy_prepared,
     prepare_lines,
     prepared_arrays,
@@ -57,8 +58,7 @@ def numba_prepare_lines(layout: Layout, writer: NumbaWriter) -> tuple[str, ...]:
     packing = panel_lines(writer, layout)
     if packing and not lines:
         names = [*layout.plan.parameters, *layout.plan.constants]
-        sizes = [layout.axis_names[axis.name] for axis in layout.parameter_axes()]
-        lines = [*unpack(names, "parameters"), *unpack(sizes, "sizes")]
+        lines = [*unpack(names, "parameters"), *known_sizes(layout)]
     return (*lines, *packing)
 
 

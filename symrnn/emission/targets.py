@@ -46,7 +46,7 @@ def emit_module(plan: Plan, target: str, version: str) -> str:
         RequestError: there is no such target.
         EmissionError: the plan holds something that the target cannot write.
     """
-    if target not in TARGETS:
+    if not isinstance(target, str) or target not in TARGETS:
         raise RequestError(f"There is no target {target!r}. Targets: {', '.join(TARGETS)}.")
     chosen = TARGETS[target]
     layout = Layout(plan)

@@ -1,6 +1,7 @@
 """Lowering the forward pass: arrays for quantities, and a statement for every definition of a cell."""
 
 from collections.abc import Callable
+from functools import cached_property
 
 from sympy import Add, Expr, Gt, S, Symbol
 
@@ -114,7 +115,7 @@ class Definitions:
         """One block per equation, in dependency order."""
         blocks: dict[int, list[Statement]] = {}
         for definition in self.cell.definitions:
-            if definition.static == static and not self.is_inlined(definition):
+            if definition.static == static and definition.symbol not in self.inlined:
                 blocks.setdefault(definition.equation, []).extend(self.definition(definition))
         made = []
         for number, statements in blocks.items():
@@ -123,18 +124,25 @@ class Definitions:
             made.append(Block(title, tuple(statements), (f"({number}) {self.cell.text(equation)}",)))
         return tuple(made)
 
-    def is_inlined(self, definition: Definition) -> bool:
-        """Whether a product stands only as a plain summand, so that it can be added where it is used."""
-        if not (isinstance(definition.symbol, Part) and isinstance(definition.expr, Contract)):
-            return False
-        if definition.static:
-            return False
-        uses = [d for d in self.cell.definitions if definition.symbol in d.expr.atoms(Quantity)]
-        if any(definition.symbol in e.expr.atoms(Quantity) for e in self.derivation.equations):
-            return False
-        if len(uses) != 1 or uses[0].static or uses[0].shape != definition.shape:
-            return False
-        return definition.symbol in Add.make_args(uses[0].expr)
+    @cached_property
+    def inlined(self) -> dict[Quantity, Contract]:
+        """The products that stand only as a plain summand, so that they can be added where they are used."""
+        backward = {atom for e in self.derivation.equations for atom in e.expr.atoms(Quantity)}
+        uses: dict[Quantity, list[Definition]] = {}
+        for definition in self.cell.definitions:
+            for quantity in definition.reads:
+                uses.setdefault(quantity, []).append(definition)
+        found: dict[Quantity, Contract] = {}
+        for definition in self.cell.definitions:
+            symbol, product = definition.symbol, definition.expr
+            if not (isinstance(symbol, Part) and isinstance(product, Contract)) or definition.static:
+                continue
+            users = uses.get(symbol, [])
+            if symbol in backward or len(users) != 1 or users[0].static:
+                continue
+            if users[0].shape == definition.shape and symbol in Add.make_args(users[0].expr):
+                found[symbol] = product
+        return found
 
     def output(self) -> tuple[str, tuple[Block, ...]]:
         """The output's array; one that parameters alone determine is repeated over time and batch."""
@@ -155,10 +163,9 @@ class Definitions:
             return [Pointwise(out, array_symbol(fixed))]
         if structural:
             return self.structural(out, expr)
-        inlined = {d.symbol: d.expr for d in self.cell.definitions if self.is_inlined(d)}
         terms = Add.make_args(expr)
-        products = [inlined[term] for term in terms if term in inlined]
-        rest = Add(*(term for term in terms if term not in inlined))
+        products = [self.inlined[term] for term in terms if term in self.inlined]
+        rest = Add(*(term for term in terms if term not in self.inlined))
         statements: list[Statement] = []
         for product in products:
             statements.append(self.contraction(out, product, update=bool(statements)))

@@ -7,7 +7,7 @@ in which parts of them can move out of the loop.
 
 from dataclasses import replace
 
-from sympy import Add, Expr, Mul
+from sympy import Add, Expr, Mul, preorder_traversal
 
 from symrnn.declaration.digest import cell_digest
 from symrnn.declaration.operations import Contract, Operation, Slice, ones, sigmoid
@@ -227,9 +227,10 @@ class _Lowering(Definitions):
     def without_products(self, term: Expr, out: str) -> Expr:
         """`term` as a pointwise expression: slices become windows, inner products temporaries."""
         table: dict[Expr, Expr] = {}
-        for piece in term.atoms(Slice):
+        nodes = tuple(dict.fromkeys(preorder_traversal(term)))  # in their order: it decides on names
+        for piece in (node for node in nodes if isinstance(node, Slice)):
             table[piece] = array_symbol(self.window_of(piece))
-        for product in term.atoms(Contract):
+        for product in (node for node in nodes if isinstance(node, Contract)):
             shape = tuple(
                 _size_of_letter(letter, product, self.buffers, self.array_of) for letter in product.output
             )

@@ -68,10 +68,13 @@ def _log(x: Residues) -> Residues:
 
 
 def _power(base: Residues, exponent: Residues) -> Residues:
-    """A power that is not whole: x**(p + 1) is x**p times x wherever both are met, halves are roots."""
+    """A power that is not whole: x**(p + 1) is x**p times x wherever both are met, halves are roots.
+
+    That of 0 is 0, as for every p > 0.
+    """
     base, exponent = np.broadcast_arrays(base, exponent)
     mixed = scramble(base ^ scramble(exponent, 0x90), 0x3)
-    values = np.where(_is_half(exponent), _half_power(base, exponent), mixed)
+    values = np.where(base == 0, 0, np.where(_is_half(exponent), _half_power(base, exponent), mixed))
     values = _as_told("power", (base, exponent), values)
     tell("power", (base, exponent), values)
     tell("power", (base, (exponent - 1) % PRIME), values * inverse(base) % PRIME)
@@ -82,7 +85,7 @@ def _power(base: Residues, exponent: Residues) -> Residues:
 def _is_half(exponent: Residues) -> Residues:
     """Whether an exponent is 1/2, -1/2, 3/2, ... up to some size."""
     twice = centred(2 * exponent % PRIME)
-    return (twice % 2 == 1) & (abs(twice) < 64)
+    return np.asarray((twice % 2 == 1) & (abs(twice) < 64))
 
 
 def _half_power(base: Residues, exponent: Residues) -> Residues:

@@ -51,11 +51,12 @@ def root(residues: Residues) -> Residues:
 
 def scramble(residues: Residues, salt: int) -> Residues:
     """A random but fixed map: equal residues go to equal ones, and nothing else is known of them."""
-    x = residues.astype(np.uint64) + np.uint64(salt & 0xFFFFFFFFFFFFFFFF)
+    x = np.atleast_1d(residues).astype(np.uint64)  # NumPy warns of scalars that overflow, not of arrays
+    x = x + np.uint64(salt & 0xFFFFFFFFFFFFFFFF)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
     x ^= x >> np.uint64(31)
-    return (x % np.uint64(PRIME)).astype(np.int64)
+    return (x % np.uint64(PRIME)).astype(np.int64).reshape(np.shape(residues))
 
 
 def residue(number: Fraction) -> int:

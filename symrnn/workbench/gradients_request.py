@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
+from symrnn.workbench.amounts import require_whole
 from symrnn.workbench.reference import numeric_shape
 from symrnn.workbench.room import numbers_of, require_room
 
@@ -64,8 +65,8 @@ class GradientRequest:
     def __post_init__(self) -> None:
         options = {"steps": self.steps, "hidden": self.hidden, "input": self.inputs, "samples": self.samples}
         for option, number in options.items():
-            if number is not None and number < 1:
-                raise RequestError(f"--{option} is {number}. Give a whole number from 1 on.")
+            if number is not None:
+                require_whole(f"--{option}", number, 1)
 
 
 def parse_changes(sets: Iterable[str], scales: Iterable[str]) -> tuple[Change, ...]:
@@ -90,7 +91,7 @@ def _parsed(option: str, text: str) -> Change:
         number = math.nan
     if not name or not math.isfinite(number):
         raise RequestError(
-            f"In {option}, {text!r} is no NAME=NUMBER with a parameter's name and a finite number, such as "
+            f"In {option}, {text!r} is no NAME=NUMBER. Give a parameter's name and a finite number, such as "
             f"{option} b_f=1."
         )
     return Change(option, name, number)
@@ -127,7 +128,7 @@ def require_measurable(cells: Sequence[Cell], request: GradientRequest) -> None:
             f"The parameters and sequences of {cell.name!r} with {request.sizes}",
             numbers_of(cell, axis_lengths(cell, request), request.steps, 1),
             np.dtype(np.float64).itemsize,
-            "Take smaller numbers.",
+            "Take fewer --steps or a smaller --input.",
         )
     if request.inputs is not None and all(set(cell.axes) <= _state_axes(cell) for cell in cells):
         raise RequestError(

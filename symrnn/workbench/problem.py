@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, shown
+from symrnn.workbench.amounts import require_whole
 from symrnn.workbench.reference import (
     ReferenceGradients,
     numeric_shape,
@@ -96,12 +97,12 @@ def draw_problem(
             T or B is negative; this machine has no room for the arrays.
 
     """
-    numbers = _numbers_for_axes(cell, sizes or {})
-    if T < 0 or B < 0:
-        raise RequestError(f"A problem cannot have T={T} steps and B={B} samples. Give numbers from 0 on.")
+    numbers = _numbers_for_axes(cell, {} if sizes is None else sizes)
+    for name, number in (("T", T), ("B", B), ("seed", seed)):
+        require_whole(name, number)
     itemsize = np.dtype(np.float64).itemsize
-    shown = ", ".join(f"{name}={size}" for name, size in [*numbers.items(), ("T", T), ("B", B)])
-    arrays = f"The arrays of {cell.name!r} with {shown}"
+    told = ", ".join(f"{name}={size}" for name, size in [*numbers.items(), ("T", T), ("B", B)])
+    arrays = f"The arrays of {cell.name!r} with {told}"
     require_room(arrays, numbers_of(cell, numbers, T, B), itemsize, "Take smaller sizes.")
     best: Problem | None = None
     for attempt, (scale, only_positive) in enumerate(DRAWS):
@@ -118,6 +119,8 @@ def draw_problem(
 
 
 def _numbers_for_axes(cell: Cell, sizes: Mapping[str, int]) -> dict[Axis, int]:
+    if not isinstance(sizes, Mapping):
+        raise RequestError(f"sizes= is {shown(sizes)}. Give lengths by axis, such as sizes={{'n': 4}}.")
     known = {axis.name: axis for axis in cell.axes}
     for name, size in sizes.items():
         if name not in known:

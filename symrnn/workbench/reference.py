@@ -35,6 +35,7 @@ from symrnn.workbench.formulas import (
     jax_library,
     numpy_library,
 )
+from symrnn.workbench.uncompiled import uncompiled
 
 Arrays: TypeAlias = Mapping[str, Any]
 """Arrays by the name of their quantity; what is absent from a state is zero."""
@@ -276,7 +277,7 @@ def autodiff_gradients(
             return results, pull(adjoints)
 
         # One program to compile, instead of one for every operation outside the loop over time.
-        evaluated = differentiated if eager else jax.jit(differentiated)
+        evaluated = uncompiled(differentiated) if eager else jax.jit(differentiated)
         (outputs, last), gradients = evaluated(
             (_doubles(parameters), _doubles(inputs), first), (np.asarray(d_outputs, np.float64), adjoints)
         )

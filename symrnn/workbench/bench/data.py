@@ -1,5 +1,6 @@
 """The sizes of a benchmark, and the arrays that every contender gets: drawn once, handed over in a file."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
+from symrnn.workbench.files import write
 from symrnn.workbench.reference import numeric_shape, numeric_size
 from symrnn.workbench.room import numbers_of, require_room
 
@@ -102,7 +104,9 @@ class Data:
     def save(self, path: Path) -> None:
         """Write the arrays to a file."""
         named = {f"{group} {name}": a for group in _GROUPS for name, a in getattr(self, group).items()}
-        np.savez(path, allow_pickle=False, d_outputs=self.d_outputs, **named)
+        file = io.BytesIO()
+        np.savez(file, allow_pickle=False, d_outputs=self.d_outputs, **named)
+        write(path, file.getvalue(), force=True)
 
     @classmethod
     def load(cls, path: Path) -> "Data":

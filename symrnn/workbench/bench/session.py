@@ -39,6 +39,7 @@ from symrnn.workbench.bench.processes import ContenderFailure, Worker
 from symrnn.workbench.bench.programs import program
 from symrnn.workbench.bench.results import Bench, Failure, Memory, Settings, Spread, Start, Timing, Work
 from symrnn.workbench.bench.turns import Turn, take_turn
+from symrnn.workbench.files import write
 from symrnn.workbench.loading import import_file
 from symrnn.workbench.reference import numeric_size
 from symrnn.zoo import SHIPPED
@@ -140,7 +141,7 @@ class _CellRun:
         """Measure the cell at all sizes."""
         for contender, target in KERNELS.items():
             self.kernels[contender] = self.home / f"{self.cell.name}_{target}.py"
-            self.kernels[contender].write_text(emit(self.plan, target=target), encoding="utf-8")
+            write(self.kernels[contender], emit(self.plan, target=target))
         for contender in contenders(self.settings.peers):
             if reason := self.impossible(contender):
                 self.fail(contender, None, reason)
@@ -197,7 +198,7 @@ class _CellRun:
             return ""
         library = LIBRARIES[PROGRAMS[contender]]
         path = self.home / f"{self.cell.name}_{library.name}_{size.H}.py"
-        path.write_text(program(self.plan, library, axis_lengths(self.cell, size)), encoding="utf-8")
+        write(path, program(self.plan, library, axis_lengths(self.cell, size)), force=True)
         return str(path)
 
     def opened(

@@ -1,4 +1,4 @@
-"""What an emitted kernel must do besides agreeing with the reference: workspaces, lengths, streaming, both dtypes."""
+"""What an emitted kernel must do: agree with the reference, and with itself however it is called."""
 
 from collections.abc import Mapping
 from types import ModuleType
@@ -103,7 +103,8 @@ def require_equal(what: str, found: Results, wanted: Results, dtype: str = "") -
         other = found[name]
         if array.shape != other.shape or array.dtype != other.dtype:
             raise CheckError(
-                f"{what}: {name} is {other.dtype} of shape {other.shape}, not {array.dtype} of shape {array.shape}."
+                f"{what}: {name} is {other.dtype} of shape {other.shape}, "
+                f"not {array.dtype} of shape {array.shape}."
             )
         if np.array_equal(array, other):
             continue

@@ -1,4 +1,4 @@
-"""Terms composed of constructs: any construct, with given terms in some of its places and drawn ones elsewhere."""
+"""Terms composed of constructs, with given terms in some of their places and drawn ones elsewhere."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -23,6 +23,7 @@ from symrnn.declaration.operations import (
     where,
 )
 from symrnn.workbench.fuzz.constructs import BINARY, LEAVES, PLACES, POSITIVE, RESULTS, UNARY, VECTOR
+from symrnn.workbench.fuzz.forms import FORMS
 from symrnn.workbench.fuzz.quantities import INNER_SIZES, SIZES, Pick, Quantities
 from symrnn.workbench.fuzz.terms import (
     LIMIT,
@@ -171,6 +172,7 @@ class Composer:
         if depth <= 0 or self.pick(5) == 0:
             return self.leaf(shape, low)
         fitting = [name for name, ranks in RESULTS.items() if len(shape) in ranks]
+        fitting += FORMS if fitting else ()
         if shape and isinstance(shape[0], Add) and self.pick(2):
             fitting = ["stack"]
         if not fitting:
@@ -220,6 +222,8 @@ class Composer:
             shape = self.shape_around(name, given)
         if name in LEAVES:
             return self.named(name, shape, low)
+        if name in FORMS:
+            return FORMS[name](self.pick, lambda wanted: self.term(wanted, depth, low), shape)
         if name in SPECS:
             return self.contraction(name, shape, given, depth, low)
         if name == "stack":
@@ -242,11 +246,14 @@ class Composer:
             return ()  # worked out by the construct
         if inside.shape or name not in ("sum", "product", "where", *BINARY):
             return inside.shape
-        return self.choose(((), (), (INNER_SIZES[0],), (INNER_SIZES[0], INNER_SIZES[2])))
+        m, _, k, _ = INNER_SIZES
+        shapes: tuple[Shape, ...] = ((), (), (m,), (m, k))
+        return shapes[self.pick(len(shapes))]
 
     # -- element by element -------------------------------------------------------------------
 
     def elementwise(self, name: str, shape: Shape, given: Given, depth: int, low: float) -> Term:
+        """A sum, a product, a choice, or the larger or smaller of two."""
         places = list(PLACES[name])
         if name in LINES_OF and not (set(given) & {"middle"}) and self.pick(2) == 0:
             places.remove("middle")
@@ -286,6 +293,7 @@ class Composer:
     # -- stacks and contractions --------------------------------------------------------------
 
     def stack(self, shape: Shape, given: Given, depth: int, low: float) -> Term:
+        """A stack: of the sizes that a shape is the sum of, or of a given part and others."""
         placed = next(iter(given.items()), None)
         if placed is None:
             if not shape or not isinstance(shape[0], Add):
@@ -305,6 +313,7 @@ class Composer:
         return Term(made, (first, *parts[0].shape[1:]), min(p.low for p in parts), max(p.high for p in parts))
 
     def contraction(self, name: str, shape: Shape, given: Given, depth: int, low: float) -> Term:
+        """A contraction of one of the specs of its construct that fit."""
         if self.static and name in ("row", "element"):
             raise NoTermError
         places = list(PLACES[name])

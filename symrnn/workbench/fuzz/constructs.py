@@ -176,8 +176,8 @@ class _Walk:
             return self.noted("stack", _lined(expr.args))
         if isinstance(expr, Contract):
             name, operands = contraction(expr)
-            places = PLACES.get(name, dict.fromkeys(map(str, range(len(operands)))))
-            self.noted(name, list(zip(places, operands, strict=True)))
+            inside = zip(PLACES.get(name, map(str, range(len(operands)))), operands, strict=True)
+            self.noted(name, list(inside))
             return name, len(expr.output)
         if isinstance(expr, one_hot):
             return "one hot", 1

@@ -1,6 +1,7 @@
 """Smaller cells with the same fault: equations and parts of them are left out while the fault stays."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 
 from sympy import Add, Eq, Expr, Mul
@@ -11,7 +12,7 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Equation, unique_name
 from symrnn.declaration.quantities import Index, Input, NextState, Parameter, Quantity, State
 from symrnn.declaration.resolution import Resolver, is_coefficient
-from symrnn.errors import DeclarationError
+from symrnn.errors import DeclarationError, SymrnnWarning
 
 SECONDS = 60.0
 """How long a cell is shrunk at most."""
@@ -45,12 +46,13 @@ def size(cell: Cell) -> tuple[int, int, int]:
 def candidates(cell: Cell) -> Iterator[Cell]:
     """Simpler cells, the most simplified first."""
     for changed, output in (*_without_equations(cell), *_outputs(cell), *_simplified(cell)):
+        equations = [Eq(target, rhs, evaluate=False) for target, rhs in changed]
         try:
-            yield Cell(
-                cell.name, *(Eq(target, rhs, evaluate=False) for target, rhs in changed), output=output
-            )
+            with warnings.catch_warnings(category=SymrnnWarning, action="ignore"):
+                smaller = Cell(cell.name, *equations, output=output)
         except DeclarationError:
             continue
+        yield smaller
 
 
 Equations = list[tuple[Quantity, Expr]]
@@ -104,7 +106,7 @@ def _outputs(cell: Cell) -> Iterator[Candidate]:
 
 
 def _simplified(cell: Cell) -> Iterator[Candidate]:
-    """One part of one equation replaced by something inside it, by what is left of a sum, or by a parameter."""
+    """One part of an equation replaced by something inside it, by what is left of a sum, or by a leaf."""
     resolver = Resolver(dict(cell.shapes))
     names = _names(cell)
     for number, equation in enumerate(cell.equations):
