@@ -7,6 +7,8 @@ from sympy import Eq, Expr, I, MatrixSymbol, Symbol
 from sympy.logic.boolalg import Boolean, BooleanAtom
 
 from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text
+from symrnn.declaration.depth import DEEPEST, Piece, cut
+from symrnn.declaration.nodes import atoms_of, depth_of
 from symrnn.declaration.normal_form import Definition, Equation, normalize
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
@@ -75,8 +77,8 @@ class Cell:
             raise DeclarationError(f"The cell {name!r} has no equations. Give at least one Eq(...).")
         _check_names(name, pairs)
         _check_targets(name, pairs)
-        ordered = _dependency_order(name, pairs)
-        resolved, shapes = _resolve(name, pairs, ordered)
+        pieces, ordered = _cut(name, pairs, _dependency_order(name, pairs))
+        resolved, shapes = _resolve(name, pieces, ordered)
         inputs, parameters, constants = _used_quantities(resolved)
         states = tuple(eq.target.state for eq in resolved if isinstance(eq.target, NextState))
         _check_inputs(name, inputs)
@@ -188,7 +190,7 @@ def _check_targets(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
             )
         seen[target] = number
     for number, (target, rhs) in enumerate(pairs, 1):
-        for used in sorted(rhs.atoms(Value, State, NextState), key=str):
+        for used in sorted(atoms_of(rhs, Value, State, NextState), key=str):
             if isinstance(used, Value) and used not in seen:
                 known = ", ".join(str(t) for t in seen if isinstance(t, Value)) or "none"
                 raise DeclarationError(
@@ -207,7 +209,7 @@ def _check_names(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
     """One name, one quantity; no foreign symbols."""
     owners: dict[str, Quantity] = {}
     for number, (target, rhs) in enumerate(pairs, 1):
-        found = {target} | rhs.atoms(Symbol, MatrixSymbol)
+        found = {target} | atoms_of(rhs, Symbol, MatrixSymbol)
         for symbol in sorted((s for s in found if not isinstance(s, Axis)), key=_symbol_order):
             if not isinstance(symbol, Quantity):
                 raise DeclarationError(
@@ -221,7 +223,7 @@ def _check_names(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
                     f"{_where(cell, number, target)}two different quantities are named {quantity.name!r}: "
                     f"{_described(other)} and {_described(quantity)}. Rename one, or declare it once."
                 )
-        if rhs.has(I):
+        if atoms_of(rhs, type(I)):
             raise DeclarationError(
                 f"{_where(cell, number, target)}SymPy's imaginary unit I is in it, and cells are real. "
                 "Declare a quantity for it, under another Python name if you imported I from sympy."
@@ -246,48 +248,67 @@ def _described(quantity: Quantity) -> str:
 def _dependency_order(cell: str, pairs: list[tuple[Quantity, Expr]]) -> list[int]:
     """Positions of the equations such that each one uses only what earlier ones define."""
     position = {target: i for i, (target, _) in enumerate(pairs)}
-    order: list[int] = []
-    path: list[int] = []
+    uses = [sorted(position[used] for used in atoms_of(rhs, Value, NextState)) for _, rhs in pairs]
+    order: dict[int, None] = {}
+    for start in range(len(pairs)):
+        path = {start: iter(uses[start])}  # without recursion: a chain may be long
+        while path and start not in order:
+            last = next(reversed(path))
+            used = next((i for i in path[last] if i not in order), None)
+            if used is None:
+                order[last] = None
+                del path[last]
+            elif used in path:
+                steps = list(path)
+                members = [str(pairs[i][0]) for i in steps[steps.index(used) :]]
+                raise DeclarationError(
+                    f"The cell {cell!r} has a cycle: {' needs '.join([*members, members[0]])}. "
+                    "Break it: a state's previous value (the bare state) needs no equation of this time step."
+                )
+            else:
+                path[used] = iter(uses[used])
+    return list(order)
 
-    def visit(i: int) -> None:
-        if i in order:
-            return
-        if i in path:
-            members = [str(pairs[j][0]) for j in path[path.index(i) :]]
+
+def _cut(
+    cell: str, pairs: list[tuple[Quantity, Expr]], order: list[int]
+) -> tuple[list[Piece], list[int]]:
+    """The equations, deep ones in pieces, and the positions of the pieces in the order of dependence."""
+    names = {quantity.name for pair in pairs for side in pair for quantity in atoms_of(side, Quantity)}
+    taken = names | {name.removesuffix(".next") for name in names}
+    pieces, positions = [], []
+    for number, (target, rhs) in enumerate(pairs, 1):
+        made = cut(target, rhs, number, taken)
+        levels = max(depth_of(piece.rhs) for piece in made)
+        if levels > DEEPEST:
             raise DeclarationError(
-                f"The cell {cell!r} has a cycle: {' needs '.join([*members, members[0]])}. "
-                "Break it: a state's previous value (the bare state) needs no equation of this time step."
+                f"{_where(cell, number, target)}it has conditions that nest {levels} levels deep, and conditions "
+                f"may have {DEEPEST}. Name a part: a Value that is where(condition, 1, 0) stands for a condition."
             )
-        path.append(i)
-        for used in sorted(pairs[i][1].atoms(Value, NextState), key=lambda q: position[q]):
-            visit(position[used])
-        path.pop()
-        order.append(i)
-
-    for i in range(len(pairs)):
-        visit(i)
-    return order
+        positions.append(range(len(pieces), len(pieces) + len(made)))
+        pieces += made
+    return pieces, [position for i in order for position in positions[i]]
 
 
 def _resolve(
-    cell: str, pairs: list[tuple[Quantity, Expr]], order: list[int]
+    cell: str, pieces: list[Piece], order: list[int]
 ) -> tuple[tuple[Equation, ...], dict[Value, Shape]]:
     shapes: dict[Value, Shape] = {}
     resolved: dict[int, Equation] = {}
     for i in order:
-        target, rhs = pairs[i]
+        target, rhs, number = pieces[i].target, pieces[i].rhs, pieces[i].number
         try:
             right = Resolver(shapes).resolve(rhs)
         except DeclarationError as error:
             fact = str(error).removesuffix(".")
-            raise DeclarationError(f"{_where(cell, i + 1, target)}{fact}.") from None
+            raise DeclarationError(f"{_where(cell, number, target)}{fact}.") from None
         if isinstance(target, Value):
             shapes[target] = right.shape
-        _check_sides(cell, i + 1, target, right)
+        _check_sides(cell, number, target, right)
         shape = target.shape if isinstance(target, NextState) else right.shape
         assert isinstance(target, Value | NextState)
         resolved[i] = Equation(i + 1, target, right.expr, shape)
-    in_order = tuple(resolved[i] for i in range(len(pairs)))
+    in_order = tuple(resolved[i] for i in range(len(pieces)))
     values = [eq.target for eq in in_order if isinstance(eq.target, Value)]
     return in_order, {value: shapes[value] for value in values}
 
