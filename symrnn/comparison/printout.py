@@ -155,7 +155,7 @@ def marked_terms(equation: Equation, marks: frozenset[Expr], cell: Cell) -> tupl
 
 
 def _written(equation: Equation, marks: frozenset[Expr], cell: Cell) -> str:
-    return f"{equation.target} = {plain_text(equation.rhs, reading_roles(cell), marks)}"
+    return f"{equation.target} = {plain_text(equation.rhs, cell.roles, marks)}"
 
 
 def _bare(text: str) -> str:

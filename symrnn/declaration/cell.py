@@ -1,7 +1,7 @@
 """`Cell`: the equations of a recurrent cell, validated, resolved and in order."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sympy import Eq, Expr, I, MatrixSymbol, Symbol
 from sympy.logic.boolalg import Boolean, BooleanAtom
@@ -22,7 +22,7 @@ from symrnn.declaration.quantities import (
     Value,
     check_identifier,
 )
-from symrnn.declaration.reading_order import reading_roles
+from symrnn.declaration.reading_order import Roles, reading_roles
 from symrnn.declaration.resolution import Resolved, Resolver
 from symrnn.errors import DeclarationError
 
@@ -34,7 +34,7 @@ class Cell:
     `equations` are resolved and in the author's order; `definitions` are the same in normal form and in
     dependency order. `inputs`, `parameters` and `constants` are in the order of the first equation that
     uses them (matrices before vectors before scalars, then by name), `states` and `values` in the order
-    of their equations. `shapes` holds (value, shape) pairs.
+    of their equations. `shapes` holds (value, shape) pairs; `roles` what reading order goes by.
     """
 
     name: str
@@ -50,6 +50,8 @@ class Cell:
     equations: tuple[Equation, ...]
     definitions: tuple[Definition, ...]
     shapes: tuple[tuple[Value, Shape], ...]
+    roles: Roles = field(compare=False, repr=False)
+    _shape_of: dict[Value, Shape] = field(compare=False, repr=False)
 
     def __init__(
         self,
@@ -97,9 +99,11 @@ class Cell:
             "equations": resolved,
             "definitions": normalize((resolved[i] for i in ordered), taken),
             "shapes": tuple(shapes.items()),
+            "_shape_of": shapes,
         }
-        for field, value in fields.items():
-            object.__setattr__(self, field, value)
+        for key, value in fields.items():
+            object.__setattr__(self, key, value)
+        object.__setattr__(self, "roles", reading_roles(self))
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -115,7 +119,7 @@ class Cell:
 
     def shape_of(self, quantity: Quantity) -> Shape:
         """The shape per sample of any quantity or part of the cell."""
-        return dict(self.shapes)[quantity] if isinstance(quantity, Value) else quantity.shape
+        return self._shape_of[quantity] if isinstance(quantity, Value) else quantity.shape
 
     @property
     def output_shape(self) -> Shape:
@@ -125,7 +129,7 @@ class Cell:
     def text(self, line: Equation | Definition) -> str:
         """An equation or a definition as a line of text, its terms in reading order."""
         left, right = (line.target, line.rhs) if isinstance(line, Equation) else (line.symbol, line.expr)
-        return f"{left} = {plain_text(right, reading_roles(self))}"
+        return f"{left} = {plain_text(right, self.roles)}"
 
     def __str__(self) -> str:
         lines = [f"cell {self.name}", *(f"  {self.text(equation)}" for equation in self.equations)]

@@ -142,7 +142,7 @@ class _Marks:
 
     def __init__(self, cell: Cell, fixed: set[Quantity], sigma: str) -> None:
         self.fixed = fixed
-        self.roles = reading_roles(cell)
+        self.roles = cell.roles
         self.sigma = sigma
 
     def of(self, expr: Expr) -> str:

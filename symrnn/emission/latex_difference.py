@@ -73,7 +73,7 @@ def printer_for(form: Form, marked: frozenset[Expr] = frozenset(), mark: Mark = 
     notation = Notation(
         shapes=dict(cell.shapes),
         static=static | {block.symbol for block in form.blocks},
-        roles=reading_roles(cell),
+        roles=cell.roles,
         sigma=sigmoid_sign(taken_letters(cell)),
     )
     return MarkingPrinter(notation, marked, mark)

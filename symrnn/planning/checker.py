@@ -1,5 +1,6 @@
 """The rules that every plan keeps, checked between passes."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from symrnn.declaration.axes import Axis, axes_of, shape_text
@@ -16,6 +17,7 @@ from symrnn.planning.ir import (
     Stack,
     Statement,
     describe,
+    in_one_place,
     root_of,
 )
 from symrnn.planning.plan import Plan
@@ -37,7 +39,7 @@ def check(plan: Plan) -> Plan:
         PlanError: the plan breaks a rule; the message names the block and the statement.
     """
     names = [buffer.name for buffer in plan.buffers]
-    doubles = sorted({name for name in names if names.count(name) > 1})
+    doubles = sorted(name for name, count in Counter(names).items() if count > 1)
     if doubles:
         raise PlanError(f"In the plan of {plan.name} several arrays are called {', '.join(doubles)}.")
     checker = _Checker(plan)
@@ -64,10 +66,16 @@ class _Checker:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.table = plan.table()
+        self.places = in_one_place(plan.buffers)
+        self.windows: dict[str, list[str]] = {}  # by an array's name those that lie in it
+        for buffer in plan.buffers:
+            if buffer.window is not None:
+                self.windows.setdefault(buffer.window.base, []).append(buffer.name)
         self.defined = {b.name for b in plan.buffers if b.kind in GIVEN}
         self.looping = False
         self.region = ""
         self.made: set[str] = set()  # what some statement has written so far
+        self.made_in: dict[str, set[str]] = {}  # the same by the memory it lies in
         self.own_definition = {s.out for block in plan.blocks for s in block.statements if not s.update}
 
     def fail(self, block: Block, statement: Statement, fact: str) -> PlanError:
@@ -159,6 +167,7 @@ class _Checker:
                 block, statement, f"{statement.out!r} is defined twice, and its first value is lost"
             )
         self.made.add(statement.out)
+        self.made_in.setdefault(root_of(statement.out, self.table), set()).add(statement.out)
         if self.table[statement.out].kind in GIVEN:
             raise self.fail(block, statement, f"{statement.out!r} is given from outside and must not change")
         self.place(block, statement)
@@ -202,10 +211,10 @@ class _Checker:
         if name in self.made:
             return True
         window = self.table[name].window
-        twins = [b for b in self.plan.buffers if b.window == window and b.name != name]
-        if window is None or window.whole or twins:
+        if window is None or window.whole or len(self.places[window]) > 1:
             return False
-        return any(contains(other, name, self.table) for other in self.made)
+        root = root_of(name, self.table)
+        return any(contains(other, name, self.table) for other in self.made_in.get(root, ()))
 
     def place(self, block: Block, statement: Statement) -> None:
         """What is done before a loop can be done for a part of the steps; there all recomputing is done."""
@@ -262,17 +271,16 @@ class _Checker:
         window = self.table[name].window
         if window is not None and name not in self.own_definition:
             return self.is_defined(window.base)
-        parts = [b.name for b in self.table.values() if b.window is not None and b.window.base == name]
-        return any(part in self.defined for part in parts)
+        return any(part in self.defined for part in self.windows.get(name, ()))
 
     def define(self, name: str) -> None:
         """Mark `name` as written, and what lay in exactly the same place as overwritten."""
         window = self.table[name].window
-        for other in self.table.values():
-            same_place = other.window is not None and other.window == window and not window_shifted(other)
-            continued = window is not None and window.whole and window.base == other.name and not window.shift
-            if other.name != name and (same_place or continued) and other.kind not in GIVEN:
-                self.defined.discard(other.name)
+        if window is not None and not window.shift:
+            others = [*self.places[window], *([window.base] if window.whole else [])]
+            for other in others:
+                if other != name and self.table[other].kind not in GIVEN:
+                    self.defined.discard(other)
         self.defined.add(name)
 
 
@@ -288,8 +296,3 @@ def contains(one: str, other: str, table: Mapping[str, Buffer]) -> bool:
     if outer.start is None or outer.stop is None or inner.start is None or inner.stop is None:
         return False
     return bool((outer.start - inner.start).is_nonpositive and (inner.stop - outer.stop).is_nonpositive)
-
-
-def window_shifted(buffer: Buffer) -> bool:
-    """Whether the buffer is another one, some steps later."""
-    return buffer.window is not None and buffer.window.shift != 0

@@ -1,6 +1,7 @@
 """Lowering the forward pass: arrays for quantities, and a statement for every definition of a cell."""
 
 from collections.abc import Callable
+from functools import cached_property
 
 from sympy import Add, Expr, Gt, S, Symbol
 
@@ -123,16 +124,27 @@ class Definitions:
 
     def is_inlined(self, definition: Definition) -> bool:
         """Whether a product stands only as a plain summand, so that it can be added where it is used."""
-        if not (isinstance(definition.symbol, Part) and isinstance(definition.expr, Contract)):
-            return False
-        if definition.static:
-            return False
-        uses = [d for d in self.cell.definitions if definition.symbol in d.expr.atoms(Quantity)]
-        if any(definition.symbol in e.expr.atoms(Quantity) for e in self.derivation.equations):
-            return False
-        if len(uses) != 1 or uses[0].static or uses[0].shape != definition.shape:
-            return False
-        return definition.symbol in Add.make_args(uses[0].expr)
+        return definition.symbol in self.inlined
+
+    @cached_property
+    def inlined(self) -> dict[Quantity, Expr]:
+        """The products that are added where they are used, by their symbols."""
+        readers: dict[Quantity, list[Definition]] = {}
+        for definition in self.cell.definitions:
+            for symbol in definition.expr.atoms(Quantity):
+                readers.setdefault(symbol, []).append(definition)
+        in_adjoints = {q for e in self.derivation.equations for q in e.expr.atoms(Quantity)}
+        found = {}
+        for definition in self.cell.definitions:
+            symbol, uses = definition.symbol, readers.get(definition.symbol, [])
+            product = isinstance(symbol, Part) and isinstance(definition.expr, Contract)
+            if not product or definition.static or symbol in in_adjoints or len(uses) != 1:
+                continue
+            use = uses[0]
+            fits = not use.static and use.shape == definition.shape
+            if fits and symbol in Add.make_args(use.expr):
+                found[symbol] = definition.expr
+        return found
 
     def output(self) -> tuple[str, tuple[Block, ...]]:
         """The output's array; one that parameters alone determine is repeated over time and batch."""
@@ -153,10 +165,9 @@ class Definitions:
             return [Pointwise(out, array_symbol(fixed))]
         if structural:
             return self.structural(out, expr)
-        inlined = {d.symbol: d.expr for d in self.cell.definitions if self.is_inlined(d)}
         terms = Add.make_args(expr)
-        products = [inlined[term] for term in terms if term in inlined]
-        rest = Add(*(term for term in terms if term not in inlined))
+        products = [self.inlined[term] for term in terms if term in self.inlined]
+        rest = Add(*(term for term in terms if term not in self.inlined))
         statements: list[Statement] = []
         for product in products:
             statements.append(self.contraction(out, product, update=bool(statements)))

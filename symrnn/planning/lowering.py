@@ -130,7 +130,7 @@ class _Lowering(Definitions):
 
     def reasons(self, equation: AdjointEquation) -> tuple[str, ...]:
         """A derived equation with what it follows from; pointwise ones show themselves in the code."""
-        roles = reading_roles(self.cell)
+        roles = self.cell.roles
         origins = [self.cell.text(term.definition) for term in equation.terms if term.definition is not None]
         origins += ["what step t + 1 hands back" for term in equation.terms if term.rule == "later"]
         origins += ["the output's cotangent" for term in equation.terms if term.rule == "output"]

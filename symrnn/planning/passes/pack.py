@@ -102,13 +102,13 @@ def _packable(draft: Draft, name: str) -> bool:
         for carry in loop.carries
         for n in (carry.here, carry.there, carry.initial)
     }
-    own = buffer.window is None or buffer.window.base in _packs(draft)
+    own = buffer.window is None or _is_pack(buffer.window.base)
     kind = buffer.kind in PACKED and name not in carried and name != draft.plan.output
     return own and kind and buffer.lead == "TB" and len(buffer.shape) == 1
 
 
-def _packs(draft: Draft) -> set[str]:
-    return {n for n in draft.buffers if n.rstrip("_0123456789") in PACKED.values()}
+def _is_pack(name: str) -> bool:
+    return name.rstrip("_0123456789") in PACKED.values()
 
 
 def _components(groups: list[set[str]]) -> list[list[str]]:
@@ -216,7 +216,8 @@ def _uninterrupted(draft: Draft, region: str, positions: list[int], out: str) ->
     """Whether nothing else touches `out` between the first and the last of the positions."""
     between = range(min(positions), max(positions) + 1)
     lines = draft.regions[region]
-    others = [lines[p].statement for p in between if p not in positions]
+    own = set(positions)
+    others = [lines[p].statement for p in between if p not in own]
     return not any(out in (s.out, *s.reads) for s in others)
 
 

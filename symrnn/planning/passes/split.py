@@ -77,16 +77,12 @@ def name_is_stack(name: str, draft: Draft) -> bool:
 
 def _gathered(draft: Draft) -> list[str]:
     """Adjoints of stacks: written whole by contractions, read only through windows."""
-    found = []
-    for name in dict.fromkeys(line.statement.out for line in draft.regions["backward loop"]):
-        buffer = draft.buffers[name]
-        windows = [b for b in draft.buffers.values() if b.window is not None and b.window.base == name]
-        writes = [line.statement for line in draft.lines() if line.statement.out == name]
-        read_whole = any(name in line.statement.reads for line in draft.lines())
-        plain = all(isinstance(w, Contraction) for w in writes)
-        if buffer.lead and windows and plain and not read_whole:
-            found.append(name)
-    return found
+    statements = [line.statement for line in draft.lines()]
+    cut = {b.window.base for b in draft.buffers.values() if b.window is not None}
+    read_whole = {name for statement in statements for name in statement.reads}
+    kept = read_whole | {s.out for s in statements if not isinstance(s, Contraction)}
+    written = dict.fromkeys(line.statement.out for line in draft.regions["backward loop"])
+    return [name for name in written if draft.buffers[name].lead and name in cut and name not in kept]
 
 
 def _scatter(draft: Draft, gathered: str) -> None:
