@@ -13,7 +13,7 @@ A value that is one call *is* that call, and its argument is the pre-activation 
 named by content: `tanh_c`, `U_n_h`, `r_c`. Equal expressions share one part.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from sympy import Add, And, Expr, Mul, Not, Or, Pow
@@ -77,7 +77,7 @@ class Definition:
 
 def unique_name(base: str, taken: Iterable[str]) -> str:
     """`base`, or `base_2`, `base_3`, ... : the first that is not in `taken`."""
-    names = set(taken)
+    names = taken if isinstance(taken, Set) else set(taken)
     candidate, number = base, 1
     while candidate in names:
         number += 1

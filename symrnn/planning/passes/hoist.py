@@ -191,26 +191,25 @@ def _drop_zero_fills(draft: Draft) -> None:
     """Let the first product define a gradient instead of adding to zeros, where it covers all of it."""
     kept: list[Line] = []
     in_loop = {draft.root(line.statement.out) for line in draft.regions["backward loop"]}
+    after: dict[str, list[int]] = {}  # by memory the lines after the loop that write to it
+    for position, line in enumerate(draft.regions["backward after"]):
+        after.setdefault(draft.root(line.statement.out), []).append(position)
     for line in draft.regions["backward before"]:
         statement = line.statement
         if not (
             isinstance(statement, Fill) and statement.what == "zeros" and statement.out not in in_loop
-        ) or not _covered(draft, statement):
+        ) or not _covered(draft, statement, after.get(statement.out, [])):
             kept.append(line)
         else:
-            _define_first(draft, statement.out)
+            _define_first(draft, after.get(statement.out, []))
     draft.regions["backward before"] = kept
 
 
-def _covered(draft: Draft, fill: Statement) -> bool:
-    """Whether the statements after the loop write every element of the filled array."""
-    outs = {
-        line.statement.out
-        for line in draft.regions["backward after"]
-        if draft.root(line.statement.out) == fill.out
-    }
-    lines = draft.regions["backward after"]
-    if any(isinstance(s, Scatter) and draft.root(s.out) == fill.out for s in (l.statement for l in lines)):
+def _covered(draft: Draft, fill: Statement, writes: list[int]) -> bool:
+    """Whether the statements after the loop that write to the filled array's memory write all of it."""
+    statements = [draft.regions["backward after"][position].statement for position in writes]
+    outs = {statement.out for statement in statements}
+    if any(isinstance(statement, Scatter) for statement in statements):
         return False  # it adds to some rows alone
     if fill.out in outs:
         return outs == {fill.out}
@@ -230,11 +229,12 @@ def _covered(draft: Draft, fill: Statement) -> bool:
     return bool(position == draft.buffers[fill.out].shape[axis])
 
 
-def _define_first(draft: Draft, root: str) -> None:
+def _define_first(draft: Draft, writes: list[int]) -> None:
     seen: set[str] = set()
-    for i, line in enumerate(draft.regions["backward after"]):
+    for i in writes:
+        line = draft.regions["backward after"][i]
         out = line.statement.out
-        if draft.root(out) == root and out not in seen:
+        if out not in seen:
             seen.add(out)
             draft.regions["backward after"][i] = replace(
                 line, statement=replace(line.statement, update=False)
