@@ -11,6 +11,7 @@ part that is a contraction, a plain SymPy symbol), `roles`, a table from name to
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +23,9 @@ from symrnn.declaration.quantities import Input, Quantity
 
 if TYPE_CHECKING:  # a cell prints itself in this order
     from symrnn.declaration.cell import Cell
+
+text_of = lru_cache(maxsize=1 << 16)(str)
+"""SymPy's text of an expression, which orders what nothing else does: long to make, and needed very often."""
 
 Roles: TypeAlias = Mapping[str, str]
 Key: TypeAlias = tuple[int | str, ...]
@@ -106,7 +110,7 @@ def _number_leads(number: Expr, others: list[Expr], positive: list[Expr], roles:
 def _factor_key(factor: Expr, roles: Roles) -> Key:
     """Coefficients, adjoints, parameters, gates, local derivatives, values, functions, products, states."""
     base = factor.args[0] if isinstance(factor, Pow) else factor
-    role, text = role_of(base, roles), str(factor)
+    role, text = role_of(base, roles), text_of(factor)
     gate = gated_by(base, roles)
     if is_number(factor):
         return (0, text)
@@ -133,7 +137,7 @@ def _term_key(term: Expr, roles: Roles) -> Key:
     """Contractions, gated products, other products and symbols, biases, products with a sum in brackets."""
     factors = [factor for factor in ordered_factors(term, roles) if not is_number(factor)]
     names = [role_of(factor, roles) for factor in factors]
-    text = str(Mul(*factors))
+    text = text_of(Mul(*factors))
     if any(_has_adjoint(factor) for factor in factors):
         return _adjoint_term_key(factors, names, text)
     if any(
