@@ -92,11 +92,12 @@ class _Finder:
             for factors in _products(jacobian.expr):
                 yield from self.split(jacobian, factors)
             return
+        moving = {jacobian.direction, *(partial.moved for partial in jacobian.through)}
         for term in Add.make_args(jacobian.expr.expand(mul=False)):
             if term == 0:
                 continue
             factors = Mul.make_args(term)
-            outer = [factor for factor in factors if jacobian.direction not in factor.atoms(Quantity)]
+            outer = [factor for factor in factors if not moving & factor.atoms(Quantity)]
             inner = Mul(*(factor for factor in factors if factor not in outer))
             weights = () if inner == jacobian.direction else (inner,)
             yield self.path(jacobian, [Mul(*outer)], weights)

@@ -4,9 +4,12 @@ It is read off the tangent, which is linear in the dotted states. Between vector
 of diagonal matrices, matrices (for a stack: their column blocks) and identities, noncommutative SymPy
 expressions of the node classes below. Where a scalar or a matrix state is concerned, or a vector's way
 leads through a matrix, it is the linear map itself, as the tangent's expression in the dotted state.
+
+Multiplied out, a step of many equations has exponentially many terms. There the derivatives of values that
+several ways lead through have names: a Jacobian is made of them, and each of them of earlier ones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +19,11 @@ from sympy import Add, Expr, Integer, Mul, S
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.operations import Contract, concatenate, ones, where
-from symrnn.declaration.quantities import Constant, Quantity, State
+from symrnn.declaration.quantities import Constant, Part, Quantity, State
 from symrnn.derivation.numeric import Array, Sizes, Values, evaluate, evaluate_cell, size_value
+from symrnn.derivation.naming import values_to_name
 from symrnn.derivation.tangent import Tangent
 
 
@@ -80,6 +85,16 @@ class Row(Operator):
         return f"row({printer._print(self.args[0])})"
 
 
+class Partial(Operator):
+    """The derivative of a value, or of a next state, by a state before the step, by its name."""
+
+    __slots__ = ()
+
+    def _sympystr(self, printer: Any) -> str:
+        of, wrt = (printer._print(arg) for arg in self.args)
+        return f"(d {of} / d {wrt})"
+
+
 class Identity(Operator):
     """The identity on vectors of one size."""
 
@@ -90,11 +105,32 @@ class Identity(Operator):
 
 
 @dataclass(frozen=True, slots=True)
+class PartialJacobian:
+    """The derivative of `of`, a value or a next state, by the previous value of `wrt`.
+
+    In other Jacobians `Partial(of, wrt)` stands for it, or `moved` where they are linear maps.
+    """
+
+    of: Quantity
+    wrt: State
+    expr: Expr
+    is_matrix: bool
+    direction: Quantity
+    moved: Quantity
+
+    def __str__(self) -> str:
+        if self.is_matrix:
+            return f"d {self.of} / d {self.wrt} = {self.expr}"
+        return f"d {self.of} / d {self.wrt}: {self.direction} -> {self.moved} = {self.expr}"
+
+
+@dataclass(frozen=True, slots=True)
 class StepJacobian:
     """The derivative of the next value of `of` by the previous value of `wrt`.
 
     `expr` is a product form if `is_matrix`, else the linear map: what the direction `direction` of
-    `wrt` does to `of.next`, an expression that is linear in it.
+    `wrt` does to `of.next`, an expression that is linear in it. `through` are the partial Jacobians that
+    it is made of, each made of earlier ones; small cells have none.
     """
 
     cell: Cell
@@ -103,6 +139,7 @@ class StepJacobian:
     expr: Expr
     is_matrix: bool
     direction: Quantity
+    through: tuple[PartialJacobian, ...] = ()
 
     def evaluate(self, values: Values, sizes: Sizes) -> Array:
         """The Jacobian at a point: an array of shape (*of.shape, *wrt.shape).
@@ -118,20 +155,36 @@ class StepJacobian:
             tuple(size_value(size, sizes) for size in state.shape) for state in (self.of, self.wrt)
         )
         if self.is_matrix:
-            matrix = _operator_value(self.expr, known, sizes)
+            partials: dict[Expr, Array] = {}
+            for partial in self.through:
+                value = _operator_value(partial.expr, known, sizes, partials)
+                partials[Partial(partial.of, partial.wrt)] = value
+            matrix = _operator_value(self.expr, known, sizes, partials)
             return np.broadcast_to(matrix, (*rows, *columns)).copy()
         made = np.empty((*rows, *columns))
         for at in np.ndindex(columns):
-            basis = np.zeros(columns)
-            basis[at] = 1.0
-            along = evaluate(self.expr, {**known, self.direction.name: basis}, sizes)
-            made[(..., *at)] = along
+            known[self.direction.name] = np.zeros(columns)
+            known[self.direction.name][at] = 1.0
+            for partial in self.through:
+                known[partial.moved.name] = evaluate(partial.expr, known, sizes)
+            made[(..., *at)] = evaluate(self.expr, known, sizes)
         return made
 
-    def __str__(self) -> str:
+    @property
+    def equation(self) -> str:
+        """The Jacobian as a line of text, in terms of those that it goes through."""
         if self.is_matrix:
             return f"d {self.of.next} / d {self.wrt} = {self.expr}"
         return f"d {self.of.next} / d {self.wrt}: {self.direction} -> {self.expr}"
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.through), self.equation])
+
+
+def jacobian_lines(jacobians: Iterable[StepJacobian]) -> tuple[str, ...]:
+    """The Jacobians as lines of text, each once and after those that it goes through."""
+    found = [line for jacobian in jacobians for line in str(jacobian).split("\n")]
+    return tuple(dict.fromkeys(found))
 
 
 def step_jacobian(cell: Cell) -> tuple[StepJacobian, ...]:
@@ -153,19 +206,51 @@ class _Reader:
         self.tangent = tangent
         self.partners = {partner: q for q, partner in tangent.dotted.items()}
         self.restricted: dict[tuple[Expr, Quantity], Expr] = {}
-        self.operators: dict[Expr, Expr] = {}
+        self.operators: dict[tuple[Expr, Quantity], Expr] = {}
+        self.named: dict[Quantity, dict[Expr, Expr]] = {}  # by direction what the named derivatives are
+        self.named_of: dict[Expr, Quantity] = {}
 
     def read(self, of: State, wrt: State) -> StepJacobian:
         direction = self.tangent.dotted[wrt]
+        if direction not in self.named:
+            self.name_values(direction)
         linear = self.restrict(self.tangent.dotted[of.next], direction)
+        linear = self.named[direction].get(linear, linear)  # what it is, if it has a name itself
+        needed = self.reached(linear, direction)
         expr, is_matrix = linear, linear == 0
+        forms = dict(needed)
         if len(of.shape) == len(wrt.shape) == 1:
             with suppress(_NotAMatrixError):
+                forms = {part: self.operator(inner, direction) for part, inner in needed.items()}
                 expr, is_matrix = self.operator(linear, direction), True
-        return StepJacobian(self.tangent.of, of, wrt, expr, is_matrix, direction)
+        through = tuple(
+            PartialJacobian(self.named_of[part], wrt, form, is_matrix, direction, part)
+            for part, form in (forms if is_matrix else needed).items()
+        )
+        return StepJacobian(self.tangent.of, of, wrt, expr, is_matrix, direction, through)
+
+    def reached(self, linear: Expr, direction: Quantity) -> dict[Expr, Expr]:
+        """The named derivatives that one is made of, in the order of dependence."""
+        named, wanted = self.named[direction], set(linear.atoms(Part))
+        for part, inner in reversed(named.items()):
+            if part in wanted:
+                wanted |= inner.atoms(Part)
+        return {part: inner for part, inner in named.items() if part in wanted}
+
+    def name_values(self, direction: Quantity) -> None:
+        """Choose which derivatives by the direction have names: none, unless there would be too much in all."""
+        named = self.named[direction] = {}
+        for target in values_to_name(self.tangent, direction):
+            dotted = self.tangent.dotted[target]
+            inner = self.restrict(dotted, direction)
+            if inner != 0:
+                shape = self.tangent.of.shape_of(target)
+                part = Part(dotted.name.replace(".", "_"), *shape, latex=symbol_latex(dotted))
+                named[part], self.named_of[part] = inner, target
+                self.restricted[dotted, direction] = part
 
     def moves(self, expr: Expr) -> bool:
-        return any(atom in self.partners for atom in expr.atoms(Quantity))
+        return any(atom in self.partners or atom in self.named_of for atom in expr.atoms(Quantity))
 
     def restrict(self, expr: Expr, direction: Quantity) -> Expr:
         """`expr` with every direction but one zero, and dotted values replaced by what they are."""
@@ -204,13 +289,18 @@ class _Reader:
 
     def operator(self, expr: Expr, direction: Quantity) -> Expr:
         """The matrix that takes the direction to `expr`, which is linear in it."""
-        if expr not in self.operators:
-            self.operators[expr] = self._operator(expr, direction)
-        return self.operators[expr]
+        key = (expr, direction)
+        if key not in self.operators:
+            self.operators[key] = self._operator(expr, direction)
+        return self.operators[key]
 
     def _operator(self, expr: Expr, direction: Quantity) -> Expr:
         if expr == direction:
             return Identity(*direction.shape)
+        if expr in self.named_of:
+            if len(expr.shape) > 1:
+                raise _NotAMatrixError
+            return Partial(self.named_of[expr], self.partners[direction])
         if not self.moves(expr):
             return S.Zero
         if isinstance(expr, Add):
@@ -334,8 +424,10 @@ def _factored(terms: list[Expr]) -> Expr:
     return Mul(*shared, Add(*rests))
 
 
-def _operator_value(expr: Expr, known: Values, sizes: Sizes) -> Array:
+def _operator_value(expr: Expr, known: Values, sizes: Sizes, partials: Mapping[Expr, Array]) -> Array:
     """The matrix that an operator expression is, or a number for a commutative factor."""
+    if isinstance(expr, Partial):
+        return partials[expr]
     if isinstance(expr, Diag):
         return np.diag(evaluate(expr.args[0], known, sizes))
     if isinstance(expr, MatrixOf):
@@ -350,11 +442,11 @@ def _operator_value(expr: Expr, known: Values, sizes: Sizes) -> Array:
     if isinstance(expr, Identity):
         return np.eye(size_value(expr.args[0], sizes))
     if isinstance(expr, Add):
-        return sum(_operator_value(term, known, sizes) for term in expr.args)
+        return sum(_operator_value(term, known, sizes, partials) for term in expr.args)
     if isinstance(expr, Mul) and not expr.is_commutative:
         made: Array = None
         for factor in expr.args:
-            value = _operator_value(factor, known, sizes)
+            value = _operator_value(factor, known, sizes, partials)
             made = value if made is None else made @ value if np.ndim(made) == 2 else made * value
         return made
     return evaluate(expr, known, sizes)
