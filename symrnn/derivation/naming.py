@@ -8,7 +8,7 @@ from symrnn.declaration.nodes import depth_of
 from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.tangent import Tangent
 
-ALL = 400
+ALL = 1000
 """How many nodes all derivatives by one state may have together before some of them get names."""
 
 DEEP = 40
