@@ -16,7 +16,7 @@ from symrnn.declaration.nodes import depth_of, nodes_of
 from symrnn.declaration.operations import Operation, concatenate
 from symrnn.declaration.quantities import NextState, Quantity, Value
 
-LEVELS = 20
+LEVELS = 14
 """From how many levels on a part of an equation becomes a value."""
 
 SLACK = 8

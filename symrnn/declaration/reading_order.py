@@ -94,6 +94,7 @@ def gated_by(expr: Expr, roles: Roles = NO_ROLES) -> tuple[str, int] | None:
     return None
 
 
+@lru_cache(maxsize=1 << 16)
 def is_number(expr: Expr) -> bool:
     """Whether `expr` is a number, perhaps made of axes."""
     return not expr.atoms(Operation) and all(isinstance(s, Axis) for s in expr.free_symbols)
@@ -168,6 +169,7 @@ def _adjoint_term_key(factors: list[Expr], names: list[str], text: str) -> Key:
     return (2 if any(isinstance(factor, Contract | Slice) for factor in factors) else 1, text)
 
 
+@lru_cache(maxsize=1 << 16)
 def _has_adjoint(expr: Expr) -> bool:
     return any(quantity.role in ADJOINTS for quantity in expr.atoms(Quantity))
 

@@ -7,6 +7,7 @@ is enforced here.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sympy import (
     ITE,
@@ -79,6 +80,7 @@ class Resolved:
     shape: Shape
 
 
+@lru_cache(maxsize=1 << 16)
 def is_coefficient(expr: Expr) -> bool:
     """Whether `expr` is a number, possibly made of axes: no quantity, array or choice is in it."""
     return not expr.atoms(Quantity, Piecewise, *ARRAY_OPERATIONS)

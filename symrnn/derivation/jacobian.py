@@ -239,11 +239,11 @@ class _Reader:
 
     def name_values(self, direction: Quantity) -> None:
         """Choose which derivatives by the direction have names: none, unless there would be too much in all."""
-        named = self.named[direction] = {}
-        for target in values_to_name(self.tangent, direction):
-            dotted = self.tangent.dotted[target]
-            inner = self.restrict(dotted, direction)
-            if inner != 0:
+        named, chosen = self.named.setdefault(direction, {}), values_to_name(self.tangent, direction)
+        for target in self.tangent.equations:  # in the order of dependence, which may be a long chain
+            dotted = self.tangent.dotted.get(target)
+            inner = S.Zero if dotted is None else self.restrict(dotted, direction)
+            if target in chosen and inner != 0:
                 shape = self.tangent.of.shape_of(target)
                 part = Part(dotted.name.replace(".", "_"), *shape, latex=symbol_latex(dotted))
                 named[part], self.named_of[part] = inner, target

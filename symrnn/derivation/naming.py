@@ -24,8 +24,8 @@ LEVELS = 20
 """How many levels it must have for that."""
 
 
-def values_to_name(tangent: Tangent, direction: Quantity) -> tuple[Quantity, ...]:
-    """The quantities whose derivative in a direction gets a name, in the order of dependence.
+def values_to_name(tangent: Tangent, direction: Quantity) -> frozenset[Quantity]:
+    """The quantities whose derivative in a direction gets a name.
 
     None where the derivatives of all next states are small when written out: each of them is one formula.
     """
@@ -34,7 +34,7 @@ def values_to_name(tangent: Tangent, direction: Quantity) -> tuple[Quantity, ...
     sizes, levels, _ = weights.measured(naming=False)
     small = sum(sizes.get(state, 0) for state in states) <= ALL
     if small and max((levels.get(state, 0) for state in states), default=0) <= DEEP:
-        return ()
+        return frozenset()
     return weights.measured(naming=True)[2]
 
 
@@ -58,11 +58,11 @@ class _Weights:
 
     def measured(
         self, *, naming: bool
-    ) -> tuple[dict[Quantity, int], dict[Quantity, int], tuple[Quantity, ...]]:
+    ) -> tuple[dict[Quantity, int], dict[Quantity, int], frozenset[Quantity]]:
         """Nodes and levels of every derivative, and those that have names; without `naming` none has."""
         sizes: dict[Quantity, int] = {}
         levels: dict[Quantity, int] = {}
-        named: dict[Quantity, None] = {}
+        named: set[Quantity] = set()
         for target, read in self.reads.items():
             inner = {q: count for q, count in read.items() if q not in named}
             size = self.nodes[target] + sum(count * sizes[q] for q, count in inner.items())
@@ -70,8 +70,8 @@ class _Weights:
             sizes[target], levels[target], uses = size, depth, self.uses[target]
             is_large = size >= USED_AGAIN if uses > 1 else size >= USED_ONCE or depth >= LEVELS
             if naming and uses and is_large:
-                named[target] = None
-        return sizes, levels, tuple(named)
+                named.add(target)
+        return sizes, levels, frozenset(named)
 
 
 def _counted(expr: Expr) -> tuple[int, Counter[Quantity]]:
