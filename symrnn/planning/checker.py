@@ -137,6 +137,8 @@ class _Checker:
 
     def affine(self, loop: Loop) -> None:
         """Recurrences marked as affine belong to the carries and use no carried array."""
+        if not loop.affine:
+            return
         carried = {carry.here for carry in loop.carries}
         known = {buffer.symbol for buffer in self.table.values() if buffer.name not in carried}
         for recurrence in loop.affine:

@@ -87,6 +87,7 @@ class Buffer:
         return f"{self.name} ({', '.join(axes)})" if axes else f"{self.name} ()"
 
 
+@lru_cache(maxsize=1 << 16)
 def array_symbol(name: str) -> Symbol:
     """The SymPy symbol of the array `name`; the one place where plans make symbols."""
     return Symbol(name, real=True)
