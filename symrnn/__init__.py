@@ -38,7 +38,7 @@ from symrnn.declaration.quantities import Constant, Index, Input, Parameter, Sta
 from symrnn.derivation.jacobian import step_jacobian
 from symrnn.derivation.tangent import tangent
 from symrnn.emission.latex_style import Style
-from symrnn.errors import DeclarationError, SymrnnError
+from symrnn.errors import DeclarationError, SymrnnError, SymrnnWarning
 from symrnn.pipeline import derive, diff, emit, latex, plan
 from symrnn.version import __version__
 from symrnn.workbench.loading import load
@@ -60,6 +60,7 @@ __all__ = [
     "State",
     "Style",
     "SymrnnError",
+    "SymrnnWarning",
     "Value",
     "__version__",
     "axes",

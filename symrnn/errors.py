@@ -8,6 +8,10 @@ class SymrnnError(Exception):
     """Base of every error that symrnn raises about a user's request."""
 
 
+class SymrnnWarning(UserWarning):
+    """A cell does what it says, but its gradients may not be what its author expects."""
+
+
 class DeclarationError(SymrnnError):
     """The equations, the quantities or the name of a cell are wrong."""
 
@@ -28,5 +32,19 @@ class RequestError(SymrnnError):
     """A request names a cell, a target or a file that cannot be used."""
 
 
+class ValidationError(SymrnnError):
+    """What symrnn made is not what the equations say: a fault of symrnn, not of the user."""
+
+
 class CheckError(SymrnnError):
     """A kernel's numbers disagree with the reference."""
+
+
+LONGEST = 80
+"""Characters of a value that a message shows."""
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: its text in Python, cut where it gets long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

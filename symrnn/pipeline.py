@@ -10,6 +10,8 @@ Each verb takes its predecessor's result, or a `Cell`. A `Model` is emitted whol
 and what joins them.
 """
 
+from collections.abc import Iterator
+
 from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
@@ -22,12 +24,16 @@ from symrnn.emission.latex_model import latex_model
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.model_module import emit_model
 from symrnn.emission.targets import emit_module
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, shown
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
 from symrnn.planning.passes import PASSES, require_save
 from symrnn.planning.plan import Plan
+from symrnn.validation.models import prove_model
+from symrnn.validation.plans import prove_plan
+from symrnn.validation.reproducer import told_of
+from symrnn.validation.texts import prove_text
 from symrnn.version import __version__
 
 __all__ = ["cost", "derive", "diff", "emit", "latex", "plan"]
@@ -41,16 +47,16 @@ def _derivation(source: object, verb: str) -> Derivation:
         return source
     if isinstance(source, Model):
         raise RequestError(
-            f"{verb}() got the model {source.name!r}, and takes one cell at a time: {verb}(layer.cell)."
+            f"{verb}() got the model {source.name!r}, and takes one cell at a time. Write {verb}(layer.cell)."
         )
     raise RequestError(
-        f"{verb}() got {source!r}, which is no Cell and nothing made from one. "
+        f"{verb}() got {shown(source)}, which is neither a Cell nor a Derivation. "
         "A shipped cell is symrnn.zoo.cell('gru')."
     )
 
 
 def plan(source: Derivation | Cell, save: str = "all") -> Plan:
-    """The plan of a derivation or a cell, after all passes, checked after each.
+    """The plan of a derivation or a cell, after all passes, checked after each and proved.
 
     With `save="all"` the forward pass keeps whatever the backward pass reads. With `save="states"` it keeps
     the states over time and the output, and the backward pass recomputes the rest from them.
@@ -58,12 +64,29 @@ def plan(source: Derivation | Cell, save: str = "all") -> Plan:
     Raises:
         DerivationError: an operation has no vector-Jacobian rule.
         RequestError: `save` is something else.
+        ValidationError: symrnn is at fault: the plan is not what the equations say.
     """
+    return _planned(source, save, "plan")
+
+
+def _planned(source: object, save: str, verb: str) -> Plan:
+    """The plan of what `verb` was called with."""
     require_save(save)
-    planned = check_plan(lower(_derivation(source, "plan")))
+    derivation = _derivation(source, verb)
+    for made in _plans(derivation, save):
+        planned = made
+    with told_of(derivation, f'symrnn.plan(source, save="{save}")'):
+        prove_plan(planned, derivation, lambda: _plans(derivation, save))
+    return planned
+
+
+def _plans(derivation: Derivation, save: str) -> Iterator[Plan]:
+    """The lowered plan and what each pass makes of it, checked."""
+    planned = check_plan(lower(derivation))
+    yield planned
     for improve in PASSES[save]:
         planned = check_plan(improve(planned))
-    return planned
+        yield planned
 
 
 def emit(source: Plan | Derivation | Cell | Model, target: str = "numba", save: str = "all") -> str:
@@ -73,17 +96,26 @@ def emit(source: Plan | Derivation | Cell | Model, target: str = "numba", save: 
 
     Raises:
         RequestError: there is no such target or no such `save`, or a plan that saves all is to save states.
+        ValidationError: symrnn is at fault: the text does not compute what the plan says.
     """
     require_save(save)
+    call = f'symrnn.emit(source, target="{target}", save="{save}")'
     if isinstance(source, Model):
         cells = {run.layer.cell.name: run.layer.cell for run in source.runs}
         kernels = {name: emit(cell, target, save) for name, cell in cells.items()}
-        return emit_model(source, kernels, target, __version__)
-    if not isinstance(source, Plan):
-        source = plan(source, save)
-    elif save not in ("all", source.save):
-        raise RequestError(f"This plan of {source.name} is made with save='all'. Plan it with save='{save}'.")
-    return emit_module(source, target, __version__)
+        text = emit_model(source, kernels, target, __version__)
+        with told_of(source, call):
+            prove_model(text, source, target)
+        return text
+    planned = source if isinstance(source, Plan) else _planned(source, save, "emit")
+    if save not in ("all", planned.save):
+        raise RequestError(
+            f"This plan of {planned.name} is made with save='all'. Plan it with save='{save}'."
+        )
+    text = emit_module(planned, target, __version__)
+    with told_of(source, call):
+        prove_text(text, planned, target)
+    return text
 
 
 def diff(left: Cell, right: Cell) -> Comparison:
@@ -117,12 +149,17 @@ def latex(
     `only="results"` it has the equations of a step and all gradients, without the way that leads there.
 
     Raises:
-        RequestError: `only` is something else, or is asked of a model or a comparison, as is `fragment`.
+        RequestError: `only` is something else, or is asked of a model or a comparison, as is `fragment`; or
+            `style` is no Style.
     """
+    if not isinstance(style, Style):
+        raise RequestError(
+            f"latex() got the style {shown(style)}. Write symrnn.Style(time='subscript', vectors='row')."
+        )
     if isinstance(source, Model | Comparison) and (fragment or only != "all"):
         raise RequestError(
             "Differences and models are written as whole documents. "
-            "Fragments and results are those of a cell: latex(cell, ...)."
+            "Leave fragment= and only= out, or take a cell: latex(layer.cell, ...)."
         )
     if isinstance(source, Comparison):
         return latex_difference(source)

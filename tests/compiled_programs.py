@@ -1,10 +1,23 @@
-"""Room for the programs that JAX compiles: it keeps each in memory, in about ten mapped regions."""
+"""What the tests' processes compile: every kernel once for all of them, and room for the programs of JAX."""
 
 import os
 import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.dispatcher import Dispatcher
 
 MAPPED = 6_000
-"""So many mapped regions are well below 65,530: Linux allows no more, and JAX's compiler crashes."""
+"""So many mapped regions are well below 65,530: Linux allows no more, and JAX's compiler crashes.
+
+A compiled program has about ten of them.
+"""
+
+_compile = Dispatcher.compile
+lock_of = cache(FileLock)
 
 
 def mapped_regions() -> int:
@@ -19,3 +32,22 @@ def make_room() -> None:
     """Let JAX forget what it compiled, if that is a lot."""
     if "jax" in sys.modules and mapped_regions() > MAPPED:
         sys.modules["jax"].clear_caches()
+
+
+def compile_in_turn() -> None:
+    """Let a process that needs what another one compiles wait, and load it from Numba's cache on disk.
+
+    Besides, Numba's cache must not be written to by two processes at once: both may choose the same file for
+    the machine code of different types.
+    """
+    Dispatcher.compile = _compile_in_turn
+
+
+def _compile_in_turn(dispatcher: Any, signature: Any) -> Any:
+    folder = dispatcher.stats.cache_path
+    if folder is None:  # it is not cached
+        return _compile(dispatcher, signature)
+    function = dispatcher.py_func
+    path = Path(folder) / f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}.lock"
+    with global_compiler_lock, lock_of(path):  # in this order everywhere: threads compile, too
+        return _compile(dispatcher, signature)

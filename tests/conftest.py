@@ -1,18 +1,29 @@
-"""What all tests share: where kernels are compiled to, and room for the programs that JAX compiles."""
+"""What all tests share: where kernels are compiled to, how JAX compiles, and room for its programs."""
 
 import itertools
 import os
 from collections.abc import Iterator
 
-import pytest
-from compiled_programs import make_room
+# The processes that run the tests are the parallelism: threads that wait for work would slow them down.
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+# The reference runs a program once: compiling it takes longer than running it, however slow.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+    " --xla_cpu_parallel_codegen_split_count=1",
+)
+
+import pytest  # noqa: E402
+from compiled_programs import compile_in_turn, make_room  # noqa: E402
 
 COUNT = itertools.count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Kernels that tests load lie in pytest's own cache folder, so that a second run finds them compiled."""
+    """Kernels that tests load lie in pytest's own cache folder: all processes and later runs share them."""
     os.environ.setdefault("SYMRNN_CACHE", str(config.cache.mkdir("kernels")))
+    compile_in_turn()
 
 
 @pytest.fixture(autouse=True)

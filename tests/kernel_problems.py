@@ -252,3 +252,12 @@ def run_python(script: str, folder: Path, *options: str, **variables: str) -> st
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     return done.stdout.strip()
+
+
+def importable(name: str) -> tuple[str, dict[str, str]]:
+    """The module name of a compiled kernel above, and the variables with which a fresh Python finds it.
+
+    What is compiled for it lies beside it, where the tests' own processes look, too.
+    """
+    file = Path(str(kernel(name, "numba").__file__))
+    return file.stem, {"PYTHONPATH": str(file.parent), "NUMBA_CACHE_DIR": ""}

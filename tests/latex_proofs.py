@@ -8,11 +8,11 @@ from latex_reader import Document, Entry
 from latex_run import Answer, Given, run
 from latex_values import Array
 from random_cells import random_cell, sizes_for
-from sympy import Eq
+from sympy import Eq, Rational
 from test_latex import everything, matrix_memory, peephole_lstm
 from test_unshipped_cells import PEEPHOLE
 
-from symrnn import Cell, Input, Parameter, State, Value, axes, sigmoid, tanh
+from symrnn import Cell, Input, Parameter, State, Value, axes, exp, log, sigmoid, softmax, tanh
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import latex_document
@@ -46,7 +46,29 @@ def collisions() -> Cell:
     )
 
 
-OWN = (collisions(), mgu, *declared(PEEPHOLE), peephole_lstm(), matrix_memory(), everything(), elman("relu"))
+def by_hand() -> Cell:
+    """Equations that are computed in another form than their author's, and powers of what may be 0."""
+    n, m = axes("n m")
+    x, h, g, s, p = Input("x", n), State("h", m), Value("g"), Value("s"), Parameter("p")
+    W, U = Parameter("W", m, n), Parameter("U", m, m)
+    return Cell(
+        "by_hand",
+        Eq(g, 1 / (1 + exp(-(W @ x + U @ h)))),
+        Eq(s, softmax(g)),
+        Eq(h.next, g * abs(W @ x) ** p + log(s) / (1 + exp(-h)) - abs(U @ h) ** Rational(3, 2) * log(1 - g)),
+    )
+
+
+OWN = (
+    collisions(),
+    by_hand(),
+    mgu,
+    *declared(PEEPHOLE),
+    peephole_lstm(),
+    matrix_memory(),
+    everything(),
+    elman("relu"),
+)
 CELLS = {**SHIPPED, **{cell.name: cell for cell in OWN}}
 PARTS = ("body", "results")
 

@@ -149,8 +149,11 @@ class Batch:
         )
 
 
-def drawn(model: Model, T: int = 6, B: int = 4, seed: int = 0, padded: bool = False) -> Batch:
-    """A random batch; with `padded`, samples of different lengths and NaN beyond their ends."""
+def drawn(model: Model, T: int = 6, B: int = 4, seed: int = 0, padded: bool = False, empty: int = 0) -> Batch:
+    """A random batch; with `padded`, samples of different lengths and NaN beyond their ends.
+
+    The first `empty` samples have no step at all on the first time axis, and the last ones on the others.
+    """
     rng = np.random.default_rng([seed, T, B])
     sizes = dict(zip(model.axes, SIZES, strict=False))
     steps = {time: T + number for number, time in enumerate(model.times)}
@@ -161,6 +164,8 @@ def drawn(model: Model, T: int = 6, B: int = 4, seed: int = 0, padded: bool = Fa
     lengths = {
         time: rng.integers(1, count + 1, B) for time, count in steps.items() if padded and time != ONCE
     }
+    for number, ends in enumerate(lengths.values()):
+        ends[slice(B - empty, B) if number else slice(empty)] = 0
     inputs = {}
     for feed, _, per_sample in model.feeds:
         lead = (B,) if feed.over == ONCE else (steps[feed.over], B)

@@ -1,4 +1,4 @@
-"""Random cells run through every stage and compared with JAX; also in processes of their own.
+"""Random cells run through every stage and compared with JAX.
 
 `SYMRNN_RANDOM_CELLS=1000 pytest tests/test_random_cells.py` examines a thousand other cells besides.
 """

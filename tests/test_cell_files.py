@@ -106,7 +106,8 @@ def test_impossible_name(cell_file, name):
 def test_file_that_is_not_python(cell_file):
     path = cell_file("x = 1\ny = = 2\n")
     assert refusal(f"{path}:mine") == (
-        f"The file {path} is not Python, so 'mine' cannot be read from it: invalid syntax (line 2)."
+        f"The file {path} is not Python, so 'mine' cannot be read from it: invalid syntax (line 2). "
+        "Mend it there."
     )
 
 
@@ -264,15 +265,15 @@ def test_folder_that_does_not_exist(tmp_path):
 
 
 def test_folder_in_place_of_a_file(tmp_path):
-    with pytest.raises(RequestError, match="is no regular file"):
+    with pytest.raises(RequestError, match="is a folder, so no file can be written there"):
         require_writable([tmp_path], force=True)
 
 
 def test_file_in_place_of_a_folder(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RequestError, match=r"The folder .*file cannot be made"):
+    with pytest.raises(RequestError, match=r"The file .*a cannot be written: .*file is no folder"):
         write_all(tmp_path / "file", {"a": "b"})
-    with pytest.raises(RequestError, match="there is no folder"):
+    with pytest.raises(RequestError, match="is no folder"):
         write(tmp_path / "file" / "a", "b")
 
 

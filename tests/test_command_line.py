@@ -141,12 +141,13 @@ def test_latex_output_named_pdf(run):
     )
 
 
-def test_refused_document_is_a_message(run, with_tex, monkeypatch):
+def test_refused_document_is_a_message(run, with_tex, tmp_path, monkeypatch):
     def refuse(*_):
         raise EmissionError("pdflatex refused gru.tex:\n! Oh.")
 
     monkeypatch.setattr(command_line, "typeset", refuse)
     assert run("latex", "gru", "--pdf", code=2).stderr == "symrnn: pdflatex refused gru.tex:\n! Oh.\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -276,10 +277,38 @@ def test_failed_build_goes_on_and_says_so(run, tmp_path, monkeypatch, cell_file)
         return report_of(problem.cell.name, target, "differs" if bad else "agrees")
 
     monkeypatch.setattr(proof, "check_module", one_bad)
-    output = run("build", "elman", f"{cell_file}:mine", code=1).output
-    assert "numba: FAILED" in output
-    assert "FAILED: parameter gradient W_s (differs)." in output
+    result = run("build", "elman", f"{cell_file}:mine", code=1)
+    assert "numba: FAILED" in result.stdout
+    assert "nothing written" in result.stdout
+    assert "FAILED: parameter gradient W_s (differs)." in result.stdout
+    assert result.stderr.strip().endswith(
+        "Nothing of elman was written, because its check failed; files of an earlier build are as they were. "
+        "Repeat the check: symrnn check elman --target numba --seed 0. Look at the kernel: symrnn emit elman "
+        "--target numba -o FILE."
+    )
     assert (tmp_path / "mine" / "mine_numba.py").is_file()
+    assert not (tmp_path / "elman").exists()
+
+
+@pytest.mark.usefixtures("with_tex")
+def test_a_build_that_fails_leaves_the_files_of_an_earlier_one(run, tmp_path, monkeypatch):
+    run("build", "elman")
+    before = {path: path.read_bytes() for path in (tmp_path / "elman").iterdir()}
+    assert len(before) == 3 + len(TARGETS)
+    monkeypatch.setattr(proof, "check_module", lambda *_, target, **__: report_of("elman", target, "differs"))
+    monkeypatch.setattr(building, "typeset", lambda *_: b"%PDF another one")
+    run("build", "elman", "--force", code=1)
+
+    def refuse(*_):
+        raise EmissionError("pdflatex refused elman.tex:\n! Oh.")
+
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(building, "find_pdflatex", lambda: "pdflatex")
+    monkeypatch.setattr(building, "typeset", refuse)
+    assert "! Oh." in run("build", "elman", "--force", code=2).stderr
+    assert {path: path.read_bytes() for path in (tmp_path / "elman").iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["elman"]
 
 
 def test_table_shows_brackets_as_they_are(capsys):

@@ -25,6 +25,7 @@ from symrnn import (
     sigmoid,
     sqrt,
     tanh,
+    total,
     transpose,
     where,
 )
@@ -150,6 +151,28 @@ def test_a_stack_has_two_parts(parts):
 def test_the_sides_of_where_have_one_shape():
     with refused(IN_FIRST, r"shapes differ in where\(x > 0", r"W @ x has \(m,\), x has \(n,\)"):
         declare(where(x > 0, W @ x, h))
+
+
+def test_an_axis_that_stands_in_an_expression_alone_is_told_by_nothing():
+    k = axes("k")
+    with refused(
+        IN_FIRST, "the size k can be told from no shape of an input, a state, a parameter or a constant",
+        "Give one of these an axis k of its own, or write a number as a Constant",
+    ):  # fmt: skip
+        declare(tanh(h / k + W @ x))
+
+
+def test_sizes_that_stand_in_one_sum_alone_are_told_by_nothing():
+    p, k = axes("p k")
+    z = Input("z", p + k)
+    with refused(IN_FIRST, "the size k and the size p can be told from no shape", r"only k \+ p"):
+        declare(tanh(Parameter("V", m, p + k) @ z))
+
+
+def test_a_size_is_told_by_what_a_sum_leaves():
+    p, k = axes("p k")
+    z = Input("z", p + k)
+    assert declare(tanh(Parameter("V", m, p + k) @ z + total(Input("v", p)))).axes
 
 
 def test_an_einsum_must_fit_its_operands():

@@ -10,7 +10,6 @@ from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
 from symrnn.emission.targets import TARGETS
 from symrnn.workbench.check import check_module
-from symrnn.workbench.loading import load_source
 from symrnn.workbench.problem import draw_problem
 from symrnn.zoo import HEADS, SHIPPED, cell
 from symrnn.zoo.heads import ACTIVATIONS, b_y, dense, loss, m, n, y, y_hat, z
@@ -87,7 +86,7 @@ def test_heads_are_shipped() -> None:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", HEADS)
 def test_heads_agree_with_autodiff(name: str, target: str) -> None:
-    module = load_source(sr.emit(HEADS[name], target), f"{name}_{target}")
+    module = sr.load(HEADS[name], target)
     problem = draw_problem(HEADS[name], T=4, B=5)
     for dtype in DTYPES:
         check_module(problem, module, dtype=dtype, target=target).raise_if_failed()
@@ -110,7 +109,7 @@ def loss_and_error(name: str) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", ["softmax_cross_entropy", "binary_cross_entropy"])
 def test_losses_of_extreme_logits_are_finite_and_right(name: str, target: str) -> None:
-    module = load_source(sr.emit(HEADS[name], target), f"extreme_{name}_{target}")
+    module = sr.load(HEADS[name], target)
     losses, error = loss_and_error(name)
     for dtype in DTYPES:
         parameters = module.Parameters(W_y=np.eye(3, dtype=dtype), b_y=np.zeros(3, dtype))
@@ -127,7 +126,7 @@ def test_losses_of_extreme_logits_are_finite_and_right(name: str, target: str) -
 
 def test_a_head_learns_what_it_is_shown() -> None:
     """Some steps of gradient descent: the loss of a separable problem falls to nearly nothing."""
-    module = load_source(sr.emit(HEADS["softmax_cross_entropy"], "numpy"), "learning")
+    module = sr.load(HEADS["softmax_cross_entropy"], "numpy")
     rng = np.random.default_rng(0)
     a = rng.standard_normal((4, 16, 2))
     targets = np.eye(3)[np.where(a[..., 0] > 0.3, 0, np.where(a[..., 1] > 0, 1, 2))]

@@ -24,7 +24,6 @@ from symrnn.planning.ir import Gather, Scatter
 from symrnn.planning.passes.draft import Draft, renamed
 from symrnn.planning.plan import Plan
 from symrnn.workbench.check import check_module
-from symrnn.workbench.loading import load_source
 from symrnn.workbench.problem import Problem, draw_problem
 from symrnn.workbench.reference import difference_gradients
 from symrnn.zoo import HEADS
@@ -248,7 +247,7 @@ def test_a_plan_that_picks_something_else_is_refused(
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", ["everything", "embedding", "class_cross_entropy"])
 def test_kernels_agree_with_autodiff(name: str, target: str) -> None:
-    module = load_source(sr.emit(CELLS[name], target), f"{name}_{target}")
+    module = sr.load(CELLS[name], target)
     for T, B in ((6, 5), (0, 2)):
         problem = draw_problem(CELLS[name], T=T, B=B)
         for dtype in DTYPES:
@@ -276,7 +275,7 @@ def test_differences_agree_with_autodiff() -> None:
 
 @pytest.fixture(scope="module", params=TARGETS)
 def kernel(request: pytest.FixtureRequest) -> ModuleType:
-    return load_source(sr.emit(words(), request.param), f"contract_{request.param}")
+    return sr.load(words(), request.param)
 
 
 def call(kernel: ModuleType, T: int = 5, B: int = 3) -> tuple[Any, Any, Any]:
@@ -348,7 +347,7 @@ def test_workspace_out_and_input_gradients(kernel: ModuleType) -> None:
 
 
 def test_threads_add_up_what_each_has_made() -> None:
-    module = load_source(sr.emit(words(), "numba"), "threads")
+    module = sr.load(words(), "numba")
     rng = np.random.default_rng(2)
     parameters = module.init(rng, m=64, v=11, dtype=np.float64)
     classes, cotangent = rng.integers(0, 11, (50, 32)), rng.standard_normal((50, 32, 64))
@@ -392,7 +391,7 @@ def test_logits_alone_are_enough_for_a_loss(target: str) -> None:
     """No parameters: the dtype is that of the logits; extreme ones are right."""
     a = Input("a", v)
     cell = Cell("logits", Eq(y, sr.softmax(a)), Eq(s, sr.logsumexp(a) - sr.take(a, k)), output=s)
-    module = load_source(sr.emit(cell, target), f"logits_{target}")
+    module = sr.load(cell, target)
     logits = np.array([[[1e4, -1e4, 0.0], [3.0, 1.0, 2.0]]])
     classes = np.array([[1, 2]])
     wanted = np.asarray(jax.nn.softmax(logits)) - np.eye(3)[classes]

@@ -19,9 +19,10 @@ from symrnn.declaration.operations import POINTWISE, Contract
 from symrnn.declaration.quantities import Constant, Input, Parameter, State, Value
 from symrnn.declaration.reading_order import ordered_factors, ordered_terms, reading_roles
 from symrnn.derivation.reverse import derive
-from symrnn.emission.latex_document import escaped, latex_document
+from symrnn.emission.latex_document import latex_document
 from symrnn.emission.latex_layout import is_sum, split_formula, width
 from symrnn.emission.latex_printer import Notation, Printer
+from symrnn.emission.texts import latex_text
 from symrnn.errors import EmissionError
 from symrnn.zoo import CELLS
 
@@ -304,8 +305,9 @@ def test_long_formulas_break_before_outer_operators() -> None:
 
 
 def test_text_is_escaped() -> None:
-    assert escaped("50% & a_b #1 {x} é") == r"50\% \& a\_b \#1 \{x\} é"
-    assert escaped("Ω\\") == r"?\textbackslash{}"
+    assert latex_text("50% & a_b #1 {x} é") == r"50\% \& a\_b \#1 \{x\} é"
+    assert latex_text("Ω\\") == r"?\textbackslash{}"
+    assert latex_text("Trậ̀n e\u0301 ＼input ％") == r"Tran é \textbackslash{}input \%"
 
 
 @pytest.mark.parametrize("seed", range(60))

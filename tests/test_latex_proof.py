@@ -44,7 +44,9 @@ def test_a_document_says_what_autodiff_says(name: str, part: str) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("name", ["gru", "lstm", "matrix_memory", "class_cross_entropy", "collisions"])
+@pytest.mark.parametrize(
+    "name", ["gru", "lstm", "matrix_memory", "class_cross_entropy", "collisions", "by_hand"]
+)
 def test_every_notation_says_what_autodiff_says(name: str, style: str) -> None:
     document = document_of(name, STYLES[style])
     for part in PARTS:

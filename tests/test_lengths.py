@@ -16,8 +16,10 @@ from kernel_problems import (
     spoiled,
 )
 
+import symrnn as sr
+
 targets = pytest.mark.parametrize("target", TARGETS)
-SOME = np.array([1, 7, 3, 3, 6])
+SOME = np.array([1, 7, 3, 0, 6])
 
 
 def padded(made: Call, lengths: Any, filler: float = np.nan) -> Call:
@@ -87,8 +89,8 @@ def test_a_padded_batch_gives_what_its_samples_give_alone(name: str, save: str, 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["lstm", "gru", "several"])
 def test_long_sequences_and_their_chunks(name: str, target: str, dtype: str) -> None:
-    lengths = np.array([1, 5000, 4097, 255, 256, 257, 3000], np.int32)
-    made = drawn(name, target, 5000, 7, dtype, n=2, m=3)
+    lengths = np.array([1, 5000, 4097, 255, 256, 257, 3000, 0], np.int32)
+    made = drawn(name, target, 5000, 8, dtype, n=2, m=3)
     expected = one_by_one(made, lengths)
     assert_close(results(padded(made, lengths), lengths), expected, dtype)
 
@@ -165,9 +167,8 @@ def test_gradients_may_take_the_place_of_the_cotangents_of_the_state(target: str
         (np.array([1, 2]), r"lengths has shape \(2,\); it should have \(3,\), one number for every sample\."),
         (np.array([1.0, 2.0, 3.0]), r"lengths has dtype float64; pass an array of integers\."),
         (np.array([True, True, True]), r"lengths has dtype bool; pass an array of integers\."),
-        (np.array([1, 0, 3]), r"lengths\[1\] is 0; it should be from 1 to 4, the number of time steps\."),
-        (np.array([1, 2, -3]), r"lengths\[2\] is -3; it should be from 1 to 4"),
-        (np.array([5, 2, 9], np.uint64), r"lengths\[0\] is 5; it should be from 1 to 4"),
+        (np.array([1, 0, -3]), r"lengths\[2\] is -3; it should be from 0 to 4, the number of time steps\."),
+        (np.array([5, 2, 9], np.uint64), r"lengths\[0\] is 5; it should be from 0 to 4"),
     ],
 )
 def test_lengths_that_cannot_be(target: str, lengths: Any, message: str) -> None:
@@ -182,5 +183,51 @@ def test_an_empty_batch_and_a_sequence_of_nothing(target: str) -> None:
     made = drawn("gru", target, 4, 0)
     assert_same(results(made, np.zeros(0, np.int64)), made.results())
     nothing = drawn("gru", target, 0, 2)
-    with pytest.raises(ValueError, match=r"lengths\[0\] is 1; it should be from 1 to 0"):
+    assert_same(results(nothing, np.zeros(2, np.int64)), nothing.results())
+    with pytest.raises(ValueError, match=r"lengths\[0\] is 1; it should be from 0 to 0"):
         results(nothing, np.ones(2, np.int64))
+
+
+@targets
+@pytest.mark.parametrize("save", ["all", "states"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "several"])
+def test_samples_without_a_step(name: str, save: str, target: str) -> None:
+    """Nothing is computed of them, whatever their inputs hold: they end where they start."""
+    made = drawn(name, target, 7, 3, save=save)
+    lengths = np.zeros(3, np.int64)
+    outputs, *others = results(padded(made, lengths), lengths)
+    zeros = [np.zeros_like(array) for array in (*made.parameters, *made.inputs)]
+    assert_same([outputs, *others], [0 * made.d_outputs, *made.state, *zeros, *made.d_state])
+    predicted, final = made.module.predict(made.parameters, made.inputs, made.state, lengths=lengths)
+    assert_same([predicted, *final], [0 * made.d_outputs, *made.state])
+
+
+@targets
+def test_what_a_sample_without_a_step_holds_reaches_no_other(target: str) -> None:
+    made = padded(drawn("lstm", target, 7, 5), SOME)
+    expected = results(made, SOME)
+    for array in (*made.state, *made.d_state):
+        array[SOME == 0] = np.nan
+    run = made.module.forward(made.parameters, made.inputs, made.state, lengths=SOME)
+    gradients = made.module.backward(made.parameters, run.tape, made.d_outputs, made.d_state)
+    assert_same([*gradients.parameters, *gradients.inputs], [*expected[3:11], expected[11]])
+    for array in (*run.state, *gradients.state):
+        assert np.isnan(array[SOME == 0]).all()
+        assert np.isfinite(array[SOME > 0]).all()
+
+
+@targets
+def test_classes_of_a_sample_without_a_step_are_not_looked_at(target: str) -> None:
+    module = sr.load(sr.zoo.embedding, target)
+    parameters = module.init(np.random.default_rng(0), v=5, m=3)
+    k = np.array([[1, -1, 4], [2, 10**12, -7]])
+    for lengths in ([2, 0, 1], [0, 0, 0]):
+        ends = np.array(lengths)
+        run = module.forward(parameters, k, lengths=ends)
+        gradients = module.backward(parameters, run.tape, np.ones_like(run.outputs))
+        counts = np.zeros(5)
+        for b, length in enumerate(lengths):
+            np.testing.assert_array_equal(run.outputs[:length, b], parameters.E[k[:length, b]])
+            assert not run.outputs[length:, b].any()
+            np.add.at(counts, k[:length, b], 1)
+        np.testing.assert_array_equal(gradients.parameters.E, np.tile(counts[:, None], 3))

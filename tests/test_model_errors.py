@@ -246,9 +246,8 @@ def test_wrong_states(changes: dict[str, Any], message: str) -> None:
 LENGTHS = [
     ([1, 2, 3, 4], "lengths is a list; pass a NumPy array."),
     (np.array([1, 2, 3]), "lengths has shape (3,); it should have (4,), one number for every sample."),
-    (np.array([1, 2, 7, 4]), "lengths[2] is 7; it should be from 1 to 6, the number of time steps."),
-    (np.array([1, 0, 6, 4]), "lengths[1] is 0; it should be from 1 to 6, the number of time steps."),
-    (np.array([1, -1, 6, 4]), "lengths[1] is -1; it should be from 1 to 6, the number of time steps."),
+    (np.array([1, 2, 7, 4]), "lengths[2] is 7; it should be from 0 to 6, the number of time steps."),
+    (np.array([1, -1, 6, 4]), "lengths[1] is -1; it should be from 0 to 6, the number of time steps."),
     (np.array([1.0, 2, 3, 4]), "lengths has dtype float64; pass an array of integers."),
     (np.array([True] * 4), "lengths has dtype bool; pass an array of integers."),
 ]
@@ -264,7 +263,7 @@ def test_lengths_of_several_time_axes_go_by_name() -> None:
     assert message_of("encoder_decoder", lengths=four) == "lengths is a ndarray; pass Lengths(T=..., S=...)."
     Lengths = module("encoder_decoder", "numpy").Lengths
     found = message_of("encoder_decoder", lengths=Lengths(T=four, S=8 * four))
-    assert found == "lengths.S[0] is 8; it should be from 1 to 7, the number of time steps."
+    assert found == "lengths.S[0] is 8; it should be from 0 to 7, the number of time steps."
     assert message_of("encoder_decoder", lengths=Lengths(S=four[:2])).startswith("lengths.S has shape (2,)")
 
 

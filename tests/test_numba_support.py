@@ -254,7 +254,8 @@ def looped(name):
 
     def apply(x):
         y = np.empty_like(x)
-        loop(x, y)
+        with np.errstate(all="ignore"):  # plain functions warn, those that are compiled do not
+            loop(x, y)
         return y
 
     apply.loop = loop

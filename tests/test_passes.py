@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from interpretation import Arguments, assert_same, random_arguments, run, stages
 from random_cells import SIZES, random_cell
-from sympy import Eq, Expr
+from sympy import Eq
 
 import symrnn as sr
 from symrnn import Cell, Input, Parameter, State, Value, axes, sigmoid, tanh
@@ -444,19 +444,6 @@ def test_the_checker_says_what_is_wrong(what: str) -> None:
     plan, message = broken_plans()[what]
     with pytest.raises(PlanError, match=message):
         check(plan)
-
-
-@pytest.mark.parametrize(
-    ("right", "what"),
-    [
-        (tanh(Parameter("g") * h + Input("z", m) + Parameter("k") * sr.ones(m)), "ones_m"),
-        (tanh(h * sr.dot(Parameter("p", m + n), sr.concatenate(h, x))), "p"),
-    ],
-)
-def test_a_size_that_no_parameter_tells_is_refused_where_parameters_need_it(right: Expr, what: str) -> None:
-    message = f"In the plan of blind, {what} depends on parameters alone, but needs the size [mn]"
-    with pytest.raises(PlanError, match=message):
-        stages(Cell("blind", Eq(h.next, right)))
 
 
 def test_the_checker_passes_a_good_plan_on() -> None:

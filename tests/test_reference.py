@@ -346,7 +346,7 @@ def test_positive_numbers_are_drawn_for_logarithms():
         ({"sizes": {"k": 3}}, "The cell 'leaky' has no axis 'k'. Its axes: n, m."),
         ({"sizes": {"n": 0}}, "The size n=0 is no positive integer"),
         ({"sizes": {"n": 2.0}}, "The size n=2.0 is no positive integer"),
-        ({"T": -1}, "A problem cannot have T=-1 steps and B=3 samples"),
+        ({"T": -1}, "T is -1. Give a whole number from 0 on"),
     ],
 )
 def test_wrong_problem(arguments, message):

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from kernel_problems import (
-    ALL,
     DTYPES,
     EXTRA,
     TARGETS,
@@ -22,12 +21,11 @@ from kernel_problems import (
     call,
     drawn,
     flat,
+    importable,
     kernel,
     run_python,
     spoiled,
 )
-
-import symrnn as sr
 
 targets = pytest.mark.parametrize("target", TARGETS)
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -342,11 +340,16 @@ def enter_region():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a kernel and a parallel region of Numba, and a cache that all processes share."""
+    """A folder with a parallel region of Numba, and a cache that all processes share."""
     made = tmp_path_factory.mktemp("threads")
-    (made / "elman_numba.py").write_text(sr.emit(ALL["elman"], "numba"))
     (made / "region.py").write_text(REGION)
     return made
+
+
+def run_script(script: str, folder: Path, **variables: str) -> str:
+    """What a fresh Python prints that imports the kernel of elman as `elman_numba`."""
+    name, found_by = importable("elman")
+    return run_python(USE + script.replace("elman_numba", name), folder, **found_by, **variables)
 
 
 def test_numba_has_a_threading_layer() -> None:
@@ -375,7 +378,7 @@ assert module._POOL
 enter_region()
 print(numba.threading_layer())
 """
-    assert run_python(USE + script, folder, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2") == layer
+    assert run_script(script, folder, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2") == layer
 
 
 FORK = """
@@ -405,7 +408,7 @@ assert answer == before == use(module), answer
 
 
 def test_a_forked_child_computes_the_same(folder: Path) -> None:
-    assert run_python(USE + FORK.format(before="", inside="", after="print('good')"), folder) == "good"
+    assert run_script(FORK.format(before="", inside="", after="print('good')"), folder) == "good"
 
 
 @layers
@@ -414,7 +417,7 @@ def test_a_forked_child_of_a_process_with_a_parallel_region(layer: str, folder: 
     before = "import numba; from region import enter_region; enter_region()"
     inside = "" if layer == "omp" else "enter_region()"
     script = FORK.format(before=before, inside=inside, after="enter_region(); print(numba.threading_layer())")
-    found = run_python(USE + script, folder, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2")
+    found = run_script(script, folder, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2")
     assert found == layer
 
 
@@ -440,4 +443,4 @@ for a, b in zip(alone.parameters, shared.parameters):
     assert np.allclose(a, b, rtol=1e-10, atol=1e-10 * abs(a).max())
 print("good")
 """
-    assert run_python(USE + script, folder) == "good"
+    assert run_script(script, folder) == "good"

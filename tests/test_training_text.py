@@ -18,7 +18,6 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from symrnn.errors import RequestError
-from symrnn.workbench import files
 from symrnn.workbench.training import commands, display, session
 from symrnn.workbench.training.checkpoints import NOT_INSTALLED, read_checkpoint
 from symrnn.workbench.training.language_model import language_model
@@ -397,7 +396,7 @@ def test_texts_that_are_not_there(run):
         (("-o", "none/c.safetensors"), "there is no folder none. Make it first"),
         (("-o", "text.txt/c.safetensors"), "cannot be written"),
         (("-o", "text.txt"), "The file text.txt exists, so it is left as it is. Continue that training with"),
-        (("-o", ".", "--force"), ". is no regular file"),
+        (("-o", ".", "--force"), ". is a folder"),
         (("--resume",), "The checkpoint checkpoint.safetensors does not exist"),
         (("--hidden", 0), "--hidden is 0. Give a positive number"),
         (("--time", -1), "--time is -1. Give a positive number"),
@@ -422,17 +421,18 @@ def test_a_finished_training_is_not_overwritten_unasked(run, tmp_path):
 
 
 def test_a_disk_that_fills_up_leaves_the_last_checkpoint(run, tmp_path, monkeypatch):
-    def full(path: Path, data: bytes) -> None:
-        if contents(path)[1]["step"] == 20:
+    def full(descriptor: int) -> None:
+        if contents(Path("checkpoint.safetensors"))[1]["step"] == 20:
             raise OSError(28, "No space left on device")
-        replace(path, data)
+        synchronised(descriptor)
 
-    replace = files.replace
+    synchronised = os.fsync
     run("train-text", "text.txt", *SMALL, "--steps", 10)
-    monkeypatch.setattr(files, "replace", full)
+    monkeypatch.setattr(os, "fsync", full)
     result = run("train-text", "text.txt", "--resume", "--every", 10, "--steps", 40, code=2)
     assert "checkpoint.safetensors cannot be written: No space left on device" in result.stderr
     assert contents(tmp_path / "checkpoint.safetensors")[1]["step"] == 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.safetensors", "text.txt"]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.02, 0.5, 0.999])

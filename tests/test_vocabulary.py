@@ -276,7 +276,11 @@ def test_letters_of_a_contraction_are_canonical():
 
 
 def test_a_power_of_floats_that_are_halves_is_a_root():
-    for exponent, meaning in ((0.5, sqrt(POSITIVE)), (2.0, POSITIVE**2), (1.5, sqrt(POSITIVE) ** 3)):
+    for exponent, meaning in (
+        (0.5, sqrt(POSITIVE)),
+        (2.0, POSITIVE**2),
+        (1.5, power(POSITIVE, Rational(3, 2))),
+    ):
         assert Resolver({}).resolve(POSITIVE**exponent).expr == meaning
 
 

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
+from numba import config, njit
 from numba import types as nb_types
 from numba.core import cgutils
 from numba.core.errors import NumbaTypeError
@@ -119,7 +119,8 @@ class Prepared(NamedTuple):
 class Tape(NamedTuple):
     """What `backward` needs of a `forward`: opaque, usable any number of times.
 
-    It refers to the inputs and parameters of the call: change their arrays only when it is done with.
+    It refers to the inputs and parameters of the call: change their arrays only when it is done with. (`backward` looks at
+    some of their numbers, and refuses a tape whose arrays it finds changed.)
     """
 
     parameters: Any  # as the caller gave them
@@ -128,6 +129,7 @@ class Tape(NamedTuple):
     state: State
     outputs: np.ndarray
     saved: tuple
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -147,6 +149,13 @@ class Workspace:
         self._uses = 0
         self._free = threading.Lock()
 
+    def __getstate__(self):
+        return {"_uses": self._uses}  # a copy has memory of its own, and serves the tapes that are copied with it
+
+    def __setstate__(self, state):
+        self.__init__()
+        self.__dict__.update(state)
+
     def _array(self, purpose, name, shape, dtype):
         """An uninitialised array, in the memory of an earlier call if that is large enough."""
         key = purpose, name
@@ -154,14 +163,15 @@ class Workspace:
         if array is None or array.shape != shape or array.dtype != dtype:
             flat = self._memory.get(key)
             if flat is None or flat.size < math.prod(shape) or flat.dtype != dtype:
-                flat = self._memory[key] = np.empty(math.prod(shape), dtype)
+                flat = self._memory[key] = _new(name, (math.prod(shape),), dtype)
             array = self._arrays[key] = np.ndarray(shape, dtype, flat)
         return array
 
-    def _refuse_own(self, arrays):
-        """Raise if an array lies in this memory, which a forward pass would overwrite while it reads or needs it later."""
-        if not {id(array.base) for array in arrays}.isdisjoint(map(id, self._memory.values())):
-            raise ValueError("inputs or state lie in this workspace, which forward() overwrites; use a Workspace() for each layer.")
+    def _refuse_own(self, arguments):
+        """Raise if an argument lies in this memory, which a forward pass would overwrite while it reads or needs it later."""
+        owners = _owners(array for _, arrays in arguments for array in arrays)
+        if 0 in owners or not {*map(id, self._memory.values())}.isdisjoint(owners):
+            _refuse_overlap([("workspace", self._memory.values())], arguments, "use a Workspace() for each layer")
 
 
 class _Use:
@@ -185,7 +195,9 @@ class _Use:
 def init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
-    _check_sizes(n=n, m=m)
+    n, m = _checked_sizes(n=n, m=m)
+    if (3 * n * m + 3 * m * m + 6 * m) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with n = {n}, m = {m}", 3 * n * m + 3 * m * m + 6 * m, dtype)
     return Parameters(
         U_r=_glorot(rng, (m, m), dtype),
         W_r=_glorot(rng, (m, n), dtype),
@@ -238,38 +250,49 @@ def predict(parameters, inputs, state=None, *, lengths=None, out=None, workspace
     `lengths` are those of the samples, as in `forward`; `out` is an array for the outputs; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "predict") as memory:
-        prepared, inputs, state, lengths, T, B = _checked_call(parameters, inputs, state, lengths, memory)
-        if lengths is not None:
-            inputs = _continued(inputs, lengths, memory)
+        prepared, inputs, state, lengths, T, B = _checked_call(parameters, inputs, state, lengths, memory, out)
         (size_n, m) = sizes = _sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        final = _predict(prepared, sizes, inputs, state, outputs, lengths, threads)
+        if out is not None:
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
+            state = State(*map(np.copy, state))  # it may lie in `out`
+        start = state
+        if lengths is not None:
+            inputs, start = _continued(inputs, state, lengths, memory)
+        final = _predict(prepared, sizes, inputs, start, outputs, lengths, threads)
         if lengths is not None:
             outputs[_padding(lengths, T)] = 0
+            _stand_still(final, state, lengths)
         return outputs, final
 
 
 def forward(parameters, inputs, state=None, *, lengths=None, workspace=None, threads=None):
     """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
 
-    `lengths` are integers (B,) from 1 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
+    `lengths` are integers (B,) from 0 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
     state stands still, its outputs are zero, no gradient flows, and what its inputs hold there does not matter.
     `workspace` is a `Workspace`, in which outputs and tape then lie; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "forward") as memory:
-        prepared, inputs, state, lengths, _, _ = _checked_call(parameters, inputs, state, lengths, memory)
+        prepared, inputs, state, lengths, _, _ = _checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            workspace._refuse_own((*inputs, *state))
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
+        start = state
         if lengths is not None:
-            inputs = _continued(inputs, lengths, memory)
-        outputs, final, saved = _forward(prepared, inputs, state, lengths, memory, threads)
+            inputs, start = _continued(inputs, state, lengths, memory)
+        outputs, final, saved = _forward(prepared, inputs, start, lengths, memory, threads)
+        final = State(*(array.copy() for array in final))
         if lengths is not None:
             outputs = _without_padding("outputs", outputs, lengths, memory)
+            _stand_still(final, state, lengths)
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        tape = Tape(parameters, prepared, inputs, state, outputs, saved, lengths, workspace, use)
-        return Run(outputs, State(*(array.copy() for array in final)), tape)
+        marks = _marks(prepared.parameters, inputs)
+        tape = Tape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
+        return Run(outputs, final, tape)
 
 
 def backward(
@@ -277,10 +300,10 @@ def backward(
 ):
     """Gradients of parameters, inputs and initial state.
 
-    `parameters` and `tape` are those of one `forward`.
+    `parameters` and `tape` are those of one `forward`; others are refused, unless they are equal to those.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
     final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
-    such as that of an earlier call, and overlap with no argument; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
+    such as that of an earlier call, and overlap with no argument but `d_state`; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     if not isinstance(tape, Tape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
@@ -290,18 +313,28 @@ def backward(
             raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
         given = tape.prepared
         if parameters is not given and parameters is not tape.parameters:
-            given = _prepared(parameters, _new)
-            _same_sizes(given, tape.prepared)
+            _require_same(parameters, given)
+        _require_unchanged(tape)
         d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
         sizes = _sizes(tape.prepared, tape.inputs, tape.state)
         d_state = _checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
         results = _results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        if out is not None:
+            made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
+        if out is not None or tape.lengths is not None:
+            d_state = State(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
             d_outputs = _without_padding("d_outputs", d_outputs, tape.lengths, memory)
-            d_state = State(*map(np.copy, d_state))  # it is read when `out` is written to already
         _backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory, threads)
-        if tape.lengths is not None and input_gradients:
-            for array in results.inputs:
+        if tape.lengths is not None:
+            _stand_still(results.state, d_state, tape.lengths)
+            if not tape.lengths.any():
+                for array in results.parameters:
+                    array[...] = 0
+            for array in results.inputs or ():
                 array[_padding(tape.lengths, len(array))] = 0
         return results
 
@@ -318,6 +351,8 @@ def step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (size_n, m)
     T = 1
+    if B * m * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", B * m, dtype)
     outputs = np.empty((T, B, m), dtype)
     final = _predict(prepared, sizes, inputs, _checked_state("state", state, sizes, dtype, B), outputs, None, None)
     return outputs[0], final
@@ -326,9 +361,24 @@ def step(parameters, inputs_t, state):
 # ---- Memory ------------------------------------------------------------------------------------------
 
 
+_MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else sys.maxsize
+
+
+def _no_room(what, numbers, dtype):
+    """The error that so many numbers are more than this machine can hold."""
+    size = numbers * dtype.itemsize
+    return ValueError(f"There is no room for {what}: {size:,} bytes; this machine has {_MEMORY:,}.")
+
+
 def _new(name, shape, dtype):
     """An uninitialised array; a workspace would look for it by its name."""
-    return np.empty(shape, dtype)
+    try:
+        array = np.empty(shape, dtype)
+    except (MemoryError, ValueError):  # the system has not got it, or nobody could
+        array = None
+    if array is None or array.nbytes > _MEMORY:
+        raise _no_room(f"the array {name} of shape {shape}", math.prod(shape), dtype)
+    return array
 
 
 _NO_WORKSPACE = contextlib.nullcontext(_new)
@@ -351,11 +401,44 @@ def _takes(array, shape, dtype):
 def _place(what, array, shape, dtype):
     """The caller's array for a result, checked; a new one if there is none."""
     if array is None:
-        return np.empty(shape, dtype)
+        return _new(what, shape, dtype)
     array = _checked_array(what, array, shape, dtype)
     if not array.flags.carray:
         raise ValueError(f"{what} cannot take a result; it should be contiguous, aligned and writable.")
     return array
+
+
+def _owners(arrays):
+    """The ids of the arrays that own the memory of some; 0 where that is not known, as with memory of another library."""
+    found = []
+    for array in arrays:
+        while type(array.base) is np.ndarray:
+            array = array.base
+        found.append(id(array) if array.base is None and array.flags.owndata else 0)
+    return found
+
+
+def _refuse_overlap(results, arguments, repair):
+    """Raise if an array that a call writes to shares memory with another one or with an argument.
+
+    `results` and `arguments` are pairs of a name and arrays, in a NamedTuple where the name is that of several.
+    """
+    written = [array for _, arrays in results for array in arrays if array is not None]
+    read = [array for _, arrays in arguments for array in arrays if array is not None]
+    owners, others = _owners(written), _owners(read)
+    if 0 not in owners and 0 not in others and len({*owners}) == len(owners) and {*owners}.isdisjoint(others):
+        return
+    names = [
+        what if field is None else f"{what}.{field}"
+        for what, group in (*results, *arguments)
+        for field, array in zip(getattr(group, "_fields", [None] * len(group)), group, strict=True)
+        if array is not None
+    ]
+    arrays = [*zip(names, (*written, *read), (*owners, *others), strict=True)]
+    for position, (what, result, owner) in enumerate(arrays[: len(written)]):
+        for name, array, other in arrays[position + 1 :]:
+            if (owner == other or 0 in (owner, other)) and np.may_share_memory(result, array):
+                raise ValueError(f"{what} shares memory with {name}; {repair}.")
 
 
 def _results(out, sizes, T, B, dtype, input_gradients):
@@ -395,13 +478,14 @@ def _float_dtype(dtype):
     return dtype
 
 
-def _check_sizes(**sizes):
-    """Raise unless all axes are given sizes."""
+def _checked_sizes(**sizes):
+    """The sizes of the axes, as Python's integers."""
     for axis, size in sizes.items():
         if isinstance(size, (bool, np.bool_)) or not isinstance(size, (int, np.integer)):
             raise ValueError(f"{axis} is {size!r}; a size is a whole number.")
         if size < 1:
             raise ValueError(f"{axis} is {size}; a size is at least 1.")
+    return tuple(map(int, sizes.values()))
 
 
 def _require_array(what, value):
@@ -512,13 +596,15 @@ def _scalar(what, value, dtype):
     return np.asarray(value, dtype)
 
 
-def _checked_call(parameters, inputs, state, lengths, memory):
+def _checked_call(parameters, inputs, state, lengths, memory, out):
     """Everything a pass over time needs, checked; also T and B."""
     prepared = _prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, Inputs)
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
     (size_n, m) = _sizes(prepared, inputs, state)
+    if out is None and (count := max(T, 1) * B * m) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = Inputs(
         _checked_array("inputs.x", inputs.x, (T, B, size_n), prepared.dtype),
@@ -545,15 +631,15 @@ def _checked_state(what, state, sizes, dtype, B):
 
 
 def _checked_lengths(lengths, T, B, what="lengths"):
-    """The numbers of steps of the samples, as an array of its own."""
+    """The numbers of steps of the samples, as an array of its own; None where all have all steps."""
     _require_array(what, lengths)
     if lengths.shape != (B,):
         raise ValueError(f"{what} has shape {lengths.shape}; it should have {(B,)}, one number for every sample.")
     if lengths.dtype.kind not in "iu":
         raise ValueError(f"{what} has dtype {lengths.dtype}; pass an array of integers.")
-    for b in np.flatnonzero((lengths < 1) | (lengths > T))[:1]:
-        raise ValueError(f"{what}[{b}] is {lengths[b]}; it should be from 1 to {T}, the number of time steps.")
-    return lengths.astype(np.int64)
+    for b in np.flatnonzero((lengths < 0) | (lengths > T))[:1]:
+        raise ValueError(f"{what}[{b}] is {lengths[b]}; it should be from 0 to {T}, the number of time steps.")
+    return None if (lengths == T).all() else lengths.astype(np.int64)
 
 
 def _padding(lengths, T):
@@ -561,16 +647,25 @@ def _padding(lengths, T):
     return np.arange(T)[:, None] >= lengths
 
 
-def _continued(inputs, lengths, memory):
-    """Copies of the inputs in which a sample's last step goes on to T: what it computes there, and nobody sees, is ordinary."""
+def _continued(inputs, state, lengths, memory):
+    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+
+    A sample without steps computes what the longest one does in its first step, from that one's state.
+    """
+    samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
     for name, array in zip(Inputs._fields, inputs, strict=True):
-        T, B = array.shape[:2]
-        steps = np.minimum(np.arange(T)[:, None], lengths - 1)
+        steps = np.minimum(np.arange(len(array))[:, None], np.maximum(lengths - 1, 0))
         copy = memory(f"{name} to the end", array.shape, array.dtype)
-        copy[...] = array[steps, np.arange(B)]
+        copy[...] = array[steps, samples] if lengths.any() else 0
         made.append(copy)
-    return Inputs(*made)
+    return Inputs(*made), State(*(array[samples] for array in state))
+
+
+def _stand_still(later, earlier, lengths):
+    """Let samples without a step end where they start; both are arrays (B, ...)."""
+    for array, same in zip(later, earlier, strict=True):
+        array[lengths == 0] = same[lengths == 0]
 
 
 def _without_padding(name, array, lengths, memory):
@@ -581,10 +676,39 @@ def _without_padding(name, array, lengths, memory):
     return copy
 
 
-def _same_sizes(one, other):
-    """Raise unless two sets of parameters fit the same tape."""
-    if one.sizes != other.sizes or one.dtype != other.dtype:
-        raise ValueError(f"The tape was made with sizes {other.sizes} in {other.dtype}, the parameters have {one.sizes} in {one.dtype}.")
+def _marks(parameters, inputs):
+    """A number of every parameter and a step of every input, which tell whether the arrays were changed."""
+    middle = [array.size and array.item(array.size // 2) for array in parameters]
+    return middle + [array[len(array) // 2].tobytes() if array.size else b"" for array in inputs]
+
+
+def _require_unchanged(tape):
+    """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in Parameters._fields), *(f"inputs.{name}" for name in Inputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
+
+
+def _require_same(parameters, prepared):
+    """Raise unless parameters are those that a tape was made with, or equal to them."""
+    if isinstance(parameters, Prepared):
+        arrays, sizes, dtype = parameters[:3]
+    else:
+        arrays, sizes, dtype = _checked_parameters(parameters)
+    _same_sizes(sizes, dtype, prepared)
+    for name, one, other in zip(Parameters._fields, arrays, prepared.parameters, strict=True):
+        if one is not other and not np.array_equal(one, other, equal_nan=True):
+            raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
+
+
+def _same_sizes(sizes, dtype, prepared):
+    """Raise unless parameters of some sizes and dtype fit those that a tape was made with."""
+    if sizes != prepared.sizes or dtype != prepared.dtype:
+        raise ValueError(f"The tape was made with sizes {prepared.sizes} in {prepared.dtype}, the parameters have {sizes} in {dtype}.")
 
 
 def _glorot(rng, shape, dtype):
@@ -598,10 +722,11 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_gru_reset_after_74cabd4b98f2", types.ModuleType("symrnn_gru_reset_after_74cabd4b98f2"))
+_HOME = sys.modules.setdefault("symrnn_gru_reset_after_227195fb7da6", types.ModuleType("symrnn_gru_reset_after_227195fb7da6"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+# With NUMBA_DISABLE_JIT=1, as debuggers and coverage need it, all of this file runs as plain Python, slowly.
 
 
 def _inlined(function):
@@ -614,14 +739,25 @@ def _inlined(function):
 def _compiled(function):
     """Compile a function on its first call, and cache the machine code on disk."""
     dispatcher = _inlined(function)
+    if config.DISABLE_JIT:  # NumPy's numbers warn of infinities and NaN, machine code does not
+        return np.errstate(all="ignore")(dispatcher)
     with contextlib.suppress(RuntimeError):  # executed from text, or nowhere to write: then there is no cache
         dispatcher.enable_caching()
     return dispatcher
 
 
+def _intrinsic(plain, *, literal=False):
+    """Turn what the decorated function emits into a compiled function; ``plain`` does the same, and defines it."""
+    return (lambda _: plain) if config.DISABLE_JIT else intrinsic(prefer_literal=literal)
+
+
 def _plain(array):
     """The array as compiled code takes it: contiguous, aligned and writable; a copy only if it is not."""
-    return array if array.flags.carray else np.require(array, requirements="CAW")
+    if array.flags.carray:
+        return array
+    if array.nbytes > _MEMORY:
+        raise _no_room(f"a copy in one piece of an array of shape {array.shape}", array.size, array.dtype)
+    return np.require(array, requirements="CAW")
 
 
 def _panels(matrix, name, memory):
@@ -836,7 +972,21 @@ def _address(context, builder, kind, array):
     return address, cgutils.unpack_tuple(builder, view.shape), cgutils.unpack_tuple(builder, view.strides)
 
 
-@intrinsic
+def _row(array, t, i):
+    """Row i of ``array[t]``, counted on into the steps after it, or of ``array``, if that is a matrix."""
+    return array[t + i // array.shape[1], i % array.shape[1]] if array.ndim == 3 else array[i]
+
+
+def _plain_fill(values, t, first, count, q, panels, p, depth):
+    """`_fill` in plain Python."""
+    width = panels.shape[2]
+    for r in range(count):
+        columns = _row(values, t, first + r)[q * width : (q + 1) * width]
+        panels[p, depth + r] = 0
+        panels[p, depth + r, : columns.size] = columns
+
+
+@_intrinsic(_plain_fill)
 def _fill(typing_context, values, t, first, count, q, panels, p, depth):
     """Pack columns q*w to q*w + w of ``values[t, first : first + count]`` into panel p, from its row ``depth`` on.
 
@@ -864,7 +1014,16 @@ def _fill(typing_context, values, t, first, count, q, panels, p, depth):
     return nb_types.void(values, n, n, n, n, panels, n, n), emit
 
 
-@intrinsic(prefer_literal=True)
+def _plain_tile(count, rows, s, i, panels, p, depth, out, t, o, started, start):
+    """`_tile` in plain Python."""
+    for r in range(count):
+        columns = slice(p * panels.shape[2], (p + 1) * panels.shape[2])
+        target = _row(out, t, o + r)[columns]
+        before = (start[columns] if start.ndim == 1 else target) if started else 0
+        target[...] = before + _row(rows, s, i + r)[:depth] @ panels[p, :depth, : target.size]
+
+
+@_intrinsic(_plain_tile, literal=True)
 def _tile(typing_context, count, rows, s, i, panels, p, depth, out, t, o, started, start):
     """Compute rows o to o + count of ``out[t]``, in the columns of panel p, from rows i to i + count of ``rows[s]``.
 
@@ -1028,7 +1187,7 @@ _CONSTANTS = {
 }  # fmt: skip
 
 
-@intrinsic
+@_intrinsic(lambda x: _CONSTANTS[getattr(nb_types, x.dtype.name)])
 def _constants(typing_context, x):
     """The constants of the number type of x, chosen while compiling."""
     chosen = _CONSTANTS[x]
@@ -1040,7 +1199,7 @@ def _constants(typing_context, x):
     return kind(x), emit
 
 
-@intrinsic
+@_intrinsic(lambda a, b, c: a * b + c)
 def _fma(typing_context, a, b, c):
     """``a * b + c`` for three numbers of one type."""
 
@@ -1050,7 +1209,7 @@ def _fma(typing_context, a, b, c):
     return a(a, b, c), emit
 
 
-@intrinsic
+@_intrinsic(lambda x, coefficients: functools.reduce(lambda value, c: value * x + c, coefficients))
 def _polynomial(typing_context, x, coefficients):
     """The polynomial with the given tuple of coefficients, highest power first, by Horner's rule without a loop."""
 
@@ -1064,7 +1223,13 @@ def _polynomial(typing_context, x, coefficients):
     return x(x, coefficients), emit
 
 
-@intrinsic
+def _plain_two_to(shifted):
+    """`_two_to` in plain Python."""
+    bits, fraction = (np.int32, 23) if shifted.dtype == np.float32 else (np.int64, 52)
+    return (shifted.view(bits) << bits(fraction)).view(shifted.dtype)
+
+
+@_intrinsic(_plain_two_to)
 def _two_to(typing_context, shifted):
     """2**n from ``n + shift``: the lowest bits of that sum are n plus the exponent bias; move them to the exponent's place."""
 
@@ -1189,6 +1354,10 @@ def _sign(x):
     return k.one if x > k.zero else -k.one if x < k.zero else x
 
 
+if config.DISABLE_JIT:  # Python's math raises where there is no finite result
+    _log, _power, _expm1, _sqrt = np.log, np.power, np.expm1, np.sqrt
+
+
 # ---- The passes over time ----------------------------------------------------------------------------
 
 _ALL_STEPS = np.empty(0, np.int64)  # in place of the samples' lengths where all have T steps
@@ -1199,7 +1368,7 @@ def _forward_slice(
     U_n_h, a_all, b_all,
 ):
     """All time steps for the samples lo to hi."""
-    T = x.shape[0]
+    T = x.shape[0] if lo < hi else 0
     real = x.dtype.type
     one, zero = real(1), real(0)
     for first in range(0, T, steps):
@@ -1259,7 +1428,7 @@ def _predict_slice(
     b_all, h_0, outputs, h_final,
 ):
     """All time steps for the samples lo to hi, in memory for a few of them, which is used again and again."""
-    T, B = outputs.shape[:2]
+    T, B = outputs.shape[0] if lo < hi else 0, outputs.shape[1]
     dtype = x.dtype
     h = np.empty((steps + 1, B, m), dtype)
     U_n_h = np.empty((steps, B, m), dtype)
@@ -1295,7 +1464,7 @@ def _backward_slice(
     d_W_on_h_parts, d_W_on_x_parts, d_b_all_parts, scratch, grad_h_later_final,
 ):
     """All time steps, from the last to the first, for the samples lo to hi; gradients are added up per part."""
-    T = grad_h_output.shape[0]
+    T = grad_h_output.shape[0] if lo < hi else 0
     real = grad_h_output.dtype.type
     one, zero = real(1), real(0)
     grad_d_n = grad_d_n_parts[part]

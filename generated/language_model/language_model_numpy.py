@@ -17,6 +17,8 @@ Arrays carry time T first, then the batch B. The loss is the mean over all steps
 import contextlib
 import functools
 import math
+import os
+import sys
 import threading
 from typing import Any, NamedTuple
 
@@ -114,7 +116,9 @@ class Workspaces:
 def init(rng, *, v, m, n, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, v, m, n are sizes."""
     dtype = _float_dtype(dtype)
-    _check_sizes(v=v, m=m, n=n)
+    v, m, n = _checked_sizes(v=v, m=m, n=n)
+    if (v * m + v * n + v + 4 * m * n + 4 * n * n + 4 * n) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with v = {v}, m = {m}, n = {n}", v * m + v * n + v + 4 * m * n + 4 * n * n + 4 * n, dtype)
     embedding_parameters = embedding_init(rng, v=v, m=m, dtype=dtype)
     lstm_parameters = lstm_init(rng, n=m, m=n, dtype=dtype)
     class_cross_entropy_parameters = class_cross_entropy_init(rng, n=n, v=v, dtype=dtype)
@@ -151,7 +155,7 @@ def prepare(parameters):
 
 
 def loss(parameters, inputs, state=None, *, lengths=None, workspace=None):
-    """The mean of the losses of all steps of all samples.
+    """The mean of the losses of all steps of all samples; 0 if there is none.
 
     `state` is a `State` to start from (None: zeros), `lengths` integers (B,), or `Lengths` where there are several time
     axes; what lies beyond a sample's end does not matter.
@@ -222,7 +226,7 @@ def loss_and_gradients(parameters, inputs, state=None, *, lengths=None, out=None
     )
     class_cross_entropy_outputs, class_cross_entropy_final = class_cross_entropy_run.outputs, class_cross_entropy_run.state
     value, d_losses = _mean(class_cross_entropy_outputs, lengths.T)
-    gradients = _places(out, p)
+    gradients = _places(out, p, inputs, state)
     # backwards through class_cross_entropy
     class_cross_entropy_gradients = ClassCrossEntropyParameters(W_y=gradients.W_y, b_y=gradients.b_y)
     class_cross_entropy_back = class_cross_entropy_backward(
@@ -545,11 +549,15 @@ def _all_lengths(lengths, sizes):
     ))
 
 
-def _places(out, p):
-    """Arrays for the gradients: those of `out`, or new ones."""
-    out = Parameters(*[None] * len(p)) if out is None else _bundle("out", out, Parameters)
-    named = zip(Parameters._fields, out, p, strict=True)
-    return Parameters(*(_place(f"out.{name}", given, array.shape, array.dtype) for name, given, array in named))
+def _places(out, p, inputs, state):
+    """Arrays for the gradients: those of `out`, which overlap with no argument, or new ones."""
+    given = Parameters(*[None] * len(p)) if out is None else _bundle("out", out, Parameters)
+    named = zip(Parameters._fields, given, p, strict=True)
+    places = Parameters(*(_place(f"out.{name}", given, array.shape, array.dtype) for name, given, array in named))
+    if out is not None:
+        arguments = ("parameters", p), ("inputs", inputs), ("state", state or ())
+        _refuse_overlap([("out", places)], arguments, "give every gradient an array of its own")
+    return places
 
 
 def _checked_step(parameters, inputs_t, state):
@@ -608,7 +616,7 @@ def _of(workspace, layer):
 
 def _mean(losses, lengths):
     """The mean of losses (T, B) over all steps of all samples, and its derivative by every one of them."""
-    count = losses.size if lengths is None else int(lengths.sum())
+    count = losses.size if lengths is None else max(int(lengths.sum()), 1)
     # Beyond a sample's end, losses are zero and a derivative is not looked at.
     return float(np.sum(losses, dtype=np.float64)) / count, np.full(losses.shape, 1 / count, losses.dtype)
 
@@ -656,6 +664,13 @@ class Workspace:
         self._uses = 0
         self._free = threading.Lock()
 
+    def __getstate__(self):
+        return {"_uses": self._uses}  # a copy has memory of its own, and serves the tapes that are copied with it
+
+    def __setstate__(self, state):
+        self.__init__()
+        self.__dict__.update(state)
+
     def _array(self, purpose, name, shape, dtype):
         """An uninitialised array, in the memory of an earlier call if that is large enough."""
         key = purpose, name
@@ -663,14 +678,15 @@ class Workspace:
         if array is None or array.shape != shape or array.dtype != dtype:
             flat = self._memory.get(key)
             if flat is None or flat.size < math.prod(shape) or flat.dtype != dtype:
-                flat = self._memory[key] = np.empty(math.prod(shape), dtype)
+                flat = self._memory[key] = _new(name, (math.prod(shape),), dtype)
             array = self._arrays[key] = np.ndarray(shape, dtype, flat)
         return array
 
-    def _refuse_own(self, arrays):
-        """Raise if an array lies in this memory, which a forward pass would overwrite while it reads or needs it later."""
-        if not {id(array.base) for array in arrays}.isdisjoint(map(id, self._memory.values())):
-            raise ValueError("inputs or state lie in this workspace, which forward() overwrites; use a Workspace() for each layer.")
+    def _refuse_own(self, arguments):
+        """Raise if an argument lies in this memory, which a forward pass would overwrite while it reads or needs it later."""
+        owners = _owners(array for _, arrays in arguments for array in arrays)
+        if 0 in owners or not {*map(id, self._memory.values())}.isdisjoint(owners):
+            _refuse_overlap([("workspace", self._memory.values())], arguments, "use a Workspace() for each layer")
 
 
 class _Use:
@@ -694,9 +710,24 @@ class _Use:
 # ---- Memory ------------------------------------------------------------------------------------------
 
 
+_MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else sys.maxsize
+
+
+def _no_room(what, numbers, dtype):
+    """The error that so many numbers are more than this machine can hold."""
+    size = numbers * dtype.itemsize
+    return ValueError(f"There is no room for {what}: {size:,} bytes; this machine has {_MEMORY:,}.")
+
+
 def _new(name, shape, dtype):
     """An uninitialised array; a workspace would look for it by its name."""
-    return np.empty(shape, dtype)
+    try:
+        array = np.empty(shape, dtype)
+    except (MemoryError, ValueError):  # the system has not got it, or nobody could
+        array = None
+    if array is None or array.nbytes > _MEMORY:
+        raise _no_room(f"the array {name} of shape {shape}", math.prod(shape), dtype)
+    return array
 
 
 _NO_WORKSPACE = contextlib.nullcontext(_new)
@@ -719,11 +750,44 @@ def _takes(array, shape, dtype):
 def _place(what, array, shape, dtype):
     """The caller's array for a result, checked; a new one if there is none."""
     if array is None:
-        return np.empty(shape, dtype)
+        return _new(what, shape, dtype)
     array = _checked_array(what, array, shape, dtype)
     if not array.flags.carray:
         raise ValueError(f"{what} cannot take a result; it should be contiguous, aligned and writable.")
     return array
+
+
+def _owners(arrays):
+    """The ids of the arrays that own the memory of some; 0 where that is not known, as with memory of another library."""
+    found = []
+    for array in arrays:
+        while type(array.base) is np.ndarray:
+            array = array.base
+        found.append(id(array) if array.base is None and array.flags.owndata else 0)
+    return found
+
+
+def _refuse_overlap(results, arguments, repair):
+    """Raise if an array that a call writes to shares memory with another one or with an argument.
+
+    `results` and `arguments` are pairs of a name and arrays, in a NamedTuple where the name is that of several.
+    """
+    written = [array for _, arrays in results for array in arrays if array is not None]
+    read = [array for _, arrays in arguments for array in arrays if array is not None]
+    owners, others = _owners(written), _owners(read)
+    if 0 not in owners and 0 not in others and len({*owners}) == len(owners) and {*owners}.isdisjoint(others):
+        return
+    names = [
+        what if field is None else f"{what}.{field}"
+        for what, group in (*results, *arguments)
+        for field, array in zip(getattr(group, "_fields", [None] * len(group)), group, strict=True)
+        if array is not None
+    ]
+    arrays = [*zip(names, (*written, *read), (*owners, *others), strict=True)]
+    for position, (what, result, owner) in enumerate(arrays[: len(written)]):
+        for name, array, other in arrays[position + 1 :]:
+            if (owner == other or 0 in (owner, other)) and np.may_share_memory(result, array):
+                raise ValueError(f"{what} shares memory with {name}; {repair}.")
 
 
 # ---- Checks ------------------------------------------------------------------------------------------
@@ -737,13 +801,14 @@ def _float_dtype(dtype):
     return dtype
 
 
-def _check_sizes(**sizes):
-    """Raise unless all axes are given sizes."""
+def _checked_sizes(**sizes):
+    """The sizes of the axes, as Python's integers."""
     for axis, size in sizes.items():
         if isinstance(size, (bool, np.bool_)) or not isinstance(size, (int, np.integer)):
             raise ValueError(f"{axis} is {size!r}; a size is a whole number.")
         if size < 1:
             raise ValueError(f"{axis} is {size}; a size is at least 1.")
+    return tuple(map(int, sizes.values()))
 
 
 def _require_array(what, value):
@@ -770,6 +835,8 @@ def _checked_index(what, value, shape, classes, lengths=None):
         raise ValueError(f"{what} has shape {value.shape}; it should have {shape}.")
     if value.dtype.kind not in "iu":
         raise ValueError(f"{what} has dtype {value.dtype}; pass an array of integers, the numbers of the classes.")
+    if 8 * math.prod(shape) > _MEMORY:
+        raise _no_room(f"{what} of shape {shape}", math.prod(shape), np.dtype(np.int64))
     outside = (value < 0) | (value >= classes)
     if lengths is not None:
         outside &= ~_padding(lengths, len(value))
@@ -823,20 +890,26 @@ def _scalar(what, value, dtype):
 
 
 def _checked_lengths(lengths, T, B, what="lengths"):
-    """The numbers of steps of the samples, as an array of its own."""
+    """The numbers of steps of the samples, as an array of its own; None where all have all steps."""
     _require_array(what, lengths)
     if lengths.shape != (B,):
         raise ValueError(f"{what} has shape {lengths.shape}; it should have {(B,)}, one number for every sample.")
     if lengths.dtype.kind not in "iu":
         raise ValueError(f"{what} has dtype {lengths.dtype}; pass an array of integers.")
-    for b in np.flatnonzero((lengths < 1) | (lengths > T))[:1]:
-        raise ValueError(f"{what}[{b}] is {lengths[b]}; it should be from 1 to {T}, the number of time steps.")
-    return lengths.astype(np.int64)
+    for b in np.flatnonzero((lengths < 0) | (lengths > T))[:1]:
+        raise ValueError(f"{what}[{b}] is {lengths[b]}; it should be from 0 to {T}, the number of time steps.")
+    return None if (lengths == T).all() else lengths.astype(np.int64)
 
 
 def _padding(lengths, T):
     """Whether a step (T, B) lies beyond its sample's end."""
     return np.arange(T)[:, None] >= lengths
+
+
+def _stand_still(later, earlier, lengths):
+    """Let samples without a step end where they start; both are arrays (B, ...)."""
+    for array, same in zip(later, earlier, strict=True):
+        array[lengths == 0] = same[lengths == 0]
 
 
 def _without_padding(name, array, lengths, memory):
@@ -847,10 +920,16 @@ def _without_padding(name, array, lengths, memory):
     return copy
 
 
-def _same_sizes(one, other):
-    """Raise unless two sets of parameters fit the same tape."""
-    if one.sizes != other.sizes or one.dtype != other.dtype:
-        raise ValueError(f"The tape was made with sizes {other.sizes} in {other.dtype}, the parameters have {one.sizes} in {one.dtype}.")
+def _marks(parameters, inputs):
+    """A number of every parameter and a step of every input, which tell whether the arrays were changed."""
+    middle = [array.size and array.item(array.size // 2) for array in parameters]
+    return middle + [array[len(array) // 2].tobytes() if array.size else b"" for array in inputs]
+
+
+def _same_sizes(sizes, dtype, prepared):
+    """Raise unless parameters of some sizes and dtype fit those that a tape was made with."""
+    if sizes != prepared.sizes or dtype != prepared.dtype:
+        raise ValueError(f"The tape was made with sizes {prepared.sizes} in {prepared.dtype}, the parameters have {sizes} in {dtype}.")
 
 
 def _glorot(rng, shape, dtype):
@@ -956,7 +1035,8 @@ class EmbeddingPrepared(NamedTuple):
 class EmbeddingTape(NamedTuple):
     """What `backward` needs of a `forward`: opaque, usable any number of times.
 
-    It refers to the inputs and parameters of the call: change their arrays only when it is done with.
+    It refers to the inputs and parameters of the call: change their arrays only when it is done with. (`backward` looks at
+    some of their numbers, and refuses a tape whose arrays it finds changed.)
     """
 
     parameters: Any  # as the caller gave them
@@ -965,6 +1045,7 @@ class EmbeddingTape(NamedTuple):
     state: EmbeddingState
     outputs: np.ndarray
     saved: tuple
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -973,7 +1054,9 @@ class EmbeddingTape(NamedTuple):
 def embedding_init(rng, *, v, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, v, m are sizes."""
     dtype = _float_dtype(dtype)
-    _check_sizes(v=v, m=m)
+    v, m = _checked_sizes(v=v, m=m)
+    if (v * m) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with v = {v}, m = {m}", v * m, dtype)
     return EmbeddingParameters(
         E=_normal(rng, (v, m), dtype),
     )
@@ -1004,38 +1087,49 @@ def embedding_predict(parameters, inputs, state=None, *, lengths=None, out=None,
     `lengths` are those of the samples, as in `forward`; `out` is an array for the outputs; `workspace` a `Workspace`.
     """
     with _memory(workspace, "predict") as memory:
-        prepared, inputs, state, lengths, T, B = _embedding_checked_call(parameters, inputs, state, lengths, memory)
-        if lengths is not None:
-            inputs = _embedding_continued(inputs, lengths, memory)
+        prepared, inputs, state, lengths, T, B = _embedding_checked_call(parameters, inputs, state, lengths, memory, out)
         (v, m) = sizes = _embedding_sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        final = _embedding_predict(prepared, sizes, inputs, state, outputs, lengths, memory)
+        if out is not None:
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
+            state = EmbeddingState(*map(np.copy, state))  # it may lie in `out`
+        start = state
+        if lengths is not None:
+            inputs, start = _embedding_continued(inputs, state, lengths, memory)
+        final = _embedding_predict(prepared, sizes, inputs, start, outputs, lengths, memory)
         if lengths is not None:
             outputs[_padding(lengths, T)] = 0
+            _stand_still(final, state, lengths)
         return outputs, final
 
 
 def embedding_forward(parameters, inputs, state=None, *, lengths=None, workspace=None):
     """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
 
-    `lengths` are integers (B,) from 1 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
+    `lengths` are integers (B,) from 0 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
     state stands still, its outputs are zero, no gradient flows, and what its inputs hold there does not matter.
     `workspace` is a `Workspace`, in which outputs and tape then lie.
     """
     with _memory(workspace, "forward") as memory:
-        prepared, inputs, state, lengths, _, _ = _embedding_checked_call(parameters, inputs, state, lengths, memory)
+        prepared, inputs, state, lengths, _, _ = _embedding_checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            workspace._refuse_own((*inputs, *state))
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
+        start = state
         if lengths is not None:
-            inputs = _embedding_continued(inputs, lengths, memory)
-        outputs, final, saved = _embedding_forward(prepared, inputs, state, lengths, memory)
+            inputs, start = _embedding_continued(inputs, state, lengths, memory)
+        outputs, final, saved = _embedding_forward(prepared, inputs, start, lengths, memory)
+        final = EmbeddingState(*(array.copy() for array in final))
         if lengths is not None:
             outputs = _without_padding("outputs", outputs, lengths, memory)
+            _stand_still(final, state, lengths)
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        tape = EmbeddingTape(parameters, prepared, inputs, state, outputs, saved, lengths, workspace, use)
-        return EmbeddingRun(outputs, EmbeddingState(*(array.copy() for array in final)), tape)
+        marks = _marks(prepared.parameters, inputs)
+        tape = EmbeddingTape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
+        return EmbeddingRun(outputs, final, tape)
 
 
 def embedding_backward(
@@ -1043,10 +1137,10 @@ def embedding_backward(
 ):
     """Gradients of parameters, inputs and initial state.
 
-    `parameters` and `tape` are those of one `forward`.
+    `parameters` and `tape` are those of one `forward`; others are refused, unless they are equal to those.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
     final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
-    such as that of an earlier call, and overlap with no argument; `workspace` a `Workspace`.
+    such as that of an earlier call, and overlap with no argument but `d_state`; `workspace` a `Workspace`.
     """
     if not isinstance(tape, EmbeddingTape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
@@ -1056,18 +1150,28 @@ def embedding_backward(
             raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
         given = tape.prepared
         if parameters is not given and parameters is not tape.parameters:
-            given = _embedding_prepared(parameters, _new)
-            _same_sizes(given, tape.prepared)
+            _embedding_require_same(parameters, given)
+        _embedding_require_unchanged(tape)
         d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
         sizes = _embedding_sizes(tape.prepared, tape.inputs, tape.state)
         d_state = _embedding_checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
         results = _embedding_results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        if out is not None:
+            made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
+        if out is not None or tape.lengths is not None:
+            d_state = EmbeddingState(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
             d_outputs = _without_padding("d_outputs", d_outputs, tape.lengths, memory)
-            d_state = EmbeddingState(*map(np.copy, d_state))  # it is read when `out` is written to already
         _embedding_backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory)
-        if tape.lengths is not None and input_gradients:
-            for array in (array for array in results.inputs if array is not None):
+        if tape.lengths is not None:
+            _stand_still(results.state, d_state, tape.lengths)
+            if not tape.lengths.any():
+                for array in results.parameters:
+                    array[...] = 0
+            for array in (array for array in results.inputs or () if array is not None):
                 array[_padding(tape.lengths, len(array))] = 0
         return results
 
@@ -1084,6 +1188,8 @@ def embedding_step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (v, m)
     T = 1
+    if B * m * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", B * m, dtype)
     outputs = np.empty((T, B, m), dtype)
     final = _embedding_predict(prepared, sizes, inputs, _embedding_checked_state("state", state, sizes, dtype, B), outputs, None, _new)
     return outputs[0], final
@@ -1139,13 +1245,15 @@ def _embedding_common_dtype(p):
     return dtype
 
 
-def _embedding_checked_call(parameters, inputs, state, lengths, memory):
+def _embedding_checked_call(parameters, inputs, state, lengths, memory, out):
     """Everything a pass over time needs, checked; also T and B."""
     prepared = _embedding_prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, EmbeddingInputs)
     _rank("inputs.k", inputs.k, 2)
     T, B = inputs.k.shape[:2]
     (v, m) = _embedding_sizes(prepared, inputs, state)
+    if out is None and (count := max(T, 1) * B * m) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = EmbeddingInputs(
         _checked_index("inputs.k", inputs.k, (T, B), v, lengths),
@@ -1170,16 +1278,42 @@ def _embedding_checked_state(what, state, sizes, dtype, B):
     )
 
 
-def _embedding_continued(inputs, lengths, memory):
-    """Copies of the inputs in which a sample's last step goes on to T: what it computes there, and nobody sees, is ordinary."""
+def _embedding_continued(inputs, state, lengths, memory):
+    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+
+    A sample without steps computes what the longest one does in its first step, from that one's state.
+    """
+    samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
     for name, array in zip(EmbeddingInputs._fields, inputs, strict=True):
-        T, B = array.shape[:2]
-        steps = np.minimum(np.arange(T)[:, None], lengths - 1)
+        steps = np.minimum(np.arange(len(array))[:, None], np.maximum(lengths - 1, 0))
         copy = memory(f"{name} to the end", array.shape, array.dtype)
-        copy[...] = array[steps, np.arange(B)]
+        copy[...] = array[steps, samples] if lengths.any() else 0
         made.append(copy)
-    return EmbeddingInputs(*made)
+    return EmbeddingInputs(*made), EmbeddingState(*(array[samples] for array in state))
+
+
+def _embedding_require_unchanged(tape):
+    """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in EmbeddingParameters._fields), *(f"inputs.{name}" for name in EmbeddingInputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
+
+
+def _embedding_require_same(parameters, prepared):
+    """Raise unless parameters are those that a tape was made with, or equal to them."""
+    if isinstance(parameters, EmbeddingPrepared):
+        arrays, sizes, dtype = parameters[:3]
+    else:
+        arrays, sizes, dtype = _embedding_checked_parameters(parameters)
+    _same_sizes(sizes, dtype, prepared)
+    for name, one, other in zip(EmbeddingParameters._fields, arrays, prepared.parameters, strict=True):
+        if one is not other and not np.array_equal(one, other, equal_nan=True):
+            raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
 
 
 def _embedding_kept_arrays(prepared, sizes, state, T, B, memory):
@@ -1209,7 +1343,7 @@ def _embedding_forward(prepared, inputs, state, lengths, memory):
     T, B = inputs[0].shape[:2]
     kept, outputs, states, saved = _embedding_kept_arrays(prepared, sizes, state, T, B, memory)
     steps = _steps_together(B)
-    for start in range(0, T, steps):
+    for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = EmbeddingInputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
@@ -1222,7 +1356,7 @@ def _embedding_predict(prepared, sizes, inputs, state, outputs, lengths, memory)
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
     kept, held, states, _ = _embedding_kept_arrays(prepared, sizes, state, steps, B, memory)
-    for start in range(0, T, steps):
+    for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = EmbeddingInputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
@@ -1243,7 +1377,7 @@ def _embedding_backward(prepared, tape, d_outputs, d_state, results, input_gradi
     for array in results.parameters:
         array[...] = 0
     part = results
-    for stop in range(T, 0, -steps):
+    for stop in range(T if B else 0, 0, -steps):
         start = max(stop - steps, 0)
         if T > steps:
             some = (memory(f"part of {name}", array.shape, array.dtype) for name, array in results.parameters._asdict().items())
@@ -1356,7 +1490,8 @@ class LstmPrepared(NamedTuple):
 class LstmTape(NamedTuple):
     """What `backward` needs of a `forward`: opaque, usable any number of times.
 
-    It refers to the inputs and parameters of the call: change their arrays only when it is done with.
+    It refers to the inputs and parameters of the call: change their arrays only when it is done with. (`backward` looks at
+    some of their numbers, and refuses a tape whose arrays it finds changed.)
     """
 
     parameters: Any  # as the caller gave them
@@ -1365,6 +1500,7 @@ class LstmTape(NamedTuple):
     state: LstmState
     outputs: np.ndarray
     saved: tuple
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -1373,7 +1509,9 @@ class LstmTape(NamedTuple):
 def lstm_init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
-    _check_sizes(n=n, m=m)
+    n, m = _checked_sizes(n=n, m=m)
+    if (4 * n * m + 4 * m * m + 4 * m) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with n = {n}, m = {m}", 4 * n * m + 4 * m * m + 4 * m, dtype)
     return LstmParameters(
         W_i=_glorot(rng, (m, m + n), dtype),
         b_i=np.zeros((m,), dtype),
@@ -1416,38 +1554,49 @@ def lstm_predict(parameters, inputs, state=None, *, lengths=None, out=None, work
     `lengths` are those of the samples, as in `forward`; `out` is an array for the outputs; `workspace` a `Workspace`.
     """
     with _memory(workspace, "predict") as memory:
-        prepared, inputs, state, lengths, T, B = _lstm_checked_call(parameters, inputs, state, lengths, memory)
-        if lengths is not None:
-            inputs = _lstm_continued(inputs, lengths, memory)
+        prepared, inputs, state, lengths, T, B = _lstm_checked_call(parameters, inputs, state, lengths, memory, out)
         (n, m) = sizes = _lstm_sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        final = _lstm_predict(prepared, sizes, inputs, state, outputs, lengths, memory)
+        if out is not None:
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
+            state = LstmState(*map(np.copy, state))  # it may lie in `out`
+        start = state
+        if lengths is not None:
+            inputs, start = _lstm_continued(inputs, state, lengths, memory)
+        final = _lstm_predict(prepared, sizes, inputs, start, outputs, lengths, memory)
         if lengths is not None:
             outputs[_padding(lengths, T)] = 0
+            _stand_still(final, state, lengths)
         return outputs, final
 
 
 def lstm_forward(parameters, inputs, state=None, *, lengths=None, workspace=None):
     """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
 
-    `lengths` are integers (B,) from 1 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
+    `lengths` are integers (B,) from 0 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
     state stands still, its outputs are zero, no gradient flows, and what its inputs hold there does not matter.
     `workspace` is a `Workspace`, in which outputs and tape then lie.
     """
     with _memory(workspace, "forward") as memory:
-        prepared, inputs, state, lengths, _, _ = _lstm_checked_call(parameters, inputs, state, lengths, memory)
+        prepared, inputs, state, lengths, _, _ = _lstm_checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            workspace._refuse_own((*inputs, *state))
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
+        start = state
         if lengths is not None:
-            inputs = _lstm_continued(inputs, lengths, memory)
-        outputs, final, saved = _lstm_forward(prepared, inputs, state, lengths, memory)
+            inputs, start = _lstm_continued(inputs, state, lengths, memory)
+        outputs, final, saved = _lstm_forward(prepared, inputs, start, lengths, memory)
+        final = LstmState(*(array.copy() for array in final))
         if lengths is not None:
             outputs = _without_padding("outputs", outputs, lengths, memory)
+            _stand_still(final, state, lengths)
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        tape = LstmTape(parameters, prepared, inputs, state, outputs, saved, lengths, workspace, use)
-        return LstmRun(outputs, LstmState(*(array.copy() for array in final)), tape)
+        marks = _marks(prepared.parameters, inputs)
+        tape = LstmTape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
+        return LstmRun(outputs, final, tape)
 
 
 def lstm_backward(
@@ -1455,10 +1604,10 @@ def lstm_backward(
 ):
     """Gradients of parameters, inputs and initial state.
 
-    `parameters` and `tape` are those of one `forward`.
+    `parameters` and `tape` are those of one `forward`; others are refused, unless they are equal to those.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
     final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
-    such as that of an earlier call, and overlap with no argument; `workspace` a `Workspace`.
+    such as that of an earlier call, and overlap with no argument but `d_state`; `workspace` a `Workspace`.
     """
     if not isinstance(tape, LstmTape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
@@ -1468,18 +1617,28 @@ def lstm_backward(
             raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
         given = tape.prepared
         if parameters is not given and parameters is not tape.parameters:
-            given = _lstm_prepared(parameters, _new)
-            _same_sizes(given, tape.prepared)
+            _lstm_require_same(parameters, given)
+        _lstm_require_unchanged(tape)
         d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
         sizes = _lstm_sizes(tape.prepared, tape.inputs, tape.state)
         d_state = _lstm_checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
         results = _lstm_results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        if out is not None:
+            made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
+        if out is not None or tape.lengths is not None:
+            d_state = LstmState(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
             d_outputs = _without_padding("d_outputs", d_outputs, tape.lengths, memory)
-            d_state = LstmState(*map(np.copy, d_state))  # it is read when `out` is written to already
         _lstm_backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory)
-        if tape.lengths is not None and input_gradients:
-            for array in results.inputs:
+        if tape.lengths is not None:
+            _stand_still(results.state, d_state, tape.lengths)
+            if not tape.lengths.any():
+                for array in results.parameters:
+                    array[...] = 0
+            for array in results.inputs or ():
                 array[_padding(tape.lengths, len(array))] = 0
         return results
 
@@ -1496,6 +1655,8 @@ def lstm_step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (n, m)
     T = 1
+    if B * m * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", B * m, dtype)
     outputs = np.empty((T, B, m), dtype)
     final = _lstm_predict(prepared, sizes, inputs, _lstm_checked_state("state", state, sizes, dtype, B), outputs, None, _new)
     return outputs[0], final
@@ -1566,13 +1727,15 @@ def _lstm_common_dtype(p):
     return dtype
 
 
-def _lstm_checked_call(parameters, inputs, state, lengths, memory):
+def _lstm_checked_call(parameters, inputs, state, lengths, memory, out):
     """Everything a pass over time needs, checked; also T and B."""
     prepared = _lstm_prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, LstmInputs)
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
     (n, m) = _lstm_sizes(prepared, inputs, state)
+    if out is None and (count := max(T, 1) * B * m) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = LstmInputs(
         _checked_array("inputs.x", inputs.x, (T, B, n), prepared.dtype),
@@ -1599,16 +1762,42 @@ def _lstm_checked_state(what, state, sizes, dtype, B):
     )
 
 
-def _lstm_continued(inputs, lengths, memory):
-    """Copies of the inputs in which a sample's last step goes on to T: what it computes there, and nobody sees, is ordinary."""
+def _lstm_continued(inputs, state, lengths, memory):
+    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+
+    A sample without steps computes what the longest one does in its first step, from that one's state.
+    """
+    samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
     for name, array in zip(LstmInputs._fields, inputs, strict=True):
-        T, B = array.shape[:2]
-        steps = np.minimum(np.arange(T)[:, None], lengths - 1)
+        steps = np.minimum(np.arange(len(array))[:, None], np.maximum(lengths - 1, 0))
         copy = memory(f"{name} to the end", array.shape, array.dtype)
-        copy[...] = array[steps, np.arange(B)]
+        copy[...] = array[steps, samples] if lengths.any() else 0
         made.append(copy)
-    return LstmInputs(*made)
+    return LstmInputs(*made), LstmState(*(array[samples] for array in state))
+
+
+def _lstm_require_unchanged(tape):
+    """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in LstmParameters._fields), *(f"inputs.{name}" for name in LstmInputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
+
+
+def _lstm_require_same(parameters, prepared):
+    """Raise unless parameters are those that a tape was made with, or equal to them."""
+    if isinstance(parameters, LstmPrepared):
+        arrays, sizes, dtype = parameters[:3]
+    else:
+        arrays, sizes, dtype = _lstm_checked_parameters(parameters)
+    _same_sizes(sizes, dtype, prepared)
+    for name, one, other in zip(LstmParameters._fields, arrays, prepared.parameters, strict=True):
+        if one is not other and not np.array_equal(one, other, equal_nan=True):
+            raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
 
 
 def _lstm_kept_arrays(prepared, sizes, state, T, B, memory):
@@ -1677,7 +1866,7 @@ def _lstm_forward(prepared, inputs, state, lengths, memory):
     T, B = inputs[0].shape[:2]
     kept, outputs, states, saved = _lstm_kept_arrays(prepared, sizes, state, T, B, memory)
     steps = _steps_together(B)
-    for start in range(0, T, steps):
+    for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = LstmInputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
@@ -1690,7 +1879,7 @@ def _lstm_predict(prepared, sizes, inputs, state, outputs, lengths, memory):
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
     kept, held, states, _ = _lstm_kept_arrays(prepared, sizes, state, steps, B, memory)
-    for start in range(0, T, steps):
+    for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = LstmInputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
@@ -1711,7 +1900,7 @@ def _lstm_backward(prepared, tape, d_outputs, d_state, results, input_gradients,
     for array in results.parameters:
         array[...] = 0
     part = results
-    for stop in range(T, 0, -steps):
+    for stop in range(T if B else 0, 0, -steps):
         start = max(stop - steps, 0)
         if T > steps:
             some = (memory(f"part of {name}", array.shape, array.dtype) for name, array in results.parameters._asdict().items())
@@ -1905,7 +2094,8 @@ class ClassCrossEntropyPrepared(NamedTuple):
 class ClassCrossEntropyTape(NamedTuple):
     """What `backward` needs of a `forward`: opaque, usable any number of times.
 
-    It refers to the inputs and parameters of the call: change their arrays only when it is done with.
+    It refers to the inputs and parameters of the call: change their arrays only when it is done with. (`backward` looks at
+    some of their numbers, and refuses a tape whose arrays it finds changed.)
     """
 
     parameters: Any  # as the caller gave them
@@ -1914,6 +2104,7 @@ class ClassCrossEntropyTape(NamedTuple):
     state: ClassCrossEntropyState
     outputs: np.ndarray
     saved: tuple
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -1922,7 +2113,9 @@ class ClassCrossEntropyTape(NamedTuple):
 def class_cross_entropy_init(rng, *, n, v, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, v are sizes."""
     dtype = _float_dtype(dtype)
-    _check_sizes(n=n, v=v)
+    n, v = _checked_sizes(n=n, v=v)
+    if (n * v + v) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with n = {n}, v = {v}", n * v + v, dtype)
     return ClassCrossEntropyParameters(
         W_y=_glorot(rng, (v, n), dtype),
         b_y=np.zeros((v,), dtype),
@@ -1954,38 +2147,49 @@ def class_cross_entropy_predict(parameters, inputs, state=None, *, lengths=None,
     `lengths` are those of the samples, as in `forward`; `out` is an array for the outputs; `workspace` a `Workspace`.
     """
     with _memory(workspace, "predict") as memory:
-        prepared, inputs, state, lengths, T, B = _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory)
-        if lengths is not None:
-            inputs = _class_cross_entropy_continued(inputs, lengths, memory)
+        prepared, inputs, state, lengths, T, B = _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory, out)
         (n, v) = sizes = _class_cross_entropy_sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B), prepared.dtype)
-        final = _class_cross_entropy_predict(prepared, sizes, inputs, state, outputs, lengths, memory)
+        if out is not None:
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
+            state = ClassCrossEntropyState(*map(np.copy, state))  # it may lie in `out`
+        start = state
+        if lengths is not None:
+            inputs, start = _class_cross_entropy_continued(inputs, state, lengths, memory)
+        final = _class_cross_entropy_predict(prepared, sizes, inputs, start, outputs, lengths, memory)
         if lengths is not None:
             outputs[_padding(lengths, T)] = 0
+            _stand_still(final, state, lengths)
         return outputs, final
 
 
 def class_cross_entropy_forward(parameters, inputs, state=None, *, lengths=None, workspace=None):
     """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
 
-    `lengths` are integers (B,) from 1 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
+    `lengths` are integers (B,) from 0 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
     state stands still, its outputs are zero, no gradient flows, and what its inputs hold there does not matter.
     `workspace` is a `Workspace`, in which outputs and tape then lie.
     """
     with _memory(workspace, "forward") as memory:
-        prepared, inputs, state, lengths, _, _ = _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory)
+        prepared, inputs, state, lengths, _, _ = _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            workspace._refuse_own((*inputs, *state))
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
+        start = state
         if lengths is not None:
-            inputs = _class_cross_entropy_continued(inputs, lengths, memory)
-        outputs, final, saved = _class_cross_entropy_forward(prepared, inputs, state, lengths, memory)
+            inputs, start = _class_cross_entropy_continued(inputs, state, lengths, memory)
+        outputs, final, saved = _class_cross_entropy_forward(prepared, inputs, start, lengths, memory)
+        final = ClassCrossEntropyState(*(array.copy() for array in final))
         if lengths is not None:
             outputs = _without_padding("outputs", outputs, lengths, memory)
+            _stand_still(final, state, lengths)
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        tape = ClassCrossEntropyTape(parameters, prepared, inputs, state, outputs, saved, lengths, workspace, use)
-        return ClassCrossEntropyRun(outputs, ClassCrossEntropyState(*(array.copy() for array in final)), tape)
+        marks = _marks(prepared.parameters, inputs)
+        tape = ClassCrossEntropyTape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
+        return ClassCrossEntropyRun(outputs, final, tape)
 
 
 def class_cross_entropy_backward(
@@ -1993,10 +2197,10 @@ def class_cross_entropy_backward(
 ):
     """Gradients of parameters, inputs and initial state.
 
-    `parameters` and `tape` are those of one `forward`.
+    `parameters` and `tape` are those of one `forward`; others are refused, unless they are equal to those.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
     final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
-    such as that of an earlier call, and overlap with no argument; `workspace` a `Workspace`.
+    such as that of an earlier call, and overlap with no argument but `d_state`; `workspace` a `Workspace`.
     """
     if not isinstance(tape, ClassCrossEntropyTape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
@@ -2006,18 +2210,28 @@ def class_cross_entropy_backward(
             raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
         given = tape.prepared
         if parameters is not given and parameters is not tape.parameters:
-            given = _class_cross_entropy_prepared(parameters, _new)
-            _same_sizes(given, tape.prepared)
+            _class_cross_entropy_require_same(parameters, given)
+        _class_cross_entropy_require_unchanged(tape)
         d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
         sizes = _class_cross_entropy_sizes(tape.prepared, tape.inputs, tape.state)
         d_state = _class_cross_entropy_checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
         results = _class_cross_entropy_results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        if out is not None:
+            made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
+        if out is not None or tape.lengths is not None:
+            d_state = ClassCrossEntropyState(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
             d_outputs = _without_padding("d_outputs", d_outputs, tape.lengths, memory)
-            d_state = ClassCrossEntropyState(*map(np.copy, d_state))  # it is read when `out` is written to already
         _class_cross_entropy_backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory)
-        if tape.lengths is not None and input_gradients:
-            for array in (array for array in results.inputs if array is not None):
+        if tape.lengths is not None:
+            _stand_still(results.state, d_state, tape.lengths)
+            if not tape.lengths.any():
+                for array in results.parameters:
+                    array[...] = 0
+            for array in (array for array in results.inputs or () if array is not None):
                 array[_padding(tape.lengths, len(array))] = 0
         return results
 
@@ -2036,6 +2250,8 @@ def class_cross_entropy_step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (n, v)
     T = 1
+    if B * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B)}", B, dtype)
     outputs = np.empty((T, B), dtype)
     final = _class_cross_entropy_predict(prepared, sizes, inputs, _class_cross_entropy_checked_state("state", state, sizes, dtype, B), outputs, None, _new)
     return outputs[0], final
@@ -2093,7 +2309,7 @@ def _class_cross_entropy_common_dtype(p):
     return dtype
 
 
-def _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory):
+def _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory, out):
     """Everything a pass over time needs, checked; also T and B."""
     prepared = _class_cross_entropy_prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, ClassCrossEntropyInputs)
@@ -2101,6 +2317,8 @@ def _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory
     _rank("inputs.k", inputs.k, 2)
     T, B = inputs.a.shape[:2]
     (n, v) = _class_cross_entropy_sizes(prepared, inputs, state)
+    if out is None and (count := max(T, 1) * B) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = ClassCrossEntropyInputs(
         _checked_array("inputs.a", inputs.a, (T, B, n), prepared.dtype),
@@ -2126,16 +2344,42 @@ def _class_cross_entropy_checked_state(what, state, sizes, dtype, B):
     )
 
 
-def _class_cross_entropy_continued(inputs, lengths, memory):
-    """Copies of the inputs in which a sample's last step goes on to T: what it computes there, and nobody sees, is ordinary."""
+def _class_cross_entropy_continued(inputs, state, lengths, memory):
+    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+
+    A sample without steps computes what the longest one does in its first step, from that one's state.
+    """
+    samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
     for name, array in zip(ClassCrossEntropyInputs._fields, inputs, strict=True):
-        T, B = array.shape[:2]
-        steps = np.minimum(np.arange(T)[:, None], lengths - 1)
+        steps = np.minimum(np.arange(len(array))[:, None], np.maximum(lengths - 1, 0))
         copy = memory(f"{name} to the end", array.shape, array.dtype)
-        copy[...] = array[steps, np.arange(B)]
+        copy[...] = array[steps, samples] if lengths.any() else 0
         made.append(copy)
-    return ClassCrossEntropyInputs(*made)
+    return ClassCrossEntropyInputs(*made), ClassCrossEntropyState(*(array[samples] for array in state))
+
+
+def _class_cross_entropy_require_unchanged(tape):
+    """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in ClassCrossEntropyParameters._fields), *(f"inputs.{name}" for name in ClassCrossEntropyInputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
+
+
+def _class_cross_entropy_require_same(parameters, prepared):
+    """Raise unless parameters are those that a tape was made with, or equal to them."""
+    if isinstance(parameters, ClassCrossEntropyPrepared):
+        arrays, sizes, dtype = parameters[:3]
+    else:
+        arrays, sizes, dtype = _class_cross_entropy_checked_parameters(parameters)
+    _same_sizes(sizes, dtype, prepared)
+    for name, one, other in zip(ClassCrossEntropyParameters._fields, arrays, prepared.parameters, strict=True):
+        if one is not other and not np.array_equal(one, other, equal_nan=True):
+            raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
 
 
 def _class_cross_entropy_kept_arrays(prepared, sizes, state, T, B, memory):
@@ -2182,7 +2426,7 @@ def _class_cross_entropy_forward(prepared, inputs, state, lengths, memory):
     T, B = inputs[0].shape[:2]
     kept, outputs, states, saved = _class_cross_entropy_kept_arrays(prepared, sizes, state, T, B, memory)
     steps = _steps_together(B)
-    for start in range(0, T, steps):
+    for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = ClassCrossEntropyInputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
@@ -2195,7 +2439,7 @@ def _class_cross_entropy_predict(prepared, sizes, inputs, state, outputs, length
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
     kept, held, states, _ = _class_cross_entropy_kept_arrays(prepared, sizes, state, steps, B, memory)
-    for start in range(0, T, steps):
+    for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = ClassCrossEntropyInputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
@@ -2216,7 +2460,7 @@ def _class_cross_entropy_backward(prepared, tape, d_outputs, d_state, results, i
     for array in results.parameters:
         array[...] = 0
     part = results
-    for stop in range(T, 0, -steps):
+    for stop in range(T if B else 0, 0, -steps):
         start = max(stop - steps, 0)
         if T > steps:
             some = (memory(f"part of {name}", array.shape, array.dtype) for name, array in results.parameters._asdict().items())
@@ -2323,7 +2567,8 @@ class DenseSoftmaxPrepared(NamedTuple):
 class DenseSoftmaxTape(NamedTuple):
     """What `backward` needs of a `forward`: opaque, usable any number of times.
 
-    It refers to the inputs and parameters of the call: change their arrays only when it is done with.
+    It refers to the inputs and parameters of the call: change their arrays only when it is done with. (`backward` looks at
+    some of their numbers, and refuses a tape whose arrays it finds changed.)
     """
 
     parameters: Any  # as the caller gave them
@@ -2332,6 +2577,7 @@ class DenseSoftmaxTape(NamedTuple):
     state: DenseSoftmaxState
     outputs: np.ndarray
     saved: tuple
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -2340,7 +2586,9 @@ class DenseSoftmaxTape(NamedTuple):
 def dense_softmax_init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
-    _check_sizes(n=n, m=m)
+    n, m = _checked_sizes(n=n, m=m)
+    if (n * m + m) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with n = {n}, m = {m}", n * m + m, dtype)
     return DenseSoftmaxParameters(
         W_y=_glorot(rng, (m, n), dtype),
         b_y=np.zeros((m,), dtype),
@@ -2372,38 +2620,49 @@ def dense_softmax_predict(parameters, inputs, state=None, *, lengths=None, out=N
     `lengths` are those of the samples, as in `forward`; `out` is an array for the outputs; `workspace` a `Workspace`.
     """
     with _memory(workspace, "predict") as memory:
-        prepared, inputs, state, lengths, T, B = _dense_softmax_checked_call(parameters, inputs, state, lengths, memory)
-        if lengths is not None:
-            inputs = _dense_softmax_continued(inputs, lengths, memory)
+        prepared, inputs, state, lengths, T, B = _dense_softmax_checked_call(parameters, inputs, state, lengths, memory, out)
         (n, m) = sizes = _dense_softmax_sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        final = _dense_softmax_predict(prepared, sizes, inputs, state, outputs, lengths, memory)
+        if out is not None:
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
+            state = DenseSoftmaxState(*map(np.copy, state))  # it may lie in `out`
+        start = state
+        if lengths is not None:
+            inputs, start = _dense_softmax_continued(inputs, state, lengths, memory)
+        final = _dense_softmax_predict(prepared, sizes, inputs, start, outputs, lengths, memory)
         if lengths is not None:
             outputs[_padding(lengths, T)] = 0
+            _stand_still(final, state, lengths)
         return outputs, final
 
 
 def dense_softmax_forward(parameters, inputs, state=None, *, lengths=None, workspace=None):
     """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
 
-    `lengths` are integers (B,) from 1 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
+    `lengths` are integers (B,) from 0 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
     state stands still, its outputs are zero, no gradient flows, and what its inputs hold there does not matter.
     `workspace` is a `Workspace`, in which outputs and tape then lie.
     """
     with _memory(workspace, "forward") as memory:
-        prepared, inputs, state, lengths, _, _ = _dense_softmax_checked_call(parameters, inputs, state, lengths, memory)
+        prepared, inputs, state, lengths, _, _ = _dense_softmax_checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            workspace._refuse_own((*inputs, *state))
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
+        start = state
         if lengths is not None:
-            inputs = _dense_softmax_continued(inputs, lengths, memory)
-        outputs, final, saved = _dense_softmax_forward(prepared, inputs, state, lengths, memory)
+            inputs, start = _dense_softmax_continued(inputs, state, lengths, memory)
+        outputs, final, saved = _dense_softmax_forward(prepared, inputs, start, lengths, memory)
+        final = DenseSoftmaxState(*(array.copy() for array in final))
         if lengths is not None:
             outputs = _without_padding("outputs", outputs, lengths, memory)
+            _stand_still(final, state, lengths)
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        tape = DenseSoftmaxTape(parameters, prepared, inputs, state, outputs, saved, lengths, workspace, use)
-        return DenseSoftmaxRun(outputs, DenseSoftmaxState(*(array.copy() for array in final)), tape)
+        marks = _marks(prepared.parameters, inputs)
+        tape = DenseSoftmaxTape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
+        return DenseSoftmaxRun(outputs, final, tape)
 
 
 def dense_softmax_backward(
@@ -2411,10 +2670,10 @@ def dense_softmax_backward(
 ):
     """Gradients of parameters, inputs and initial state.
 
-    `parameters` and `tape` are those of one `forward`.
+    `parameters` and `tape` are those of one `forward`; others are refused, unless they are equal to those.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
     final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
-    such as that of an earlier call, and overlap with no argument; `workspace` a `Workspace`.
+    such as that of an earlier call, and overlap with no argument but `d_state`; `workspace` a `Workspace`.
     """
     if not isinstance(tape, DenseSoftmaxTape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
@@ -2424,18 +2683,28 @@ def dense_softmax_backward(
             raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
         given = tape.prepared
         if parameters is not given and parameters is not tape.parameters:
-            given = _dense_softmax_prepared(parameters, _new)
-            _same_sizes(given, tape.prepared)
+            _dense_softmax_require_same(parameters, given)
+        _dense_softmax_require_unchanged(tape)
         d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
         sizes = _dense_softmax_sizes(tape.prepared, tape.inputs, tape.state)
         d_state = _dense_softmax_checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
         results = _dense_softmax_results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        if out is not None:
+            made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
+        if out is not None or tape.lengths is not None:
+            d_state = DenseSoftmaxState(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
             d_outputs = _without_padding("d_outputs", d_outputs, tape.lengths, memory)
-            d_state = DenseSoftmaxState(*map(np.copy, d_state))  # it is read when `out` is written to already
         _dense_softmax_backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory)
-        if tape.lengths is not None and input_gradients:
-            for array in results.inputs:
+        if tape.lengths is not None:
+            _stand_still(results.state, d_state, tape.lengths)
+            if not tape.lengths.any():
+                for array in results.parameters:
+                    array[...] = 0
+            for array in results.inputs or ():
                 array[_padding(tape.lengths, len(array))] = 0
         return results
 
@@ -2452,6 +2721,8 @@ def dense_softmax_step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (n, m)
     T = 1
+    if B * m * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", B * m, dtype)
     outputs = np.empty((T, B, m), dtype)
     final = _dense_softmax_predict(prepared, sizes, inputs, _dense_softmax_checked_state("state", state, sizes, dtype, B), outputs, None, _new)
     return outputs[0], final
@@ -2509,13 +2780,15 @@ def _dense_softmax_common_dtype(p):
     return dtype
 
 
-def _dense_softmax_checked_call(parameters, inputs, state, lengths, memory):
+def _dense_softmax_checked_call(parameters, inputs, state, lengths, memory, out):
     """Everything a pass over time needs, checked; also T and B."""
     prepared = _dense_softmax_prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, DenseSoftmaxInputs)
     _rank("inputs.a", inputs.a, 3)
     T, B = inputs.a.shape[:2]
     (n, m) = _dense_softmax_sizes(prepared, inputs, state)
+    if out is None and (count := max(T, 1) * B * m) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = DenseSoftmaxInputs(
         _checked_array("inputs.a", inputs.a, (T, B, n), prepared.dtype),
@@ -2540,16 +2813,42 @@ def _dense_softmax_checked_state(what, state, sizes, dtype, B):
     )
 
 
-def _dense_softmax_continued(inputs, lengths, memory):
-    """Copies of the inputs in which a sample's last step goes on to T: what it computes there, and nobody sees, is ordinary."""
+def _dense_softmax_continued(inputs, state, lengths, memory):
+    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+
+    A sample without steps computes what the longest one does in its first step, from that one's state.
+    """
+    samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
     for name, array in zip(DenseSoftmaxInputs._fields, inputs, strict=True):
-        T, B = array.shape[:2]
-        steps = np.minimum(np.arange(T)[:, None], lengths - 1)
+        steps = np.minimum(np.arange(len(array))[:, None], np.maximum(lengths - 1, 0))
         copy = memory(f"{name} to the end", array.shape, array.dtype)
-        copy[...] = array[steps, np.arange(B)]
+        copy[...] = array[steps, samples] if lengths.any() else 0
         made.append(copy)
-    return DenseSoftmaxInputs(*made)
+    return DenseSoftmaxInputs(*made), DenseSoftmaxState(*(array[samples] for array in state))
+
+
+def _dense_softmax_require_unchanged(tape):
+    """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in DenseSoftmaxParameters._fields), *(f"inputs.{name}" for name in DenseSoftmaxInputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
+
+
+def _dense_softmax_require_same(parameters, prepared):
+    """Raise unless parameters are those that a tape was made with, or equal to them."""
+    if isinstance(parameters, DenseSoftmaxPrepared):
+        arrays, sizes, dtype = parameters[:3]
+    else:
+        arrays, sizes, dtype = _dense_softmax_checked_parameters(parameters)
+    _same_sizes(sizes, dtype, prepared)
+    for name, one, other in zip(DenseSoftmaxParameters._fields, arrays, prepared.parameters, strict=True):
+        if one is not other and not np.array_equal(one, other, equal_nan=True):
+            raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
 
 
 def _dense_softmax_kept_arrays(prepared, sizes, state, T, B, memory):
@@ -2588,7 +2887,7 @@ def _dense_softmax_forward(prepared, inputs, state, lengths, memory):
     T, B = inputs[0].shape[:2]
     kept, outputs, states, saved = _dense_softmax_kept_arrays(prepared, sizes, state, T, B, memory)
     steps = _steps_together(B)
-    for start in range(0, T, steps):
+    for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = DenseSoftmaxInputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
@@ -2601,7 +2900,7 @@ def _dense_softmax_predict(prepared, sizes, inputs, state, outputs, lengths, mem
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
     kept, held, states, _ = _dense_softmax_kept_arrays(prepared, sizes, state, steps, B, memory)
-    for start in range(0, T, steps):
+    for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = DenseSoftmaxInputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
@@ -2622,7 +2921,7 @@ def _dense_softmax_backward(prepared, tape, d_outputs, d_state, results, input_g
     for array in results.parameters:
         array[...] = 0
     part = results
-    for stop in range(T, 0, -steps):
+    for stop in range(T if B else 0, 0, -steps):
         start = max(stop - steps, 0)
         if T > steps:
             some = (memory(f"part of {name}", array.shape, array.dtype) for name, array in results.parameters._asdict().items())

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
+from numba import config, njit
 from numba import types as nb_types
 from numba.core import cgutils
 from numba.core.errors import NumbaTypeError
@@ -156,7 +156,9 @@ class Workspaces:
 def init(rng, *, v, m, source_v, n, encoder_m, target_v, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, v, m, source_v, n, encoder_m, target_v are sizes."""
     dtype = _float_dtype(dtype)
-    _check_sizes(v=v, m=m, source_v=source_v, n=n, encoder_m=encoder_m, target_v=target_v)
+    v, m, source_v, n, encoder_m, target_v = _checked_sizes(v=v, m=m, source_v=source_v, n=n, encoder_m=encoder_m, target_v=target_v)
+    if (v * m + 4 * m * encoder_m + source_v * n + 4 * n * encoder_m + 8 * encoder_m * encoder_m + encoder_m * target_v + 8 * encoder_m + target_v) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with v = {v}, m = {m}, source_v = {source_v}, n = {n}, encoder_m = {encoder_m}, target_v = {target_v}", v * m + 4 * m * encoder_m + source_v * n + 4 * n * encoder_m + 8 * encoder_m * encoder_m + encoder_m * target_v + 8 * encoder_m + target_v, dtype)
     given_parameters = embedding_init(rng, v=v, m=m, dtype=dtype)
     source_parameters = embedding_init(rng, v=source_v, m=n, dtype=dtype)
     encoder_parameters = lstm_init(rng, n=n, m=encoder_m, dtype=dtype)
@@ -206,7 +208,7 @@ def prepare(parameters):
 
 
 def loss(parameters, inputs, state=None, *, lengths=None, workspace=None, threads=None):
-    """The mean of the losses of all steps of all samples.
+    """The mean of the losses of all steps of all samples; 0 if there is none.
 
     `state` is a `State` to start from (None: zeros), `lengths` integers (B,), or `Lengths` where there are several time
     axes; what lies beyond a sample's end does not matter.
@@ -321,7 +323,7 @@ def loss_and_gradients(parameters, inputs, state=None, *, lengths=None, out=None
     )
     class_cross_entropy_outputs, class_cross_entropy_final = class_cross_entropy_run.outputs, class_cross_entropy_run.state
     value, d_losses = _mean(class_cross_entropy_outputs, lengths.T)
-    gradients = _places(out, p)
+    gradients = _places(out, p, inputs, state)
     # backwards through class_cross_entropy
     class_cross_entropy_gradients = ClassCrossEntropyParameters(W_y=gradients.W_y, b_y=gradients.b_y)
     class_cross_entropy_back = class_cross_entropy_backward(
@@ -738,11 +740,15 @@ def _all_lengths(lengths, sizes):
     ))
 
 
-def _places(out, p):
-    """Arrays for the gradients: those of `out`, or new ones."""
-    out = Parameters(*[None] * len(p)) if out is None else _bundle("out", out, Parameters)
-    named = zip(Parameters._fields, out, p, strict=True)
-    return Parameters(*(_place(f"out.{name}", given, array.shape, array.dtype) for name, given, array in named))
+def _places(out, p, inputs, state):
+    """Arrays for the gradients: those of `out`, which overlap with no argument, or new ones."""
+    given = Parameters(*[None] * len(p)) if out is None else _bundle("out", out, Parameters)
+    named = zip(Parameters._fields, given, p, strict=True)
+    places = Parameters(*(_place(f"out.{name}", given, array.shape, array.dtype) for name, given, array in named))
+    if out is not None:
+        arguments = ("parameters", p), ("inputs", inputs), ("state", state or ())
+        _refuse_overlap([("out", places)], arguments, "give every gradient an array of its own")
+    return places
 
 
 def _checked_step(parameters, inputs_t, state):
@@ -801,7 +807,7 @@ def _of(workspace, layer):
 
 def _mean(losses, lengths):
     """The mean of losses (T, B) over all steps of all samples, and its derivative by every one of them."""
-    count = losses.size if lengths is None else int(lengths.sum())
+    count = losses.size if lengths is None else max(int(lengths.sum()), 1)
     # Beyond a sample's end, losses are zero and a derivative is not looked at.
     return float(np.sum(losses, dtype=np.float64)) / count, np.full(losses.shape, 1 / count, losses.dtype)
 
@@ -849,6 +855,13 @@ class Workspace:
         self._uses = 0
         self._free = threading.Lock()
 
+    def __getstate__(self):
+        return {"_uses": self._uses}  # a copy has memory of its own, and serves the tapes that are copied with it
+
+    def __setstate__(self, state):
+        self.__init__()
+        self.__dict__.update(state)
+
     def _array(self, purpose, name, shape, dtype):
         """An uninitialised array, in the memory of an earlier call if that is large enough."""
         key = purpose, name
@@ -856,14 +869,15 @@ class Workspace:
         if array is None or array.shape != shape or array.dtype != dtype:
             flat = self._memory.get(key)
             if flat is None or flat.size < math.prod(shape) or flat.dtype != dtype:
-                flat = self._memory[key] = np.empty(math.prod(shape), dtype)
+                flat = self._memory[key] = _new(name, (math.prod(shape),), dtype)
             array = self._arrays[key] = np.ndarray(shape, dtype, flat)
         return array
 
-    def _refuse_own(self, arrays):
-        """Raise if an array lies in this memory, which a forward pass would overwrite while it reads or needs it later."""
-        if not {id(array.base) for array in arrays}.isdisjoint(map(id, self._memory.values())):
-            raise ValueError("inputs or state lie in this workspace, which forward() overwrites; use a Workspace() for each layer.")
+    def _refuse_own(self, arguments):
+        """Raise if an argument lies in this memory, which a forward pass would overwrite while it reads or needs it later."""
+        owners = _owners(array for _, arrays in arguments for array in arrays)
+        if 0 in owners or not {*map(id, self._memory.values())}.isdisjoint(owners):
+            _refuse_overlap([("workspace", self._memory.values())], arguments, "use a Workspace() for each layer")
 
 
 class _Use:
@@ -887,9 +901,24 @@ class _Use:
 # ---- Memory ------------------------------------------------------------------------------------------
 
 
+_MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else sys.maxsize
+
+
+def _no_room(what, numbers, dtype):
+    """The error that so many numbers are more than this machine can hold."""
+    size = numbers * dtype.itemsize
+    return ValueError(f"There is no room for {what}: {size:,} bytes; this machine has {_MEMORY:,}.")
+
+
 def _new(name, shape, dtype):
     """An uninitialised array; a workspace would look for it by its name."""
-    return np.empty(shape, dtype)
+    try:
+        array = np.empty(shape, dtype)
+    except (MemoryError, ValueError):  # the system has not got it, or nobody could
+        array = None
+    if array is None or array.nbytes > _MEMORY:
+        raise _no_room(f"the array {name} of shape {shape}", math.prod(shape), dtype)
+    return array
 
 
 _NO_WORKSPACE = contextlib.nullcontext(_new)
@@ -912,11 +941,44 @@ def _takes(array, shape, dtype):
 def _place(what, array, shape, dtype):
     """The caller's array for a result, checked; a new one if there is none."""
     if array is None:
-        return np.empty(shape, dtype)
+        return _new(what, shape, dtype)
     array = _checked_array(what, array, shape, dtype)
     if not array.flags.carray:
         raise ValueError(f"{what} cannot take a result; it should be contiguous, aligned and writable.")
     return array
+
+
+def _owners(arrays):
+    """The ids of the arrays that own the memory of some; 0 where that is not known, as with memory of another library."""
+    found = []
+    for array in arrays:
+        while type(array.base) is np.ndarray:
+            array = array.base
+        found.append(id(array) if array.base is None and array.flags.owndata else 0)
+    return found
+
+
+def _refuse_overlap(results, arguments, repair):
+    """Raise if an array that a call writes to shares memory with another one or with an argument.
+
+    `results` and `arguments` are pairs of a name and arrays, in a NamedTuple where the name is that of several.
+    """
+    written = [array for _, arrays in results for array in arrays if array is not None]
+    read = [array for _, arrays in arguments for array in arrays if array is not None]
+    owners, others = _owners(written), _owners(read)
+    if 0 not in owners and 0 not in others and len({*owners}) == len(owners) and {*owners}.isdisjoint(others):
+        return
+    names = [
+        what if field is None else f"{what}.{field}"
+        for what, group in (*results, *arguments)
+        for field, array in zip(getattr(group, "_fields", [None] * len(group)), group, strict=True)
+        if array is not None
+    ]
+    arrays = [*zip(names, (*written, *read), (*owners, *others), strict=True)]
+    for position, (what, result, owner) in enumerate(arrays[: len(written)]):
+        for name, array, other in arrays[position + 1 :]:
+            if (owner == other or 0 in (owner, other)) and np.may_share_memory(result, array):
+                raise ValueError(f"{what} shares memory with {name}; {repair}.")
 
 
 # ---- Checks ------------------------------------------------------------------------------------------
@@ -930,13 +992,14 @@ def _float_dtype(dtype):
     return dtype
 
 
-def _check_sizes(**sizes):
-    """Raise unless all axes are given sizes."""
+def _checked_sizes(**sizes):
+    """The sizes of the axes, as Python's integers."""
     for axis, size in sizes.items():
         if isinstance(size, (bool, np.bool_)) or not isinstance(size, (int, np.integer)):
             raise ValueError(f"{axis} is {size!r}; a size is a whole number.")
         if size < 1:
             raise ValueError(f"{axis} is {size}; a size is at least 1.")
+    return tuple(map(int, sizes.values()))
 
 
 def _require_array(what, value):
@@ -963,6 +1026,8 @@ def _checked_index(what, value, shape, classes, lengths=None):
         raise ValueError(f"{what} has shape {value.shape}; it should have {shape}.")
     if value.dtype.kind not in "iu":
         raise ValueError(f"{what} has dtype {value.dtype}; pass an array of integers, the numbers of the classes.")
+    if 8 * math.prod(shape) > _MEMORY:
+        raise _no_room(f"{what} of shape {shape}", math.prod(shape), np.dtype(np.int64))
     outside = (value < 0) | (value >= classes)
     if lengths is not None:
         outside &= ~_padding(lengths, len(value))
@@ -1016,20 +1081,26 @@ def _scalar(what, value, dtype):
 
 
 def _checked_lengths(lengths, T, B, what="lengths"):
-    """The numbers of steps of the samples, as an array of its own."""
+    """The numbers of steps of the samples, as an array of its own; None where all have all steps."""
     _require_array(what, lengths)
     if lengths.shape != (B,):
         raise ValueError(f"{what} has shape {lengths.shape}; it should have {(B,)}, one number for every sample.")
     if lengths.dtype.kind not in "iu":
         raise ValueError(f"{what} has dtype {lengths.dtype}; pass an array of integers.")
-    for b in np.flatnonzero((lengths < 1) | (lengths > T))[:1]:
-        raise ValueError(f"{what}[{b}] is {lengths[b]}; it should be from 1 to {T}, the number of time steps.")
-    return lengths.astype(np.int64)
+    for b in np.flatnonzero((lengths < 0) | (lengths > T))[:1]:
+        raise ValueError(f"{what}[{b}] is {lengths[b]}; it should be from 0 to {T}, the number of time steps.")
+    return None if (lengths == T).all() else lengths.astype(np.int64)
 
 
 def _padding(lengths, T):
     """Whether a step (T, B) lies beyond its sample's end."""
     return np.arange(T)[:, None] >= lengths
+
+
+def _stand_still(later, earlier, lengths):
+    """Let samples without a step end where they start; both are arrays (B, ...)."""
+    for array, same in zip(later, earlier, strict=True):
+        array[lengths == 0] = same[lengths == 0]
 
 
 def _without_padding(name, array, lengths, memory):
@@ -1040,10 +1111,16 @@ def _without_padding(name, array, lengths, memory):
     return copy
 
 
-def _same_sizes(one, other):
-    """Raise unless two sets of parameters fit the same tape."""
-    if one.sizes != other.sizes or one.dtype != other.dtype:
-        raise ValueError(f"The tape was made with sizes {other.sizes} in {other.dtype}, the parameters have {one.sizes} in {one.dtype}.")
+def _marks(parameters, inputs):
+    """A number of every parameter and a step of every input, which tell whether the arrays were changed."""
+    middle = [array.size and array.item(array.size // 2) for array in parameters]
+    return middle + [array[len(array) // 2].tobytes() if array.size else b"" for array in inputs]
+
+
+def _same_sizes(sizes, dtype, prepared):
+    """Raise unless parameters of some sizes and dtype fit those that a tape was made with."""
+    if sizes != prepared.sizes or dtype != prepared.dtype:
+        raise ValueError(f"The tape was made with sizes {prepared.sizes} in {prepared.dtype}, the parameters have {sizes} in {dtype}.")
 
 
 def _glorot(rng, shape, dtype):
@@ -1063,10 +1140,13 @@ def _normal(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_translator_68f040978485", types.ModuleType("symrnn_translator_68f040978485"))
+_HOME = sys.modules.setdefault("symrnn_translator_e7cee4cb0cab", types.ModuleType("symrnn_translator_e7cee4cb0cab"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+
+
+# With NUMBA_DISABLE_JIT=1, as debuggers and coverage need it, all of this file runs as plain Python, slowly.
 
 
 def _inlined(function):
@@ -1079,14 +1159,25 @@ def _inlined(function):
 def _compiled(function):
     """Compile a function on its first call, and cache the machine code on disk."""
     dispatcher = _inlined(function)
+    if config.DISABLE_JIT:  # NumPy's numbers warn of infinities and NaN, machine code does not
+        return np.errstate(all="ignore")(dispatcher)
     with contextlib.suppress(RuntimeError):  # executed from text, or nowhere to write: then there is no cache
         dispatcher.enable_caching()
     return dispatcher
 
 
+def _intrinsic(plain, *, literal=False):
+    """Turn what the decorated function emits into a compiled function; ``plain`` does the same, and defines it."""
+    return (lambda _: plain) if config.DISABLE_JIT else intrinsic(prefer_literal=literal)
+
+
 def _plain(array):
     """The array as compiled code takes it: contiguous, aligned and writable; a copy only if it is not."""
-    return array if array.flags.carray else np.require(array, requirements="CAW")
+    if array.flags.carray:
+        return array
+    if array.nbytes > _MEMORY:
+        raise _no_room(f"a copy in one piece of an array of shape {array.shape}", array.size, array.dtype)
+    return np.require(array, requirements="CAW")
 
 
 def _panels(matrix, name, memory):
@@ -1301,7 +1392,21 @@ def _address(context, builder, kind, array):
     return address, cgutils.unpack_tuple(builder, view.shape), cgutils.unpack_tuple(builder, view.strides)
 
 
-@intrinsic
+def _row(array, t, i):
+    """Row i of ``array[t]``, counted on into the steps after it, or of ``array``, if that is a matrix."""
+    return array[t + i // array.shape[1], i % array.shape[1]] if array.ndim == 3 else array[i]
+
+
+def _plain_fill(values, t, first, count, q, panels, p, depth):
+    """`_fill` in plain Python."""
+    width = panels.shape[2]
+    for r in range(count):
+        columns = _row(values, t, first + r)[q * width : (q + 1) * width]
+        panels[p, depth + r] = 0
+        panels[p, depth + r, : columns.size] = columns
+
+
+@_intrinsic(_plain_fill)
 def _fill(typing_context, values, t, first, count, q, panels, p, depth):
     """Pack columns q*w to q*w + w of ``values[t, first : first + count]`` into panel p, from its row ``depth`` on.
 
@@ -1329,7 +1434,16 @@ def _fill(typing_context, values, t, first, count, q, panels, p, depth):
     return nb_types.void(values, n, n, n, n, panels, n, n), emit
 
 
-@intrinsic(prefer_literal=True)
+def _plain_tile(count, rows, s, i, panels, p, depth, out, t, o, started, start):
+    """`_tile` in plain Python."""
+    for r in range(count):
+        columns = slice(p * panels.shape[2], (p + 1) * panels.shape[2])
+        target = _row(out, t, o + r)[columns]
+        before = (start[columns] if start.ndim == 1 else target) if started else 0
+        target[...] = before + _row(rows, s, i + r)[:depth] @ panels[p, :depth, : target.size]
+
+
+@_intrinsic(_plain_tile, literal=True)
 def _tile(typing_context, count, rows, s, i, panels, p, depth, out, t, o, started, start):
     """Compute rows o to o + count of ``out[t]``, in the columns of panel p, from rows i to i + count of ``rows[s]``.
 
@@ -1493,7 +1607,7 @@ _CONSTANTS = {
 }  # fmt: skip
 
 
-@intrinsic
+@_intrinsic(lambda x: _CONSTANTS[getattr(nb_types, x.dtype.name)])
 def _constants(typing_context, x):
     """The constants of the number type of x, chosen while compiling."""
     chosen = _CONSTANTS[x]
@@ -1505,7 +1619,7 @@ def _constants(typing_context, x):
     return kind(x), emit
 
 
-@intrinsic
+@_intrinsic(lambda a, b, c: a * b + c)
 def _fma(typing_context, a, b, c):
     """``a * b + c`` for three numbers of one type."""
 
@@ -1515,7 +1629,7 @@ def _fma(typing_context, a, b, c):
     return a(a, b, c), emit
 
 
-@intrinsic
+@_intrinsic(lambda x, coefficients: functools.reduce(lambda value, c: value * x + c, coefficients))
 def _polynomial(typing_context, x, coefficients):
     """The polynomial with the given tuple of coefficients, highest power first, by Horner's rule without a loop."""
 
@@ -1529,7 +1643,13 @@ def _polynomial(typing_context, x, coefficients):
     return x(x, coefficients), emit
 
 
-@intrinsic
+def _plain_two_to(shifted):
+    """`_two_to` in plain Python."""
+    bits, fraction = (np.int32, 23) if shifted.dtype == np.float32 else (np.int64, 52)
+    return (shifted.view(bits) << bits(fraction)).view(shifted.dtype)
+
+
+@_intrinsic(_plain_two_to)
 def _two_to(typing_context, shifted):
     """2**n from ``n + shift``: the lowest bits of that sum are n plus the exponent bias; move them to the exponent's place."""
 
@@ -1654,6 +1774,10 @@ def _sign(x):
     return k.one if x > k.zero else -k.one if x < k.zero else x
 
 
+if config.DISABLE_JIT:  # Python's math raises where there is no finite result
+    _log, _power, _expm1, _sqrt = np.log, np.power, np.expm1, np.sqrt
+
+
 # ---- The passes over time ----------------------------------------------------------------------------
 
 _ALL_STEPS = np.empty(0, np.int64)  # in place of the samples' lengths where all have T steps
@@ -1713,7 +1837,8 @@ class EmbeddingPrepared(NamedTuple):
 class EmbeddingTape(NamedTuple):
     """What `backward` needs of a `forward`: opaque, usable any number of times.
 
-    It refers to the inputs and parameters of the call: change their arrays only when it is done with.
+    It refers to the inputs and parameters of the call: change their arrays only when it is done with. (`backward` looks at
+    some of their numbers, and refuses a tape whose arrays it finds changed.)
     """
 
     parameters: Any  # as the caller gave them
@@ -1722,6 +1847,7 @@ class EmbeddingTape(NamedTuple):
     state: EmbeddingState
     outputs: np.ndarray
     saved: tuple
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -1730,7 +1856,9 @@ class EmbeddingTape(NamedTuple):
 def embedding_init(rng, *, v, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, v, m are sizes."""
     dtype = _float_dtype(dtype)
-    _check_sizes(v=v, m=m)
+    v, m = _checked_sizes(v=v, m=m)
+    if (v * m) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with v = {v}, m = {m}", v * m, dtype)
     return EmbeddingParameters(
         E=_normal(rng, (v, m), dtype),
     )
@@ -1761,38 +1889,49 @@ def embedding_predict(parameters, inputs, state=None, *, lengths=None, out=None,
     `lengths` are those of the samples, as in `forward`; `out` is an array for the outputs; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "predict") as memory:
-        prepared, inputs, state, lengths, T, B = _embedding_checked_call(parameters, inputs, state, lengths, memory)
-        if lengths is not None:
-            inputs = _embedding_continued(inputs, lengths, memory)
+        prepared, inputs, state, lengths, T, B = _embedding_checked_call(parameters, inputs, state, lengths, memory, out)
         (v, m) = sizes = _embedding_sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        final = _embedding_predict(prepared, sizes, inputs, state, outputs, lengths, threads)
+        if out is not None:
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
+            state = EmbeddingState(*map(np.copy, state))  # it may lie in `out`
+        start = state
+        if lengths is not None:
+            inputs, start = _embedding_continued(inputs, state, lengths, memory)
+        final = _embedding_predict(prepared, sizes, inputs, start, outputs, lengths, threads)
         if lengths is not None:
             outputs[_padding(lengths, T)] = 0
+            _stand_still(final, state, lengths)
         return outputs, final
 
 
 def embedding_forward(parameters, inputs, state=None, *, lengths=None, workspace=None, threads=None):
     """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
 
-    `lengths` are integers (B,) from 1 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
+    `lengths` are integers (B,) from 0 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
     state stands still, its outputs are zero, no gradient flows, and what its inputs hold there does not matter.
     `workspace` is a `Workspace`, in which outputs and tape then lie; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "forward") as memory:
-        prepared, inputs, state, lengths, _, _ = _embedding_checked_call(parameters, inputs, state, lengths, memory)
+        prepared, inputs, state, lengths, _, _ = _embedding_checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            workspace._refuse_own((*inputs, *state))
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
+        start = state
         if lengths is not None:
-            inputs = _embedding_continued(inputs, lengths, memory)
-        outputs, final, saved = _embedding_forward(prepared, inputs, state, lengths, memory, threads)
+            inputs, start = _embedding_continued(inputs, state, lengths, memory)
+        outputs, final, saved = _embedding_forward(prepared, inputs, start, lengths, memory, threads)
+        final = EmbeddingState(*(array.copy() for array in final))
         if lengths is not None:
             outputs = _without_padding("outputs", outputs, lengths, memory)
+            _stand_still(final, state, lengths)
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        tape = EmbeddingTape(parameters, prepared, inputs, state, outputs, saved, lengths, workspace, use)
-        return EmbeddingRun(outputs, EmbeddingState(*(array.copy() for array in final)), tape)
+        marks = _marks(prepared.parameters, inputs)
+        tape = EmbeddingTape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
+        return EmbeddingRun(outputs, final, tape)
 
 
 def embedding_backward(
@@ -1800,10 +1939,10 @@ def embedding_backward(
 ):
     """Gradients of parameters, inputs and initial state.
 
-    `parameters` and `tape` are those of one `forward`.
+    `parameters` and `tape` are those of one `forward`; others are refused, unless they are equal to those.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
     final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
-    such as that of an earlier call, and overlap with no argument; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
+    such as that of an earlier call, and overlap with no argument but `d_state`; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     if not isinstance(tape, EmbeddingTape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
@@ -1813,18 +1952,28 @@ def embedding_backward(
             raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
         given = tape.prepared
         if parameters is not given and parameters is not tape.parameters:
-            given = _embedding_prepared(parameters, _new)
-            _same_sizes(given, tape.prepared)
+            _embedding_require_same(parameters, given)
+        _embedding_require_unchanged(tape)
         d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
         sizes = _embedding_sizes(tape.prepared, tape.inputs, tape.state)
         d_state = _embedding_checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
         results = _embedding_results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        if out is not None:
+            made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
+        if out is not None or tape.lengths is not None:
+            d_state = EmbeddingState(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
             d_outputs = _without_padding("d_outputs", d_outputs, tape.lengths, memory)
-            d_state = EmbeddingState(*map(np.copy, d_state))  # it is read when `out` is written to already
         _embedding_backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory, threads)
-        if tape.lengths is not None and input_gradients:
-            for array in (array for array in results.inputs if array is not None):
+        if tape.lengths is not None:
+            _stand_still(results.state, d_state, tape.lengths)
+            if not tape.lengths.any():
+                for array in results.parameters:
+                    array[...] = 0
+            for array in (array for array in results.inputs or () if array is not None):
                 array[_padding(tape.lengths, len(array))] = 0
         return results
 
@@ -1841,6 +1990,8 @@ def embedding_step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (v, m)
     T = 1
+    if B * m * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", B * m, dtype)
     outputs = np.empty((T, B, m), dtype)
     final = _embedding_predict(prepared, sizes, inputs, _embedding_checked_state("state", state, sizes, dtype, B), outputs, None, None)
     return outputs[0], final
@@ -1896,13 +2047,15 @@ def _embedding_common_dtype(p):
     return dtype
 
 
-def _embedding_checked_call(parameters, inputs, state, lengths, memory):
+def _embedding_checked_call(parameters, inputs, state, lengths, memory, out):
     """Everything a pass over time needs, checked; also T and B."""
     prepared = _embedding_prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, EmbeddingInputs)
     _rank("inputs.k", inputs.k, 2)
     T, B = inputs.k.shape[:2]
     (v, m) = _embedding_sizes(prepared, inputs, state)
+    if out is None and (count := max(T, 1) * B * m) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = EmbeddingInputs(
         _checked_index("inputs.k", inputs.k, (T, B), v, lengths),
@@ -1927,16 +2080,42 @@ def _embedding_checked_state(what, state, sizes, dtype, B):
     )
 
 
-def _embedding_continued(inputs, lengths, memory):
-    """Copies of the inputs in which a sample's last step goes on to T: what it computes there, and nobody sees, is ordinary."""
+def _embedding_continued(inputs, state, lengths, memory):
+    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+
+    A sample without steps computes what the longest one does in its first step, from that one's state.
+    """
+    samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
     for name, array in zip(EmbeddingInputs._fields, inputs, strict=True):
-        T, B = array.shape[:2]
-        steps = np.minimum(np.arange(T)[:, None], lengths - 1)
+        steps = np.minimum(np.arange(len(array))[:, None], np.maximum(lengths - 1, 0))
         copy = memory(f"{name} to the end", array.shape, array.dtype)
-        copy[...] = array[steps, np.arange(B)]
+        copy[...] = array[steps, samples] if lengths.any() else 0
         made.append(copy)
-    return EmbeddingInputs(*made)
+    return EmbeddingInputs(*made), EmbeddingState(*(array[samples] for array in state))
+
+
+def _embedding_require_unchanged(tape):
+    """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in EmbeddingParameters._fields), *(f"inputs.{name}" for name in EmbeddingInputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
+
+
+def _embedding_require_same(parameters, prepared):
+    """Raise unless parameters are those that a tape was made with, or equal to them."""
+    if isinstance(parameters, EmbeddingPrepared):
+        arrays, sizes, dtype = parameters[:3]
+    else:
+        arrays, sizes, dtype = _embedding_checked_parameters(parameters)
+    _same_sizes(sizes, dtype, prepared)
+    for name, one, other in zip(EmbeddingParameters._fields, arrays, prepared.parameters, strict=True):
+        if one is not other and not np.array_equal(one, other, equal_nan=True):
+            raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
 
 
 @_compiled
@@ -1944,7 +2123,7 @@ def _embedding_forward_slice(
     part, lo, hi, steps, lengths, k, v, m, E, x,
 ):
     """All time steps for the samples lo to hi."""
-    T = k.shape[0]
+    T = k.shape[0] if lo < hi else 0
     real = x.dtype.type
     one, zero = real(1), real(0)
     for first in range(0, T, steps):
@@ -1962,7 +2141,7 @@ def _embedding_predict_slice(
     part, lo, hi, steps, lengths, k, v, m, E, outputs,
 ):
     """All time steps for the samples lo to hi, in memory for a few of them, which is used again and again."""
-    T, B = outputs.shape[:2]
+    T, B = outputs.shape[0] if lo < hi else 0, outputs.shape[1]
     dtype = outputs.dtype
     x = np.empty((steps, B, m), dtype)
     left = lengths.copy()
@@ -1984,7 +2163,7 @@ def _embedding_backward_slice(
     part, lo, hi, steps, lengths, input_gradients, d_x_output, v, m, k, d_x, d_E_parts,
 ):
     """All time steps, from the last to the first, for the samples lo to hi; gradients are added up per part."""
-    T = d_x_output.shape[0]
+    T = d_x_output.shape[0] if lo < hi else 0
     real = d_x_output.dtype.type
     one, zero = real(1), real(0)
     d_E = d_E_parts[part]
@@ -2156,7 +2335,8 @@ class LstmPrepared(NamedTuple):
 class LstmTape(NamedTuple):
     """What `backward` needs of a `forward`: opaque, usable any number of times.
 
-    It refers to the inputs and parameters of the call: change their arrays only when it is done with.
+    It refers to the inputs and parameters of the call: change their arrays only when it is done with. (`backward` looks at
+    some of their numbers, and refuses a tape whose arrays it finds changed.)
     """
 
     parameters: Any  # as the caller gave them
@@ -2165,6 +2345,7 @@ class LstmTape(NamedTuple):
     state: LstmState
     outputs: np.ndarray
     saved: tuple
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -2173,7 +2354,9 @@ class LstmTape(NamedTuple):
 def lstm_init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
-    _check_sizes(n=n, m=m)
+    n, m = _checked_sizes(n=n, m=m)
+    if (4 * n * m + 4 * m * m + 4 * m) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with n = {n}, m = {m}", 4 * n * m + 4 * m * m + 4 * m, dtype)
     return LstmParameters(
         W_i=_glorot(rng, (m, m + n), dtype),
         b_i=np.zeros((m,), dtype),
@@ -2218,38 +2401,49 @@ def lstm_predict(parameters, inputs, state=None, *, lengths=None, out=None, work
     `lengths` are those of the samples, as in `forward`; `out` is an array for the outputs; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "predict") as memory:
-        prepared, inputs, state, lengths, T, B = _lstm_checked_call(parameters, inputs, state, lengths, memory)
-        if lengths is not None:
-            inputs = _lstm_continued(inputs, lengths, memory)
+        prepared, inputs, state, lengths, T, B = _lstm_checked_call(parameters, inputs, state, lengths, memory, out)
         (n, m) = sizes = _lstm_sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        final = _lstm_predict(prepared, sizes, inputs, state, outputs, lengths, threads)
+        if out is not None:
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
+            state = LstmState(*map(np.copy, state))  # it may lie in `out`
+        start = state
+        if lengths is not None:
+            inputs, start = _lstm_continued(inputs, state, lengths, memory)
+        final = _lstm_predict(prepared, sizes, inputs, start, outputs, lengths, threads)
         if lengths is not None:
             outputs[_padding(lengths, T)] = 0
+            _stand_still(final, state, lengths)
         return outputs, final
 
 
 def lstm_forward(parameters, inputs, state=None, *, lengths=None, workspace=None, threads=None):
     """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
 
-    `lengths` are integers (B,) from 1 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
+    `lengths` are integers (B,) from 0 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
     state stands still, its outputs are zero, no gradient flows, and what its inputs hold there does not matter.
     `workspace` is a `Workspace`, in which outputs and tape then lie; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "forward") as memory:
-        prepared, inputs, state, lengths, _, _ = _lstm_checked_call(parameters, inputs, state, lengths, memory)
+        prepared, inputs, state, lengths, _, _ = _lstm_checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            workspace._refuse_own((*inputs, *state))
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
+        start = state
         if lengths is not None:
-            inputs = _lstm_continued(inputs, lengths, memory)
-        outputs, final, saved = _lstm_forward(prepared, inputs, state, lengths, memory, threads)
+            inputs, start = _lstm_continued(inputs, state, lengths, memory)
+        outputs, final, saved = _lstm_forward(prepared, inputs, start, lengths, memory, threads)
+        final = LstmState(*(array.copy() for array in final))
         if lengths is not None:
             outputs = _without_padding("outputs", outputs, lengths, memory)
+            _stand_still(final, state, lengths)
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        tape = LstmTape(parameters, prepared, inputs, state, outputs, saved, lengths, workspace, use)
-        return LstmRun(outputs, LstmState(*(array.copy() for array in final)), tape)
+        marks = _marks(prepared.parameters, inputs)
+        tape = LstmTape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
+        return LstmRun(outputs, final, tape)
 
 
 def lstm_backward(
@@ -2257,10 +2451,10 @@ def lstm_backward(
 ):
     """Gradients of parameters, inputs and initial state.
 
-    `parameters` and `tape` are those of one `forward`.
+    `parameters` and `tape` are those of one `forward`; others are refused, unless they are equal to those.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
     final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
-    such as that of an earlier call, and overlap with no argument; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
+    such as that of an earlier call, and overlap with no argument but `d_state`; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     if not isinstance(tape, LstmTape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
@@ -2270,18 +2464,28 @@ def lstm_backward(
             raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
         given = tape.prepared
         if parameters is not given and parameters is not tape.parameters:
-            given = _lstm_prepared(parameters, _new)
-            _same_sizes(given, tape.prepared)
+            _lstm_require_same(parameters, given)
+        _lstm_require_unchanged(tape)
         d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
         sizes = _lstm_sizes(tape.prepared, tape.inputs, tape.state)
         d_state = _lstm_checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
         results = _lstm_results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        if out is not None:
+            made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
+        if out is not None or tape.lengths is not None:
+            d_state = LstmState(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
             d_outputs = _without_padding("d_outputs", d_outputs, tape.lengths, memory)
-            d_state = LstmState(*map(np.copy, d_state))  # it is read when `out` is written to already
         _lstm_backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory, threads)
-        if tape.lengths is not None and input_gradients:
-            for array in results.inputs:
+        if tape.lengths is not None:
+            _stand_still(results.state, d_state, tape.lengths)
+            if not tape.lengths.any():
+                for array in results.parameters:
+                    array[...] = 0
+            for array in results.inputs or ():
                 array[_padding(tape.lengths, len(array))] = 0
         return results
 
@@ -2298,6 +2502,8 @@ def lstm_step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (n, m)
     T = 1
+    if B * m * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", B * m, dtype)
     outputs = np.empty((T, B, m), dtype)
     final = _lstm_predict(prepared, sizes, inputs, _lstm_checked_state("state", state, sizes, dtype, B), outputs, None, None)
     return outputs[0], final
@@ -2368,13 +2574,15 @@ def _lstm_common_dtype(p):
     return dtype
 
 
-def _lstm_checked_call(parameters, inputs, state, lengths, memory):
+def _lstm_checked_call(parameters, inputs, state, lengths, memory, out):
     """Everything a pass over time needs, checked; also T and B."""
     prepared = _lstm_prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, LstmInputs)
     _rank("inputs.x", inputs.x, 3)
     T, B = inputs.x.shape[:2]
     (n, m) = _lstm_sizes(prepared, inputs, state)
+    if out is None and (count := max(T, 1) * B * m) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = LstmInputs(
         _checked_array("inputs.x", inputs.x, (T, B, n), prepared.dtype),
@@ -2401,16 +2609,42 @@ def _lstm_checked_state(what, state, sizes, dtype, B):
     )
 
 
-def _lstm_continued(inputs, lengths, memory):
-    """Copies of the inputs in which a sample's last step goes on to T: what it computes there, and nobody sees, is ordinary."""
+def _lstm_continued(inputs, state, lengths, memory):
+    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+
+    A sample without steps computes what the longest one does in its first step, from that one's state.
+    """
+    samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
     for name, array in zip(LstmInputs._fields, inputs, strict=True):
-        T, B = array.shape[:2]
-        steps = np.minimum(np.arange(T)[:, None], lengths - 1)
+        steps = np.minimum(np.arange(len(array))[:, None], np.maximum(lengths - 1, 0))
         copy = memory(f"{name} to the end", array.shape, array.dtype)
-        copy[...] = array[steps, np.arange(B)]
+        copy[...] = array[steps, samples] if lengths.any() else 0
         made.append(copy)
-    return LstmInputs(*made)
+    return LstmInputs(*made), LstmState(*(array[samples] for array in state))
+
+
+def _lstm_require_unchanged(tape):
+    """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in LstmParameters._fields), *(f"inputs.{name}" for name in LstmInputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
+
+
+def _lstm_require_same(parameters, prepared):
+    """Raise unless parameters are those that a tape was made with, or equal to them."""
+    if isinstance(parameters, LstmPrepared):
+        arrays, sizes, dtype = parameters[:3]
+    else:
+        arrays, sizes, dtype = _lstm_checked_parameters(parameters)
+    _same_sizes(sizes, dtype, prepared)
+    for name, one, other in zip(LstmParameters._fields, arrays, prepared.parameters, strict=True):
+        if one is not other and not np.array_equal(one, other, equal_nan=True):
+            raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
 
 
 @_compiled
@@ -2418,7 +2652,7 @@ def _lstm_forward_slice(
     part, lo, hi, steps, lengths, x, n, m, W_on_x_panels, W_on_h_panels, c, h, tanh_c, a_all, b_all,
 ):
     """All time steps for the samples lo to hi."""
-    T = x.shape[0]
+    T = x.shape[0] if lo < hi else 0
     real = x.dtype.type
     one, zero = real(1), real(0)
     for first in range(0, T, steps):
@@ -2478,7 +2712,7 @@ def _lstm_predict_slice(
     c_final, h_final,
 ):
     """All time steps for the samples lo to hi, in memory for a few of them, which is used again and again."""
-    T, B = outputs.shape[:2]
+    T, B = outputs.shape[0] if lo < hi else 0, outputs.shape[1]
     dtype = x.dtype
     c = np.empty((steps + 1, B, m), dtype)
     h = np.empty((steps + 1, B, m), dtype)
@@ -2518,7 +2752,7 @@ def _lstm_backward_slice(
     d_b_all_parts, scratch, d_c_later_final, d_h_later_final,
 ):
     """All time steps, from the last to the first, for the samples lo to hi; gradients are added up per part."""
-    T = d_h_output.shape[0]
+    T = d_h_output.shape[0] if lo < hi else 0
     real = d_h_output.dtype.type
     one, zero = real(1), real(0)
     d_W_on_h = d_W_on_h_parts[part]
@@ -2806,7 +3040,8 @@ class ClassCrossEntropyPrepared(NamedTuple):
 class ClassCrossEntropyTape(NamedTuple):
     """What `backward` needs of a `forward`: opaque, usable any number of times.
 
-    It refers to the inputs and parameters of the call: change their arrays only when it is done with.
+    It refers to the inputs and parameters of the call: change their arrays only when it is done with. (`backward` looks at
+    some of their numbers, and refuses a tape whose arrays it finds changed.)
     """
 
     parameters: Any  # as the caller gave them
@@ -2815,6 +3050,7 @@ class ClassCrossEntropyTape(NamedTuple):
     state: ClassCrossEntropyState
     outputs: np.ndarray
     saved: tuple
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -2823,7 +3059,9 @@ class ClassCrossEntropyTape(NamedTuple):
 def class_cross_entropy_init(rng, *, n, v, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, v are sizes."""
     dtype = _float_dtype(dtype)
-    _check_sizes(n=n, v=v)
+    n, v = _checked_sizes(n=n, v=v)
+    if (n * v + v) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with n = {n}, v = {v}", n * v + v, dtype)
     return ClassCrossEntropyParameters(
         W_y=_glorot(rng, (v, n), dtype),
         b_y=np.zeros((v,), dtype),
@@ -2858,38 +3096,49 @@ def class_cross_entropy_predict(parameters, inputs, state=None, *, lengths=None,
     `lengths` are those of the samples, as in `forward`; `out` is an array for the outputs; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "predict") as memory:
-        prepared, inputs, state, lengths, T, B = _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory)
-        if lengths is not None:
-            inputs = _class_cross_entropy_continued(inputs, lengths, memory)
+        prepared, inputs, state, lengths, T, B = _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory, out)
         (n, v) = sizes = _class_cross_entropy_sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B), prepared.dtype)
-        final = _class_cross_entropy_predict(prepared, sizes, inputs, state, outputs, lengths, threads)
+        if out is not None:
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
+            state = ClassCrossEntropyState(*map(np.copy, state))  # it may lie in `out`
+        start = state
+        if lengths is not None:
+            inputs, start = _class_cross_entropy_continued(inputs, state, lengths, memory)
+        final = _class_cross_entropy_predict(prepared, sizes, inputs, start, outputs, lengths, threads)
         if lengths is not None:
             outputs[_padding(lengths, T)] = 0
+            _stand_still(final, state, lengths)
         return outputs, final
 
 
 def class_cross_entropy_forward(parameters, inputs, state=None, *, lengths=None, workspace=None, threads=None):
     """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
 
-    `lengths` are integers (B,) from 1 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
+    `lengths` are integers (B,) from 0 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
     state stands still, its outputs are zero, no gradient flows, and what its inputs hold there does not matter.
     `workspace` is a `Workspace`, in which outputs and tape then lie; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "forward") as memory:
-        prepared, inputs, state, lengths, _, _ = _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory)
+        prepared, inputs, state, lengths, _, _ = _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            workspace._refuse_own((*inputs, *state))
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
+        start = state
         if lengths is not None:
-            inputs = _class_cross_entropy_continued(inputs, lengths, memory)
-        outputs, final, saved = _class_cross_entropy_forward(prepared, inputs, state, lengths, memory, threads)
+            inputs, start = _class_cross_entropy_continued(inputs, state, lengths, memory)
+        outputs, final, saved = _class_cross_entropy_forward(prepared, inputs, start, lengths, memory, threads)
+        final = ClassCrossEntropyState(*(array.copy() for array in final))
         if lengths is not None:
             outputs = _without_padding("outputs", outputs, lengths, memory)
+            _stand_still(final, state, lengths)
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        tape = ClassCrossEntropyTape(parameters, prepared, inputs, state, outputs, saved, lengths, workspace, use)
-        return ClassCrossEntropyRun(outputs, ClassCrossEntropyState(*(array.copy() for array in final)), tape)
+        marks = _marks(prepared.parameters, inputs)
+        tape = ClassCrossEntropyTape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
+        return ClassCrossEntropyRun(outputs, final, tape)
 
 
 def class_cross_entropy_backward(
@@ -2897,10 +3146,10 @@ def class_cross_entropy_backward(
 ):
     """Gradients of parameters, inputs and initial state.
 
-    `parameters` and `tape` are those of one `forward`.
+    `parameters` and `tape` are those of one `forward`; others are refused, unless they are equal to those.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
     final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
-    such as that of an earlier call, and overlap with no argument; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
+    such as that of an earlier call, and overlap with no argument but `d_state`; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     if not isinstance(tape, ClassCrossEntropyTape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
@@ -2910,18 +3159,28 @@ def class_cross_entropy_backward(
             raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
         given = tape.prepared
         if parameters is not given and parameters is not tape.parameters:
-            given = _class_cross_entropy_prepared(parameters, _new)
-            _same_sizes(given, tape.prepared)
+            _class_cross_entropy_require_same(parameters, given)
+        _class_cross_entropy_require_unchanged(tape)
         d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
         sizes = _class_cross_entropy_sizes(tape.prepared, tape.inputs, tape.state)
         d_state = _class_cross_entropy_checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
         results = _class_cross_entropy_results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        if out is not None:
+            made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
+        if out is not None or tape.lengths is not None:
+            d_state = ClassCrossEntropyState(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
             d_outputs = _without_padding("d_outputs", d_outputs, tape.lengths, memory)
-            d_state = ClassCrossEntropyState(*map(np.copy, d_state))  # it is read when `out` is written to already
         _class_cross_entropy_backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory, threads)
-        if tape.lengths is not None and input_gradients:
-            for array in (array for array in results.inputs if array is not None):
+        if tape.lengths is not None:
+            _stand_still(results.state, d_state, tape.lengths)
+            if not tape.lengths.any():
+                for array in results.parameters:
+                    array[...] = 0
+            for array in (array for array in results.inputs or () if array is not None):
                 array[_padding(tape.lengths, len(array))] = 0
         return results
 
@@ -2940,6 +3199,8 @@ def class_cross_entropy_step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (n, v)
     T = 1
+    if B * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B)}", B, dtype)
     outputs = np.empty((T, B), dtype)
     final = _class_cross_entropy_predict(prepared, sizes, inputs, _class_cross_entropy_checked_state("state", state, sizes, dtype, B), outputs, None, None)
     return outputs[0], final
@@ -2997,7 +3258,7 @@ def _class_cross_entropy_common_dtype(p):
     return dtype
 
 
-def _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory):
+def _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory, out):
     """Everything a pass over time needs, checked; also T and B."""
     prepared = _class_cross_entropy_prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, ClassCrossEntropyInputs)
@@ -3005,6 +3266,8 @@ def _class_cross_entropy_checked_call(parameters, inputs, state, lengths, memory
     _rank("inputs.k", inputs.k, 2)
     T, B = inputs.a.shape[:2]
     (n, v) = _class_cross_entropy_sizes(prepared, inputs, state)
+    if out is None and (count := max(T, 1) * B) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = ClassCrossEntropyInputs(
         _checked_array("inputs.a", inputs.a, (T, B, n), prepared.dtype),
@@ -3030,16 +3293,42 @@ def _class_cross_entropy_checked_state(what, state, sizes, dtype, B):
     )
 
 
-def _class_cross_entropy_continued(inputs, lengths, memory):
-    """Copies of the inputs in which a sample's last step goes on to T: what it computes there, and nobody sees, is ordinary."""
+def _class_cross_entropy_continued(inputs, state, lengths, memory):
+    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+
+    A sample without steps computes what the longest one does in its first step, from that one's state.
+    """
+    samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
     for name, array in zip(ClassCrossEntropyInputs._fields, inputs, strict=True):
-        T, B = array.shape[:2]
-        steps = np.minimum(np.arange(T)[:, None], lengths - 1)
+        steps = np.minimum(np.arange(len(array))[:, None], np.maximum(lengths - 1, 0))
         copy = memory(f"{name} to the end", array.shape, array.dtype)
-        copy[...] = array[steps, np.arange(B)]
+        copy[...] = array[steps, samples] if lengths.any() else 0
         made.append(copy)
-    return ClassCrossEntropyInputs(*made)
+    return ClassCrossEntropyInputs(*made), ClassCrossEntropyState(*(array[samples] for array in state))
+
+
+def _class_cross_entropy_require_unchanged(tape):
+    """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in ClassCrossEntropyParameters._fields), *(f"inputs.{name}" for name in ClassCrossEntropyInputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
+
+
+def _class_cross_entropy_require_same(parameters, prepared):
+    """Raise unless parameters are those that a tape was made with, or equal to them."""
+    if isinstance(parameters, ClassCrossEntropyPrepared):
+        arrays, sizes, dtype = parameters[:3]
+    else:
+        arrays, sizes, dtype = _class_cross_entropy_checked_parameters(parameters)
+    _same_sizes(sizes, dtype, prepared)
+    for name, one, other in zip(ClassCrossEntropyParameters._fields, arrays, prepared.parameters, strict=True):
+        if one is not other and not np.array_equal(one, other, equal_nan=True):
+            raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
 
 
 @_compiled
@@ -3048,7 +3337,7 @@ def _class_cross_entropy_forward_slice(
     total_exp_z, exp_z,
 ):
     """All time steps for the samples lo to hi."""
-    T = a.shape[0]
+    T = a.shape[0] if lo < hi else 0
     real = a.dtype.type
     one, zero = real(1), real(0)
     for first in range(0, T, steps):
@@ -3108,7 +3397,7 @@ def _class_cross_entropy_predict_slice(
     part, lo, hi, steps, lengths, a, k, n, v, W_y_panels, b_y, outputs,
 ):
     """All time steps for the samples lo to hi, in memory for a few of them, which is used again and again."""
-    T, B = outputs.shape[:2]
+    T, B = outputs.shape[0] if lo < hi else 0, outputs.shape[1]
     dtype = a.dtype
     z = np.empty((steps, B, v), dtype)
     one_hot_k_z = np.empty((steps, B), dtype)
@@ -3136,7 +3425,7 @@ def _class_cross_entropy_backward_slice(
     d_loss, d_z, d_a, d_W_y_parts, d_b_y_parts, d_z_at_k, scratch,
 ):
     """All time steps, from the last to the first, for the samples lo to hi; gradients are added up per part."""
-    T = d_loss_output.shape[0]
+    T = d_loss_output.shape[0] if lo < hi else 0
     real = d_loss_output.dtype.type
     one, zero = real(1), real(0)
     d_W_y = d_W_y_parts[part]
@@ -3325,7 +3614,8 @@ class DensePrepared(NamedTuple):
 class DenseTape(NamedTuple):
     """What `backward` needs of a `forward`: opaque, usable any number of times.
 
-    It refers to the inputs and parameters of the call: change their arrays only when it is done with.
+    It refers to the inputs and parameters of the call: change their arrays only when it is done with. (`backward` looks at
+    some of their numbers, and refuses a tape whose arrays it finds changed.)
     """
 
     parameters: Any  # as the caller gave them
@@ -3334,6 +3624,7 @@ class DenseTape(NamedTuple):
     state: DenseState
     outputs: np.ndarray
     saved: tuple
+    marks: list  # some numbers of every parameter and input
     lengths: Any  # (B,), or None where every sample has all T steps
     workspace: Any
     use: int  # the workspace's count of forward passes
@@ -3342,7 +3633,9 @@ class DenseTape(NamedTuple):
 def dense_init(rng, *, n, m, dtype=np.float32):
     """Fresh parameters; `rng` is a numpy.random.Generator, n, m are sizes."""
     dtype = _float_dtype(dtype)
-    _check_sizes(n=n, m=m)
+    n, m = _checked_sizes(n=n, m=m)
+    if (n * m + m) * dtype.itemsize > _MEMORY:
+        raise _no_room(f"parameters with n = {n}, m = {m}", n * m + m, dtype)
     return DenseParameters(
         W_y=_glorot(rng, (m, n), dtype),
         b_y=np.zeros((m,), dtype),
@@ -3377,38 +3670,49 @@ def dense_predict(parameters, inputs, state=None, *, lengths=None, out=None, wor
     `lengths` are those of the samples, as in `forward`; `out` is an array for the outputs; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "predict") as memory:
-        prepared, inputs, state, lengths, T, B = _dense_checked_call(parameters, inputs, state, lengths, memory)
-        if lengths is not None:
-            inputs = _dense_continued(inputs, lengths, memory)
+        prepared, inputs, state, lengths, T, B = _dense_checked_call(parameters, inputs, state, lengths, memory, out)
         (n, m) = sizes = _dense_sizes(prepared, inputs, state)
         outputs = _place("out", out, (T, B, m), prepared.dtype)
-        final = _dense_predict(prepared, sizes, inputs, state, outputs, lengths, threads)
+        if out is not None:
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            _refuse_overlap([("out", [outputs])], (*known, ("inputs", inputs)), "give the outputs an array of their own")
+            state = DenseState(*map(np.copy, state))  # it may lie in `out`
+        start = state
+        if lengths is not None:
+            inputs, start = _dense_continued(inputs, state, lengths, memory)
+        final = _dense_predict(prepared, sizes, inputs, start, outputs, lengths, threads)
         if lengths is not None:
             outputs[_padding(lengths, T)] = 0
+            _stand_still(final, state, lengths)
         return outputs, final
 
 
 def dense_forward(parameters, inputs, state=None, *, lengths=None, workspace=None, threads=None):
     """A run over a sequence: outputs (T, B, ...), final state and the tape for `backward`.
 
-    `lengths` are integers (B,) from 1 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
+    `lengths` are integers (B,) from 0 to T, if samples end earlier (None: all have T steps): beyond its end a sample's
     state stands still, its outputs are zero, no gradient flows, and what its inputs hold there does not matter.
     `workspace` is a `Workspace`, in which outputs and tape then lie; `threads` the largest number of threads (None: one per processor).
     """
     with _memory(workspace, "forward") as memory:
-        prepared, inputs, state, lengths, _, _ = _dense_checked_call(parameters, inputs, state, lengths, memory)
+        prepared, inputs, state, lengths, _, _ = _dense_checked_call(parameters, inputs, state, lengths, memory, None)
         if workspace is not None:
-            workspace._refuse_own((*inputs, *state))
+            known = ("parameters", prepared.parameters), ("parameters", prepared[3:] if prepared is parameters else ())
+            workspace._refuse_own((*known, ("inputs", inputs), ("state", state)))
+        start = state
         if lengths is not None:
-            inputs = _dense_continued(inputs, lengths, memory)
-        outputs, final, saved = _dense_forward(prepared, inputs, state, lengths, memory, threads)
+            inputs, start = _dense_continued(inputs, state, lengths, memory)
+        outputs, final, saved = _dense_forward(prepared, inputs, start, lengths, memory, threads)
+        final = DenseState(*(array.copy() for array in final))
         if lengths is not None:
             outputs = _without_padding("outputs", outputs, lengths, memory)
+            _stand_still(final, state, lengths)
         outputs = outputs.view()
         outputs.flags.writeable = False  # the tape may share its memory
         use = 0 if workspace is None else workspace._uses
-        tape = DenseTape(parameters, prepared, inputs, state, outputs, saved, lengths, workspace, use)
-        return DenseRun(outputs, DenseState(*(array.copy() for array in final)), tape)
+        marks = _marks(prepared.parameters, inputs)
+        tape = DenseTape(parameters, prepared, inputs, state, outputs, saved, marks, lengths, workspace, use)
+        return DenseRun(outputs, final, tape)
 
 
 def dense_backward(
@@ -3416,10 +3720,10 @@ def dense_backward(
 ):
     """Gradients of parameters, inputs and initial state.
 
-    `parameters` and `tape` are those of one `forward`.
+    `parameters` and `tape` are those of one `forward`; others are refused, unless they are equal to those.
     `d_outputs` (T, B, ...) and `d_state` (None is zeros) are the loss's derivatives by the outputs and the
     final state. `input_gradients=False` leaves the inputs' gradients out. `out` is a `Gradients` whose arrays take the results,
-    such as that of an earlier call, and overlap with no argument; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
+    such as that of an earlier call, and overlap with no argument but `d_state`; `workspace` a `Workspace`; `threads` the largest number of threads (None: one per processor).
     """
     if not isinstance(tape, DenseTape):
         raise ValueError(f"tape is a {type(tape).__name__}; pass the tape of a forward() of this module.")
@@ -3429,18 +3733,28 @@ def dense_backward(
             raise ValueError("tape lies in a workspace that a later forward() has used again; call backward() before that.")
         given = tape.prepared
         if parameters is not given and parameters is not tape.parameters:
-            given = _dense_prepared(parameters, _new)
-            _same_sizes(given, tape.prepared)
+            _dense_require_same(parameters, given)
+        _dense_require_unchanged(tape)
         d_outputs = _checked_array("d_outputs", d_outputs, tape.outputs.shape, given.dtype)
         sizes = _dense_sizes(tape.prepared, tape.inputs, tape.state)
         d_state = _dense_checked_state("d_state", d_state, sizes, given.dtype, tape.outputs.shape[1])
         results = _dense_results(out, sizes, *tape.outputs.shape[:2], given.dtype, bool(input_gradients))
+        if out is not None:
+            made = ("out.parameters", results.parameters), ("out.inputs", results.inputs or ()), ("out.state", results.state)
+            known = ("parameters", given.parameters), ("parameters", given[3:] if given is tape.parameters else ())
+            read = ("inputs", tape.inputs), ("d_outputs", [d_outputs]), ("tape", [tape.outputs, *tape.saved])
+            _refuse_overlap(made, (*known, *read), "give every result an array of its own")
+        if out is not None or tape.lengths is not None:
+            d_state = DenseState(*map(np.copy, d_state))  # it is read when `out` is written to already
         if tape.lengths is not None:
             d_outputs = _without_padding("d_outputs", d_outputs, tape.lengths, memory)
-            d_state = DenseState(*map(np.copy, d_state))  # it is read when `out` is written to already
         _dense_backward(given, tape, d_outputs, d_state, results, bool(input_gradients), memory, threads)
-        if tape.lengths is not None and input_gradients:
-            for array in results.inputs:
+        if tape.lengths is not None:
+            _stand_still(results.state, d_state, tape.lengths)
+            if not tape.lengths.any():
+                for array in results.parameters:
+                    array[...] = 0
+            for array in results.inputs or ():
                 array[_padding(tape.lengths, len(array))] = 0
         return results
 
@@ -3457,6 +3771,8 @@ def dense_step(parameters, inputs_t, state):
     dtype = prepared.dtype
     sizes = (n, m)
     T = 1
+    if B * m * dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", B * m, dtype)
     outputs = np.empty((T, B, m), dtype)
     final = _dense_predict(prepared, sizes, inputs, _dense_checked_state("state", state, sizes, dtype, B), outputs, None, None)
     return outputs[0], final
@@ -3514,13 +3830,15 @@ def _dense_common_dtype(p):
     return dtype
 
 
-def _dense_checked_call(parameters, inputs, state, lengths, memory):
+def _dense_checked_call(parameters, inputs, state, lengths, memory, out):
     """Everything a pass over time needs, checked; also T and B."""
     prepared = _dense_prepared(parameters, memory)
     inputs = _bundle("inputs", inputs, DenseInputs)
     _rank("inputs.a", inputs.a, 3)
     T, B = inputs.a.shape[:2]
     (n, m) = _dense_sizes(prepared, inputs, state)
+    if out is None and (count := max(T, 1) * B * m) * prepared.dtype.itemsize > _MEMORY:
+        raise _no_room(f"outputs of shape {(T, B, m)}", count, prepared.dtype)
     lengths = None if lengths is None else _checked_lengths(lengths, T, B)
     inputs = DenseInputs(
         _checked_array("inputs.a", inputs.a, (T, B, n), prepared.dtype),
@@ -3545,16 +3863,42 @@ def _dense_checked_state(what, state, sizes, dtype, B):
     )
 
 
-def _dense_continued(inputs, lengths, memory):
-    """Copies of the inputs in which a sample's last step goes on to T: what it computes there, and nobody sees, is ordinary."""
+def _dense_continued(inputs, state, lengths, memory):
+    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+
+    A sample without steps computes what the longest one does in its first step, from that one's state.
+    """
+    samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
     for name, array in zip(DenseInputs._fields, inputs, strict=True):
-        T, B = array.shape[:2]
-        steps = np.minimum(np.arange(T)[:, None], lengths - 1)
+        steps = np.minimum(np.arange(len(array))[:, None], np.maximum(lengths - 1, 0))
         copy = memory(f"{name} to the end", array.shape, array.dtype)
-        copy[...] = array[steps, np.arange(B)]
+        copy[...] = array[steps, samples] if lengths.any() else 0
         made.append(copy)
-    return DenseInputs(*made)
+    return DenseInputs(*made), DenseState(*(array[samples] for array in state))
+
+
+def _dense_require_unchanged(tape):
+    """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
+    marks = _marks(tape.prepared.parameters, tape.inputs)
+    if marks == tape.marks:
+        return
+    names = [*(f"parameters.{name}" for name in DenseParameters._fields), *(f"inputs.{name}" for name in DenseInputs._fields)]
+    for name, one, other in zip(names, marks, tape.marks, strict=True):
+        if one != other and repr(one) != repr(other):  # two NaN are not equal, and nothing has changed
+            raise ValueError(f"{name} was changed after the forward() that made the tape; call backward() before you change it.")
+
+
+def _dense_require_same(parameters, prepared):
+    """Raise unless parameters are those that a tape was made with, or equal to them."""
+    if isinstance(parameters, DensePrepared):
+        arrays, sizes, dtype = parameters[:3]
+    else:
+        arrays, sizes, dtype = _dense_checked_parameters(parameters)
+    _same_sizes(sizes, dtype, prepared)
+    for name, one, other in zip(DenseParameters._fields, arrays, prepared.parameters, strict=True):
+        if one is not other and not np.array_equal(one, other, equal_nan=True):
+            raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
 
 
 @_compiled
@@ -3562,7 +3906,7 @@ def _dense_forward_slice(
     part, lo, hi, steps, lengths, a, n, m, W_y_panels, b_y, y_hat,
 ):
     """All time steps for the samples lo to hi."""
-    T = a.shape[0]
+    T = a.shape[0] if lo < hi else 0
     real = a.dtype.type
     one, zero = real(1), real(0)
     for first in range(0, T, steps):
@@ -3576,7 +3920,7 @@ def _dense_predict_slice(
     part, lo, hi, steps, lengths, a, n, m, W_y_panels, b_y, outputs,
 ):
     """All time steps for the samples lo to hi, in memory for a few of them, which is used again and again."""
-    T, B = outputs.shape[:2]
+    T, B = outputs.shape[0] if lo < hi else 0, outputs.shape[1]
     dtype = a.dtype
     y_hat = np.empty((steps, B, m), dtype)
     left = lengths.copy()
@@ -3599,7 +3943,7 @@ def _dense_backward_slice(
     d_a, d_W_y_parts, d_b_y_parts, scratch,
 ):
     """All time steps, from the last to the first, for the samples lo to hi; gradients are added up per part."""
-    T = d_y_hat_output.shape[0]
+    T = d_y_hat_output.shape[0] if lo < hi else 0
     real = d_y_hat_output.dtype.type
     one, zero = real(1), real(0)
     d_W_y = d_W_y_parts[part]

@@ -23,7 +23,7 @@ from symrnn.comparison.verdict import (
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
 from symrnn.declaration.quantities import Quantity
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,9 @@ def _checked(cell: object) -> Cell:
             f"diff compares two cells, and {cell.name!r} is a model. "
             f"Compare its cells, such as layer.cell: {names}."
         )
-    raise RequestError(f"diff compares two cells, not {cell!r}. A shipped cell is symrnn.zoo.cell('gru').")
+    raise RequestError(
+        f"diff compares two cells, not {shown(cell)}. A shipped cell is symrnn.zoo.cell('gru')."
+    )
 
 
 def _verdict(left: Form, right: Form, alignment: Alignment) -> Verdict:

@@ -17,7 +17,6 @@ from symrnn.comparison.wording import PlainWords, sentences
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.plain_text import MARK, UNMARK, plain_text
-from symrnn.declaration.reading_order import reading_roles
 
 if TYPE_CHECKING:  # a comparison prints itself
     from symrnn.comparison.comparison import Comparison

@@ -5,14 +5,17 @@ A size is an axis, a positive integer, or a sum of these; a shape is a tuple of 
 """
 
 import keyword
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from sympy import Add, Expr, Integer, Mul, Symbol, expand
 
-from symrnn.errors import DeclarationError
+from symrnn.errors import DeclarationError, shown
 
 Size: TypeAlias = Expr
 Shape: TypeAlias = tuple[Size, ...]
+
+LARGEST_SIZE = 2**31 - 1
 
 
 class Axis(Symbol):
@@ -68,6 +71,11 @@ def as_size(value: object, owner: str) -> Size:
             "A shape is made of axes, positive integers and sums of them, such as m + n."
         )
     size = expand(Integer(value)) if isinstance(value, int) else expand(value)
+    if size.is_Integer and size > LARGEST_SIZE:
+        raise DeclarationError(
+            f"The shape of {owner} contains {shown(value)}, and arrays cannot be longer than {LARGEST_SIZE}. "
+            "Make an axis with axes('n'): it is given a length when a kernel runs."
+        )
     for term in Add.make_args(size):
         for factor in Mul.make_args(term):
             if not (isinstance(factor, Axis) or (factor.is_Integer and factor.is_positive)):
@@ -97,3 +105,19 @@ def shape_text(shape: Shape) -> str:
     """`shape` as a Python tuple, for messages."""
     inside = ", ".join(size_text(size) for size in shape)
     return f"({inside},)" if len(shape) == 1 else f"({inside})"
+
+
+def told_axes(sizes: Iterable[Size]) -> set[Axis]:
+    """The axes that follow from lengths of the given sizes, each from one that leaves it alone open."""
+    told: set[Axis] = set()
+    left = list(sizes)
+    while True:
+        opened = [
+            (axes[0], size)
+            for size in left
+            if len(axes := [a for a in axes_of((size,)) if a not in told]) == 1
+        ]
+        found = {axis for axis, size in opened if size.coeff(axis) == 1}
+        if not found:
+            return told
+        told |= found

@@ -1,30 +1,35 @@
 """`Cell`: the equations of a recurrent cell, validated, resolved and in order."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sympy import Eq, Expr, I, MatrixSymbol, Symbol
 from sympy.logic.boolalg import Boolean, BooleanAtom
 
-from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text
-from symrnn.declaration.depth import DEEPEST, Piece, cut
-from symrnn.declaration.nodes import atoms_of, depth_of
+from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text, size_text, told_axes
+from symrnn.declaration.cell_names import check_cell_name
+from symrnn.declaration.depth import Piece
+from symrnn.declaration.nodes import atoms_of
 from symrnn.declaration.normal_form import Definition, Equation, normalize
+from symrnn.declaration.ordering import dependency_order, pieces_of, place_of
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
     Constant,
-    Index,
     Input,
     NextState,
     Parameter,
     Quantity,
     State,
     Value,
-    check_identifier,
+    described,
 )
 from symrnn.declaration.reading_order import Roles, reading_roles
 from symrnn.declaration.resolution import Resolved, Resolver
-from symrnn.errors import DeclarationError
+from symrnn.declaration.stable_forms import StableForms
+from symrnn.declaration.words import check_words
+from symrnn.declaration.zero_state import zero_state_facts
+from symrnn.errors import DeclarationError, SymrnnWarning
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -67,19 +72,49 @@ class Cell:
         Each equation is `Eq(value, expression)` or `Eq(state.next, expression)`; their order is the
         order of presentation, not of evaluation. `output` is what the cell hands to the layer above: a
         value, a state or a state's next value; a cell with exactly one state may leave it out.
-        `title`, `variant` and `source` go into the documents.
+        `title`, `variant` and `source` are words for the documents, a line each: line ends become spaces.
+
+        Warns:
+            SymrnnWarning: a root, a logarithm or a quotient is taken at 0 while all states are 0.
 
         Raises:
             DeclarationError: the equations do not make a cell; the message says where and how to mend it.
 
         """
+        self._fill(name, equations, output, (title, variant, source))
+        self._warn()
+
+    @classmethod
+    def derived(
+        cls,
+        name: str,
+        *equations: Eq,
+        output: Value | State | NextState,
+        title: str,
+        variant: str,
+        source: str,
+    ) -> "Cell":
+        """A cell made from one that is declared: of what is in that, its author has been warned."""
+        made = object.__new__(cls)
+        made._fill(name, equations, output, (title, variant, source))
+        return made
+
+    def _fill(
+        self,
+        name: str,
+        equations: tuple[Eq, ...],
+        output: Value | State | NextState | None,
+        words: tuple[str, str, str],
+    ) -> None:
+        """Work out all fields; `words` are title, variant and source."""
+        title, variant, source = words
         check_cell_name(name)
         pairs = [_target_and_rhs(name, number, eq) for number, eq in enumerate(equations, 1)]
         if not pairs:
             raise DeclarationError(f"The cell {name!r} has no equations. Give at least one Eq(...).")
         _check_names(name, pairs)
         _check_targets(name, pairs)
-        pieces, ordered = _cut(name, pairs, _dependency_order(name, pairs))
+        pieces, ordered = pieces_of(name, pairs, dependency_order(name, pairs))
         resolved, shapes = _resolve(name, pieces, ordered)
         inputs, parameters, constants = _used_quantities(resolved)
         states = tuple(eq.target.state for eq in resolved if isinstance(eq.target, NextState))
@@ -87,9 +122,9 @@ class Cell:
         taken = _author_names(resolved) | {f"{state.name}_next" for state in states}
         fields = {
             "name": name,
-            "title": title or name,
-            "variant": variant,
-            "source": source,
+            "title": check_words(title, f"title of {name!r}") or name,
+            "variant": check_words(variant, f"variant of {name!r}"),
+            "source": check_words(source, f"source of {name!r}"),
             "inputs": inputs,
             "states": states,
             "parameters": parameters,
@@ -104,6 +139,13 @@ class Cell:
         for key, value in fields.items():
             object.__setattr__(self, key, value)
         object.__setattr__(self, "roles", reading_roles(self))
+        _check_sizes(self)
+
+    def _warn(self) -> None:
+        """Warn of functions that are taken at 0 at the first step, where they have no derivative."""
+        for equation, fact in zero_state_facts(self.equations, self.roles):
+            context = place_of(self.name, equation.number, equation.target)
+            warnings.warn(f"{context}{fact}", SymrnnWarning, stacklevel=3)
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -127,36 +169,27 @@ class Cell:
         return self.shape_of(self.output)
 
     def text(self, line: Equation | Definition) -> str:
-        """An equation or a definition as a line of text, its terms in reading order."""
-        left, right = (line.target, line.rhs) if isinstance(line, Equation) else (line.symbol, line.expr)
-        return f"{left} = {plain_text(right, self.roles)}"
+        """An equation or a definition as a line of text, its terms in reading order.
+
+        An equation that is computed in a stable form says so.
+        """
+        if isinstance(line, Definition):
+            return f"{line.symbol} = {plain_text(line.expr, self.roles)}"
+        text = f"{line.target} = {plain_text(line.rhs, self.roles)}"
+        return f"{text}, computed as {plain_text(line.computed, self.roles)}" if line.is_rewritten else text
 
     def __str__(self) -> str:
         lines = [f"cell {self.name}", *(f"  {self.text(equation)}" for equation in self.equations)]
         return "\n".join([*lines, f"  output {self.output}"])
 
 
-def check_cell_name(name: object) -> None:
-    """Raise unless `name` can name a module."""
-    if not isinstance(name, str):
-        raise DeclarationError(
-            f"The first argument of Cell is its name, a string, not {name!r}. "
-            "Write Cell('gru', Eq(...), ...)."
-        )
-    check_identifier(name, "cell", "Choose another name, and give the printed one with title=.")
-
-
-def _where(cell: str, number: int, target: object = None) -> str:
-    described = f" ({target} = ...)" if target is not None else ""
-    return f"In cell {cell!r}, equation {number}{described}: "
-
-
 def _target_and_rhs(cell: str, number: int, equation: object) -> tuple[Quantity, Expr]:
-    context = _where(cell, number)
+    context = place_of(cell, number)
     if isinstance(equation, bool | BooleanAtom):
         raise DeclarationError(
             f"{context}SymPy collapsed it to {bool(equation)}, because both sides are the same or can never "
-            "be equal (for example Eq(q, q + 1)). A state at time t is written state.next."
+            "be equal (for example Eq(q, q + 1), or a right side that is nan, infinite or no number). "
+            "A state at time t is written state.next."
         )
     if not isinstance(equation, Eq):
         raise DeclarationError(
@@ -189,7 +222,7 @@ def _check_targets(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
     for number, (target, _) in enumerate(pairs, 1):
         if target in seen:
             raise DeclarationError(
-                f"{_where(cell, number, target)}{target} is already defined by equation {seen[target]}. "
+                f"{place_of(cell, number, target)}{target} is already defined by equation {seen[target]}. "
                 "Define every value and every state once."
             )
         seen[target] = number
@@ -198,13 +231,13 @@ def _check_targets(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
             if isinstance(used, Value) and used not in seen:
                 known = ", ".join(str(t) for t in seen if isinstance(t, Value)) or "none"
                 raise DeclarationError(
-                    f"{_where(cell, number, target)}the value {used} has no equation. Add Eq({used}, ...); "
+                    f"{place_of(cell, number, target)}the value {used} has no equation. Add Eq({used}, ...); "
                     f"defined values: {known}."
                 )
             state = used.state if isinstance(used, NextState) else used
             if isinstance(state, State) and state.next not in seen:
                 raise DeclarationError(
-                    f"{_where(cell, number, target)}the state {state} has no equation. "
+                    f"{place_of(cell, number, target)}the state {state} has no equation. "
                     f"Add Eq({state}.next, ...)."
                 )
 
@@ -217,19 +250,19 @@ def _check_names(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
         for symbol in sorted((s for s in found if not isinstance(s, Axis)), key=_symbol_order):
             if not isinstance(symbol, Quantity):
                 raise DeclarationError(
-                    f"{_where(cell, number, target)}{symbol} is a plain SymPy symbol. "
+                    f"{place_of(cell, number, target)}{symbol} is a plain SymPy symbol. "
                     "Declare it as Input, State, Parameter, Constant or Value."
                 )
             quantity = symbol.state if isinstance(symbol, NextState) else symbol
             other = owners.setdefault(quantity.name, quantity)
             if other != quantity:
                 raise DeclarationError(
-                    f"{_where(cell, number, target)}two different quantities are named {quantity.name!r}: "
-                    f"{_described(other)} and {_described(quantity)}. Rename one, or declare it once."
+                    f"{place_of(cell, number, target)}two different quantities are named {quantity.name!r}: "
+                    f"{described(other)} and {described(quantity)}. Rename one, or declare it once."
                 )
         if atoms_of(rhs, type(I)):
             raise DeclarationError(
-                f"{_where(cell, number, target)}SymPy's imaginary unit I is in it, and cells are real. "
+                f"{place_of(cell, number, target)}SymPy's imaginary unit I is in it, and cells are real. "
                 "Declare a quantity for it, under another Python name if you imported I from sympy."
             )
 
@@ -238,66 +271,11 @@ def _symbol_order(symbol: Symbol) -> tuple[str, tuple[str, ...]]:
     return str(symbol), tuple(map(str, symbol._hashable_content()))
 
 
-def _described(quantity: Quantity) -> str:
-    """A quantity with all that distinguishes it from another of its name."""
-    facts = [] if isinstance(quantity, Value | Index) else [f"shape {shape_text(quantity.shape)}"]
-    facts += [f"latex {quantity.latex_name!r}"] if quantity.latex_name is not None else []
-    facts += [f"{quantity.classes} classes"] if isinstance(quantity, Index) else []
-    facts += [f"init {quantity.init!r}"] if isinstance(quantity, Parameter) else []
-    facts += [f"value {quantity.value!r}"] if isinstance(quantity, Constant) else []
-    article = "an" if quantity.role[0] in "aeiou" else "a"
-    return f"{article} {quantity.role}{' with ' * bool(facts)}{', '.join(facts)}"
-
-
-def _dependency_order(cell: str, pairs: list[tuple[Quantity, Expr]]) -> list[int]:
-    """Positions of the equations such that each one uses only what earlier ones define."""
-    position = {target: i for i, (target, _) in enumerate(pairs)}
-    uses = [sorted(position[used] for used in atoms_of(rhs, Value, NextState)) for _, rhs in pairs]
-    order: dict[int, None] = {}
-    for start in range(len(pairs)):
-        path = {start: iter(uses[start])}  # without recursion: a chain may be long
-        while path and start not in order:
-            last = next(reversed(path))
-            used = next((i for i in path[last] if i not in order), None)
-            if used is None:
-                order[last] = None
-                del path[last]
-            elif used in path:
-                steps = list(path)
-                members = [str(pairs[i][0]) for i in steps[steps.index(used) :]]
-                raise DeclarationError(
-                    f"The cell {cell!r} has a cycle: {' needs '.join([*members, members[0]])}. "
-                    "Break it: a state's previous value (the bare state) needs no equation of this time step."
-                )
-            else:
-                path[used] = iter(uses[used])
-    return list(order)
-
-
-def _cut(
-    cell: str, pairs: list[tuple[Quantity, Expr]], order: list[int]
-) -> tuple[list[Piece], list[int]]:
-    """The equations, deep ones in pieces, and the positions of the pieces in the order of dependence."""
-    names = {quantity.name for pair in pairs for side in pair for quantity in atoms_of(side, Quantity)}
-    taken = names | {name.removesuffix(".next") for name in names}
-    pieces, positions = [], []
-    for number, (target, rhs) in enumerate(pairs, 1):
-        made = cut(target, rhs, number, taken)
-        levels = max(depth_of(piece.rhs) for piece in made)
-        if levels > DEEPEST:
-            raise DeclarationError(
-                f"{_where(cell, number, target)}it has conditions that nest {levels} levels deep, and conditions "
-                f"may have {DEEPEST}. Name a part: a Value that is where(condition, 1, 0) stands for a condition."
-            )
-        positions.append(range(len(pieces), len(pieces) + len(made)))
-        pieces += made
-    return pieces, [position for i in order for position in positions[i]]
-
-
 def _resolve(
     cell: str, pieces: list[Piece], order: list[int]
 ) -> tuple[tuple[Equation, ...], dict[Value, Shape]]:
     shapes: dict[Value, Shape] = {}
+    defined: dict[Quantity, Expr] = {}
     resolved: dict[int, Equation] = {}
     for i in order:
         target, rhs, number = pieces[i].target, pieces[i].rhs, pieces[i].number
@@ -305,13 +283,16 @@ def _resolve(
             right = Resolver(shapes).resolve(rhs)
         except DeclarationError as error:
             fact = str(error).removesuffix(".")
-            raise DeclarationError(f"{_where(cell, number, target)}{fact}.") from None
+            raise DeclarationError(f"{place_of(cell, number, target)}{fact}.") from None
         if isinstance(target, Value):
             shapes[target] = right.shape
         _check_sides(cell, number, target, right)
         shape = target.shape if isinstance(target, NextState) else right.shape
         assert isinstance(target, Value | NextState)
-        resolved[i] = Equation(i + 1, target, right.expr, shape)
+        computed = StableForms(defined).computed(right, Resolver(shapes))
+        if shape == right.shape:  # else a number fills the state
+            defined[target] = computed
+        resolved[i] = Equation(i + 1, target, right.expr, shape, computed)
     in_order = tuple(resolved[i] for i in range(len(pieces)))
     values = [eq.target for eq in in_order if isinstance(eq.target, Value)]
     return in_order, {value: shapes[value] for value in values}
@@ -324,7 +305,7 @@ def _check_sides(cell: str, number: int, target: Quantity, right: Resolved) -> N
     if right.shape == () and not moving:
         return  # broadcast: SymPy turns h - h into 0, which has lost its shape
     raise DeclarationError(
-        f"{_where(cell, number, target)}the state {target.name.removesuffix('.next')} has shape "
+        f"{place_of(cell, number, target)}the state {target.name.removesuffix('.next')} has shape "
         f"{shape_text(target.shape)}, but the right side has shape {shape_text(right.shape)}. "
         + ("Multiply it by ones(...) to repeat a scalar." if right.shape == () else "Make them equal.")
     )
@@ -382,3 +363,27 @@ def _chosen_output(
         f"The output of cell {cell!r} is {output!r}, which no equation defines. "
         f"Choose one of: {', '.join(str(target) for target in targets)}."
     )
+
+
+def _check_sizes(cell: Cell) -> None:
+    """Raise unless the shapes of what a kernel is given tell all sizes."""
+    given = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
+    sizes = [size for quantity in given for size in quantity.shape]
+    told = told_axes(sizes)
+    untold = [axis for axis in cell.axes if axis not in told]
+    if not untold:
+        return
+    within = list(dict.fromkeys(size_text(size) for size in sizes if not told.issuperset(axes_of((size,)))))
+    of = next((equation for equation in cell.equations if untold[0] in _axes_in(cell, equation)), None)
+    raise DeclarationError(
+        (place_of(cell.name, of.number, of.target) if of else f"Cell {cell.name!r}: ")
+        + f"the size {' and the size '.join(map(str, untold))} can be told from no shape of an input, a "
+        f"state, a parameter or a constant{', only ' + ', '.join(within) if within else ''}. "
+        f"Give one of these an axis {untold[0]} of its own, or write a number as a Constant."
+    )
+
+
+def _axes_in(cell: Cell, equation: Equation) -> set[Axis]:
+    """The axes of an equation: of its numbers and of the shapes of what stands in it."""
+    shapes = [equation.shape, *(cell.shape_of(quantity) for quantity in equation.rhs.atoms(Quantity))]
+    return equation.rhs.atoms(Axis).union(*(axes_of(shape) for shape in shapes))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from sympy import Eq, Expr, Symbol
 
+from symrnn.declaration.arguments import require_cell
 from symrnn.declaration.axes import Axis, Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.equal_sizes import EqualSizes, own_axis
@@ -46,7 +47,11 @@ def closed_loop(cell: Cell, head: Cell | None = None, *, input: str = "", name: 
 
     Raises:
         DeclarationError: the input or the head does not fit, or class numbers would be fed back.
+        RequestError: `cell` or `head` is no Cell.
     """
+    require_cell(cell, "closed_loop()")
+    if head is not None:
+        require_cell(head, "closed_loop(..., head)")
     joined = cell if head is None else _stacked(cell, head)
     closed = _chosen_input(cell, input)
     sizes = EqualSizes()
@@ -100,7 +105,7 @@ def _closed(cell: Cell, renaming: "_Renaming", input_: Input, name: str) -> Cell
         back = State(back_name, *closed.shape, latex=back_latex)
         feeding = [Eq(back.next, output, evaluate=False)]
     value = Value(closed.name, latex=closed.latex_name)
-    return Cell(
+    return Cell.derived(
         name,
         Eq(value, where(forced > 0, given, back), evaluate=False),
         *renaming.equations(cell, {closed: value}),
@@ -128,7 +133,7 @@ def _stacked(lower: Cell, upper: Cell) -> Cell:
     )
     output = above.quantity(upper.output)
     assert isinstance(output, Value | State | NextState)
-    return Cell(
+    return Cell.derived(
         f"{lower.name}_{upper.name}",
         *below.equations(lower),
         *above.equations(upper, {above.quantity(taken): below.quantity(lower.output)}),

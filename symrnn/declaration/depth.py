@@ -29,7 +29,7 @@ COPY = 10
 """How many nodes a part must have for its copies to become a value then."""
 
 DEEPEST = 100
-"""How many levels all that follows takes in its stride; conditions, which are no values, may have that many."""
+"""How many levels an equation may have that cannot be cut any more: conditions are no values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ class _Cutter:
         self.sizes: dict[Basic, int] = {}
 
     def pieces(self, rhs: Expr) -> list[Piece]:
-        uses, short = _uses(rhs), {}
+        uses = _uses(rhs)
+        short: dict[int, Basic] = {}
         for node in nodes_of(rhs):
             made = self.rebuilt(node, [short[id(arg)] for arg in node.args])
             short[id(node)] = self.named(made, uses.get(id(node), 0)) if node is not rhs else made

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Input, Quantity, State, check_name
-from symrnn.errors import DeclarationError
+from symrnn.errors import DeclarationError, shown
 
 TIME, ONCE = "T", "once"
 """The usual time axis, and that of what has one step only."""
@@ -88,11 +88,15 @@ class Layer(Sequence):
             raise DeclarationError(
                 f"Layer() got {called(cell)}, which is no Cell. Write Layer(cell, inputs)."
             )
-        if name:
+        if name != "":
             check_name(name, "layer")
+        if not isinstance(reverse, bool):
+            raise DeclarationError(
+                f"A layer of {cell.name!r} got reverse={shown(reverse)}. Give reverse=True or leave it out."
+            )
         self._set("cell", cell)
         self._set("name", name)
-        self._set("reverse", bool(reverse))
+        self._set("reverse", reverse)
         sources = _named(self, "input", cell.inputs, inputs, Sequence)
         over = _one_time(self, sources)
         self._set("inputs", tuple((q, sources.get(q, Feed(q.name, over))) for q in cell.inputs))
@@ -155,7 +159,7 @@ def called(value: object) -> str:
     """What a message calls something that should have been something else."""
     if isinstance(value, Cell):
         return f"the cell {value.name!r}"
-    return f"the {type(value).__name__} {value}" if isinstance(value, Sequence) else repr(value)
+    return f"the {type(value).__name__} {value}" if isinstance(value, Sequence) else shown(value)
 
 
 Source = TypeVar("Source", bound=Sequence)

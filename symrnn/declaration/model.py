@@ -12,13 +12,15 @@ from typing import TypeAlias
 from sympy import Expr, Symbol
 
 from symrnn.declaration.axes import Axis, Shape, shape_text
-from symrnn.declaration.cell import Cell, check_cell_name
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.cell_names import check_cell_name
 from symrnn.declaration.equal_sizes import EqualSizes, own_axis
 from symrnn.declaration.joint_axes import Bearer, axis_for_each
 from symrnn.declaration.layers import TIME, Feed, Layer, Reading, Sequence, called
 from symrnn.declaration.normal_form import unique_name
 from symrnn.declaration.quantities import RESERVED, Constant, Index, Input, Parameter, Quantity, State
 from symrnn.declaration.stepping import chosen_feedback, layer_of, layers_below
+from symrnn.declaration.words import check_words
 from symrnn.errors import DeclarationError
 
 Shared: TypeAlias = Parameter | Constant
@@ -80,12 +82,12 @@ class Model:
         The loss of a batch is their mean over all steps of all samples. `output` is what `predict` gives;
         without it, what the loss layer takes first. `feedback` is the feed to which the output goes back in
         `generate`; it may be left out if one feed of class numbers is all that the layers up to the output
-        take.
+        take. `title` and `source` are words for the documents, a line each.
 
         Raises:
             DeclarationError: shapes or names of the layers do not go together; the message says which.
         """
-        check_cell_name(name)
+        check_cell_name(name, "model", "Model('tagger', loss)")
         if not isinstance(loss, Layer):
             raise DeclarationError(
                 f"The loss of model {name!r} is {called(loss)}. Give a Layer of a loss cell."
@@ -106,8 +108,8 @@ class Model:
         joined.close(output, asked)
         fields = {
             "name": name,
-            "title": title or name,
-            "source": source,
+            "title": check_words(title, f"title of {name!r}") or name,
+            "source": check_words(source, f"source of {name!r}"),
             "runs": joined.runs(),
             "axes": tuple(joined.axes.values()),
             "feeds": joined.feeds(),

@@ -44,13 +44,20 @@ LONGEST = 32
 class Equation:
     """One of the author's equations, resolved: `target` = `rhs`, of the given shape per sample.
 
-    `number` counts from 1 in the author's order.
+    `number` counts from 1 in the author's order. `computed` is the stable form of `rhs`, which derivation and
+    kernels work with: `rhs` itself unless that would overflow.
     """
 
     number: int
     target: Value | NextState
     rhs: Expr
     shape: Shape
+    computed: Expr
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether what is computed is not what the author wrote."""
+        return bool(self.computed != self.rhs)
 
     def __str__(self) -> str:
         return f"{self.target} = {self.rhs}"
@@ -120,7 +127,7 @@ class _Normalizer:
     def add(self, equation: Equation) -> None:
         self.equation = equation.number
         name = self.owner = plain_name(equation.target)
-        expr = self._normal(equation.rhs, name, equation.target)
+        expr = self._normal(equation.computed, name, equation.target)
         self._define(equation.target, expr, equation.shape)
 
     def _define(self, symbol: Quantity, expr: Expr, shape: Shape) -> None:

@@ -28,7 +28,8 @@ class PointwiseFunction(Operation):
         """Apply the function to expressions of equal shape (scalars go with any)."""
         if len(args) != cls.arity:
             raise DeclarationError(
-                f"{cls.name} takes {cls.arity} argument{'s' * (cls.arity > 1)}, not {len(args)}."
+                f"{cls.name} takes {cls.arity} argument{'s' * (cls.arity > 1)}, not {len(args)}. "
+                f"Write {cls.name}({', '.join('ab'[: cls.arity])})."
             )
         for arg in args:
             if isinstance(arg, list | tuple):
@@ -104,7 +105,10 @@ class reciprocal(PointwiseFunction):  # noqa: N801
 
 
 class power(PointwiseFunction):  # noqa: N801
-    """x ** p for a number p that is no multiple of 1/2; x must not be negative."""
+    """x ** p, for any p but whole numbers and -1/2, 1/2, -3/2, -5/2, ..., which have forms of their own.
+
+    Where x is negative it is NaN unless p is whole. Where x is 0, so is its derivative by p >= 0.
+    """
 
     __slots__ = ()
     name = "power"

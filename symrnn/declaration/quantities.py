@@ -17,7 +17,7 @@ from symrnn.declaration.axes import Shape, Size, as_size, shape_text, size_text
 from symrnn.declaration.latex_syntax import check_latex
 from symrnn.declaration.nodes import depth_of
 from symrnn.declaration.structural import Tensorial
-from symrnn.errors import DeclarationError
+from symrnn.errors import DeclarationError, shown
 
 LEVELS = 20
 """How many levels SymPy looks through whether two sides can be equal; in deeper ones it may lose its way."""
@@ -29,7 +29,9 @@ INITIALIZERS = ("zeros", "ones", "glorot", "orthogonal", "normal")
 def check_identifier(name: object, role: str, repair: str) -> str:
     """`name` if it is an ASCII identifier and no keyword, else an error that ends with `repair`."""
     if not isinstance(name, str):
-        raise DeclarationError(f"The name of {_article(role)} is a string, not {name!r}.")
+        raise DeclarationError(
+            f"The name of {_article(role)} is a string, not {shown(name)}. Write it first, in quotes."
+        )
     if keyword.iskeyword(name):
         raise DeclarationError(
             f"The {role} name {name!r} is a Python keyword, and emitted kernels use it as a "
@@ -66,8 +68,13 @@ def _article(role: str) -> str:
 
 
 def _is_number(value: object) -> bool:
-    """Whether `value` is a finite real number of Python, NumPy or SymPy."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether `value` is a real number of Python, NumPy or SymPy that a float can hold."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:  # a whole number, of any size
+        return False
 
 
 class Quantity(Tensorial, Symbol):
@@ -259,3 +266,14 @@ class Part(Quantity):
         """Make the part `name`."""
         made: Part = cls._make(name, shape, latex)
         return made
+
+
+def described(quantity: Quantity) -> str:
+    """A quantity with all that distinguishes it from another of its name."""
+    facts = [] if isinstance(quantity, Value | Index) else [f"shape {shape_text(quantity.shape)}"]
+    facts += [f"latex {quantity.latex_name!r}"] if quantity.latex_name is not None else []
+    facts += [f"{quantity.classes} classes"] if isinstance(quantity, Index) else []
+    facts += [f"init {quantity.init!r}"] if isinstance(quantity, Parameter) else []
+    facts += [f"value {quantity.value!r}"] if isinstance(quantity, Constant) else []
+    article = "an" if quantity.role[0] in "aeiou" else "a"
+    return f"{article} {quantity.role}{' with ' * bool(facts)}{', '.join(facts)}"

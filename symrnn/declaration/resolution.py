@@ -1,8 +1,7 @@
 """From the author's form of an expression to its resolved form, with shapes.
 
-Resolved expressions consist of quantities, numbers, axes, sums, products, whole powers, pointwise
-functions, functions of a vector, `where`, `concatenate`, `ones`, `identity` and `Contract`. Every shape rule
-is enforced here.
+Resolved expressions consist of quantities, numbers, axes, sums, products, whole powers, pointwise and vector
+functions, `where`, `concatenate`, `ones`, `identity` and `Contract`. Every shape rule is enforced here.
 """
 
 from collections.abc import Mapping
@@ -34,6 +33,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis, Shape, as_size, shape_text
+from symrnn.declaration.number_range import within_floats, writable_exponent
 from symrnn.declaration.operations import (
     NUMBER_FORMS,
     SYMPY_EQUIVALENTS,
@@ -46,7 +46,6 @@ from symrnn.declaration.operations import (
     einsum,
     exp,
     identity,
-    log,
     matmul,
     mean,
     one_hot,
@@ -178,19 +177,19 @@ class Resolver:
         if not is_coefficient(exponent):
             if is_coefficient(base):
                 return self.resolve(exp(exponent * _log_of_number(base)))
-            return self.resolve(exp(exponent * log(base)))
+            return self._pointwise(power, [self.resolve(base), self.resolve(exponent)])
         inner = self.resolve(base)
-        exponent = _checked_number(exponent)
+        exponent = writable_exponent(_checked_number(exponent), expr)
         if exponent.is_Float and float(2 * exponent).is_integer():
             exponent = Rational(exponent)  # x**0.5 is the square root, x**2.0 the square
         if exponent.is_Integer and exponent > 0:
             return Resolved(inner.expr**exponent, inner.shape)
         if exponent.is_Integer:
             return Resolved(reciprocal(inner.expr) ** (-exponent), inner.shape)
-        if exponent.is_Rational and exponent.q == 2:
-            root = sqrt(inner.expr)
-            whole = Integer(abs(exponent.p))
-            return Resolved(root**whole if exponent > 0 else reciprocal(root) ** whole, inner.shape)
+        if exponent.is_Rational and exponent.q == 2 and exponent < 0:
+            return Resolved(reciprocal(sqrt(inner.expr)) ** Integer(-exponent.p), inner.shape)
+        if exponent == S.Half:
+            return Resolved(sqrt(inner.expr), inner.shape)
         if not exponent.is_number:
             raise DeclarationError(
                 f"the exponent of {expr} contains an axis. Powers take numbers: write exp(p*log(x))"
@@ -336,7 +335,7 @@ def _checked_number(expr: Expr) -> Expr:
     for part in preorder_traversal(number):
         if not isinstance(part, NUMBER_PARTS):
             raise _outside_vocabulary(part)
-    return number
+    return within_floats(number)
 
 
 def _spec_of(expr: AuthorProduct, operands: list[Resolved]) -> str:

@@ -40,6 +40,7 @@ class Tensorial:
     """Gives `@`, `.T` and `.transpose()` to quantities and operations."""
 
     __slots__ = ()
+    __array_ufunc__ = None  # NumPy leaves `array @ h` to us, and makes no array of expressions
 
     def __matmul__(self, other: object) -> "Expr":
         return matmul(self, other)
@@ -207,7 +208,8 @@ class einsum(AuthorProduct):  # noqa: N801
             )
         if len(letters) != len(operands):
             raise DeclarationError(
-                f"The einsum spec {text!r} names {len(letters)} operands, but {len(operands)} are given."
+                f"The einsum spec {text!r} names {len(letters)} operands, but {len(operands)} are given. "
+                "Write one operand for each part before ->."
             )
         for part in [*letters, output]:
             if len(set(part)) != len(part):

@@ -10,7 +10,7 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Definition
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import Quantity, State
-from symrnn.declaration.reading_order import NO_ROLES, Roles, reading_roles
+from symrnn.declaration.reading_order import NO_ROLES, Roles
 
 
 class Adjoint(Quantity):

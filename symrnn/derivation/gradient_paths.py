@@ -14,7 +14,8 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.operations import tanh, where
 from symrnn.declaration.quantities import Constant, Parameter, Quantity, State
 from symrnn.derivation.bounds import Bounds, Interval, is_bounded
-from symrnn.derivation.jacobian import Block, Column, Diag, Identity, MatrixOf, Row, StepJacobian
+from symrnn.derivation.jacobian import StepJacobian
+from symrnn.derivation.operators import Block, Column, Diag, Identity, MatrixOf, Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,99 +9,34 @@ Multiplied out, a step of many equations has exponentially many terms. There the
 several ways lead through have names: a Jacobian is made of them, and each of them of earlier ones.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from sympy import Add, Expr, Integer, Mul, S
+from sympy import Add, Expr, Mul, S
 
+from symrnn.declaration.arguments import require_cell
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.operations import Contract, concatenate, ones, where
 from symrnn.declaration.quantities import Constant, Part, Quantity, State
-from symrnn.derivation.numeric import Array, Sizes, Values, evaluate, evaluate_cell, size_value
 from symrnn.derivation.naming import values_to_name
+from symrnn.derivation.numeric import Array, Sizes, Values, evaluate, evaluate_cell, size_value
+from symrnn.derivation.operators import (
+    Block,
+    Column,
+    Diag,
+    Identity,
+    MatrixOf,
+    Partial,
+    Row,
+    collected,
+    operator_value,
+    times,
+)
 from symrnn.derivation.tangent import Tangent
-
-
-class Operator(Expr):
-    """Base of the matrices that step Jacobians are made of; they do not commute."""
-
-    __slots__ = ()
-    is_commutative = False
-
-
-class Diag(Operator):
-    """The diagonal matrix of a vector expression."""
-
-    __slots__ = ()
-
-    def _sympystr(self, printer: Any) -> str:
-        return f"diag({printer._print(self.args[0])})"
-
-
-class MatrixOf(Operator):
-    """A matrix expression as an operator."""
-
-    __slots__ = ()
-
-    def _sympystr(self, printer: Any) -> str:
-        return str(printer._print(self.args[0]))
-
-
-class Block(Operator):
-    """Columns `start` to `stop` of a matrix: those that meet part number `position` of a stack."""
-
-    __slots__ = ()
-
-    def __new__(cls, matrix: Expr, stack: concatenate, position: int, start: Expr, stop: Expr) -> "Block":
-        """Take the column block of `matrix` that multiplies one part of `stack`."""
-        made: Block = Expr.__new__(cls, matrix, stack, Integer(position), start, stop)
-        return made
-
-    def _sympystr(self, printer: Any) -> str:
-        matrix, _, _, start, stop = (printer._print(arg) for arg in self.args)
-        return f"{matrix}[:, {start}:{stop}]"
-
-
-class Column(Operator):
-    """A vector expression as a matrix with one column: it takes a scalar."""
-
-    __slots__ = ()
-
-    def _sympystr(self, printer: Any) -> str:
-        return f"column({printer._print(self.args[0])})"
-
-
-class Row(Operator):
-    """A vector expression as a matrix with one row: it gives a scalar."""
-
-    __slots__ = ()
-
-    def _sympystr(self, printer: Any) -> str:
-        return f"row({printer._print(self.args[0])})"
-
-
-class Partial(Operator):
-    """The derivative of a value, or of a next state, by a state before the step, by its name."""
-
-    __slots__ = ()
-
-    def _sympystr(self, printer: Any) -> str:
-        of, wrt = (printer._print(arg) for arg in self.args)
-        return f"(d {of} / d {wrt})"
-
-
-class Identity(Operator):
-    """The identity on vectors of one size."""
-
-    __slots__ = ()
-
-    def _sympystr(self, printer: Any) -> str:
-        return "I"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +92,9 @@ class StepJacobian:
         if self.is_matrix:
             partials: dict[Expr, Array] = {}
             for partial in self.through:
-                value = _operator_value(partial.expr, known, sizes, partials)
+                value = operator_value(partial.expr, known, sizes, partials)
                 partials[Partial(partial.of, partial.wrt)] = value
-            matrix = _operator_value(self.expr, known, sizes, partials)
+            matrix = operator_value(self.expr, known, sizes, partials)
             return np.broadcast_to(matrix, (*rows, *columns)).copy()
         made = np.empty((*rows, *columns))
         for at in np.ndindex(columns):
@@ -192,8 +127,9 @@ def step_jacobian(cell: Cell) -> tuple[StepJacobian, ...]:
 
     Raises:
         DerivationError: an operation of the cell has no rule.
+        RequestError: `cell` is no Cell.
     """
-    reader = _Reader(Tangent(cell))
+    reader = _Reader(Tangent(require_cell(cell, "step_jacobian()")))
     return tuple(reader.read(of, wrt) for of in cell.states for wrt in cell.states)
 
 
@@ -238,14 +174,16 @@ class _Reader:
         return {part: inner for part, inner in named.items() if part in wanted}
 
     def name_values(self, direction: Quantity) -> None:
-        """Choose which derivatives by the direction have names: none, unless there would be too much in all."""
+        """Give names to derivatives by the direction: to none, unless all together would be too large."""
         named, chosen = self.named.setdefault(direction, {}), values_to_name(self.tangent, direction)
+        wrt, states = self.partners[direction], self.tangent.of.states
+        latex = "{}" if len(states) == 1 else f"{{{{{{}}}}}}_{{{{{symbol_latex(wrt)}}}}}"
         for target in self.tangent.equations:  # in the order of dependence, which may be a long chain
             dotted = self.tangent.dotted.get(target)
             inner = S.Zero if dotted is None else self.restrict(dotted, direction)
-            if target in chosen and inner != 0:
+            if dotted is not None and target in chosen and inner != 0:
                 shape = self.tangent.of.shape_of(target)
-                part = Part(dotted.name.replace(".", "_"), *shape, latex=symbol_latex(dotted))
+                part = Part(f"{dotted.name}_by_{wrt.name}", *shape, latex=latex.format(symbol_latex(dotted)))
                 named[part], self.named_of[part] = inner, target
                 self.restricted[dotted, direction] = part
 
@@ -376,77 +314,3 @@ class _Reader:
                 terms.append(times(block, self.operator(part, direction)))
             start = stop
         return collected(terms)
-
-
-def times(*factors: Expr) -> Expr:
-    """The product of operators: neighbouring diagonals merge, identities vanish unless alone."""
-    flat = [inner for factor in factors for inner in Mul.make_args(factor)]
-    scalars = [factor for factor in flat if factor.is_commutative]
-    made: list[Expr] = []
-    for factor in (factor for factor in flat if not factor.is_commutative):
-        if isinstance(factor, Identity) and made:
-            continue
-        if made and isinstance(made[-1], Identity):
-            made.pop()
-        if made and isinstance(made[-1], Diag) and isinstance(factor, Diag):
-            made[-1] = Diag(made[-1].args[0] * factor.args[0])
-        else:
-            made.append(factor)
-    return Mul(*scalars, *made)
-
-
-def collected(operators: Iterable[Expr]) -> Expr:
-    """The sum of operators; diagonals in front of the same matrix are added, common factors taken out."""
-    groups: dict[Expr, list[Expr]] = {}
-    others: list[Expr] = []
-    for term in Add.make_args(Add(*operators)):
-        factors = list(Mul.make_args(term))
-        at = next((i for i, factor in enumerate(factors) if not factor.is_commutative), None)
-        if at is not None and isinstance(factors[at], Diag):
-            weight = Mul(*factors[:at], factors[at].args[0])
-            groups.setdefault(Mul(*factors[at + 1 :]), []).append(weight)
-        else:
-            others.append(term)
-    merged = (times(Diag(_factored(weights)), rest) for rest, weights in groups.items())
-    return Add(*others, *merged)
-
-
-def _factored(terms: list[Expr]) -> Expr:
-    """A sum with the factors that all its terms share in front."""
-    shared = [
-        factor
-        for factor in Mul.make_args(terms[0])
-        if not factor.is_number and all(factor in Mul.make_args(term) for term in terms[1:])
-    ]
-    if len(terms) == 1 or not shared:
-        return Add(*terms)
-    rests = (Mul(*(f for f in Mul.make_args(term) if f not in shared)) for term in terms)
-    return Mul(*shared, Add(*rests))
-
-
-def _operator_value(expr: Expr, known: Values, sizes: Sizes, partials: Mapping[Expr, Array]) -> Array:
-    """The matrix that an operator expression is, or a number for a commutative factor."""
-    if isinstance(expr, Partial):
-        return partials[expr]
-    if isinstance(expr, Diag):
-        return np.diag(evaluate(expr.args[0], known, sizes))
-    if isinstance(expr, MatrixOf):
-        return evaluate(expr.args[0], known, sizes)
-    if isinstance(expr, Block):
-        start, stop = (size_value(size, sizes) for size in expr.args[3:])
-        return evaluate(expr.args[0], known, sizes)[:, start:stop]
-    if isinstance(expr, Column):
-        return evaluate(expr.args[0], known, sizes)[:, None]
-    if isinstance(expr, Row):
-        return evaluate(expr.args[0], known, sizes)[None, :]
-    if isinstance(expr, Identity):
-        return np.eye(size_value(expr.args[0], sizes))
-    if isinstance(expr, Add):
-        return sum(_operator_value(term, known, sizes, partials) for term in expr.args)
-    if isinstance(expr, Mul) and not expr.is_commutative:
-        made: Array = None
-        for factor in expr.args:
-            value = _operator_value(factor, known, sizes, partials)
-            made = value if made is None else made @ value if np.ndim(made) == 2 else made * value
-        return made
-    return evaluate(expr, known, sizes)

@@ -43,7 +43,7 @@ from symrnn.derivation.rules import (
     vector_term,
     where_term,
 )
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, shown
 
 PREFIXES = ("d_", "grad_", "adjoint_")
 
@@ -56,8 +56,7 @@ def derive(cell: Cell) -> Derivation:
         RequestError: `cell` is no Cell.
     """
     if not isinstance(cell, Cell):
-        told = str(cell).partition("\n")[0]
-        raise RequestError(f"derive() got {told!r}, which is no Cell. Of a model, derive its cells.")
+        raise RequestError(f"derive() got {shown(cell)}, which is no Cell. Of a model, derive its cells.")
     return _Sweep(cell).run()
 
 

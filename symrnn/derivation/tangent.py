@@ -9,6 +9,7 @@ The reverse sweep of a tangent is the Hessian-vector product.
 
 from sympy import Add, Eq, Expr, Mul, Pow, S
 
+from symrnn.declaration.arguments import require_cell
 from symrnn.declaration.axes import Shape, size_text
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
@@ -37,8 +38,9 @@ def tangent(cell: Cell) -> Cell:
 
     Raises:
         DerivationError: an operation of the cell has no rule.
+        RequestError: `cell` is no Cell.
     """
-    return Tangent(cell).cell
+    return Tangent(require_cell(cell, "tangent()")).cell
 
 
 class Tangent:
@@ -83,7 +85,7 @@ class Tangent:
     def _add(self, equation: Equation) -> None:
         """Differentiate one equation; what it needs has been differentiated before."""
         target = equation.target
-        moved = self.derivative(equation.rhs, target)
+        moved = self.derivative(equation.computed, target)
         if moved == 0 and isinstance(target, Value) and target != self.of.output:
             return
         if moved == 0 and isinstance(target, Value):
@@ -105,7 +107,7 @@ class Tangent:
                 lines.append(Eq(self.dotted[equation.target], moved, evaluate=False))
         output = self.dotted[cell.output]
         assert isinstance(output, Value | State | NextState)
-        return Cell(
+        return Cell.derived(
             f"{cell.name}_tangent",
             *lines,
             output=output,

@@ -23,7 +23,7 @@ from symrnn.declaration.operations import (
     where,
 )
 from symrnn.declaration.quantities import Input, NextState, Quantity, State, Value
-from symrnn.declaration.reading_order import ordered_factors, ordered_terms, reading_roles
+from symrnn.declaration.reading_order import ordered_factors, ordered_terms
 from symrnn.emission.latex_printer import FUNCTIONS
 
 SIGNS: dict[str, str] = {
@@ -97,8 +97,8 @@ def step_flow(cell: Cell, symbol: Callable[[Quantity], str], sigma: str = r"\sig
         ends = isinstance(target, NextState) or target == cell.output
         key = f"{key_of(target)}:equation" if ends else key_of(target)
         label = "" if ends else symbol(target)
-        nodes.append(FlowNode(key, _role(equation, ends), label, marks.of(equation.rhs)))
-        for used in flowing(equation.rhs, fixed, cell):
+        nodes.append(FlowNode(key, _role(equation, ends), label, marks.of(equation.computed)))
+        for used in flowing(equation.computed, fixed, cell):
             made = isinstance(used, NextState) or used == cell.output
             made = made and not isinstance(used, State)
             pairs.append((f"{key_of(used)}:equation" if made else key_of(used), key))
@@ -134,7 +134,7 @@ def _evaluation_order(cell: Cell) -> tuple[Equation, ...]:
 def _role(equation: Equation, ends: bool) -> Role:
     if ends:
         return Role.UPDATE
-    return Role.GATE if isinstance(equation.rhs, sigmoid) else Role.VALUE
+    return Role.GATE if isinstance(equation.computed, sigmoid) else Role.VALUE
 
 
 class _Marks:

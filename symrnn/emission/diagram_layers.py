@@ -13,7 +13,7 @@ Item = tuple[str, str]
 """A place in a layer: ("node", key), or ("wire 2", key) where the net of that node passes layer 2."""
 
 CROWDED = 24
-"""Layers of more items keep the order that the centres of what they read give: trying others takes too long."""
+"""Layers of more items keep the order that they begin with: to try others would take too long."""
 
 FEW = 4
 """Up to so many items of a layer are put into every possible order."""

@@ -4,15 +4,15 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sympy import Add, Expr
+from sympy import Add, Expr, Integer, Poly, prod
 
-from symrnn.declaration.axes import Axis, Shape, size_text
+from symrnn.declaration.axes import Axis, Shape, axes_of, size_text
 from symrnn.emission.layout import Layout
 from symrnn.planning.ir import Buffer
 from symrnn.planning.plan import Plan
 
-INPUT_RESULTS = ("results.inputs", "(array for array in results.inputs if array is not None)")
-"""The inputs' gradients, and these where some inputs are class indices, which have none."""
+INPUT_RESULTS = ("results.inputs or ()", "(array for array in results.inputs or () if array is not None)")
+"""The inputs' gradients, if asked for, and these where some inputs are class indices, which have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +50,29 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "no_parameters": not shared,
         "constants_note": constants_note(bool(plan.constants)),
         "prepared_fields": prepared,
+        "prepares_late": layout.prepares_late,
         "prepared_arguments": ", ".join(["parameters", "sizes", "dtype", *(f.name for f in prepared)]),
+        "begun_arguments": ", ".join(["parameters", "sizes", "dtype", *("None" for _ in prepared)]),
+        "completed_arguments": ", ".join(
+            f"{name}={name}" for name in ("parameters", *(f.name for f in prepared))
+        ),
         "init_axes": "".join(f"{axis.name}, " for axis in plan.axes),
-        "sizes_arguments": ", ".join(f"{axis.name}={axis.name}" for axis in plan.axes),
+        **checked_sizes(plan.axes, [b.shape for b in shared]),
         "init_note": _axis_note(plan),
         "init_lines": tuple(_init_line(layout, b) for b in shared),
         "init_functions": _init_functions(plan),
         "size_check_lines": tuple(parameter_lines),
         "known_sizes": tuple_text(layout.axis_names[axis.name] for axis in layout.parameter_axes()),
-        "parameter_check_lines": tuple(_parameter_check(layout, b) for b in shared),
+        "parameter_check_lines": tuple(_parameter_check(layout, b, layout.parameter_axes()) for b in shared),
+        "completed_check_lines": tuple(_parameter_check(layout, b, list(plan.axes)) for b in shared),
         "input_check_lines": tuple(_input_checks(layout, inputs)),
         "input_array_lines": tuple(f"{_input_check(layout, b, 'inputs', layout.shape(b))}," for b in inputs),
         "step_check_lines": tuple(_step_checks(layout, inputs)),
         "sizes_lines": tuple(_size_lines(layout, inputs, states)),
         "axis_names": tuple_text(layout.axis_names[axis.name] for axis in plan.axes),
-        "outputs_shape": f"(T, B{''.join(f', {layout.size(s)}' for s in plan.buffer(plan.output).shape)})",
+        "outputs_shape": _over_time(layout, plan),
+        "outputs_text": f"outputs of shape {{{_over_time(layout, plan)}}}",
+        "outputs_size": " * ".join(["B", *_factors(layout, plan.buffer(plan.output).shape)]),
         "parameter_shapes": wrapped(
             f"{name}={tuple_text(layout.size(size) for size in b.shape) if b.shape else '()'}"
             for b, name in named(shared)
@@ -81,6 +89,42 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
             for b, name in named(states)
         ),
     }
+
+
+def checked_sizes(axes: Iterable[Axis], shapes: Iterable[Shape]) -> dict[str, object]:
+    """What `init` says of the sizes of axes: their names, and how many numbers arrays of some shapes hold."""
+    names = {axis: axis.name for axis in axes}
+    return {
+        "sizes_arguments": ", ".join(f"{name}={name}" for name in names.values()),
+        "init_sizes": listed(names.values()),
+        "init_numbers": polynomial(sum((prod(shape) for shape in shapes), start=Integer(0)), names),
+        "init_text": ", ".join(f"{name} = {{{name}}}" for name in names.values()),
+    }
+
+
+def polynomial(expr: Expr, names: Mapping[Axis, str]) -> str:
+    """A polynomial in axes as Python text, given their variables."""
+    axes = [axis for axis in names if expr.has(axis)]
+    if not axes:
+        return str(expr)
+    terms = []
+    for powers, coefficient in Poly(expr, *axes).terms():
+        factors = [str(coefficient)] if coefficient != 1 or not any(powers) else []
+        for axis, power in zip(axes, powers, strict=True):
+            factors += [names[axis]] * power
+        terms.append(" * ".join(factors))
+    return " + ".join(terms)
+
+
+def _over_time(layout: Layout, plan: Plan) -> str:
+    """The shape of the outputs: `(T, B, m)`."""
+    return f"(T, B{''.join(f', {layout.size(size)}' for size in plan.buffer(plan.output).shape)})"
+
+
+def _factors(layout: Layout, shape: Shape) -> list[str]:
+    """The sizes of a shape as factors of a product."""
+    texts = [layout.size(size) for size in shape]
+    return [f"({text})" if " + " in text else text for text in texts]
 
 
 def constants_note(has_constants: bool) -> str:
@@ -230,11 +274,13 @@ def _solve(layout: Layout, places: list[tuple[str, str, int, Expr]], known: list
     return lines
 
 
-def _parameter_check(layout: Layout, buffer: Buffer) -> str:
+def _parameter_check(layout: Layout, buffer: Buffer, known: list[Axis]) -> str:
+    """The call that checks a parameter, but for a shape with an unknown size."""
     name = layout.field(buffer.name)
     if not buffer.shape:
         return f'_scalar("parameters.{name}", given.{name}, dtype),'
-    shape = tuple_text(layout.size(size) for size in buffer.shape)
+    told = set(axes_of(buffer.shape)) <= set(known)
+    shape = tuple_text(map(layout.size, buffer.shape)) if told else f"given.{name}.shape"
     return f'_checked_array("parameters.{name}", given.{name}, {shape}, dtype),'
 
 
@@ -282,7 +328,7 @@ def _input_field(layout: Layout, buffer: Buffer) -> Field:
 
 
 def _size_lines(layout: Layout, inputs: list[Buffer], states: list[Buffer]) -> list[str]:
-    """The body of `_sizes`: what the parameters tell, then inputs, then states."""
+    """The body of `_sizes`: what parameters tell, then inputs, then states, with parameters again."""
     lines = []
     found = layout.parameter_axes()
     if found:
@@ -290,6 +336,12 @@ def _size_lines(layout: Layout, inputs: list[Buffer], states: list[Buffer]) -> l
     places = [
         (f"inputs.{n}", f"inputs.{n}", i + 2, s)
         for n, b in ((layout.field(b.name), b) for b in inputs)
+        for i, s in enumerate(b.shape)
+    ]
+    shared = [b for name in (*layout.plan.parameters, *layout.plan.constants) for b in [layout.table[name]]]
+    places += [
+        (f"parameters.{n}", f"prepared.parameters.{n}", i, s)
+        for n, b in ((layout.field(b.name), b) for b in shared)
         for i, s in enumerate(b.shape)
     ]
     lines += _solve(layout, places, found)
@@ -301,6 +353,6 @@ def _size_lines(layout: Layout, inputs: list[Buffer], states: list[Buffer]) -> l
         lines.append('state = _bundle("state", state, State)')
         known = [(layout.field(b.name), b) for b in states]
         lines += [f'_rank("state.{n}", state.{n}, {len(b.shape) + 1})' for n, b in known]
-        places = [(f"state.{n}", f"state.{n}", i + 1, s) for n, b in known for i, s in enumerate(b.shape)]
+        places += [(f"state.{n}", f"state.{n}", i + 1, s) for n, b in known for i, s in enumerate(b.shape)]
         lines += _solve(layout, places, found)
     return lines

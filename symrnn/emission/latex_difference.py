@@ -15,12 +15,12 @@ from symrnn.comparison.forms import Form
 from symrnn.comparison.specialisation import Held
 from symrnn.comparison.wording import sentences
 from symrnn.declaration.normal_form import Equation
-from symrnn.declaration.reading_order import reading_roles
-from symrnn.emission.latex_document import escaped, signature
+from symrnn.emission.latex_document import signature
 from symrnn.emission.latex_layout import split_formula, width
 from symrnn.emission.latex_letters import sigmoid_sign, taken_letters
 from symrnn.emission.latex_printer import Notation, Printer
 from symrnn.emission.templates import render
+from symrnn.emission.texts import latex_text
 
 Mark = Callable[[str], str]
 ROOM = 300.0
@@ -145,7 +145,7 @@ class LatexWords:
 
     def name(self, name: str) -> str:
         """A cell's name."""
-        return rf"\texttt{{{escaped(name)}}}"
+        return rf"\texttt{{{latex_text(name)}}}"
 
     def expr(self, expr: Expr, form: Form) -> str:
         """An expression in the quantities of a cell."""
@@ -154,7 +154,7 @@ class LatexWords:
     def held(self, held: Held, form: Form) -> str:
         """The function of a cell that is held."""
         if held.quantity is None:
-            return rf"\texttt{{{escaped(str(held.call))}}}"
+            return rf"\texttt{{{latex_text(str(held.call))}}}"
         return f"${printer_for(form).symbol(held.quantity)}$"
 
     def equal(self, left: str, right: str) -> str:
@@ -201,10 +201,10 @@ def latex_difference(comparison: Comparison) -> str:
         "difference.tex.jinja",
         {
             "signature": signature(names, "diff"),
-            "left": escaped(left),
-            "right": escaped(right),
-            "left_title": escaped(_title(comparison.left)),
-            "right_title": escaped(_title(comparison.right)),
+            "left": latex_text(left),
+            "right": latex_text(right),
+            "left_title": latex_text(_title(comparison.left)),
+            "right_title": latex_text(_title(comparison.right)),
             "partners": partner_rows(comparison),
             "lines": _display(comparison),
             "sentences": verdict_sentences(comparison),
@@ -223,7 +223,7 @@ def _display(comparison: Comparison) -> tuple[str, ...]:
         lines = []
         for name, texts in zip(comparison.names, (row.left, row.right), strict=True):
             for number, text in enumerate(texts):
-                before = "" if number else rf"\text{{\texttt{{{escaped(name)}}}}}"
+                before = "" if number else rf"\text{{\texttt{{{latex_text(name)}}}}}"
                 lines.append(f"{before} && {text}")
         pairs.append([*(rf"{line} \\*" for line in lines[:-1]), rf"{lines[-1]} \\[6pt]"])
     *before_last, last = (line for pair in pairs for line in pair)

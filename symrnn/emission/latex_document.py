@@ -1,6 +1,5 @@
 r"""The derivation as LaTeX, a document or a fragment: ready text for the template, which only places it."""
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -15,6 +14,7 @@ from symrnn.emission.latex_sections import derivation_parts, document_symbol
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.latex_words import sentence_list
 from symrnn.emission.templates import render
+from symrnn.emission.texts import latex_text
 from symrnn.errors import RequestError
 from symrnn.version import __version__
 
@@ -28,14 +28,6 @@ SIZES = ((0.91, r"\small"), (0.82, r"\footnotesize"), (0.73, r"\scriptsize"), (0
 """Sizes of type, beside the one that they are relative to."""
 
 CHOICES = ("all", "results")
-
-ESCAPES = {c: f"\\{c}" for c in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +97,10 @@ def latex_document(
     parts = setter.parts
     heading = {
         "signature": signature(cell.name, cell_digest(cell)),
-        "title": escaped(parts.title),
-        "variant": escaped(parts.variant),
+        "title": latex_text(parts.title),
+        "variant": latex_text(parts.variant),
         "has_variant": bool(parts.variant),
-        "source": escaped(parts.source),
+        "source": latex_text(parts.source),
         "has_source": bool(parts.source),
     }
     if fragment:
@@ -143,17 +135,6 @@ def diagram_of(derivation: Derivation, style: Style) -> tuple[str, ...]:
 def signature(name: str, digest: str) -> str:
     """The first line of an emitted file, without its comment sign."""
     return f"made by symrnn {__version__} from {name} ({digest}), do not edit"
-
-
-def escaped(text: str) -> str:
-    """Plain text for TeX; letters that pdflatex does not know lose their accents or become question marks."""
-    made = []
-    for character in text:
-        plain = ESCAPES.get(character, character)
-        if ord(character) > 0x17F:
-            plain = unicodedata.normalize("NFKD", character).encode("ascii", "replace").decode()
-        made.append(plain)
-    return "".join(made)
 
 
 class _Setter:

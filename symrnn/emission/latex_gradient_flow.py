@@ -9,7 +9,8 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Parameter, Quantity, State
 from symrnn.derivation.bounds import Bounds, Interval, is_bounded
 from symrnn.derivation.gradient_paths import Effect, GradientPath, gate_effects, gradient_paths
-from symrnn.derivation.jacobian import Block, Column, MatrixOf, Operator, Partial, Row, StepJacobian
+from symrnn.derivation.jacobian import StepJacobian
+from symrnn.derivation.operators import Block, Column, MatrixOf, Operator, Partial, Row
 from symrnn.emission.latex_jacobian import operator_text
 from symrnn.emission.latex_layout import width
 from symrnn.emission.latex_letters import Letters

@@ -5,18 +5,8 @@ from collections.abc import Iterable
 from sympy import Add, Expr, Mul
 
 from symrnn.declaration.quantities import Quantity
-from symrnn.derivation.jacobian import (
-    Block,
-    Column,
-    Diag,
-    Identity,
-    MatrixOf,
-    Operator,
-    Partial,
-    PartialJacobian,
-    Row,
-    StepJacobian,
-)
+from symrnn.derivation.jacobian import PartialJacobian, StepJacobian
+from symrnn.derivation.operators import Block, Column, Diag, Identity, MatrixOf, Operator, Partial, Row
 from symrnn.emission.latex_contractions import PRODUCT
 from symrnn.emission.latex_marks import bracketed
 from symrnn.emission.latex_printer import Printer, joined
@@ -50,7 +40,9 @@ def derivative_text(of: Quantity, wrt: Quantity, printer: Printer) -> str:
 def operator_text(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> str:
     """An operator, a product or a sum of operators."""
     if isinstance(expr, Add):
-        terms = sorted(expr.args, key=lambda term: (bool(term.atoms(Block, MatrixOf, Partial, Row)), str(term)))
+        terms = sorted(
+            expr.args, key=lambda term: (bool(term.atoms(Block, MatrixOf, Partial, Row)), str(term))
+        )
         return joined(operator_text(term, printer, blocks) for term in terms)
     if isinstance(expr, Mul) and not expr.is_commutative:
         return _product(expr, printer, blocks)
@@ -63,7 +55,7 @@ def operator_text(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...])
         lies = printer.rows == isinstance(expr, Row)
         return printer.text(expr.args[0], PRODUCT + 1) if lies else printer.transposed(expr.args[0])
     if isinstance(expr, Partial):
-        return derivative_text(*expr.args, printer)
+        return derivative_text(expr.args[0], expr.args[1], printer)
     if isinstance(expr, Identity):
         return rf"I_{{{printer.size(expr.args[0])}}}"
     if isinstance(expr, Block):

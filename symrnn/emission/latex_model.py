@@ -11,7 +11,7 @@ from symrnn.declaration.quantities import NextState, Quantity
 from symrnn.declaration.stepping import layer_of
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.reverse import derive
-from symrnn.emission.latex_document import derivation_chapter, escaped, signature
+from symrnn.emission.latex_document import derivation_chapter, signature
 from symrnn.emission.latex_layout import split_formula, width
 from symrnn.emission.latex_marks import subscript, superscript
 from symrnn.emission.latex_style import DEFAULT, Style
@@ -19,6 +19,7 @@ from symrnn.emission.latex_words import sentence_list
 from symrnn.emission.model_code import ModelWriter
 from symrnn.emission.model_module import model_digest
 from symrnn.emission.templates import render
+from symrnn.emission.texts import latex_text
 
 DELTA = r"\delta"
 NOW = "t"
@@ -70,8 +71,8 @@ class _ModelDocument:
             "model.tex.jinja",
             {
                 "signature": signature(model.name, model_digest(model)),
-                "title": escaped(model.title),
-                "source": escaped(model.source),
+                "title": latex_text(model.title),
+                "source": latex_text(model.source),
                 "has_source": bool(model.source),
                 "count": str(len(model.runs)),
                 "layers": tuple(self.layer_row(run) for run in model.runs),
@@ -139,7 +140,7 @@ class _ModelDocument:
         shown = ", ".join(names if len(names) <= 6 else [*names[:4], r"\dots", names[-1]]) or "none"
         if run.layer.name and names:
             shown += rf", with the prefix \texttt{{{breakable(run.layer.name)}\_}}"
-        return LayerRow(breakable(run.label), escaped(run.layer.cell.title), shown)
+        return LayerRow(breakable(run.label), latex_text(run.layer.cell.title), shown)
 
     def forward_lines(self) -> list[str]:
         lines = []
@@ -227,7 +228,7 @@ class _ModelDocument:
         for name, found in users.items():
             if len(found) > 1:
                 quantity = found[0][1]
-                left = symbol_latex(quantity) if quantity.name == name else rf"\mathtt{{{escaped(name)}}}"
+                left = symbol_latex(quantity) if quantity.name == name else rf"\mathtt{{{latex_text(name)}}}"
                 terms = [rf"{DELTA} {symbol_latex(q)}^{{({_upright(run.label)})}}" for run, q in found]
                 lines.append(rf"{DELTA} {left} &= {' + '.join(terms)}")
         return lines
@@ -251,7 +252,7 @@ class _ModelDocument:
         self.has_wide = self.has_wide or has_wide
         users = [breakable(run.label) for run in self.model.runs if run.layer.cell == cell]
         title = cell.title + (f" ({cell.variant})" if cell.variant else "")
-        return CellText(escaped(title), sentence_list(users), body.rstrip())
+        return CellText(latex_text(title), sentence_list(users), body.rstrip())
 
 
 def steps_of(time: str) -> str:
@@ -271,11 +272,11 @@ def turned(layer: Layer, time: str) -> str:
 
 def breakable(name: str) -> str:
     """A name that may be broken behind its underscores."""
-    return escaped(name).replace(r"\_", r"\_\allowbreak{}")
+    return latex_text(name).replace(r"\_", r"\_\allowbreak{}")
 
 
 def _upright(name: str) -> str:
-    return rf"\mathrm{{{escaped(name)}}}"
+    return rf"\mathrm{{{latex_text(name)}}}"
 
 
 def _aligned(lines: Iterable[str]) -> tuple[str, ...]:

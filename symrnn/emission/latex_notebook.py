@@ -70,6 +70,9 @@ def _forward(shown: Printed) -> Iterator[str]:
     for equation in shown.cell.equations:
         target = shown.printer.symbol(equation.target)
         yield from equation_lines(target, shown.printer.text(equation.rhs), equation.number)
+        if equation.is_rewritten:
+            yield r"& & & \text{computed as}"
+            yield from equation_lines(target, shown.printer.text(equation.computed))
 
 
 def jacobian_display(jacobian: StepJacobian) -> str:

@@ -227,10 +227,10 @@ class Printer(ContractionPrinter, ChoicePrinter):
             return self._product(expr)
         if isinstance(expr, Pow):
             return self._power(expr)
-        if expr.free_symbols:
-            raise EmissionError(f"{expr} has no LaTeX form: it is neither a quantity nor a number.")
         if isinstance(expr, log_of_number):
             return rf"\log{bracketed(self.text(expr.args[0]))}", ATOM
+        if expr.free_symbols:
+            raise EmissionError(f"{expr} has no LaTeX form: it is neither a quantity nor a number.")
         return decimal(float(expr)), PRODUCT
 
     def _sum(self, expr: Expr) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
+from symrnn.declaration.normal_form import Equation as CellEquation
 from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
@@ -83,7 +84,7 @@ class _Teller:
             conventions(
                 cell,
                 self.reading,
-                (told.expr for j in self.slopes for told in (*j.through, j)),
+                (expr for j in self.slopes for expr in (*(p.expr for p in j.through), j.expr)),
                 self.printer,
                 self.letters,
                 brackets=brackets,
@@ -107,16 +108,37 @@ class _Teller:
     # forward
 
     def forward_equations(self) -> tuple[Equation, ...]:
-        return tuple(self.definition(e.target, self.printer.text(e.rhs)) for e in self.cell.equations)
+        return tuple(self.definition(e.target, *self.right_sides(e)) for e in self.cell.equations)
+
+    def right_sides(self, equation: CellEquation) -> tuple[str, ...]:
+        """What the author wrote, and what is computed if that is another form."""
+        sides = (equation.rhs, equation.computed) if equation.is_rewritten else (equation.rhs,)
+        return tuple(self.printer.text(side) for side in sides)
+
+    def computed_words(self) -> str:
+        """Which equations are computed in another form than the author's."""
+        labels = [self.label(e.target) for e in self.cell.equations if e.is_rewritten]
+        if not labels:
+            return ""
+        named = sentence_list(rf"\eqref{{{label}}}" for label in labels)
+        if len(labels) == 1:
+            return (
+                f" What is computed is the last right side of {named}, which is equal, but overflows neither "
+                "in its value nor in its gradient."
+            )
+        return (
+            f" What is computed are the last right sides of {named}, which are equal, but overflow neither "
+            "in their values nor in their gradients."
+        )
 
     def activation_equations(self) -> tuple[Equation, ...]:
         return tuple(self.definition(part, self.printer.text(expr)) for part, expr in self.reading.named)
 
-    def definition(self, left: Quantity, right: str) -> Equation:
-        return Equation(self.printer.symbol(left), (right,), self.label(left))
+    def definition(self, left: Quantity, *rights: str) -> Equation:
+        return Equation(self.printer.symbol(left), rights, self.label(left))
 
     def forward(self) -> Section:
-        output = f"and its output is ${self.printer.symbol(self.cell.output)}$."
+        output = f"and its output is ${self.printer.symbol(self.cell.output)}$.{self.computed_words()}"
         passages = [
             Passage(self.start_words(), self.forward_equations(), output),
         ]
@@ -266,19 +288,18 @@ class _Teller:
 
     def partials(self) -> tuple[Passage, ...]:
         """The derivatives of values through which several ways lead, each after those that it is made of."""
-        through = dict.fromkeys(partial for jacobian in self.slopes for partial in jacobian.through)
+        through = dict.fromkeys(p for jacobian in self.slopes for p in jacobian.through)
         if not through:
             return ()
-        told = "Multiplied out, the Jacobians of this step would be long, as many ways lead through its values"
-        one = "derivatives" if len(through) > 1 else "derivative"
-        told += f". So they are told in terms of the {one} of values by the state before the step"
+        text = (
+            "Many ways lead through the values of a step. So its Jacobians are told in terms of those of "
+            "values, each of which counts all ways from the state before the step to the value"
+        )
         if any(not partial.is_matrix for partial in through):
-            told += (
-                "; a dot marks a direction in which that state changes, and how a value changes then"
-            )
+            text += "; a dot marks a direction in which that state changes, and how a value changes then"
         equations = (partial_text(p, self.printer, self.reading.blocks) for p in through)
         made = dict.fromkeys(Equation(left, (right,)) for left, right in equations)
-        return (Passage(f"{told}:", tuple(made)),)
+        return (Passage(f"{text}:", tuple(made)),)
 
     def array(self, name: str) -> str:
         """The mathematics that an array of this name holds: a quantity, or what a part stands for."""
@@ -306,7 +327,7 @@ class _Teller:
 
     def in_turn(self) -> tuple[Equation, ...]:
         """All forward equations in the order of computation, functions applied to pre-activations."""
-        named, written = dict(self.reading.named), {e.target: e.rhs for e in self.cell.equations}
+        named, written = dict(self.reading.named), {e.target: e.computed for e in self.cell.equations}
         applied = {target for target, _ in self.reading.activations}
         made = []
         for definition in self.cell.definitions:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from sympy import Add, Expr, Mul
 
-from symrnn.declaration.axes import Axis
+from symrnn.declaration.axes import Axis, axes_of
 from symrnn.declaration.normal_form import unique_name
 from symrnn.planning.ir import Block, Buffer, Pointwise, Statement, overlap
 from symrnn.planning.names import RESERVED
@@ -123,6 +124,34 @@ class Layout:
             if found is None:
                 return [axis for axis in self.plan.axes if axis in known]
             known.append(found)
+
+    @cached_property
+    def prepares_late(self) -> bool:
+        """Whether what is prepared needs a size that a call's inputs tell and the parameters' shapes do not.
+
+        Then `prepare` checks what it can, and every call does the rest.
+        """
+        statements = [statement for block in self.plan.prepare for statement in block.statements]
+        names = {name for s in statements for name in (s.out, *s.reads)}
+        needed = [
+            size
+            for name in (*names, *self.plan.parameters, *self.plan.constants)
+            for size in self._sizes(name)
+        ]
+        needed += [axis for s in statements if isinstance(s, Pointwise) for axis in s.expr.atoms(Axis)]
+        return not set(axes_of(tuple(needed))) <= set(self.parameter_axes())
+
+    def _sizes(self, name: str) -> list[Expr]:
+        """The sizes of an array, and where it begins in another one's memory."""
+        buffer = self.table[name]
+        if buffer.window is None:
+            return list(buffer.shape)
+        ends = [size for size in (buffer.window.start, buffer.window.stop) if size is not None]
+        return [*buffer.shape, *ends, *self._sizes(buffer.window.base)]
+
+    def prepared_axes(self) -> list[Axis]:
+        """The axes whose lengths are known where parameters are prepared."""
+        return list(self.plan.axes) if self.prepares_late else self.parameter_axes()
 
     def open_axis(self, size: Expr, known: list[Axis]) -> Axis | None:
         """The axis that a known length `size` leaves to be worked out: the only unknown one, once."""

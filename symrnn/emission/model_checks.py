@@ -5,15 +5,14 @@ from sympy import Add, Expr, Mul
 from symrnn.declaration.axes import size_text
 from symrnn.declaration.layers import ONCE
 from symrnn.declaration.model import Model
-from symrnn.emission.interface import table_text, tuple_text
+from symrnn.emission.interface import checked_sizes, table_text, tuple_text
 
 
 def checks(model: Model) -> dict[str, object]:
     """The values of the names that the template of the checks has."""
-    axes = [axis.name for axis in model.axes]
     classes = {f"inputs.{feed.name}": f'"{size_text(size)}"' for feed, size in model.index_feeds}
     return {
-        "sizes_arguments": ", ".join(f"{axis}={axis}" for axis in axes),
+        **checked_sizes(model.axes, [shape for _, _, shape in model.parameters]),
         "leading_table": table_text(
             {feed.name: "None" if feed.over == ONCE else f'"{feed.over}"' for feed, _, _ in model.feeds}
         ),

@@ -17,6 +17,7 @@ from symrnn.emission.model_steps import step_text
 from symrnn.emission.scopes import bound_in
 from symrnn.emission.targets import TARGETS
 from symrnn.emission.templates import render
+from symrnn.emission.texts import python_docstring
 
 
 def emit_model(model: Model, kernels: Mapping[str, str], target: str, version: str) -> str:
@@ -64,7 +65,7 @@ def model_digest(model: Model) -> str:
 def docstring(model: Model, writer: ModelWriter, target: str, version: str) -> tuple[str, ...]:
     """The lines of the module's docstring."""
     what = f"a model of {len(model.runs)} layers, its loss and its gradients"
-    lines = [f'"""{model.title}: {what}, in {TARGETS[target].title}.', ""]
+    lines = [f"{model.title}: {what}, in {TARGETS[target].title}.", ""]
     lines += [f"made by symrnn {version} from {model.name} ({model_digest(model)}), do not edit.", ""]
     if model.source:
         lines += [f"Source: {model.source}", ""]
@@ -76,7 +77,7 @@ def docstring(model: Model, writer: ModelWriter, target: str, version: str) -> t
         "Arrays carry time T first, then the batch B. The loss is the mean over all steps of all samples.",
     ]
     lines += [note] if (note := step_text(model, writer).note) else []
-    return (*(line.replace("\\", "\\\\") for line in lines), '"""')
+    return python_docstring(lines)
 
 
 def _lead(feed: Feed) -> tuple[str, ...]:

@@ -4,14 +4,13 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from sympy import Expr, Poly
-
-from symrnn.emission.interface import Field, listed, state_shape, tuple_text, wrapped
+from symrnn.emission.interface import Field, listed, polynomial, state_shape, tuple_text, wrapped
 from symrnn.emission.layout import Layout
 from symrnn.emission.numba_code import NumbaWriter
 from symrnn.emission.numba_elements import indented
 from symrnn.emission.numpy_code import NumpyWriter
 from symrnn.emission.numpy_module import (
+    known_sizes,
     numpy_prepared,
     prepare_lines,
     prepared_arrays,
@@ -59,8 +58,7 @@ def numba_prepare_lines(layout: Layout, writer: NumbaWriter) -> tuple[str, ...]:
     packing = panel_lines(writer, layout)
     if packing and not lines:
         names = [*layout.plan.parameters, *layout.plan.constants]
-        sizes = [layout.axis_names[axis.name] for axis in layout.parameter_axes()]
-        lines = [*unpack(names, "parameters"), *unpack(sizes, "sizes")]
+        lines = [*unpack(names, "parameters"), *known_sizes(layout)]
     return (*lines, *packing)
 
 
@@ -80,21 +78,8 @@ def work(through: Pass, layout: Layout) -> str:
     """The number of operations of a pass per time step, as text."""
     statements = [s for block in through.blocks for s in block.statements]
     per_row = moving_operations(statements, layout.table)
-    return f"B * ({polynomial(per_row, layout)})"
-
-
-def polynomial(expr: Expr, layout: Layout) -> str:
-    """A polynomial in axes as Python text."""
-    axes = [axis for axis in layout.plan.axes if expr.has(axis)]
-    if not axes:
-        return str(expr)
-    terms = []
-    for powers, coefficient in Poly(expr, *axes).terms():
-        factors = [str(coefficient)] if coefficient != 1 or not any(powers) else []
-        for axis, power in zip(axes, powers, strict=True):
-            factors += [layout.axis_names[axis.name]] * power
-        terms.append(" * ".join(factors))
-    return " + ".join(terms)
+    names = {axis: layout.axis_names[axis.name] for axis in layout.plan.axes}
+    return f"B * ({polynomial(per_row, names)})"
 
 
 def shared_head(layout: Layout, names: set[str]) -> list[str]:
@@ -134,7 +119,11 @@ def numba_context(layout: Layout) -> dict[str, object]:
 
 
 def _top(time_of: str, typed: str) -> list[str]:
-    return [f"T = {time_of}.shape[0]", f"real = {typed}.dtype.type", "one, zero = real(1), real(0)"]
+    return [
+        f"T = {time_of}.shape[0] if lo < hi else 0",
+        f"real = {typed}.dtype.type",
+        "one, zero = real(1), real(0)",
+    ]
 
 
 def _typed_array(layout: Layout) -> str:

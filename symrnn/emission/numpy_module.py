@@ -34,9 +34,8 @@ def prepare_lines(layout: Layout) -> tuple[str, ...]:
 
 
 def known_sizes(layout: Layout) -> list[str]:
-    """A line that names the sizes that parameters tell."""
-    from_interface = layout.parameter_axes()
-    return unpack([layout.axis_names[axis.name] for axis in from_interface], "sizes")
+    """A line that names the sizes that are known where parameters are prepared."""
+    return unpack([layout.axis_names[axis.name] for axis in layout.prepared_axes()], "sizes")
 
 
 SOME_STEPS = ("array[start:stop]", "array if array is None else array[start:stop]")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.quantities import Quantity
-from symrnn.declaration.reading_order import reading_roles
 from symrnn.derivation.derivation import Derivation
 from symrnn.emission.latex_layout import is_sum
 from symrnn.emission.latex_letters import Letters, free_letters, sigmoid_sign, taken_letters

@@ -8,6 +8,7 @@ from symrnn.emission.layout import Layout
 from symrnn.emission.numba_module import THREADS, numba_context, numba_prepared
 from symrnn.emission.numpy_module import NO_THREADS, numpy_context, numpy_prepared
 from symrnn.emission.templates import render
+from symrnn.emission.texts import python_docstring
 from symrnn.errors import RequestError
 from symrnn.planning.plan import Plan
 
@@ -45,7 +46,7 @@ def emit_module(plan: Plan, target: str, version: str) -> str:
         RequestError: there is no such target.
         EmissionError: the plan holds something that the target cannot write.
     """
-    if target not in TARGETS:
+    if not isinstance(target, str) or target not in TARGETS:
         raise RequestError(f"There is no target {target!r}. Targets: {', '.join(TARGETS)}.")
     chosen = TARGETS[target]
     layout = Layout(plan)
@@ -61,7 +62,7 @@ def docstring(layout: Layout, target: Target, version: str) -> tuple[str, ...]:
     plan, header = layout.plan, layout.plan.header
     variant = f" ({header.variant})" if header.variant else ""
     lines = [
-        f'"""{header.title}{variant}: forward and backward pass over a sequence, in {target.title}.',
+        f"{header.title}{variant}: forward and backward pass over a sequence, in {target.title}.",
         "",
         f"made by symrnn {version} from {plan.name} ({header.digest}), do not edit.",
     ]
@@ -70,4 +71,4 @@ def docstring(layout: Layout, target: Target, version: str) -> tuple[str, ...]:
     lines += ["", "The step (a bare state is its value at t-1, .next the one at t):", ""]
     lines += [f"    {equation}" for equation in header.equations]
     lines += ["", f"The output is {header.output}. Arrays carry time T first, then the batch B."]
-    return (*(line.replace("\\", "\\\\") for line in lines), '"""')
+    return python_docstring(lines)

@@ -32,6 +32,10 @@ class _Picture:
         yield "equations"
         for equation in self.shown.cell.equations:
             yield from self.numbered(equation.target, self.shown.printer.text(equation.rhs))
+            if equation.is_rewritten:
+                yield f"{GAP * 3}computed as"
+                left = self.shown.printer.symbol(equation.target)
+                yield from self.equation(GAP * 3, left, self.shown.printer.text(equation.computed))
         if self.shown.reading.named:
             yield ""
             yield from self.wrapped("arguments of functions, which the gradients need names for", "")

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from symrnn.declaration.axes import Axis, axes_of, shape_text
+from sympy import Integer
+
+from symrnn.declaration.axes import Size, shape_text
 from symrnn.errors import PlanError
 from symrnn.planning.ir import (
     Block,
@@ -17,8 +19,9 @@ from symrnn.planning.ir import (
     Stack,
     Statement,
     describe,
-    in_one_place,
+    overlap,
     root_of,
+    shift_of,
 )
 from symrnn.planning.plan import Plan
 
@@ -30,10 +33,10 @@ def check(plan: Plan) -> Plan:
 
     Names are unique and known; windows lie in arrays of equal leading axes and have the size of their
     range; specs agree with leading axes, ranks and sizes; what all samples share is not made from one
-    sample's data, except by a sum; nothing is read or updated before it is defined, nothing is defined
-    twice, nothing given from outside is written; before a loop every step is computed on its own; what the
-    backward pass recomputes is made there before its loop; what parameters alone determine needs no size
-    that they do not tell; a recurrence that is marked as affine is made of known arrays.
+    sample's data, except by a sum; nothing is read or updated before all of it is defined, nothing is
+    defined twice or written once it has been read, nothing given from outside is written; before a loop every
+    step is computed on its own; what the backward pass recomputes is made there before its loop; a
+    recurrence that is marked as affine is made of known arrays.
 
     Raises:
         PlanError: the plan breaks a rule; the message names the block and the statement.
@@ -45,37 +48,22 @@ def check(plan: Plan) -> Plan:
     checker = _Checker(plan)
     for buffer in plan.buffers:
         checker.window(buffer)
-    checker.sizes()
+    checker.arrange()
     checker.run()
     return plan
-
-
-def told_axes(plan: Plan) -> list[Axis]:
-    """The axes whose sizes follow from the shapes of parameters and constants."""
-    table, told = plan.table(), list[Axis]()
-    sizes = [size for name in (*plan.parameters, *plan.constants) for size in table[name].shape]
-    for _ in plan.axes:  # each round settles one more axis of a sum such as m + n
-        for size in sizes:
-            unknown = [axis for axis in axes_of((size,)) if axis not in told]
-            if len(unknown) == 1 and size.coeff(unknown[0]) == 1:
-                told += unknown
-    return told
 
 
 class _Checker:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.table = plan.table()
-        self.places = in_one_place(plan.buffers)
-        self.windows: dict[str, list[str]] = {}  # by an array's name those that lie in it
-        for buffer in plan.buffers:
-            if buffer.window is not None:
-                self.windows.setdefault(buffer.window.base, []).append(buffer.name)
         self.defined = {b.name for b in plan.buffers if b.kind in GIVEN}
+        self.kin: dict[str, list[Buffer]] = {}  # arrays by the memory in which they lie, once that is known
         self.looping = False
         self.region = ""
         self.made: set[str] = set()  # what some statement has written so far
-        self.made_in: dict[str, set[str]] = {}  # the same by the memory it lies in
+        self.read: dict[str, dict[str, None]] = {}  # what some statement has read so far, by its memory
+        self.shared = "memory shared" in plan.applied
         self.own_definition = {s.out for block in plan.blocks for s in block.statements if not s.update}
 
     def fail(self, block: Block, statement: Statement, fact: str) -> PlanError:
@@ -100,23 +88,14 @@ class _Checker:
                 f"{shape_text(tuple(shape))}."
             )
 
-    def sizes(self) -> None:
-        """What is prepared needs only sizes that the shapes of parameters tell."""
-        plan, told = self.plan, set(told_axes(self.plan))
-        statements = [statement for block in plan.prepare for statement in block.statements]
-        needed = {name: self.table[name].shape for name in (*plan.parameters, *plan.constants)}
-        needed |= {s.out: self.table[s.out].shape for s in statements if s.out in self.table}
-        needed |= {
-            f"{s.out} = {s.expr}": tuple(s.expr.atoms(Axis)) for s in statements if isinstance(s, Pointwise)
-        }
-        for name, shape in needed.items():
-            for axis in axes_of(shape):
-                if axis not in told:
-                    raise PlanError(
-                        f"In the plan of {plan.name}, {name} depends on parameters alone, but needs the size "
-                        f"{axis}, which the shape of no parameter tells. Give a parameter or a constant a "
-                        f"shape with {axis} in it."
-                    )
+    def arrange(self) -> None:
+        """Put arrays of one memory together; windows are known to lie in arrays that exist."""
+        for buffer in self.plan.buffers:
+            self.kin.setdefault(root_of(buffer.name, self.table), []).append(buffer)
+
+    def related(self, name: str) -> list[Buffer]:
+        """The arrays in the memory in which `name` lies."""
+        return self.kin[root_of(name, self.table)]
 
     def run(self) -> None:
         plan = self.plan
@@ -168,8 +147,11 @@ class _Checker:
             raise self.fail(
                 block, statement, f"{statement.out!r} is defined twice, and its first value is lost"
             )
+        if (late := self.read_before(statement.out)) is not None:
+            raise self.fail(block, statement, f"{statement.out!r} is written after {late!r} has been read")
+        for name in statement.reads:
+            self.read.setdefault(root_of(name, self.table), {})[name] = None
         self.made.add(statement.out)
-        self.made_in.setdefault(root_of(statement.out, self.table), set()).add(statement.out)
         if self.table[statement.out].kind in GIVEN:
             raise self.fail(block, statement, f"{statement.out!r} is given from outside and must not change")
         self.place(block, statement)
@@ -213,10 +195,19 @@ class _Checker:
         if name in self.made:
             return True
         window = self.table[name].window
-        if window is None or window.whole or len(self.places[window]) > 1:
+        twins = [b for b in self.related(name) if b.window == window and b.name != name]
+        if window is None or window.whole or twins:
             return False
-        root = root_of(name, self.table)
-        return any(contains(other, name, self.table) for other in self.made_in.get(root, ()))
+        return any(b.name in self.made and contains(b.name, name, self.table) for b in self.related(name))
+
+    def read_before(self, name: str) -> str | None:
+        """An array read so far that holds what `name` holds; once memory is shared, that is `name` alone."""
+        for other in self.read.get(root_of(name, self.table), ()):
+            shifted = self.looping and shift_of(name, self.table) != shift_of(other, self.table)
+            apart = self.shared or shifted
+            if other == name or (not apart and overlap(other, name, self.table)):
+                return other
+        return None
 
     def place(self, block: Block, statement: Statement) -> None:
         """What is done before a loop can be done for a part of the steps; there all recomputing is done."""
@@ -267,22 +258,43 @@ class _Checker:
                 )
 
     def is_defined(self, name: str) -> bool:
-        """Whether a value has been written: to the array itself, to what contains it, or to its parts."""
+        """Whether a value has been written: to the array itself, to what contains it, or to all its parts."""
         if name in self.defined:
             return True
         window = self.table[name].window
-        if window is not None and name not in self.own_definition:
-            return self.is_defined(window.base)
-        return any(part in self.defined for part in self.windows.get(name, ()))
+        if window is not None and name not in self.own_definition and self.is_defined(window.base):
+            return True
+        return any(self.is_covered(name, axis) for axis in range(len(self.table[name].shape)))
+
+    def is_covered(self, name: str, axis: int) -> bool:
+        """Whether ranges of one axis that have been written make up an array."""
+        buffer = self.table[name]
+        window, base, start = buffer.window, name, Integer(0)
+        stop: Size = buffer.shape[axis]
+        if window is not None and window.start is not None and window.stop is not None:
+            if window.axis != axis:
+                return False
+            base, start, stop = window.base, window.start, window.stop
+        windows = [b.window for b in self.related(name) if b.name in self.defined and b.window is not None]
+        ranges = [
+            (w.start, w.stop)
+            for w in windows
+            if w.base == base and w.axis == axis and w.start is not None and w.stop is not None
+        ]
+        reached = [start]
+        for position in reached:  # it grows
+            following = [end for begin, end in ranges if (begin - position).is_nonpositive]
+            reached += [end for end in following if (end - position).is_positive and end not in reached]
+        return any((stop - position).is_nonpositive for position in reached)
 
     def define(self, name: str) -> None:
         """Mark `name` as written, and what lay in exactly the same place as overwritten."""
         window = self.table[name].window
-        if window is not None and not window.shift:
-            others = [*self.places[window], *([window.base] if window.whole else [])]
-            for other in others:
-                if other != name and self.table[other].kind not in GIVEN:
-                    self.defined.discard(other)
+        for other in self.related(name):
+            same_place = other.window is not None and other.window == window and not window_shifted(other)
+            continued = window is not None and window.whole and window.base == other.name and not window.shift
+            if other.name != name and (same_place or continued) and other.kind not in GIVEN:
+                self.defined.discard(other.name)
         self.defined.add(name)
 
 
@@ -298,3 +310,8 @@ def contains(one: str, other: str, table: Mapping[str, Buffer]) -> bool:
     if outer.start is None or outer.stop is None or inner.start is None or inner.stop is None:
         return False
     return bool((outer.start - inner.start).is_nonpositive and (inner.stop - outer.stop).is_nonpositive)
+
+
+def window_shifted(buffer: Buffer) -> bool:
+    """Whether the buffer is another one, some steps later."""
+    return buffer.window is not None and buffer.window.shift != 0

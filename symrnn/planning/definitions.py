@@ -19,7 +19,9 @@ from symrnn.declaration.operations import (
     logsumexp,
     one_hot,
     ones,
+    power,
     softmax,
+    sqrt,
     where,
 )
 from symrnn.declaration.quantities import Part, Quantity
@@ -113,7 +115,7 @@ class Definitions:
         """One block per equation, in dependency order."""
         blocks: dict[int, list[Statement]] = {}
         for definition in self.cell.definitions:
-            if definition.static == static and not self.is_inlined(definition):
+            if definition.static == static and definition.symbol not in self.inlined:
                 blocks.setdefault(definition.equation, []).extend(self.definition(definition))
         made = []
         for number, statements in blocks.items():
@@ -122,28 +124,24 @@ class Definitions:
             made.append(Block(title, tuple(statements), (f"({number}) {self.cell.text(equation)}",)))
         return tuple(made)
 
-    def is_inlined(self, definition: Definition) -> bool:
-        """Whether a product stands only as a plain summand, so that it can be added where it is used."""
-        return definition.symbol in self.inlined
-
     @cached_property
-    def inlined(self) -> dict[Quantity, Expr]:
-        """The products that are added where they are used, by their symbols."""
-        readers: dict[Quantity, list[Definition]] = {}
+    def inlined(self) -> dict[Quantity, Contract]:
+        """The products that stand only as a plain summand, so that they can be added where they are used."""
+        backward = {atom for e in self.derivation.equations for atom in e.expr.atoms(Quantity)}
+        uses: dict[Quantity, list[Definition]] = {}
         for definition in self.cell.definitions:
-            for symbol in definition.expr.atoms(Quantity):
-                readers.setdefault(symbol, []).append(definition)
-        in_adjoints = {q for e in self.derivation.equations for q in e.expr.atoms(Quantity)}
-        found = {}
+            for quantity in definition.reads:
+                uses.setdefault(quantity, []).append(definition)
+        found: dict[Quantity, Contract] = {}
         for definition in self.cell.definitions:
-            symbol, uses = definition.symbol, readers.get(definition.symbol, [])
-            product = isinstance(symbol, Part) and isinstance(definition.expr, Contract)
-            if not product or definition.static or symbol in in_adjoints or len(uses) != 1:
+            symbol, product = definition.symbol, definition.expr
+            if not (isinstance(symbol, Part) and isinstance(product, Contract)) or definition.static:
                 continue
-            use = uses[0]
-            fits = not use.static and use.shape == definition.shape
-            if fits and symbol in Add.make_args(use.expr):
-                found[symbol] = definition.expr
+            users = uses.get(symbol, [])
+            if symbol in backward or len(users) != 1 or users[0].static:
+                continue
+            if users[0].shape == definition.shape and symbol in Add.make_args(users[0].expr):
+                found[symbol] = product
         return found
 
     def output(self) -> tuple[str, tuple[Block, ...]]:
@@ -287,7 +285,19 @@ class Definitions:
         return ()
 
     def pointwise(self, expr: Expr) -> Expr:
-        """`expr` over array symbols; a repeated scalar needs no array of ones."""
+        """`expr` over array symbols; a repeated scalar needs no array of ones, a half power is a root."""
         table: dict[Expr, Expr] = {q: array_symbol(self.array_of[q]) for q in expr.atoms(Quantity)}
         table |= dict.fromkeys(expr.atoms(ones), S.One)
-        return expr.xreplace(table)
+        made = expr.xreplace(table)
+        halves = [call for call in made.atoms(power) if is_half(call.args[1])]
+        return made.xreplace({call: rooted(*call.args) for call in halves})
+
+
+def is_half(exponent: Expr) -> bool:
+    """Whether a number is 3/2, 5/2, ..."""
+    return bool(exponent.is_Rational and exponent.q == 2 and exponent > 1)
+
+
+def rooted(base: Expr, exponent: Expr) -> Expr:
+    """A power with such an exponent by products and a root, which are faster than a power."""
+    return base ** (exponent - S.Half) * sqrt(base)

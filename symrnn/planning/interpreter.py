@@ -1,22 +1,25 @@
 """The meaning of a plan: a slow, plain NumPy interpreter.
 
-Every pass over plans is tested by interpreting the plan before and after it on the same arrays.
+It computes with whatever kind of number it is given: with floats, on which every pass is tested by
+interpreting the plan before and after it, or with elements of a prime field, on which every plan that is made
+is proved.
 """
 
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Add, And, Expr, Mul, Not, Number, Or, Pow
+from sympy import Add, And, Expr, Mul, Not, Or, Pow, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
 
 from symrnn.declaration.axes import Axis, axes_of
 from symrnn.declaration.operations import (
+    Operation,
     absolute,
     exp,
     expm1,
@@ -90,6 +93,29 @@ COMPARISONS: dict[str, Callable[..., Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Numbers:
+    """A kind of number: how arrays of it are made. All else NumPy's functions know how to do.
+
+    `array` makes one of given numbers or truth values, `unwritten` the memory of a shape that nothing has
+    written yet, `number` one number of an expression that holds none but numbers.
+    """
+
+    array: Callable[[Any], Array]
+    unwritten: Callable[[tuple[int, ...]], Array]
+    number: Callable[[Expr], Any]
+
+
+DOUBLES = Numbers(
+    array=lambda given: np.asarray(given, dtype=float),
+    unwritten=lambda shape: np.full(shape, np.nan),  # reading before writing shows
+    number=float,
+)
+
+Watcher: TypeAlias = Callable[[Block, int | None, Callable[[str], Array]], None]
+"""Told of every block once it is done: the block, the step (None outside loops), and a look at any array."""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What a plan computes: outputs (T, B, ...), final states, gradients by quantity name."""
 
@@ -105,28 +131,36 @@ def interpret(
     states: tuple[Array, ...],
     d_outputs: Array,
     d_states: tuple[Array, ...],
+    *,
+    numbers: Numbers = DOUBLES,
+    watch: Watcher | None = None,
 ) -> Result:
-    """Run a plan in float64.
+    """Run a plan, in float64 unless `numbers` are others.
 
     `arrays` holds inputs (T, B, ...), parameters and constants by name; `states` the initial states
     (B, ...), `d_outputs` (T, B, ...) and `d_states` (B, ...) the cotangents of outputs and final states.
     """
-    machine = _Machine(plan, arrays)
+    machine = _Machine(plan, arrays, numbers, watch)
     with np.errstate(all="ignore"):
         return machine.run(states, d_outputs, d_states)
 
 
 class _Machine:
-    def __init__(self, plan: Plan, arrays: Mapping[str, Array]) -> None:
+    def __init__(
+        self, plan: Plan, arrays: Mapping[str, Array], numbers: Numbers, watch: Watcher | None
+    ) -> None:
         self.plan = plan
+        self.numbers = numbers
+        self.watch = watch
         self.table = plan.table()
         self.memory: dict[str, Array] = {
-            name: np.asarray(arrays[name], dtype=float)
-            for name in (*plan.inputs, *plan.parameters, *plan.constants)
+            name: numbers.array(arrays[name]) for name in (*plan.inputs, *plan.parameters, *plan.constants)
         }
         first = self.memory[plan.inputs[0]]
         self.sizes: dict[str, int] = {"T": first.shape[0], "B": first.shape[1]}
         self.t: int | None = None
+        self.fixed: dict[Expr, Array | None] = {}
+        self.lengths: dict[Expr, int] = {}
 
     def solve_sizes(self) -> None:
         """Work out every axis from a length that leaves only it open."""
@@ -149,20 +183,23 @@ class _Machine:
                         self.sizes[axis.name] = remaining // int(rest.coeff(axis))
 
     def size(self, size: Expr) -> int:
-        return int(size.subs({axis: self.sizes[axis.name] for axis in axes_of((size,))}))
+        if size not in self.lengths:
+            axes = {axis: self.sizes[axis.name] for axis in axes_of((size,))}
+            self.lengths[size] = int(size.xreplace(axes))
+        return self.lengths[size]
 
     def run(self, states: tuple[Array, ...], d_outputs: Array, d_states: tuple[Array, ...]) -> Result:
         plan = self.plan
         for carry, state in zip(plan.forward.loop.carries, states, strict=True):
-            self.memory[carry.initial] = np.asarray(state, dtype=float)
+            self.memory[carry.initial] = self.numbers.array(state)
         self.solve_sizes()
         self.blocks(plan.prepare)
         final_states = self.pass_over_time(plan.forward)
         outputs = self.array(plan.output).copy()
         self.forget()
-        self.memory[plan.output_cotangent] = np.asarray(d_outputs, dtype=float)
+        self.memory[plan.output_cotangent] = self.numbers.array(d_outputs)
         for carry, d_state in zip(plan.backward.loop.carries, d_states, strict=True):
-            self.memory[carry.initial] = np.asarray(d_state, dtype=float)
+            self.memory[carry.initial] = self.numbers.array(d_state)
         state_gradients = self.pass_over_time(plan.backward)
         self.blocks(plan.finish)
         gradients = {name: self.array(gradient).copy() for name, gradient in plan.gradients}
@@ -193,6 +230,8 @@ class _Machine:
         for block in blocks:
             for statement in block.statements:
                 self.execute(statement)
+            if self.watch is not None:
+                self.watch(block, self.t, self.array)
 
     def array(self, name: str) -> Array:
         """The array `name` as a view; inside a loop its slice at t."""
@@ -222,7 +261,7 @@ class _Machine:
             if buffer.extended:
                 shape[0] += 1
             shape += [self.size(size) for size in buffer.shape]
-            self.memory[buffer.name] = np.full(shape, np.nan)  # reading before writing shows
+            self.memory[buffer.name] = self.numbers.unwritten(tuple(shape))
         return self.memory[buffer.name]
 
     def execute(self, statement: Statement) -> None:
@@ -241,9 +280,9 @@ class _Machine:
             value = np.concatenate([self.array(part) for part in statement.parts], axis=lead)
         elif isinstance(statement, Fill):
             value = (
-                np.eye(out.shape[0])
+                self.numbers.array(np.eye(out.shape[0]))
                 if statement.what == "identity"
-                else np.full(out.shape, float(statement.what == "ones"))
+                else self.numbers.array(np.full(out.shape, statement.what == "ones"))
             )
         else:
             raise PlanError(f"The interpreter does not know {type(statement).__name__}.")
@@ -251,11 +290,11 @@ class _Machine:
 
     def picked(self, s: Gather | Scatter) -> Array:
         """What a sample's index picks, or an array with something in the row that it picks."""
-        index = self.array(s.index).astype(int)
+        index = np.asarray(self.array(s.index)).astype(int)
         operand, table = self.array(s.operand), self.table
         at = (*np.indices(index.shape, sparse=True), index)
         if isinstance(s, Gather):
-            return np.asarray(operand[at] if table[s.operand].lead else operand[index])
+            return np.asanyarray(operand[at] if table[s.operand].lead else operand[index])
         value = np.zeros_like(self.array(s.out))
         np.add.at(value, at if table[s.out].lead else index, operand)
         return value
@@ -266,27 +305,34 @@ class _Machine:
 
     def evaluate(self, expr: Expr, out: Buffer) -> NDArray[Any]:
         """The array, of numbers or truth values, that `expr` stands for."""
-        if isinstance(expr, Axis):
-            return np.asarray(float(self.sizes[expr.name]))
+        if (fixed := self.number(expr)) is not None:
+            return fixed
         if expr.is_Symbol:
             return self.broadcastable(self.table[expr.name], out)
         if isinstance(expr, BooleanAtom):
             return np.asarray(bool(expr))
-        if isinstance(expr, Number) or expr.is_number:
-            return np.asarray(float(expr))
         args = [self.evaluate(arg, out) for arg in expr.args]
         if isinstance(expr, Relational):
-            return np.asarray(COMPARISONS[expr.rel_op](*args))
+            return np.asanyarray(COMPARISONS[expr.rel_op](*args))
         for kind, combine in COMBINATIONS.items():
             if isinstance(expr, kind):
-                return np.asarray(reduce(combine, args))
+                return np.asanyarray(reduce(combine, args))
         if isinstance(expr, where):
             return np.where(args[0], args[1], args[2])
         if isinstance(expr, Not):
-            return np.asarray(np.logical_not(args[0]))
+            return np.asanyarray(np.logical_not(args[0]))
         if type(expr) not in FUNCTIONS:
             raise PlanError(f"The interpreter does not know {type(expr).__name__}.")
-        return np.asarray(FUNCTIONS[type(expr)](*args))
+        return np.asanyarray(FUNCTIONS[type(expr)](*args))
+
+    def number(self, expr: Expr) -> Array | None:
+        """The number, perhaps made of axes, that `expr` is; None if it is none."""
+        if expr not in self.fixed:
+            lengths = {axis: self.sizes[axis.name] for axis in expr.atoms(Axis)}
+            numeric = isinstance(expr, Expr) and not expr.atoms(Symbol, Operation) - lengths.keys()
+            number = self.numbers.number(expr.xreplace(lengths)) if numeric else None
+            self.fixed[expr] = None if number is None else self.numbers.array(number)
+        return self.fixed[expr]
 
     def broadcastable(self, buffer: Buffer, out: Buffer) -> Array:
         array = self.array(buffer.name)

@@ -328,6 +328,12 @@ def in_one_place(buffers: Iterable[Buffer]) -> dict[Window, list[str]]:
     return found
 
 
+def shift_of(name: str, table: Mapping[str, Buffer]) -> int:
+    """By how many steps an array is later than the memory in which it lies."""
+    window = table[name].window
+    return 0 if window is None else window.shift + shift_of(window.base, table)
+
+
 def overlap(one: str, other: str, table: Mapping[str, Buffer]) -> bool:
     """Whether two arrays may share an element."""
     if root_of(one, table) != root_of(other, table):

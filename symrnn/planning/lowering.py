@@ -7,12 +7,11 @@ in which parts of them can move out of the loop.
 
 from dataclasses import replace
 
-from sympy import Add, Expr, Mul
+from sympy import Add, Expr, Mul, preorder_traversal
 
 from symrnn.declaration.digest import cell_digest
 from symrnn.declaration.operations import Contract, Operation, Slice, ones, sigmoid
 from symrnn.declaration.quantities import Index, NextState, Part, Quantity
-from symrnn.declaration.reading_order import reading_roles
 from symrnn.derivation.derivation import Adjoint, AdjointEquation, Derivation, sum_of
 from symrnn.errors import PlanError
 from symrnn.planning.definitions import Definitions
@@ -94,6 +93,7 @@ class _Lowering(Definitions):
             header=self.header(),
             applied=("lowered",),
             classes=tuple((self.array_of[q], q.classes) for q in cell.inputs if isinstance(q, Index)),
+            quantities=tuple((name, quantity.name) for quantity, name in self.array_of.items()),
         )
 
     def without_idle(self, blocks: tuple[Block, ...], read: set[str]) -> tuple[Block, ...]:
@@ -123,6 +123,7 @@ class _Lowering(Definitions):
             source=cell.source,
             digest=cell_digest(cell),
             equations=tuple(cell.text(equation) for equation in cell.equations),
+            rewritten=tuple(f"({e.number}) {cell.text(e)}" for e in cell.equations if e.is_rewritten),
             output=str(cell.output),
             fresh=tuple(fresh),
             fields=tuple((self.array_of[q], q.name) for q in given if self.array_of[q] != q.name),
@@ -225,9 +226,10 @@ class _Lowering(Definitions):
     def without_products(self, term: Expr, out: str) -> Expr:
         """`term` as a pointwise expression: slices become windows, inner products temporaries."""
         table: dict[Expr, Expr] = {}
-        for piece in term.atoms(Slice):
+        nodes = tuple(dict.fromkeys(preorder_traversal(term)))  # in their order: it decides on names
+        for piece in (node for node in nodes if isinstance(node, Slice)):
             table[piece] = array_symbol(self.window_of(piece))
-        for product in term.atoms(Contract):
+        for product in (node for node in nodes if isinstance(node, Contract)):
             shape = tuple(
                 _size_of_letter(letter, product, self.buffers, self.array_of) for letter in product.output
             )

@@ -13,6 +13,7 @@ class Header:
     """What a document about the plan says of the cell that it came from.
 
     `fresh` pairs every parameter with how a fresh one is drawn, and every constant with its value.
+    `rewritten` are those of the equations that are computed in another form than the author's.
     `fields` pairs arrays whose variables had to get other names with the names that the author gave them.
     """
 
@@ -21,6 +22,7 @@ class Header:
     source: str = ""
     digest: str = ""
     equations: tuple[str, ...] = ()
+    rewritten: tuple[str, ...] = ()
     output: str = ""
     fresh: tuple[tuple[str, str | float], ...] = ()
     fields: tuple[tuple[str, str], ...] = ()
@@ -35,7 +37,8 @@ class Plan:
     input and parameter with its gradient's array, `saved` what the forward pass keeps for the backward pass,
     with the reason. `save` is "all" if that is all it reads, "states" if it recomputes the rest from states
     and output. `roles` tells what reading order goes by, `applied` which passes made the plan.
-    `classes` pairs inputs that are class indices, which have no gradient, with the numbers of their classes.
+    `classes` pairs inputs that are class indices, which have no gradient, with the numbers of their classes,
+    `quantities` arrays with the quantities that they hold.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Plan:
     save: str = "all"
     classes: tuple[tuple[str, Size], ...] = ()
     applied: tuple[str, ...] = ()
+    quantities: tuple[tuple[str, str], ...] = ()
     _by_name: dict[str, Buffer] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

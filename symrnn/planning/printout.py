@@ -84,6 +84,7 @@ def _summary(plan: "Plan") -> list[str]:
     of_outputs, again = saved_output_elements(plan), recomputed_elements(plan)
     return [
         *_wrapped(f"plan of {plan.name}: {header.title}{variant}", 8),
+        *(line for told in header.rewritten for line in _wrapped(f"  rewritten   {told}", 14)),
         *_wrapped(f"  passes      {', '.join(plan.applied)}", 14),
         *_wrapped(
             f"  operations  per sample and step: forward {_cost(moving_operations(forward, table))},", 14

@@ -11,7 +11,7 @@ from symrnn.errors import RequestError
 from symrnn.pipeline import derive, emit, latex, plan
 from symrnn.version import __version__
 from symrnn.workbench.cells import cells_of
-from symrnn.workbench.files import SIGNATURE, is_signed, make_folder, require_writable, write
+from symrnn.workbench.files import SIGNATURE, is_signed, require_writable, write_all
 from symrnn.workbench.loading import load_source
 from symrnn.workbench.proof import check_loaded, problem_for
 from symrnn.workbench.report import CheckReport
@@ -23,7 +23,10 @@ STEPS_PER_CELL = 3 + len(TARGETS)
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What was made of a cell or a model: files, one report per target, what is to be said about the PDF."""
+    """What was made of a cell or a model: files, one report per target, what is to be said about the PDF.
+
+    There are no files where a report says that a kernel is wrong.
+    """
 
     cell: Cell | Model
     files: tuple[Path, ...]
@@ -76,36 +79,43 @@ def build(
 ) -> Build:
     """What was made of `cell` in `folder`/<cell>/: its files, and the check of its kernels.
 
-    `tell` hears what comes next, `STEPS_PER_CELL` times. Unless `force`, nothing is written if one of the
-    files exists and symrnn did not write it.
+    The files are written together, once the check of the kernels has passed; a build that fails leaves those
+    of an earlier one. `tell` hears what comes next, `STEPS_PER_CELL` times. Unless `force`, nothing is
+    written if one of the files exists and symrnn did not write it.
 
     Raises:
         RequestError: a file or the folder cannot be written.
         EmissionError: pdflatex is installed and refuses the document.
 
     """
-    home = folder / cell.name
-    make_folder(home)
+    home, pdf = folder / cell.name, f"{cell.name}.pdf"
     tell(f"{cell.name}: equations to text")
     texts = texts_of(cell)
-    pdf = home / f"{cell.name}.pdf"
     with_pdf = find_pdflatex() is not None
-    paths = [home / name for name in texts]
-    require_writable([*paths, pdf] if with_pdf else paths, force=force)
-    for path, text in zip(paths, texts.values(), strict=True):
-        write(path, text, force=force)
+    names = [*texts, pdf] if with_pdf else [*texts]
+    require_writable((home / name for name in names), force=force, make_folders=True)
     tell(f"{cell.name}: pages")
-    if with_pdf:
-        write(pdf, typeset(texts[f"{cell.name}.tex"], cell.name), force=True)
-        paths.append(pdf)
+    pages = {pdf: typeset(texts[f"{cell.name}.tex"], cell.name)} if with_pdf else {}
     reports = _check_all(cell, texts, seed, tell)
-    return Build(cell, tuple(paths), reports, "" if with_pdf else NO_TEX)
+    passed = all(report.passed for report in reports)
+    paths = write_all(home, {**texts, **pages}, force=force) if passed else ()
+    return Build(cell, paths, reports, "" if with_pdf else NO_TEX)
+
+
+def unwritten(made: Build, request: str, seed: int) -> str:
+    """What to say of a build without files, and how to look at what failed; `request` named the cell."""
+    target = next(report.target for report in made.reports if not report.passed)
+    return (
+        f"Nothing of {made.cell.name} was written, because its check failed; files of an earlier build are "
+        f"as they were. Repeat the check: symrnn check {request} --target {target} --seed {seed}. Look at "
+        f"the kernel: symrnn emit {request} --target {target} -o FILE."
+    )
 
 
 def _check_all(
     cell: Cell | Model, texts: Mapping[str, str], seed: int, tell: Callable[[str], None]
 ) -> tuple[CheckReport, ...]:
-    """The check of the very texts that were written, all at one problem."""
+    """The check of the very texts that are to be written, all at one problem."""
     tell(f"{cell.name}: reference")
     problem = problem_for(cell, seed)
     reports = []

@@ -11,7 +11,7 @@ from types import ModuleType
 from symrnn import zoo
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, SymrnnError
 from symrnn.workbench.loading import import_file
 
 
@@ -86,15 +86,18 @@ def _executed(path: Path, wanted: str) -> ModuleType:
     except SyntaxError as error:
         raise RequestError(
             f"The file {path} is not Python, so {wanted} cannot be read from it: "
-            f"{error.msg}{_line_of_syntax_error(error, path)}."
+            f"{error.msg}{_line_of_syntax_error(error, path)}. Mend it there."
         ) from None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         # The one place for a broad clause: this runs a stranger's code, which may raise anything, and the
         # answer owed is where and what, not our own traceback.
         text = str(error).strip() or "no message"
+        repair = "" if isinstance(error, SymrnnError) else f". Mend it there; python {path} shows more."
         raise RequestError(
             f"The file {path} raised {type(error).__name__}{_line(error, path)}, so {wanted} cannot be read "
-            f"from it: {text}"
+            f"from it: {text}{repair}"
         ) from None
 
 

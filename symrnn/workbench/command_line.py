@@ -1,22 +1,21 @@
-"""The command `symrnn`: what every command does with an error, and most of the commands.
+"""The command `symrnn`: most of the commands, and what they share.
 
-Exit codes: 0 done, 1 a check failed or a training diverged, 2 the request or the declaration was wrong (a
-message on the error stream, no traceback), 130 a training was interrupted, after it saved its checkpoint.
+Exit codes: 0 done, 1 a check failed or a training diverged, 2 the request or the declaration was wrong, 70 a
+fault of symrnn, 130 interrupted (a training after it saved its checkpoint).
 """
 
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
 from symrnn.emission.latex_style import Style
 from symrnn.emission.targets import TARGETS
-from symrnn.errors import RequestError, SymrnnError
+from symrnn.errors import RequestError
 from symrnn.pipeline import derive, emit, latex, plan
 from symrnn.planning.passes import require_save
 from symrnn.version import __version__
@@ -25,14 +24,13 @@ from symrnn.workbench.bench.command import bench_cells
 from symrnn.workbench.cells import cells_of, find_cell, find_declared
 from symrnn.workbench.check import dtype_name
 from symrnn.workbench.differing import show_difference
-from symrnn.workbench.files import require_writable, write
+from symrnn.workbench.files import is_stream, require_writable, write, write_files
 from symrnn.workbench.gradients_command import show_gradients
 from symrnn.workbench.loading import load
 from symrnn.workbench.model_text import model_text
 from symrnn.workbench.options import (
     CHECK_FAILED,
     DONE,
-    WRONG_REQUEST,
     CellName,
     CellNames,
     Force,
@@ -42,25 +40,13 @@ from symrnn.workbench.options import (
     Vectors,
     require_target,
 )
+from symrnn.workbench.outermost import DEBUG, ReportingGroup, interrupt_when_ended
 from symrnn.workbench.page import require_pages, write_pages
 from symrnn.workbench.proof import check_loaded, problem_for
 from symrnn.workbench.report import CheckReport
 from symrnn.workbench.training.commands import sample_text, train_text
 from symrnn.workbench.typesetting import NO_TEX, find_pdflatex, typeset
 from symrnn.zoo import MODELS, SHIPPED
-
-
-class ReportingGroup(TyperGroup):
-    """Commands whose `SymrnnError` becomes a message and exit code 2."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except SymrnnError as error:
-            typer.echo(f"symrnn: {error}", err=True)
-            raise typer.Exit(WRONG_REQUEST) from None
-
 
 app = typer.Typer(
     name="symrnn",
@@ -85,6 +71,7 @@ def _symrnn(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error, too.")] = False,
 ) -> None:
     """Hold the options that come before a command."""
 
@@ -102,7 +89,8 @@ def show(
 ) -> None:
     """Show a cell's equations and gradients; of a model, its layers and its cells."""
     found = find_declared(cell)
-    width, encoding = shutil.get_terminal_size((80, 24)).columns, sys.stdout.encoding or "ascii"
+    width = shutil.get_terminal_size((80, 24)).columns
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"  # no stream where the output is closed
     texts = [model_text(found, width)] if isinstance(found, Model) else []
     texts += [
         terminal.cell_text(derive(part), width, encoding=encoding, plain=plain) for part in cells_of(found)
@@ -137,15 +125,18 @@ def write_latex(
         return
     if path.suffix == ".pdf":
         raise RequestError(f"-o names the .tex file, not {path}. With --pdf the PDF is made beside it.")
-    printed = path.with_suffix(".pdf")
-    with_pdf = pdf and find_pdflatex() is not None
-    require_writable([path, printed] if with_pdf else [path], force=force)
+    if pdf and is_stream(path):
+        raise RequestError(f"--pdf makes the PDF beside the .tex file, and {path} is none. Name a file.")
+    require_writable([path], force=force)
     document = building.signed(text, found, "%")
-    write(path, document, force=force)
-    if with_pdf:
-        write(printed, typeset(document, found.name), force=True)
+    made: dict[Path, str | bytes] = {path: document}
+    if pdf and find_pdflatex() is not None:
+        printed = path.with_suffix(".pdf")
+        require_writable([printed], force=force)
+        made[printed] = typeset(document, found.name)
     elif pdf:
         typer.echo(NO_TEX, err=True)
+    write_files(made, force=force)
 
 
 @app.command("emit")
@@ -217,6 +208,9 @@ def build_cells(
         for cell in found:
             builds.append(building.build(cell, output, force=force, seed=seed, tell=tell))  # noqa: PERF401
     terminal.print_builds(builds)
+    for request, made in zip(cells, builds, strict=True):
+        if not made.passed:
+            typer.echo(building.unwritten(made, request, seed), err=True)
     raise typer.Exit(DONE if all(made.passed for made in builds) else CHECK_FAILED)
 
 
@@ -247,4 +241,5 @@ app.command("sample")(sample_text)
 
 def main() -> None:
     """Run the command line and exit."""
+    interrupt_when_ended()
     app(prog_name="symrnn")

@@ -12,6 +12,7 @@ from symrnn.errors import RequestError
 from symrnn.pipeline import diff, latex
 from symrnn.workbench.cells import find_cell
 from symrnn.workbench.files import require_writable, write
+from symrnn.workbench.terminal import plain_console
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -60,9 +61,7 @@ def show_difference(
 
 def print_comparison(comparison: Comparison) -> None:
     """Print a comparison in the width of the terminal, in colour where there is colour."""
-    from rich.console import Console
-
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = plain_console()
     for line in comparison_lines(comparison, console.width):
         console.print(styled(line), soft_wrap=True)
         if line.marks:

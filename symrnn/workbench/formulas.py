@@ -69,6 +69,15 @@ def minimum(xp: Any, a: Array, b: Array) -> Array:
     return xp.where(a < b, a, xp.where(a > b, b, 0.5 * a + 0.5 * b))
 
 
+def power(xp: Any, x: Array, p: Array) -> Array:
+    """The power x ** p: its slope by p is x ** p log(x), and 0 at x = 0; by x it is 0 for p = 0.
+
+    At x = p = 0 JAX's own is NaN.
+    """
+    flat = 1 + p * xp.log(xp.where(x <= 0, 1.0, x))
+    return xp.where(p == 0, flat, xp.power(x, xp.where(p == 0, 1.0, p)))
+
+
 FORMULAS: dict[type[op.PointwiseFunction], Callable[..., Array]] = {
     op.sigmoid: sigmoid,
     op.tanh: lambda xp, x: xp.tanh(x),
@@ -79,7 +88,7 @@ FORMULAS: dict[type[op.PointwiseFunction], Callable[..., Array]] = {
     op.sqrt: lambda xp, x: xp.sqrt(x),
     op.absolute: absolute,
     op.reciprocal: lambda _, x: 1 / x,
-    op.power: lambda xp, x, p: xp.power(x, p),
+    op.power: power,
     op.maximum: maximum,
     op.minimum: minimum,
     op.sign: lambda xp, x: xp.sign(x),
@@ -119,19 +128,19 @@ COMPARISONS: dict[type, str] = {
 """The function of an array library for every comparison."""
 
 
-def _numpy_scan(
-    step: Callable[..., Any], state: dict[Any, Array], inputs: dict[Any, Array], steps: int
+def _loop(
+    xp: Any, step: Callable[..., Any], state: dict[Any, Array], inputs: dict[Any, Array], steps: int
 ) -> tuple[dict[Any, Array], Array]:
     outputs = []
     for t in range(steps):
         state, output = step(state, {quantity: array[t] for quantity, array in inputs.items()})
         outputs.append(output)
-    return state, np.stack(outputs) if outputs else None
+    return state, xp.stack(outputs) if outputs else None
 
 
 def numpy_library(stop_gradient: Callable[[Array], Array] = lambda x: x) -> ArrayLibrary:
     """NumPy; `stop_gradient` may record the values that pass, to hold them fixed later."""
-    return ArrayLibrary(np, lambda function, *arrays: function(*arrays), stop_gradient, _numpy_scan)
+    return ArrayLibrary(np, lambda function, *arrays: function(*arrays), stop_gradient, partial(_loop, np))
 
 
 def jax_is_installed() -> bool:
@@ -139,10 +148,19 @@ def jax_is_installed() -> bool:
     return importlib.util.find_spec("jax") is not None
 
 
-def jax_library() -> ArrayLibrary:
-    """JAX, with the rule that an adjoint of exactly zero contributes nothing."""
+def jax_library(eager: bool = False) -> ArrayLibrary:
+    """JAX, with the rule that an adjoint of exactly zero contributes nothing.
+
+    With `eager` nothing is compiled and there is no such rule: that is quicker for a few steps, and the same
+    where no branch that is not taken has an infinite derivative.
+    """
     import jax
     import jax.numpy as jnp
+
+    if eager:
+        return ArrayLibrary(
+            jnp, lambda function, *arrays: function(*arrays), jax.lax.stop_gradient, partial(_loop, jnp)
+        )
 
     def scan(
         step: Callable[..., Any], state: dict[Any, Array], inputs: dict[Any, Array], steps: int

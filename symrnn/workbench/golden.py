@@ -11,7 +11,7 @@ from symrnn.declaration.model import Model
 from symrnn.emission.latex_style import Style
 from symrnn.pipeline import latex
 from symrnn.workbench.building import texts_of
-from symrnn.workbench.files import make_folder, write
+from symrnn.workbench.files import write_all
 from symrnn.zoo import CELLS, MODELS
 
 FOLDER = "generated"
@@ -30,9 +30,7 @@ def main(arguments: list[str]) -> int:
     """Write all golden files and remove the ones that are no more; the exit code."""
     folder = Path(arguments[0] if arguments else FOLDER)
     files = golden_files()
-    for path, text in files.items():
-        make_folder((folder / path).parent)
-        write(folder / path, text, force=True)
+    write_all(folder, files, force=True)
     for old in sorted(folder.rglob("*")):
         if old.is_file() and old.relative_to(folder).as_posix() not in files:
             old.unlink()

@@ -19,6 +19,7 @@ one step at a time, in float64, so this holds for every cell, whatever the ranks
 import json
 import math
 import statistics
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from types import ModuleType
@@ -113,8 +114,12 @@ class GradientFlow:
 
     @property
     def factor(self) -> float:
-        """The factor per step: the norm at k = T to the power 1/T, the geometric mean over the steps."""
-        return float(10.0 ** (self.log10_norm(self.steps) / self.steps))
+        """The factor per step: the norm at k = T to the power 1/T, the geometric mean over the steps.
+
+        Infinite where a float cannot hold it.
+        """
+        exponent = self.log10_norm(self.steps) / self.steps
+        return float(10.0**exponent) if exponent < sys.float_info.max_10_exp else math.inf
 
     @property
     def verdict(self) -> str:
@@ -134,7 +139,7 @@ def flows_json(flows: Sequence[GradientFlow], request: GradientRequest) -> str:
             "log10_norms": [[_finite(number) for number in norms] for norms in flow.log10_norms],
             "log10_rms": [[_finite(number) for number in rms] for rms in flow.log10_rms],
             "log10_median": [_finite(flow.log10_norm(k)) for k in range(1, flow.steps + 1)],
-            "factor": flow.factor,
+            "factor": _finite(flow.factor),
             "verdict": flow.verdict,
         }
         for flow in flows

@@ -7,7 +7,7 @@ import typer
 
 from symrnn.workbench import terminal
 from symrnn.workbench.cells import find_cell
-from symrnn.workbench.files import require_writable, write
+from symrnn.workbench.files import require_writable, write_files
 from symrnn.workbench.gradients import flows_json, gradient_flows
 from symrnn.workbench.gradients_figure import gradients_figure
 from symrnn.workbench.gradients_request import GradientRequest, parse_changes
@@ -47,7 +47,7 @@ def show_gradients(
     with terminal.progress(len(found) * samples) as tell:
         flows = gradient_flows(found, request, tell)
     print_gradients(flows, request)
-    if json is not None:
-        write(json, flows_json(flows, request), force=force)
+    made: dict[Path, str | bytes] = {} if json is None else {json: flows_json(flows, request)}
     if plot is not None:
-        write(plot, gradients_figure(flows, plot.suffix), force=force)
+        made[plot] = gradients_figure(flows, plot.suffix)
+    write_files(made, force=force)

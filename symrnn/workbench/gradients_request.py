@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
+from symrnn.workbench.amounts import require_whole
 from symrnn.workbench.reference import numeric_shape
+from symrnn.workbench.room import numbers_of, require_room
 
 LARGEST = 1024
 """The most numbers that the states of one sample may hold: a Jacobian has the square of it."""
@@ -54,11 +56,17 @@ class GradientRequest:
     seed: int = 0
     changes: tuple[Change, ...] = ()
 
+    @property
+    def sizes(self) -> str:
+        """The options that say how large arrays are, as a user writes them."""
+        given = "" if self.inputs is None else f" --input {self.inputs}"
+        return f"--steps {self.steps} --hidden {self.hidden}{given}"
+
     def __post_init__(self) -> None:
         options = {"steps": self.steps, "hidden": self.hidden, "input": self.inputs, "samples": self.samples}
         for option, number in options.items():
-            if number is not None and number < 1:
-                raise RequestError(f"--{option} is {number}. Give a whole number from 1 on.")
+            if number is not None:
+                require_whole(f"--{option}", number, 1)
 
 
 def parse_changes(sets: Iterable[str], scales: Iterable[str]) -> tuple[Change, ...]:
@@ -83,7 +91,7 @@ def _parsed(option: str, text: str) -> Change:
         number = math.nan
     if not name or not math.isfinite(number):
         raise RequestError(
-            f"In {option}, {text!r} is no NAME=NUMBER with a parameter's name and a finite number, such as "
+            f"In {option}, {text!r} is no NAME=NUMBER. Give a parameter's name and a finite number, such as "
             f"{option} b_f=1."
         )
     return Change(option, name, number)
@@ -99,8 +107,9 @@ def require_measurable(cells: Sequence[Cell], request: GradientRequest) -> None:
     """Raise unless gradients flow through every one of `cells` as requested.
 
     Raises:
-        RequestError: a cell has no state or states that are too large, two cells have one name, or none
-            of the cells has a parameter that is to be changed or an axis that `inputs` gives a length to.
+        RequestError: a cell has no state or states that are too large, two cells have one name, none of
+            the cells has a parameter that is to be changed or an axis that `inputs` gives a length to, or
+            this machine has no room for parameters or sequences.
     """
     names = [cell.name for cell in cells]
     for cell in cells:
@@ -115,6 +124,12 @@ def require_measurable(cells: Sequence[Cell], request: GradientRequest) -> None:
                 "with a state."
             )
         _require_width(cell, request.hidden)
+        require_room(
+            f"The parameters and sequences of {cell.name!r} with {request.sizes}",
+            numbers_of(cell, axis_lengths(cell, request), request.steps, 1),
+            np.dtype(np.float64).itemsize,
+            "Take fewer --steps or a smaller --input.",
+        )
     if request.inputs is not None and all(set(cell.axes) <= _state_axes(cell) for cell in cells):
         raise RequestError(
             f"--input is {request.inputs}, but every axis of {', '.join(cell.name for cell in cells)} is one "
@@ -135,7 +150,7 @@ def _require_width(cell: Cell, hidden: int) -> None:
 
     if width(hidden) <= LARGEST:
         return
-    fitting = bisect_right(range(1, hidden), LARGEST, key=width)
+    fitting = bisect_right(range(1, min(hidden, LARGEST + 1)), LARGEST, key=width)
     repair = f"Take at most --hidden {fitting}." if fitting else "They are too large at any --hidden."
     raise RequestError(
         f"The states of {cell.name!r} hold {width(hidden)} numbers at --hidden {hidden}; Jacobians of more "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from symrnn.workbench.gradients import KEPT, GradientFlow
 from symrnn.workbench.gradients_request import GradientRequest
-from symrnn.workbench.terminal import wrapped
+from symrnn.workbench.terminal import plain_console, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,9 +25,7 @@ def print_gradients(
     flows: Sequence[GradientFlow], request: GradientRequest, console: "Console | None" = None
 ) -> None:
     """Print the step Jacobian of every cell, the norms of products of them, and what they are."""
-    from rich.console import Console
-
-    console = console or Console(markup=False, highlight=False, emoji=False)
+    console = console or plain_console()
     for flow in flows:
         console.print(wrapped(_heading(flow), console.width), style="bold", soft_wrap=True)
         for line in flow.jacobian:

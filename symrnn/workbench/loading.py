@@ -1,51 +1,71 @@
 """Emitted source as an imported module, from a real file, so that debuggers and Numba's cache work."""
 
 import hashlib
+import importlib
 import importlib.util
 import os
 import sys
 import threading
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from symrnn.declaration.cell import Cell
-from symrnn.errors import RequestError
+from symrnn.declaration.model import Model
+from symrnn.derivation.derivation import Derivation
+from symrnn.errors import RequestError, shown
 from symrnn.pipeline import emit
-from symrnn.workbench.files import replace
-
-if TYPE_CHECKING:
-    from symrnn.declaration.model import Model
-    from symrnn.planning.plan import Plan
+from symrnn.planning.plan import Plan
+from symrnn.workbench.files import write_all
 
 CACHE_VARIABLE = "SYMRNN_CACHE"
+PACKAGE = "symrnn.workbench.loaded"
+"""Whose modules the files in the cache folder are."""
 
 _importing = threading.RLock()
 
 
-def load(plan: "Plan | Cell | Model", target: str = "numba", save: str = "all") -> ModuleType:
+def load(plan: Plan | Derivation | Cell | Model, target: str = "numba", save: str = "all") -> ModuleType:
     """The kernel of a plan or a cell, or a whole model, emitted for `target` and imported.
 
     `save` is what the forward pass keeps (see `symrnn.plan`); a plan that is made already keeps its own.
-    The same source gives the same module. Its file lies in the cache folder (see `cache_folder`).
+    The same source gives the same module. Its file lies in the cache folder (see `cache_folder`), where other
+    processes find it that read what was pickled with it.
 
     Raises:
-        RequestError: there is no such target or no such `save`, or the cache folder cannot be written.
+        RequestError: there is no such target or no such `save`, `plan` is nothing that can be emitted, or the
+            cache folder cannot be written.
 
     """
+    if not isinstance(plan, Plan | Derivation | Cell | Model):
+        raise RequestError(
+            f"load() takes a Cell, a Model, or what is made from a cell, and got {shown(plan)}. "
+            "A shipped cell is symrnn.zoo.cell('gru')."
+        )
     source = emit(plan, target=target, save=save)
-    return load_source(source, f"{plan.name}_{target}")
+    name = plan.cell.name if isinstance(plan, Derivation) else plan.name
+    return load_source(source, f"{name}_{target}")
 
 
 def cache_folder() -> Path:
-    """Where loaded kernels lie: $SYMRNN_CACHE, else `symrnn` in the user's cache folder."""
+    """Where loaded kernels lie: $SYMRNN_CACHE, else `symrnn` in the user's cache folder.
+
+    Raises:
+        RequestError: neither is known.
+
+    """
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen)
     if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
         return Path(local) / "symrnn" / "cache"
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "symrnn"
-    return Path.home() / ".cache" / "symrnn"
+    try:
+        return Path.home() / ".cache" / "symrnn"
+    except RuntimeError:
+        raise RequestError(
+            "Kernels are kept in your home folder, and the system does not say which it is. "
+            f"Set the environment variable {CACHE_VARIABLE} to a folder that you may write to."
+        ) from None
 
 
 def load_source(source: str, name: str) -> ModuleType:
@@ -60,23 +80,22 @@ def load_source(source: str, name: str) -> ModuleType:
     """
     digest = hashlib.sha256(source.encode("utf-8")).hexdigest()[:16]
     path = cache_folder() / f"{name}_{digest}.py"
-    module_name = f"symrnn_loaded_{name}_{digest}"
+    module_name = f"{PACKAGE}.{path.stem}"
     with _importing:
         if module_name in sys.modules:
             return sys.modules[module_name]
         _write_if_changed(path, source.encode("utf-8"))
-        return import_file(path, module_name)
+        return importlib.import_module(module_name)
 
 
 def _write_if_changed(path: Path, data: bytes) -> None:
     try:
         if path.is_file() and path.read_bytes() == data:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, data)
-    except OSError as error:
+        write_all(path.parent, {path.name: data}, force=True)
+    except (OSError, RequestError) as error:
         raise RequestError(
-            f"The kernel cannot be written to {path}: {error.strerror}. "
+            f"The kernel cannot be kept in {path}, from which it is imported: {error} "
             f"Set the environment variable {CACHE_VARIABLE} to a folder that you may write to."
         ) from None
 

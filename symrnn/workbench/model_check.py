@@ -11,6 +11,7 @@ from symrnn.declaration.axes import Axis, Shape
 from symrnn.declaration.layers import ONCE, Feed
 from symrnn.declaration.model import Model, Shared
 from symrnn.declaration.quantities import Constant, Index
+from symrnn.workbench.amounts import require_whole
 from symrnn.workbench.check import DIFFERENCE_TOLERANCE, TOLERANCES, Judge
 from symrnn.workbench.model_reference import ReferenceEvaluation, reference_evaluation
 from symrnn.workbench.problem import SIZES, largest_magnitude
@@ -25,8 +26,15 @@ class ModelProblem:
     class: -1) beyond a sample's end.
     """
 
-    def __init__(self, model: Model, seed: int = 0, T: int = 5, B: int = 3) -> None:
-        """Draw the batch and evaluate the reference."""
+    def __init__(self, model: Model, seed: int = 0, T: int = 5, B: int = 3, eager: bool = False) -> None:
+        """Draw the batch and evaluate the reference; `eager` is that of `jax_library`.
+
+        Raises:
+            RequestError: T or B is no whole number from 1 on, or the seed none from 0 on.
+
+        """
+        for name, number, least in (("T", T, 1), ("B", B, 1), ("seed", seed, 0)):
+            require_whole(name, number, least)
         self.model, self.seed, self.T, self.B = model, seed, T, B
         self.rng = np.random.default_rng(seed)
         self.numbers = {axis: SIZES[i % len(SIZES)] for i, axis in enumerate(model.axes)}
@@ -44,7 +52,7 @@ class ModelProblem:
                 array[beyond] = -1 if classes else np.nan
             self.inputs[feed.name] = array
         self.answer: ReferenceEvaluation = reference_evaluation(
-            model, self.parameters, self.inputs, state=self.state, lengths=self.lengths
+            model, self.parameters, self.inputs, state=self.state, lengths=self.lengths, eager=eager
         )
 
     def draw(self, shape: Shape, *lead: int) -> NDArray[np.float64]:

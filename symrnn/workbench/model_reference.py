@@ -29,6 +29,7 @@ from symrnn.workbench.reference import (
     ReferenceRun,
     reference_run,
 )
+from symrnn.workbench.uncompiled import uncompiled
 
 Arrays = Mapping[str, Any]
 
@@ -51,7 +52,7 @@ def reference_loss(
     lengths: Mapping[str, Any] | None = None,
     library: ArrayLibrary | None = None,
 ) -> Array:
-    """The mean of the losses of all steps of all samples.
+    """The mean of the losses of all steps of all samples; 0 if there is none.
 
     `inputs` are (T, B, ...) by name, (B, ...) for what has no time; `lengths` are (B,) by the name of the
     time axis, and what is absent has all steps; `state` holds the carried states (B, ...), else zero.
@@ -62,7 +63,26 @@ def reference_loss(
         sample = _Sample(model, parameters, inputs, state or {}, lengths or {}, b, chosen)
         losses = sample.run(model.loss).outputs
         total, count = total + losses.sum(), count + len(losses)
-    return total / count
+    return total / max(count, 1)
+
+
+def reference_outputs(
+    model: Model,
+    parameters: Arrays,
+    inputs: Arrays,
+    *,
+    state: Arrays | None = None,
+    lengths: Mapping[str, Any] | None = None,
+) -> list[Array]:
+    """The outputs of the model for every sample, over its own steps: (steps, ...).
+
+    The arguments are those of `reference_loss`.
+    """
+    found = []
+    for b in range(_batch(model, inputs)):
+        sample = _Sample(model, parameters, inputs, state or {}, lengths or {}, b, numpy_library())
+        found.append(sample.turned(sample.run(model.output).outputs, model.output)[:, 0])
+    return found
 
 
 def reference_evaluation(
@@ -72,11 +92,12 @@ def reference_evaluation(
     *,
     state: Arrays | None = None,
     lengths: Mapping[str, Any] | None = None,
+    eager: bool = False,
 ) -> ReferenceEvaluation:
     """The loss and its gradients by JAX's autodiff, or by central differences where JAX is not installed.
 
-    The arguments are those of `reference_loss`. The gradient of a constant is zero, as that of what is not
-    trained.
+    The arguments are those of `reference_loss`, and `eager` is that of `jax_library`. The gradient of a
+    constant is zero, as that of what is not trained.
     """
     whole = {name: np.array(array, np.float64) for name, array in parameters.items()}
     constants = {name for name, q, _ in model.parameters if isinstance(q, Constant)}
@@ -88,18 +109,19 @@ def reference_evaluation(
         )
 
     autodiff = jax_is_installed()
-    value, gradients = _by_autodiff(loss, given) if autodiff else _by_differences(loss, given)
+    value, gradients = _by_autodiff(loss, given, eager) if autodiff else _by_differences(loss, given)
     gradients |= {name: np.zeros_like(whole[name]) for name in constants}
     return ReferenceEvaluation(value, gradients, AUTODIFF if autodiff else DIFFERENCES)
 
 
 def _by_autodiff(
-    loss: Callable[[Arrays, ArrayLibrary], Array], given: dict[str, NDArray[np.float64]]
+    loss: Callable[[Arrays, ArrayLibrary], Array], given: dict[str, NDArray[np.float64]], eager: bool
 ) -> tuple[float, dict[str, NDArray[np.float64]]]:
     with double_precision():
         import jax
 
-        value, gradients = jax.value_and_grad(lambda trained: loss(trained, jax_library()))(given)
+        differentiated = jax.value_and_grad(lambda trained: loss(trained, jax_library(eager)))
+        value, gradients = (uncompiled if eager else jax.jit)(differentiated)(given)
         return float(value), {name: np.asarray(array, np.float64) for name, array in gradients.items()}
 
 
@@ -168,9 +190,11 @@ class _Sample:
         return self.turned(self.run(source).outputs, source)
 
     def reading(self, reading: Reading) -> Array:
-        """What a layer has at the end: (1, ...)."""
+        """What a layer has at the end: (1, ...); after no step, its initial state and an output of zero."""
         run = self.run(reading.layer)
-        return run.outputs[-1] if reading.state is None else run.state[reading.state.name]
+        if reading.state is not None:
+            return run.state[reading.state.name]
+        return run.outputs[-1] if len(run.outputs) else self.library.xp.zeros(run.outputs.shape[1:])
 
     @staticmethod
     def turned(array: Array, layer: Layer) -> Array:

@@ -7,7 +7,8 @@ import typer
 from symrnn.emission.targets import TARGETS
 from symrnn.errors import RequestError
 
-DONE, CHECK_FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+DONE, CHECK_FAILED, WRONG_REQUEST, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 70, 130, 141
+"""Exit codes: a fault is symrnn's own; what nobody reads ends as programs do that write to a closed pipe."""
 
 CellName = Annotated[str, typer.Argument(metavar="CELL", help="A shipped name or path/to/file.py:name.")]
 CellNames = Annotated[list[str], typer.Argument(metavar="CELL...", help="Shipped names or file.py:name.")]

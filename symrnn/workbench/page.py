@@ -17,7 +17,7 @@ from symrnn.errors import RequestError
 from symrnn.pipeline import cost, derive, emit, plan
 from symrnn.version import __version__
 from symrnn.workbench.building import kernel_name, require_different_names
-from symrnn.workbench.files import SIGNATURE, make_folder, require_writable, write_all
+from symrnn.workbench.files import SIGNATURE, require_writable, write_all
 
 INDEX = "index.html"
 
@@ -48,7 +48,7 @@ def page_name(cell: Cell) -> str:
 
 
 def require_pages(cells: Sequence[Cell], folder: Path, *, force: bool = False) -> None:
-    """Raise unless the pages about `cells` may be written into `folder`, which is made if need be.
+    """Raise unless the pages about `cells` may be written into `folder`, which need not exist yet.
 
     Raises:
         RequestError: two cells have one name, one would take the index's place, or one of the files exists
@@ -62,8 +62,8 @@ def require_pages(cells: Sequence[Cell], folder: Path, *, force: bool = False) -
                 f"The page of the cell {cell.name} would be {page_name(cell)}, which is the index. "
                 "Give the cell another name."
             )
-    make_folder(folder)
-    require_writable([folder / name for name in (*map(page_name, cells), INDEX)], force=force)
+    names = (*map(page_name, cells), INDEX)
+    require_writable([folder / name for name in names], force=force, make_folders=True)
 
 
 def write_pages(

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, shown
+from symrnn.workbench.amounts import require_whole
 from symrnn.workbench.reference import (
     ReferenceGradients,
     numeric_shape,
@@ -18,6 +19,7 @@ from symrnn.workbench.reference import (
     reference_gradients,
     reference_run,
 )
+from symrnn.workbench.room import numbers_of, require_room
 
 Doubles: TypeAlias = dict[str, NDArray[np.float64]]
 
@@ -78,28 +80,36 @@ def draw_problem(
     B: int = 3,
     seed: int = 0,
     zero_state: bool = False,
+    positive: bool = False,
+    eager: bool = False,
 ) -> Problem:
     """A random problem for `cell` at which its values and gradients are finite, if one is found.
 
     Every parameter, input, initial state and cotangent is nonzero (constants have their declared
     value; `zero_state` makes the initial states zero, to put ties on the path). If the reference is not
     finite or very large, smaller and then positive numbers are drawn, for cells that grow over time and
-    for cells with logarithms, roots or powers.
+    for cells with logarithms, roots or powers; with `positive`, no others. `eager` is that of `jax_library`.
 
     `sizes` gives axes by name; axes left out get small sizes, all different.
 
     Raises:
         RequestError: `sizes` names an axis that the cell does not have, or a size is no positive integer;
-            T or B is negative.
+            T or B is negative; this machine has no room for the arrays.
 
     """
-    numbers = _numbers_for_axes(cell, sizes or {})
-    if T < 0 or B < 0:
-        raise RequestError(f"A problem cannot have T={T} steps and B={B} samples. Give numbers from 0 on.")
+    numbers = _numbers_for_axes(cell, {} if sizes is None else sizes)
+    for name, number in (("T", T), ("B", B), ("seed", seed)):
+        require_whole(name, number)
+    itemsize = np.dtype(np.float64).itemsize
+    told = ", ".join(f"{name}={size}" for name, size in [*numbers.items(), ("T", T), ("B", B)])
+    arrays = f"The arrays of {cell.name!r} with {told}"
+    require_room(arrays, numbers_of(cell, numbers, T, B), itemsize, "Take smaller sizes.")
     best: Problem | None = None
-    for attempt, (scale, positive) in enumerate(DRAWS):
-        draw = _Draw(np.random.default_rng([seed, attempt]), numbers, scale, positive)
-        problem = draw.problem(cell, seed, T, B, zero_state)
+    for attempt, (scale, only_positive) in enumerate(DRAWS):
+        if positive and not only_positive:
+            continue
+        draw = _Draw(np.random.default_rng([seed, attempt]), numbers, scale, only_positive)
+        problem = draw.problem(cell, seed, T, B, zero_state, eager)
         if best is None or problem.largest < best.largest:
             best = problem
         if problem.largest < TAME:
@@ -109,6 +119,8 @@ def draw_problem(
 
 
 def _numbers_for_axes(cell: Cell, sizes: Mapping[str, int]) -> dict[Axis, int]:
+    if not isinstance(sizes, Mapping):
+        raise RequestError(f"sizes= is {shown(sizes)}. Give lengths by axis, such as sizes={{'n': 4}}.")
     known = {axis.name: axis for axis in cell.axes}
     for name, size in sizes.items():
         if name not in known:
@@ -148,7 +160,7 @@ class _Draw:
             return self.array(*shape)
         return np.asarray(self.array(*shape) / np.sqrt(shape[-1]), np.float32).astype(np.float64)
 
-    def problem(self, cell: Cell, seed: int, T: int, B: int, zero_state: bool) -> Problem:
+    def problem(self, cell: Cell, seed: int, T: int, B: int, zero_state: bool, eager: bool) -> Problem:
         def shape(quantity: Quantity) -> tuple[int, ...]:
             return numeric_shape(cell.shape_of(quantity), self.sizes)
 
@@ -161,7 +173,7 @@ class _Draw:
         signs = _Draw(self.rng, self.sizes, 1.0, False)
         d_outputs = signs.array(T, B, *shape(cell.output))
         d_state = {q.name: signs.array(B, *shape(q)) for q in cell.states}
-        answer = _answer(cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state)
+        answer = _answer(cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state, eager=eager)
         sizes = tuple((axis.name, size) for axis, size in self.sizes.items())
         return Problem(cell, seed, T, B, sizes, parameters, inputs, state, d_outputs, d_state, answer)
 
@@ -174,11 +186,14 @@ def _answer(
     *,
     d_outputs: NDArray[np.float64],
     d_state: Doubles,
+    eager: bool,
 ) -> ReferenceGradients:
     """The reference; its gradients are not worked out where its values are not finite."""
     run = reference_run(cell, parameters, inputs, state)
     if all(np.isfinite(array).all() for array in (run.outputs, *run.state.values())):
-        return reference_gradients(cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state)
+        return reference_gradients(
+            cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state, eager=eager
+        )
     return ReferenceGradients(run.outputs, run.state, parameters, inputs, state, "plain evaluation")
 
 

@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, shown
 from symrnn.workbench.check import check_cell, check_module, dtype_name
 from symrnn.workbench.loading import load
 from symrnn.workbench.model_check import ModelProblem, check_model_module
@@ -51,9 +51,17 @@ def check(
         RequestError: `target`, `dtype`, `save`, T, B or a name in `sizes` does not exist or cannot be used.
 
     """
+    if not isinstance(declared, Cell | Model):
+        raise RequestError(
+            f"check() takes a Cell or a Model, and got {shown(declared)}. "
+            "A shipped cell is symrnn.zoo.cell('gru')."
+        )
     if not isinstance(declared, Model):
         return check_cell(declared, target, sizes=sizes, dtype=dtype, seed=seed, T=T, B=B, save=save)
-    if sizes is not None or T < 1 or B < 1:
-        raise RequestError("A model is checked with sizes of its own, at least one step and one sample.")
+    if sizes is not None:
+        raise RequestError(
+            f"The model {declared.name!r} is checked with sizes of its own. Leave sizes= out; T= and B= give "
+            "the numbers of steps and samples."
+        )
     module, named = load(declared, target, save), dtype_name(dtype)
     return check_model_module(ModelProblem(declared, seed, T, B), module, named, target)

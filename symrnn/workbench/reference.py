@@ -35,6 +35,7 @@ from symrnn.workbench.formulas import (
     jax_library,
     numpy_library,
 )
+from symrnn.workbench.uncompiled import uncompiled
 
 Arrays: TypeAlias = Mapping[str, Any]
 """Arrays by the name of their quantity; what is absent from a state is zero."""
@@ -226,35 +227,60 @@ def _align(arrays: list[Array]) -> list[Array]:
 
 
 def reference_gradients(
-    cell: Cell, parameters: Arrays, inputs: Arrays, state: Arrays, *, d_outputs: Any, d_state: Arrays
+    cell: Cell,
+    parameters: Arrays,
+    inputs: Arrays,
+    state: Arrays,
+    *,
+    d_outputs: Any,
+    d_state: Arrays,
+    eager: bool = False,
 ) -> ReferenceGradients:
     """The run and all gradients of sum(d_outputs * outputs) + sum(d_state * final state).
 
     By JAX's autodiff, or by central differences where JAX is not installed. Shapes are as in
-    `reference_run`; `d_outputs` is (T, B, ...) and `d_state` (B, ...) by name, zero where absent.
+    `reference_run`; `d_outputs` is (T, B, ...) and `d_state` (B, ...) by name, zero where absent. `eager` is
+    that of `jax_library`.
     """
-    method = autodiff_gradients if jax_is_installed() else difference_gradients
-    return method(cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state)
+    if jax_is_installed():
+        return autodiff_gradients(
+            cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state, eager=eager
+        )
+    return difference_gradients(cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state)
 
 
 def autodiff_gradients(
-    cell: Cell, parameters: Arrays, inputs: Arrays, state: Arrays, *, d_outputs: Any, d_state: Arrays
+    cell: Cell,
+    parameters: Arrays,
+    inputs: Arrays,
+    state: Arrays,
+    *,
+    d_outputs: Any,
+    d_state: Arrays,
+    eager: bool = False,
 ) -> ReferenceGradients:
     """`reference_gradients` by JAX's autodiff, float64."""
     with double_precision():
         import jax
 
         sizes = bind_sizes(cell, {**parameters, **inputs, **state})
-        interpreter = _Interpreter(cell, jax_library(), sizes)
-        arguments = (_doubles(parameters), _doubles(inputs), _full_state(cell, inputs, state, sizes))
+        interpreter = _Interpreter(cell, jax_library(eager), sizes)
+        first = _full_state(cell, inputs, state, sizes)
+        adjoints = {name: np.zeros(array.shape) for name, array in first.items()} | _doubles(d_state)
 
         def run(*arrays: Any) -> tuple[Any, Any]:
             result = interpreter.run(*arrays)
             return result.outputs, result.state
 
-        (outputs, last), pull = jax.vjp(run, *arguments)
-        adjoints = {name: np.zeros(array.shape) for name, array in last.items()} | _doubles(d_state)
-        gradients = pull((np.asarray(d_outputs, np.float64), adjoints))
+        def differentiated(arguments: tuple[Any, ...], adjoints: tuple[Any, Any]) -> tuple[Any, Any]:
+            results, pull = jax.vjp(run, *arguments)
+            return results, pull(adjoints)
+
+        # One program to compile, instead of one for every operation outside the loop over time.
+        evaluated = uncompiled(differentiated) if eager else jax.jit(differentiated)
+        (outputs, last), gradients = evaluated(
+            (_doubles(parameters), _doubles(inputs), first), (np.asarray(d_outputs, np.float64), adjoints)
+        )
         d_parameters, d_inputs, d_first = (_doubles(group) for group in gradients)
         d_parameters |= _zeros_for_constants(cell, d_parameters)
         d_inputs = {name: array for name, array in d_inputs.items() if name not in indices_of(cell)}

@@ -90,7 +90,7 @@ class CheckReport:
             return f"All {len(self.rows)} quantities agree; largest relative error {self.largest_error:.1e}."
         if self.undefined:
             return (
-                "Undefined: the cell's own equations give NaN or infinity for every draw that was tried. "
+                f"Undefined: the equations of {self.cell} give NaN or infinity for every draw. "
                 "Check the arguments of log, sqrt, powers and quotients."
             )
         failed = ", ".join(

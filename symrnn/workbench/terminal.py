@@ -27,11 +27,18 @@ GLUE = "\ue002"
 """A space at which no line ends, until it is printed."""
 
 
-def _console(*, stderr: bool = False) -> "Console":
-    """A console that prints names such as [c, x] as they are, not as markup."""
+def plain_console(*, stderr: bool = False) -> "Console":
+    """A console that prints names such as [c, x] as they are, not as markup.
+
+    Printing to a pipe that nobody reads any more raises `BrokenPipeError`, as writing to it does.
+    """
     from rich.console import Console
 
-    return Console(markup=False, highlight=False, emoji=False, stderr=stderr)
+    class PlainConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return PlainConsole(markup=False, highlight=False, emoji=False, stderr=stderr)
 
 
 def _table(headings: Sequence[str], *, title: str = "") -> "Table":
@@ -49,11 +56,11 @@ def print_shipped(cells: Iterable[Cell], models: Iterable[Model]) -> None:
     table = _table(("cell", "title", "variant"))
     for cell in cells:
         table.add_row(cell.name, cell.title, cell.variant)
-    _console().print(table)
+    plain_console().print(table)
     table = _table(("model", "title", "layers"))
     for model in models:
         table.add_row(model.name, model.title, ", ".join(run.label for run in model.runs))
-    _console().print(table)
+    plain_console().print(table)
 
 
 def print_report(report: CheckReport) -> None:
@@ -61,14 +68,14 @@ def print_report(report: CheckReport) -> None:
     table = _table(("quantity", "role", "shape", "error", "tolerance", "verdict"), title=report.title)
     for row in report.rows:
         table.add_row(*row.texts, style="" if row.passed else "bold red")
-    console = _console()
+    console = plain_console()
     console.print(table)
     console.print(report.verdict, style="green" if report.passed else "bold red", soft_wrap=True)
 
 
 def print_builds(builds: "Sequence[Build]") -> None:
     """Print what was built: files, verdicts, and the tables of the checks that failed."""
-    console = _console()
+    console = plain_console()
     for made in builds:
         for report in made.reports:
             if not report.passed:
@@ -77,7 +84,7 @@ def print_builds(builds: "Sequence[Build]") -> None:
     for made in builds:
         table.add_row(
             made.cell.name,
-            "\n".join(path.name for path in made.files),
+            "\n".join(path.name for path in made.files) or "nothing written",
             "\n".join(f"{r.target}: {'agrees' if r.passed else 'FAILED'}" for r in made.reports),
             "\n".join(f"{report.largest_error:.1e}" for report in made.reports),
             style="" if made.passed else "bold red",
@@ -103,7 +110,7 @@ def progress(steps: int) -> Iterator[Callable[[str], None]]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=_console(stderr=True), transient=True) as display:
+    with Progress(*columns, console=plain_console(stderr=True), transient=True) as display:
         task = display.add_task("", total=steps)
         begun = 0
 

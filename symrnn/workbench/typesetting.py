@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from symrnn.errors import EmissionError
+from symrnn.workbench.files import write
 
 RUNS = 2  # the second run settles the references
 SECONDS = 120
@@ -31,7 +32,7 @@ def typeset(document: str, name: str) -> bytes:
         raise EmissionError(f"{NO_TEX} Install TeX Live, for example.")
     with tempfile.TemporaryDirectory(prefix="symrnn_tex_") as folder:
         source = Path(folder) / f"{name}.tex"
-        source.write_text(document, encoding="utf-8")
+        write(source, document)
         command = [program, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", source.name]
         for _ in range(RUNS):
             _run(command, folder, name)

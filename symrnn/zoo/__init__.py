@@ -2,7 +2,7 @@
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, shown
 from symrnn.zoo.elman import elman
 from symrnn.zoo.gru import gru, gru_reset_after, gru_simplified
 from symrnn.zoo.heads import (
@@ -77,9 +77,9 @@ def cell(name: str) -> Cell:
         RequestError: no shipped cell has this name; the message lists those that exist.
 
     """
-    if name not in SHIPPED:
+    if not isinstance(name, str) or name not in SHIPPED:
         raise RequestError(
-            f"There is no shipped cell {name!r}. Shipped cells: {', '.join(SHIPPED)}; shipped models: "
+            f"There is no shipped cell {shown(name)}. Shipped cells: {', '.join(SHIPPED)}; shipped models: "
             f"{', '.join(MODELS)}. "
             "A cell of your own is named as path/to/file.py:name."
         )
@@ -93,4 +93,4 @@ def shipped(name: str) -> Cell | Model:
         RequestError: nothing shipped has this name; the message lists what there is.
 
     """
-    return MODELS[name] if name in MODELS else cell(name)
+    return MODELS[name] if isinstance(name, str) and name in MODELS else cell(name)

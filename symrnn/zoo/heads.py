@@ -19,7 +19,7 @@ from symrnn.declaration.operations import (
     total,
 )
 from symrnn.declaration.quantities import Index, Input, Parameter, Value
-from symrnn.errors import DeclarationError
+from symrnn.errors import DeclarationError, shown
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "identity": lambda z: z,
@@ -42,10 +42,10 @@ def dense(activation: str = "identity") -> Cell:
         DeclarationError: `activation` is none of these.
 
     """
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         *others, last = map(repr, ACTIVATIONS)
         raise DeclarationError(
-            f"The dense layer has no activation {activation!r}. Choose {', '.join(others)} or {last}."
+            f"The dense layer has no activation {shown(activation)}. Choose {', '.join(others)} or {last}."
         )
     g = ACTIVATIONS[activation]
     return Cell(

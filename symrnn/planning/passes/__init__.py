@@ -34,7 +34,7 @@ def require_save(save: str) -> None:
     Raises:
         RequestError: `save` is neither "all" nor "states".
     """
-    if save not in PASSES:
+    if not isinstance(save, str) or save not in PASSES:
         raise RequestError(
             f"The forward pass cannot save {save!r}. Choose save='all' (whatever the backward pass reads) or "
             "save='states' (only the states over time; the backward pass recomputes the rest)."

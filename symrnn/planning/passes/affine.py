@@ -7,8 +7,8 @@ it. Other loops keep what is fused with their products.
 from dataclasses import replace
 
 from symrnn.planning.affine import affine_recurrences
-from symrnn.planning.ir import AffineRecurrence, Contraction, Loop, Statement
-from symrnn.planning.passes.draft import Draft, Line, over_time
+from symrnn.planning.ir import AffineRecurrence, Loop, Statement
+from symrnn.planning.passes.draft import Draft, over_time_line
 from symrnn.planning.passes.hoist import gains, move_before
 from symrnn.planning.plan import Plan
 
@@ -72,7 +72,7 @@ def _move_after(draft: Draft, direction: str, loop: Loop) -> None:
     after = [line for line in lines if draft.root(line.statement.out) not in held]
     draft.regions[region] = [line for line in lines if draft.root(line.statement.out) in held]
     draft.regions[f"{direction} after"] = [
-        *(_over_time_line(line, draft) for line in after),
+        *(over_time_line(line, draft) for line in after),
         *draft.regions[f"{direction} after"],
     ]
 
@@ -82,9 +82,3 @@ def _stays(statement: Statement, draft: Draft) -> bool:
     arrays = [draft.buffers[name] for name in (statement.out, *statement.reads)]
     per_step = any(buffer.lead == "B" for buffer in arrays)
     return per_step or draft.buffers[statement.out].kind == "gradient" or _is_large(statement, draft)
-
-
-def _over_time_line(line: Line, draft: Draft) -> Line:
-    if not isinstance(line.statement, Contraction):
-        return line
-    return replace(line, statement=over_time(line.statement, draft))

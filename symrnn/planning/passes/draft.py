@@ -21,6 +21,7 @@ from symrnn.planning.ir import (
     array_symbol,
     overlap,
     root_of,
+    shift_of,
 )
 from symrnn.planning.names import Names
 from symrnn.planning.plan import Plan
@@ -74,7 +75,11 @@ class Draft:
 
     def part(self, base: str, axis: int, start: Expr, stop: Expr, hint: str) -> str:
         """The array that is rows `start` to `stop` of axis `axis` of `base`."""
-        window = Window(base, axis, start, stop)
+        outer = self.buffers[base].window
+        if outer is not None and outer.start is not None and outer.axis == axis and not outer.shift:
+            window = Window(outer.base, axis, outer.start + start, outer.start + stop)
+        else:
+            window = Window(base, axis, start, stop)
         for buffer in self.buffers.values():
             if buffer.window == window:
                 return buffer.name
@@ -94,6 +99,40 @@ class Draft:
     def overlap(self, one: str, other: str) -> bool:
         """Whether two arrays may share an element."""
         return overlap(one, other, self.buffers)
+
+    def may_swap(self, one: Statement, other: Statement, region: str) -> bool:
+        """Whether two statements of a region give the same in either order.
+
+        Neither may read what the other one writes, and what both write must be a sum that is begun before.
+        """
+        if any(self._meet(one.out, name, region) for name in other.reads):
+            return False
+        if any(self._meet(other.out, name, region) for name in one.reads):
+            return False
+        return (one.update and other.update) or not self._meet(one.out, other.out, region)
+
+    def _meet(self, one: str, other: str, region: str) -> bool:
+        """Whether two arrays may share an element, in a loop at one step: there t and t + 1 are apart."""
+        apart = region.endswith("loop") and shift_of(one, self.buffers) != shift_of(other, self.buffers)
+        return not apart and self.overlap(one, other)
+
+    def settle(self) -> None:
+        """Decide which lines define: of all that write to one place, the first; the others update it.
+
+        So a pass may move the terms of a sum as it likes, as long as what they read is made before them and
+        whoever reads the sum comes after them. What a loop sums up over its steps starts before it.
+        """
+        written: dict[str, list[str]] = {}
+        for region in REGIONS:
+            for i, line in enumerate(self.regions[region]):
+                statement = line.statement
+                before = written.setdefault(self.root(statement.out), [])
+                update = any(self.overlap(statement.out, other) for other in before)
+                if update != statement.update:
+                    statement = replace(statement, update=update)
+                    self.regions[region][i] = replace(line, statement=statement)
+                if statement.out not in before:
+                    before.append(statement.out)
 
     def is_static(self, name: str) -> bool:
         """Whether the array is the same for all samples and steps."""
@@ -183,6 +222,13 @@ def over_time(contraction: Contraction, draft: Draft) -> Contraction:
     if "T" in draft.buffers[contraction.out].lead:
         out = out.replace("B", "TB")
     return replace(contraction, spec=f"{','.join(letters)}->{out}")
+
+
+def over_time_line(line: Line, draft: Draft) -> Line:
+    """The line outside of the loop."""
+    if not isinstance(line.statement, Contraction):
+        return line
+    return replace(line, statement=over_time(line.statement, draft))
 
 
 def first_defines(lines: Iterable[Line], defined: set[str]) -> list[Line]:

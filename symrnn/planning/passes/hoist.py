@@ -7,7 +7,7 @@ from typing import TypeAlias
 from sympy import Add
 
 from symrnn.planning.ir import Contraction, Fill, Pointwise, Scatter, Statement
-from symrnn.planning.passes.draft import Draft, Line, over_time
+from symrnn.planning.passes.draft import Draft, Line, over_time_line
 from symrnn.planning.plan import Plan
 
 Stays: TypeAlias = Callable[[Statement, Draft], bool]
@@ -25,25 +25,21 @@ def move_before(draft: Draft, direction: str, stays: Stays) -> None:
     """Move before a loop what nothing that it carries reaches, but for arrays with a statement that `stays`.
 
     An array all of whose statements qualify moves whole. Of a sum with a product that qualifies, the
-    qualifying terms move and the loop adds the rest.
+    qualifying terms move and the loop adds the rest: nothing reads a sum before all its terms are there, so
+    that they may come in any order. What a line that moves reads has moved whole before it.
     """
-    lines = draft.regions[f"{direction} loop"]
+    before, loop = f"{direction} before", f"{direction} loop"
     early = _early_arrays(draft, direction, stays)
-    before: list[Line] = []
-    inside: list[Line] = []
-    started = {line.statement.out for line in draft.regions[f"{direction} before"]}
-    for line in _products_first(_split_sums(lines, early, draft), early, draft):
-        statement = line.statement
-        known = set(statement.reads) <= early and _over_time(statement.out, draft)
-        if known and (statement.out in early | started or gains(statement, draft)):
-            moved = over_time(statement, draft) if isinstance(statement, Contraction) else statement
-            before.append(replace(line, statement=replace(moved, update=statement.out in started)))
-            started.add(statement.out)
-        else:
-            update = statement.update or statement.out in started
-            inside.append(replace(line, statement=replace(statement, update=update)))
-    draft.regions[f"{direction} before"] += before
-    draft.regions[f"{direction} loop"] = _first_defines(inside, started)
+    lines = _split_sums(draft.regions[loop], early, draft)
+    moving = early | {line.statement.out for line in draft.regions[before]}
+    moving |= {line.statement.out for line in lines if _is_early_product(line.statement, early, draft)}
+    moved, inside = list[Line](), list[Line]()
+    for line in lines:
+        moves = line.statement.out in moving and _is_early(line.statement, early, draft)
+        (moved if moves else inside).append(line)
+    draft.regions[before] += [over_time_line(line, draft) for line in moved]
+    draft.regions[loop] = inside
+    draft.settle()
 
 
 def _is_product_of_samples(statement: Statement, draft: Draft) -> bool:
@@ -93,9 +89,13 @@ def _early_arrays(draft: Draft, direction: str, stays: Stays) -> set[str]:
     return early
 
 
+def _is_early(statement: Statement, early: set[str], draft: Draft) -> bool:
+    """Whether all that a statement reads is early, and its result may be made over all steps at once."""
+    return set(statement.reads) <= early and _over_time(statement.out, draft)
+
+
 def _is_early_product(statement: Statement, early: set[str], draft: Draft) -> bool:
-    known = set(statement.reads) <= early and _over_time(statement.out, draft)
-    return known and gains(statement, draft)
+    return _is_early(statement, early, draft) and gains(statement, draft)
 
 
 def _split_sums(lines: list[Line], early: set[str], draft: Draft) -> list[Line]:
@@ -107,102 +107,70 @@ def _split_sums(lines: list[Line], early: set[str], draft: Draft) -> list[Line]:
         if not (isinstance(statement, Pointwise) and statement.out in starts - early):
             made.append(line)
             continue
-        terms = Add.make_args(statement.expr)
         groups = ([], [])  # type: tuple[list[object], list[object]]
-        for term in terms:
+        for term in Add.make_args(statement.expr):
             reads = set(replace(statement, expr=term).reads)
             groups[0 if reads <= early else 1].append(term)
-        update = statement.update
-        for group in groups:
-            if group:
-                made.append(replace(line, statement=replace(statement, expr=Add(*group), update=update)))
-                update = True
-    return made
-
-
-def _products_first(lines: list[Line], early: set[str], draft: Draft) -> list[Line]:
-    """Bring what can be hoisted of a sum to its front: the first statement defines, the others update.
-
-    Only sums with a product that gains are touched; the other terms stay where their operands are ready.
-    """
-    made: list[Line] = []
-    done: set[int] = set()
-    for i, line in enumerate(lines):
-        if i in done:
-            continue
-        moving = [
-            j
-            for j in range(i, len(lines))
-            if lines[j].statement.out == line.statement.out and set(lines[j].statement.reads) <= early
-        ]
-        products = [j for j in moving if _is_early_product(lines[j].statement, early, draft)]
-        if not products:
-            made.append(line)
-            continue
-        order = list(dict.fromkeys([*products, *moving, i]))
-        for position, j in enumerate(order):
-            update = line.statement.update or position > 0
-            made.append(replace(lines[j], statement=replace(lines[j].statement, update=update)))
-        done.update(order)
-    return made
-
-
-def _first_defines(lines: list[Line], started: set[str]) -> list[Line]:
-    """Make the first statement of an array that nothing has started a definition."""
-    seen = set(started)
-    made = []
-    for line in lines:
-        statement = line.statement
-        update = statement.update and statement.out in seen
-        seen.add(statement.out)
-        made.append(replace(line, statement=replace(statement, update=update)))
+        made += [replace(line, statement=replace(statement, expr=Add(*group))) for group in groups if group]
     return made
 
 
 def delay_gradients(plan: Plan) -> Plan:
-    """Compute after the loop what the recursion does not wait for: gradients of weights and inputs."""
+    """Compute after the loop what the recursion does not wait for: gradients of weights and inputs.
+
+    A term of a sum moves by itself: whoever reads the sum then waits, too.
+    """
     draft = Draft(plan)
     lines = draft.regions["backward loop"]
-    needed = {name for carry in plan.backward.loop.carries for name in (carry.there, carry.here)}
-    for line in reversed(lines):
-        if line.statement.out in needed or draft.root(line.statement.out) in needed:
-            needed |= set(line.statement.reads)
+    needed = _needed_in_loop(draft)
     inputs = {draft.root(gradient) for name, gradient in plan.gradients if name in plan.inputs}
     late: set[str] = set()
     inside: list[Line] = []
     after: list[Line] = []
     for line in lines:
-        statement = line.statement
+        statement, root = line.statement, draft.root(line.statement.out)
         waits = any(draft.root(name) in late for name in statement.reads)
-        goes = waits or gains(statement, draft) or draft.root(statement.out) in inputs
-        if statement.out in needed or not goes:
+        goes = waits or gains(statement, draft) or root in inputs
+        if root in needed or not goes or _is_of_one_step(statement, draft):
             inside.append(line)
             continue
-        late.add(draft.root(statement.out))
-        moved = over_time(statement, draft) if isinstance(statement, Contraction) else statement
-        after.append(replace(line, statement=moved))
+        late.add(root)
+        after.append(over_time_line(line, draft))
     draft.regions["backward loop"] = inside
     draft.regions["backward after"] = [*after, *draft.regions["backward after"]]
     _drop_zero_fills(draft)
+    draft.settle()
     return draft.finished("gradients delayed")
+
+
+def _needed_in_loop(draft: Draft) -> set[str]:
+    """The memory that the backward loop hands on, or makes it of; all of its statements stay."""
+    loop = draft.plan.backward.loop
+    needed = {draft.root(name) for carry in loop.carries for name in (carry.there, carry.here)}
+    for line in reversed(draft.regions["backward loop"]):
+        if draft.root(line.statement.out) in needed or _is_of_one_step(line.statement, draft):
+            needed |= {draft.root(name) for name in line.statement.reads}
+    return needed
+
+
+def _is_of_one_step(statement: Statement, draft: Draft) -> bool:
+    """Whether a statement handles what no step but its own finds in memory."""
+    return any(draft.buffers[name].lead == "B" for name in (statement.out, *statement.reads))
 
 
 def _drop_zero_fills(draft: Draft) -> None:
     """Let the first product define a gradient instead of adding to zeros, where it covers all of it."""
-    kept: list[Line] = []
     in_loop = {draft.root(line.statement.out) for line in draft.regions["backward loop"]}
     after: dict[str, list[int]] = {}  # by memory the lines after the loop that write to it
     for position, line in enumerate(draft.regions["backward after"]):
         after.setdefault(draft.root(line.statement.out), []).append(position)
-    for line in draft.regions["backward before"]:
-        statement = line.statement
-        if not (
-            isinstance(statement, Fill) and statement.what == "zeros" and statement.out not in in_loop
-        ) or not _covered(draft, statement, after.get(statement.out, [])):
-            kept.append(line)
-        else:
-            _define_first(draft, after.get(statement.out, []))
-    draft.regions["backward before"] = kept
+    draft.regions["backward before"] = [
+        line
+        for line in draft.regions["backward before"]
+        if not (isinstance(line.statement, Fill) and line.statement.what == "zeros")
+        or line.statement.out in in_loop
+        or not _covered(draft, line.statement, after.get(line.statement.out, []))
+    ]
 
 
 def _covered(draft: Draft, fill: Statement, writes: list[int]) -> bool:
@@ -227,15 +195,3 @@ def _covered(draft: Draft, fill: Statement, writes: list[int]) -> bool:
         remaining.remove(following[0])
         position = following[0][1]
     return bool(position == draft.buffers[fill.out].shape[axis])
-
-
-def _define_first(draft: Draft, writes: list[int]) -> None:
-    seen: set[str] = set()
-    for i in writes:
-        line = draft.regions["backward after"][i]
-        out = line.statement.out
-        if out not in seen:
-            seen.add(out)
-            draft.regions["backward after"][i] = replace(
-                line, statement=replace(line.statement, update=False)
-            )

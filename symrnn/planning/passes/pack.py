@@ -79,18 +79,22 @@ def _groups(draft: Draft, region: str) -> dict[tuple[str, ...], list[_Member]]:
 
 
 def _movable(draft: Draft, region: str, group: list[_Member]) -> list[_Member]:
-    """The members whose statements may stand where the first one stands: no definition comes between."""
-    lines = draft.regions[region]
+    """The members whose statements may stand where the first one stands, so that they can be one there."""
     first = min((member.position for member in group), default=0)
-    return [
-        member
-        for member in group
-        if not any(
-            draft.overlap(line.statement.out, lines[member.position].statement.out)
-            and not line.statement.update
-            for line in lines[first : member.position]
-        )
-    ]
+    return [m for m in group if _may_pass(draft, region, m.position, range(first, m.position))]
+
+
+def _may_pass(draft: Draft, region: str, position: int, others: Iterable[int]) -> bool:
+    """Whether the statement at a position of a region may change places with those at others."""
+    lines = draft.regions[region]
+    return all(draft.may_swap(lines[position].statement, lines[other].statement, region) for other in others)
+
+
+def _may_come_last(draft: Draft, lines: list[Line], position: int) -> bool:
+    """Whether the line at a position after the loop may come last, if the first line of a sum defines it."""
+    statement = lines[position].statement
+    others = (line.statement for line in lines[position + 1 :])
+    return all(s.out == statement.out or draft.may_swap(statement, s, "backward after") for s in others)
 
 
 def _packable(draft: Draft, name: str) -> bool:
@@ -199,7 +203,7 @@ def _merge_region(draft: Draft, region: str) -> None:
             positions = [member.position for member in run]
             lines = [draft.regions[region][p] for p in positions]
             kind = key[0]
-            if kind == "backward" and not _uninterrupted(draft, region, positions, key[1]):
+            if kind == "backward" and not _may_meet_last(draft, region, positions):
                 continue
             make = {"forward": _forward, "backward": _backward, "gradient": _gradient}[kind]
             where = max(positions) if kind == "backward" else min(positions)
@@ -212,13 +216,13 @@ def _merge_region(draft: Draft, region: str) -> None:
     ]
 
 
-def _uninterrupted(draft: Draft, region: str, positions: list[int], out: str) -> bool:
-    """Whether nothing else touches `out` between the first and the last of the positions."""
-    between = range(min(positions), max(positions) + 1)
-    lines = draft.regions[region]
-    own = set(positions)
-    others = [lines[p].statement for p in between if p not in own]
-    return not any(out in (s.out, *s.reads) for s in others)
+def _may_meet_last(draft: Draft, region: str, positions: list[int]) -> bool:
+    """Whether all statements at the positions may stand where the last one stands."""
+    last = max(positions)
+    return all(
+        _may_pass(draft, region, p, [other for other in range(p + 1, last) if other not in positions])
+        for p in positions
+    )
 
 
 def _sources(lines: list[Line]) -> tuple[str, ...]:
@@ -339,9 +343,11 @@ def _merge_bias_gradients(draft: Draft) -> None:
     """Sum neighbouring adjoints over time and batch once, for all the biases that they reach."""
     region = draft.regions["backward after"]
     targets: dict[str, list[Line]] = {}
-    for line in region:
+    for position, line in enumerate(region):
         s = line.statement
-        if isinstance(s, Contraction) and s.spec == BIAS[1] and draft.buffers[s.operands[0]].window:
+        if not (isinstance(s, Contraction) and s.spec == BIAS[1] and draft.buffers[s.operands[0]].window):
+            continue
+        if _may_come_last(draft, region, position):
             targets.setdefault(s.operands[0], []).append(line)
     moved: list[Line] = []
     made: list[Line] = []

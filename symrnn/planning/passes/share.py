@@ -24,7 +24,7 @@ def share_memory(plan: Plan) -> Plan:
 
 
 class _Sharer:
-    """Gives results the memory of operands; what is touched when and what lies where is looked up, not sought.
+    """Gives results the memory of operands, from tables of what is touched when and what lies where.
 
     Positions count the lines of all regions in order of execution.
     """

@@ -5,7 +5,7 @@ from dataclasses import replace
 from sympy import Add, Expr, Integer
 
 from symrnn.planning.ir import Contraction, Pointwise, Stack, Statement, array_symbol
-from symrnn.planning.passes.draft import Draft, Line
+from symrnn.planning.passes.draft import REGIONS, Draft, Line
 from symrnn.planning.plan import Plan
 
 
@@ -22,13 +22,18 @@ def split_stacks(plan: Plan) -> Plan:
         for line in draft.regions[region]:
             lines += [replace(line, statement=s) for s in _split(line.statement, stacks, draft)]
         draft.regions[region] = lines
-    for gathered in _gathered(draft):
+    scattered: set[str] = set()
+    while gathered := _gathered(draft, scattered):
+        scattered.add(gathered)
         _scatter(draft, gathered)
-    _drop_unused_stacks(draft)
+        _drop_unread(draft, "backward loop", scattered)
+    _drop_unread(draft, "forward loop", {*stacks} - {plan.output})
+    draft.settle()
     return draft.finished("stacks split")
 
 
 def _split(statement: Statement, stacks: dict[str, tuple[str, ...]], draft: Draft) -> list[Statement]:
+    """A contraction as a sum of contractions with the parts of the first stack that it sums over."""
     if not isinstance(statement, Contraction):
         return [statement]
     for position, operand in enumerate(statement.operands):
@@ -39,13 +44,9 @@ def _split(statement: Statement, stacks: dict[str, tuple[str, ...]], draft: Draf
             start: Expr = Integer(0)
             for part in stacks[operand]:
                 stop = start + draft.buffers[part].shape[0]
-                piece = _piece(statement, letter, start, stop, part, draft)
-                operands = list(piece.operands)
-                operands[position] = part
+                piece = _piece(statement, letter, (start, stop), {operand: part}, part, draft)
                 summed = letter not in statement.output
-                piece = replace(
-                    piece, operands=tuple(operands), update=statement.update or (summed and bool(made))
-                )
+                piece = replace(piece, update=statement.update or (summed and bool(made)))
                 made += _split(piece, stacks, draft)
                 start = stop
             return made
@@ -53,64 +54,74 @@ def _split(statement: Statement, stacks: dict[str, tuple[str, ...]], draft: Draf
 
 
 def _piece(
-    statement: Contraction, letter: str, start: Expr, stop: Expr, part: str, draft: Draft
+    statement: Contraction,
+    letter: str,
+    rows: tuple[Expr, Expr],
+    known: dict[str, str],
+    hint: str,
+    draft: Draft,
 ) -> Contraction:
-    """The contraction over rows `start` to `stop` of the axis `letter`, in every array that has it."""
+    """The contraction over a range of the axis `letter`, in every array that has it.
 
-    def window(name: str, letters: str) -> str:
-        sample = letters.removeprefix("B")
-        if letter not in sample:
+    `known` names arrays whose first axis in that range is an array of its own; `hint` names the others.
+    """
+
+    def cut(name: str, letters: str) -> str:
+        axis = letters.removeprefix("B").find(letter)
+        if axis < 0:
             return name
-        return draft.part(name, sample.index(letter), start, stop, f"{name}_{part}")
+        if axis == 0 and name in known:
+            return known[name]
+        return draft.part(name, axis, *rows, f"{name}_{hint}")
 
     operands = tuple(
-        name if name_is_stack(name, draft) else window(name, letters)
-        for name, letters in zip(statement.operands, statement.inputs, strict=True)
+        cut(name, letters) for name, letters in zip(statement.operands, statement.inputs, strict=True)
     )
-    return replace(statement, out=window(statement.out, statement.output), operands=operands)
+    return replace(statement, out=cut(statement.out, statement.output), operands=operands)
 
 
-def name_is_stack(name: str, draft: Draft) -> bool:
-    """Whether `name` is written by a stack, so that its parts stand for its windows."""
-    return any(isinstance(line.statement, Stack) and line.statement.out == name for line in draft.lines())
+def _gathered(draft: Draft, done: set[str]) -> str | None:
+    """The first adjoint of a stack, but for those done: made whole by contractions, read in ranges alone."""
+    lines = draft.regions["backward loop"]
+    read = _read(draft)
+    for name in dict.fromkeys(line.statement.out for line in lines):
+        plain = all(isinstance(line.statement, Contraction) for line in lines if line.statement.out == name)
+        if name not in done | read and plain and draft.buffers[name].lead and _ranges_read(draft, name):
+            return name
+    return None
 
 
-def _gathered(draft: Draft) -> list[str]:
-    """Adjoints of stacks: written whole by contractions, read only through windows."""
-    statements = [line.statement for line in draft.lines()]
-    cut = {b.window.base for b in draft.buffers.values() if b.window is not None}
-    read_whole = {name for statement in statements for name in statement.reads}
-    kept = read_whole | {s.out for s in statements if not isinstance(s, Contraction)}
-    written = dict.fromkeys(line.statement.out for line in draft.regions["backward loop"])
-    return [name for name in written if draft.buffers[name].lead and name in cut and name not in kept]
+def _read(draft: Draft) -> set[str]:
+    return {name for line in draft.lines() for name in line.statement.reads}
+
+
+def _ranges_read(draft: Draft, name: str) -> dict[str, tuple[Expr, Expr]]:
+    """The windows of an array that some statement reads, with the rows that they cover."""
+    read = _read(draft)
+    windows = {b.name: b.window for b in draft.buffers.values() if b.window is not None and b.name in read}
+    return {
+        part: (window.start, window.stop)
+        for part, window in windows.items()
+        if window.base == name and window.start is not None and window.stop is not None and window.axis == 0
+    }
 
 
 def _scatter(draft: Draft, gathered: str) -> None:
-    """Let the contractions that fill a stack's adjoint fill its parts' adjoints."""
-    windows = [b for b in draft.buffers.values() if b.window is not None and b.window.base == gathered]
+    """Let every range that is read of a stack's adjoint be an array of its own, filled by contractions."""
+    ranges = _ranges_read(draft, gathered)
     lines: list[Line] = []
     for line in draft.regions["backward loop"]:
+        lines.append(line)
         statement = line.statement
-        if statement.out != gathered or not isinstance(statement, Contraction):
-            lines.append(line)
-            continue
-        letter = statement.output.removeprefix("B")[0]
-        for window in windows:
-            assert window.window is not None
-            assert window.window.start is not None
-            assert window.window.stop is not None
-            start, stop = window.window.start, window.window.stop
-            operands = tuple(
-                draft.part(name, letters.removeprefix("B").index(letter), start, stop, f"{name}_part")
-                if letter in letters
-                else name
-                for name, letters in zip(statement.operands, statement.inputs, strict=True)
-            )
-            lines.append(replace(line, statement=replace(statement, out=window.name, operands=operands)))
+        if statement.out == gathered and isinstance(statement, Contraction):
+            letter = statement.output.removeprefix("B")[0]
+            for name, rows in ranges.items():
+                piece = _piece(statement, letter, rows, {gathered: name}, "part", draft)
+                lines.append(replace(line, statement=piece))
     draft.regions["backward loop"] = lines
-    for window in windows:
-        draft.buffers[window.name] = replace(window, window=None)
-        _absorb(draft, window.name)
+    for name in ranges:
+        draft.buffers[name] = replace(draft.buffers[name], window=None)
+        _absorb(draft, name)
 
 
 def _absorb(draft: Draft, name: str) -> None:
@@ -124,7 +135,8 @@ def _absorb(draft: Draft, name: str) -> None:
     assert isinstance(reader.statement, Pointwise)
     terms = list(Add.make_args(reader.statement.expr))
     symbol = array_symbol(name)
-    if symbol not in terms or max(writers) > readers[0]:
+    same_shape = draft.buffers[name].shape == draft.buffers[reader.statement.out].shape
+    if symbol not in terms or not same_shape or max(writers) > readers[0]:
         return
     terms.remove(symbol)
     if any(term.has(symbol) for term in terms):
@@ -142,11 +154,13 @@ def _absorb(draft: Draft, name: str) -> None:
     draft.regions["backward loop"] = [*kept, *replacement, *lines[readers[0] + 1 :]]
 
 
-def _drop_unused_stacks(draft: Draft) -> None:
-    read = {name for line in draft.lines() for name in line.statement.reads}
-    draft.regions["forward loop"] = [
-        line
-        for line in draft.regions["forward loop"]
-        if not (isinstance(line.statement, Stack) and line.statement.out not in read)
-        or line.statement.out == draft.plan.output
-    ]
+def _drop_unread(draft: Draft, region: str, names: set[str]) -> None:
+    """Leave out what fills one of the arrays `names` if nothing reads it any more."""
+    others = [line for other in REGIONS if other != region for line in draft.regions[other]]
+    read = {draft.root(name) for line in others for name in line.statement.reads}
+    kept: list[Line] = []
+    for line in reversed(draft.regions[region]):
+        if line.statement.out not in names or draft.root(line.statement.out) in read:
+            kept.append(line)
+            read |= {draft.root(name) for name in line.statement.reads}
+    draft.regions[region] = kept[::-1]

@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from symrnn.workbench import building, terminal
-from symrnn.workbench.bench.data import GRID, parse_sizes
+from symrnn.workbench.bench.data import GRID, parse_sizes, require_size
 from symrnn.workbench.bench.figure import figure
 from symrnn.workbench.bench.machine import PEERS, installed_peers, require_peers
 from symrnn.workbench.bench.results import Settings
 from symrnn.workbench.bench.session import announced, run_bench
 from symrnn.workbench.bench.tables import print_bench
 from symrnn.workbench.cells import find_cell
-from symrnn.workbench.files import require_writable, write
+from symrnn.workbench.files import require_writable, write_files
 from symrnn.workbench.options import CellNames, Force
 from symrnn.workbench.pictures import require_figure_name
 
@@ -42,10 +42,13 @@ def bench_cells(
         require_figure_name(plot)
     found = [find_cell(request) for request in cells]
     building.require_different_names(found)
+    for cell in found:
+        for size in settings.sizes:
+            require_size(cell, size)
     with terminal.progress(announced(len(found), settings)) as tell:
         bench = run_bench(found, settings, tell=tell)
     print_bench(bench)
-    if json is not None:
-        write(json, bench.json(), force=force)
+    made: dict[Path, str | bytes] = {} if json is None else {json: bench.json()}
     if plot is not None:
-        write(plot, figure(bench, plot.suffix), force=force)
+        made[plot] = figure(bench, plot.suffix)
+    write_files(made, force=force)

@@ -1,5 +1,6 @@
 """The sizes of a benchmark, and the arrays that every contender gets: drawn once, handed over in a file."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
+from symrnn.workbench.files import write
 from symrnn.workbench.reference import numeric_shape, numeric_size
+from symrnn.workbench.room import numbers_of, require_room
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
@@ -57,6 +60,19 @@ def parse_sizes(grid: str) -> tuple[Size, ...]:
     return tuple(dict.fromkeys(sizes))
 
 
+def require_size(cell: Cell, size: Size) -> None:
+    """Raise unless this machine has room for the arrays of a cell.
+
+    Raises:
+        RequestError: it has not.
+    """
+    numbers = numbers_of(cell, dict.fromkeys(cell.axes, size.H), size.T, size.B)
+    itemsize = np.dtype(np.float32).itemsize
+    require_room(
+        f"In --grid, the arrays of {cell.name!r} at {size}", numbers, itemsize, "Take smaller sizes."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Data:
     """Arrays by name, float32 or int64: inputs (T, B, ...), states (B, ...), d_outputs (T, B, ...).
@@ -88,7 +104,9 @@ class Data:
     def save(self, path: Path) -> None:
         """Write the arrays to a file."""
         named = {f"{group} {name}": a for group in _GROUPS for name, a in getattr(self, group).items()}
-        np.savez(path, allow_pickle=False, d_outputs=self.d_outputs, **named)
+        file = io.BytesIO()
+        np.savez(file, allow_pickle=False, d_outputs=self.d_outputs, **named)
+        write(path, file.getvalue(), force=True)
 
     @classmethod
     def load(cls, path: Path) -> "Data":

@@ -19,6 +19,7 @@ from dataclasses import replace
 
 from symrnn.declaration.normal_form import unique_name
 from symrnn.emission.interface import listed, tuple_text
+from symrnn.emission.texts import python_docstring
 from symrnn.planning.ir import Block, Statement
 from symrnn.planning.plan import Plan
 from symrnn.workbench.bench.libraries import Library, OverTime
@@ -49,7 +50,7 @@ class _ProgramWriter(StatementWriter):
         functions = self.functions()
         title = f"{self.plan.header.title or self.plan.name}: its equations in {self.library.title}."
         imports = ["import math"] if any("math." in line for line in functions) else []
-        lines = [f'"""{title}"""', "", *imports, *self.library.imports, ""]
+        lines = [*python_docstring([title]), "", *imports, *self.library.imports, ""]
         lines += [f"{self.layout.axis_names[axis.name]} = {size}" for axis, size in self.sizes.items()]
         return "\n".join([*lines, *functions]) + "\n"
 

@@ -31,7 +31,7 @@ from symrnn.workbench.bench.contenders import (
     TORCH_NN,
     TRAIN,
 )
-from symrnn.workbench.bench.data import Size, axis_lengths, draw_data
+from symrnn.workbench.bench.data import Size, axis_lengths, draw_data, require_size
 from symrnn.workbench.bench.layers import LAYERS
 from symrnn.workbench.bench.libraries import LIBRARIES
 from symrnn.workbench.bench.machine import PEERS, machine, versions
@@ -39,6 +39,7 @@ from symrnn.workbench.bench.processes import ContenderFailure, Worker
 from symrnn.workbench.bench.programs import program
 from symrnn.workbench.bench.results import Bench, Failure, Memory, Settings, Spread, Start, Timing, Work
 from symrnn.workbench.bench.turns import Turn, take_turn
+from symrnn.workbench.files import write
 from symrnn.workbench.loading import import_file
 from symrnn.workbench.reference import numeric_size
 from symrnn.zoo import SHIPPED
@@ -67,7 +68,14 @@ def announced(cells: int, settings: Settings) -> int:
 def run_bench(
     cells: Sequence[Cell], settings: Settings, *, tell: Callable[[str], None] = lambda _: None
 ) -> Bench:
-    """What the benchmark of `cells` finds; `tell` hears what comes next, at most `announced` times."""
+    """What the benchmark of `cells` finds; `tell` hears what comes next, at most `announced` times.
+
+    Raises:
+        RequestError: this machine has no room for the arrays of a cell at one of the sizes.
+    """
+    for cell in cells:
+        for size in settings.sizes:
+            require_size(cell, size)
     record = _Record()
     with tempfile.TemporaryDirectory(prefix="symrnn_bench_") as name:
         folder = Path(name)
@@ -133,7 +141,7 @@ class _CellRun:
         """Measure the cell at all sizes."""
         for contender, target in KERNELS.items():
             self.kernels[contender] = self.home / f"{self.cell.name}_{target}.py"
-            self.kernels[contender].write_text(emit(self.plan, target=target), encoding="utf-8")
+            write(self.kernels[contender], emit(self.plan, target=target))
         for contender in contenders(self.settings.peers):
             if reason := self.impossible(contender):
                 self.fail(contender, None, reason)
@@ -190,7 +198,7 @@ class _CellRun:
             return ""
         library = LIBRARIES[PROGRAMS[contender]]
         path = self.home / f"{self.cell.name}_{library.name}_{size.H}.py"
-        path.write_text(program(self.plan, library, axis_lengths(self.cell, size)), encoding="utf-8")
+        write(path, program(self.plan, library, axis_lengths(self.cell, size)), force=True)
         return str(path)
 
     def opened(

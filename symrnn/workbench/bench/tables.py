@@ -15,6 +15,7 @@ from symrnn.workbench.bench.contenders import (
 )
 from symrnn.workbench.bench.data import Size
 from symrnn.workbench.bench.results import QUIET, Bench, Start
+from symrnn.workbench.terminal import plain_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,9 +35,7 @@ SIZES = "T,B,D=H"
 
 def print_bench(bench: Bench, console: "Console | None" = None) -> None:
     """Print all tables: times with ratios, their means, rates, memory and starts; then what failed."""
-    from rich.console import Console
-
-    console = console or Console(markup=False, highlight=False, emoji=False)
+    console = console or plain_console()
     for cell in bench.cells:
         tables = [_times(bench, cell, q) for q in QUANTITIES if bench.contenders(cell, q)]
         tables += [_means(bench, cell), _rates(bench, cell), _memory(bench, cell), _starts(bench, cell)]

@@ -85,6 +85,7 @@ def write_checkpoint(
         "position": list(snapshot.position),
         "generator": snapshot.generator,
         "losses": [snapshot.loss_sum, snapshot.loss_count],
+        "first_loss": snapshot.first_loss,
     }
     write(path, save(arrays, {KEY: json.dumps(text)}), force=True)
 
@@ -117,7 +118,9 @@ def read_checkpoint(path: Path, kind: str) -> Checkpoint:
             "Name a file that a training wrote."
         ) from None
     except OSError as error:
-        raise RequestError(f"The checkpoint {path} cannot be read: {error.strerror}.") from None
+        raise RequestError(
+            f"The checkpoint {path} cannot be read: {error.strerror}. Name a file that a training wrote."
+        ) from None
     if KEY not in metadata:
         raise RequestError(
             f"The file {path} was not written by symrnn. Name a checkpoint that a training wrote."
@@ -158,6 +161,7 @@ def restored(
         }
         carried = _bundle(checkpoint, "state", module.State, states, dtype) if record["carried"] else None
         loss_sum, loss_count = record["losses"]
+        first = record.get("first_loss")  # None before the first step, or written by an earlier version
         generator_from(record["generator"])
         return Snapshot(
             int(record["step"]),
@@ -168,6 +172,7 @@ def restored(
             record["generator"],
             float(loss_sum),
             int(loss_count),
+            None if first is None else float(first),
         )
 
 

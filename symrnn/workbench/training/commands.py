@@ -59,11 +59,17 @@ def train_text(
         with training_progress(training.snapshot.step, steps) as tell:
             training.run(steps, every, print_line, tell)
     except InterruptedTrainingError as stop:
-        typer.echo(f"{stop} The training is saved in {output}; continue it with --resume.", err=True)
+        kept = f"The training is saved in {output}" if stop.saved else _as_it_was(output)
+        typer.echo(f"{stop} {kept}; continue it with --resume.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     except DivergenceError as error:
-        typer.echo(f"symrnn: {error} The checkpoint {output} is as it was last saved.", err=True)
+        repair = "Continue it with --resume and a smaller --learning-rate."
+        typer.echo(f"symrnn: {error} {_as_it_was(output)}. {repair}", err=True)
         raise typer.Exit(CHECK_FAILED) from None
+
+
+def _as_it_was(checkpoint: Path) -> str:
+    return f"The checkpoint {checkpoint} is as it was last saved"
 
 
 def sample_text(

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from symrnn.workbench.terminal import plain_console
 from symrnn.workbench.training.trainer import Snapshot, Taken
 
 SPEED_STEPS = 50
@@ -15,7 +16,6 @@ SPEED_STEPS = 50
 @contextmanager
 def training_progress(done: int, steps: int) -> Iterator[Callable[[Snapshot, Taken], None]]:
     """A progress display, as a function that takes what every step saw."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     display = Progress(
@@ -23,9 +23,9 @@ def training_progress(done: int, steps: int) -> Iterator[Callable[[Snapshot, Tak
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(markup=False, highlight=False, emoji=False, stderr=True),
+        console=plain_console(stderr=True),
         transient=True,
-        redirect_stdout=sys.stdout.isatty(),  # a pipe gets its lines itself
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),  # a pipe gets its lines itself
         refresh_per_second=4,
     )
     seen: deque[tuple[float, int]] = deque(maxlen=SPEED_STEPS)
@@ -43,8 +43,9 @@ def training_progress(done: int, steps: int) -> Iterator[Callable[[Snapshot, Tak
 
 def print_line(line: str) -> None:
     """Print a line above the bar: while one is shown, it owns `sys.stdout`, which typer.echo goes around."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    if sys.stdout is not None:  # the user closed it
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 def speed_text(seen: list[tuple[float, int]]) -> str:

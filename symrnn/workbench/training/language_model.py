@@ -85,6 +85,11 @@ class LanguageModel:
         """The shapes of the parameters by name."""
         return {name: self._numbers(shape) for name, _, shape in self.model.parameters}
 
+    @property
+    def size(self) -> int:
+        """How many numbers the parameters hold."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
     def states(self, B: int) -> dict[str, tuple[int, ...]]:
         """The shapes of the states of B samples by name."""
         return {name: (B, *self._numbers(shape)) for name, shape in self.model.states}

@@ -11,8 +11,10 @@ import numpy as np
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.digest import cell_digest
 from symrnn.errors import RequestError
+from symrnn.workbench.amounts import require_whole
 from symrnn.workbench.cells import find_cell
-from symrnn.workbench.files import require_writable
+from symrnn.workbench.files import is_stream, require_writable
+from symrnn.workbench.room import require_room
 from symrnn.workbench.training.checkpoints import (
     Checkpoint,
     damage_told,
@@ -52,7 +54,11 @@ class Settings:
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 option = name.replace("_", "-")
                 raise RequestError(f"--{option} is {getattr(self, name)}. Give a positive number.")
+        require_whole("--seed", self.seed)
 
+
+WORSE = 1.5
+"""A loss so many times that of guessing, or of the first step if more, tells of a training that diverges."""
 
 CHANGEABLE = ("learning_rate", "clip", "target")
 """The settings that a resumed training may take anew; with the others it would be another training."""
@@ -60,17 +66,21 @@ CHANGEABLE = ("learning_rate", "clip", "target")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a training stands: losses in bits per character."""
+    """How a training stands: losses in bits per character, and whether it is too bad to be saved."""
 
     step: int
     steps: int
     training: float
     validation: float
+    saved: bool = True
 
     def __str__(self) -> str:
+        training, validation = (
+            f"{bits:.3f}" if bits < 1000 else f"{bits:.3g}" for bits in (self.training, self.validation)
+        )
         return (
-            f"step {self.step:>{len(str(self.steps))}} of {self.steps}: {self.training:.3f} bits per "
-            f"character in training, {self.validation:.3f} in validation"
+            f"step {self.step:>{len(str(self.steps))}} of {self.steps}: {training} bits per character in "
+            f"training, {validation} in validation{'' if self.saved else ', worse than guessing: not saved'}"
         )
 
 
@@ -89,10 +99,10 @@ class TextTraining:
     @property
     def heading(self) -> str:
         """What is trained, on what, from where, in one line."""
-        count = sum(math.prod(shape) for shape in self.language.shapes.values())
         begun = f"; from step {self.snapshot.step}" if self.snapshot.step else ""
         return (
-            f"{self.cell.name}, {count:,} parameters, {len(self.text.training):,} characters to train on and "
+            f"{self.cell.name}, {self.language.size:,} parameters, "
+            f"{len(self.text.training):,} characters to train on and "
             f"{len(self.text.validation):,} to validate, {len(self.text.vocabulary)} different{begun}"
         )
 
@@ -121,20 +131,33 @@ class TextTraining:
                 f"The training stopped at step {snapshot.step}: the loss in validation is {bits}. "
                 "Take a smaller learning rate."
             )
-        return Report(snapshot.step, steps, snapshot.mean_loss / math.log(2), bits)
+        saved = bits * math.log(2) <= self.bound(snapshot)
+        return Report(snapshot.step, steps, snapshot.mean_loss / math.log(2), bits, saved)
+
+    def bound(self, snapshot: Snapshot) -> float:
+        """The loss, in nats per character, from which on the training is worse than when it knew nothing."""
+        guessing = math.log(len(self.text.vocabulary))
+        return WORSE * max(guessing, snapshot.first_loss or 0.0)
 
     def run(
         self, steps: int, every: int, show: Callable[[str], None], tell: Callable[[Snapshot, Taken], None]
     ) -> Snapshot:
         """Train up to step `steps`; report and save every `every` steps."""
+
+        def report(snapshot: Snapshot) -> float:
+            made = self.report(snapshot, steps)
+            show(str(made))
+            return made.validation * math.log(2)
+
         return train(
             self.trainer,
             self.snapshot,
             steps,
             every=every,
             save=self.save,
-            report=lambda snapshot: show(str(self.report(snapshot, steps))),
+            report=report,
             tell=tell,
+            bound=self.bound,
         )
 
 
@@ -164,6 +187,8 @@ def prepare(
     else:
         _require_free(output, force)
         settings = Settings(**given)
+    if is_stream(output):
+        raise RequestError(f"{output} is no regular file, and a checkpoint is read again. Name a file.")
     require_writable([output], force=True)
     text = corpus(read_texts(paths), settings.time, settings.batch)
     if checkpoint is None:
@@ -172,6 +197,12 @@ def prepare(
         found = _cell_of(checkpoint, cell)
         _require_same_text(checkpoint, text)
     language = language_model(found, settings.layers, settings.hidden, text.vocabulary, settings.target)
+    require_room(
+        f"The parameters of {found.name!r}, their gradients and moments with --hidden {settings.hidden}",
+        4 * language.size,
+        np.dtype(np.float32).itemsize,
+        "Take a smaller --hidden or fewer --layers.",
+    )
     stretches = Stretches(language.module, text.training, len(text.vocabulary), settings.time, settings.batch)
     trainer = Trainer(language.module, stretches, Adam(settings.learning_rate), clip_norm=settings.clip)
     if checkpoint is None:

@@ -34,7 +34,9 @@ def read_texts(paths: Sequence[Path]) -> str:
                 f"(0x{error.object[error.start]:02x}). Convert it to UTF-8 first."
             ) from None
         except OSError as error:
-            raise RequestError(f"The text {path} cannot be read: {error.strerror}.") from None
+            raise RequestError(
+                f"The text {path} cannot be read: {error.strerror}. Name a file with text in UTF-8."
+            ) from None
     text = "".join(texts)
     if not text:
         raise RequestError(
@@ -130,10 +132,8 @@ def corpus(text: str, T: int, B: int) -> Corpus:
 
 def least_length(T: int, B: int) -> int:
     """The length of the shortest text that makes one batch of training and two characters of validation."""
-    length = max(T * B + 1, 2 * HELD_OUT)
-    while length - length // HELD_OUT < T * B + 1:
-        length += 1
-    return length
+    needed = T * B + 1
+    return max(2 * HELD_OUT, needed + (needed - 1) // (HELD_OUT - 1))
 
 
 def one_hot(codes: np.ndarray, size: int, dtype: Any) -> np.ndarray:

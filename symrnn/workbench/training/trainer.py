@@ -26,12 +26,23 @@ Position: TypeAlias = tuple[int, ...]
 """Which batch of the data is next."""
 
 
+FAR = 1000.0
+"""A mean loss that lies so many times the first loss above it tells that a training diverges."""
+
+PATIENCE = 100
+"""Steps in which a loss above its bound may come down again, as after a bad start."""
+
+
 class DivergenceError(SymrnnError):
-    """The loss or its gradients are no finite numbers any more."""
+    """The loss grows instead of shrinking, or is no finite number any more."""
 
 
 class InterruptedTrainingError(SymrnnError):
-    """The user stopped the training, and it is saved."""
+    """The user stopped the training; `saved` tells whether it was fit to be saved."""
+
+    def __init__(self, message: str, saved: bool) -> None:
+        super().__init__(message)
+        self.saved = saved
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +79,8 @@ class Snapshot:
     """A training after `step` steps.
 
     `carried` is the state after the last batch (None before the first), `generator` the state of the random
-    generator, `loss_sum` and `loss_count` add up the losses since the last report.
+    generator, `loss_sum` and `loss_count` add up the losses since the last report, `first_loss` is the one
+    of the first step (None before it).
     """
 
     step: int
@@ -79,6 +91,7 @@ class Snapshot:
     generator: Mapping[str, Any]
     loss_sum: float = 0.0
     loss_count: int = 0
+    first_loss: float | None = None
 
     @property
     def mean_loss(self) -> float:
@@ -146,6 +159,7 @@ class Trainer:
             rng.bit_generator.state,
             before.loss_sum + evaluation.loss,
             before.loss_count + 1,
+            evaluation.loss if before.first_loss is None else before.first_loss,
         )
         return after, Taken(evaluation.loss, norm, batch.tokens)
 
@@ -168,35 +182,71 @@ def train(
     *,
     every: int,
     save: Callable[[Snapshot], None],
-    report: Callable[[Snapshot], None],
+    report: Callable[[Snapshot], float | None],
     tell: Callable[[Snapshot, Taken], None],
+    bound: Callable[[Snapshot], float] = lambda snapshot: far_above(snapshot.first_loss),
 ) -> Snapshot:
     """The training after `steps` steps, counted from its very beginning.
 
-    Every `every` steps, and after the last one, it is reported and saved. `tell` hears of every step.
+    Every `every` steps, and after the last one, it is reported and saved. `report` may return the loss on
+    other data, which then counts instead of the mean loss since the last report: a training whose loss is
+    above its `bound` is not saved, and stops if that lasts for `PATIENCE` steps or to the end. `tell` hears
+    of every step.
 
     Raises:
-        DivergenceError: the loss or its gradients are not finite; the last save stays.
-        InterruptedTrainingError: the user pressed Ctrl-C; the training is saved as after its last step.
+        DivergenceError: the loss or its gradients are not finite, or the loss stays above its bound; the last
+            save stays.
+        InterruptedTrainingError: the user pressed Ctrl-C; the training is saved as after its last step,
+            unless its loss is above the bound.
 
     """
     if every < 1:
         raise RequestError(f"A report every {every} steps cannot be given. Give a positive number.")
-    workspace = trainer.module.Workspaces()
+    workspace, good, fit = trainer.module.Workspaces(), snapshot.step, True
     try:
         while True:
             done = snapshot.step >= steps
             if snapshot.loss_count and (done or snapshot.step % every == 0):
-                report(snapshot)
-                snapshot = replace(snapshot, loss_sum=0.0, loss_count=0)
-                save(snapshot)
+                told, limit = report(snapshot), bound(snapshot)
+                loss = snapshot.mean_loss if told is None else told
+                snapshot, fit = replace(snapshot, loss_sum=0.0, loss_count=0), loss <= limit
+                if fit:
+                    save(snapshot)
+                    good = snapshot.step
+                elif done or snapshot.step - good >= PATIENCE:
+                    raise _diverged(snapshot.step, _too_large(snapshot, loss, limit))
             if done:
                 return snapshot
             snapshot, taken = trainer.step(snapshot, workspace)
             tell(snapshot, taken)
     except KeyboardInterrupt:
-        save(snapshot)
-        raise InterruptedTrainingError(f"Interrupted after step {snapshot.step}.") from None
+        raise _interrupted(snapshot, bound(snapshot), fit, save) from None
+
+
+def far_above(loss: float | None) -> float:
+    """The bound of a training's loss that is known by its first loss alone."""
+    return math.inf if loss is None else loss + FAR * max(1.0, abs(loss))
+
+
+def _too_large(snapshot: Snapshot, loss: float, limit: float) -> str:
+    return f"the loss is {loss:.3g}, above {limit:.3g}; in the first step it was {snapshot.first_loss:.3g}"
+
+
+def _interrupted(
+    snapshot: Snapshot, limit: float, fit: bool, save: Callable[[Snapshot], None]
+) -> InterruptedTrainingError:
+    """What tells that the user stopped a training; it is saved unless its loss is above the limit.
+
+    `fit` is what the last report said, which counts where no step came after it.
+    """
+    fact = f"Interrupted after step {snapshot.step}"
+    if snapshot.mean_loss > limit:
+        told = _too_large(snapshot, snapshot.mean_loss, limit)
+        return InterruptedTrainingError(f"{fact}, and not saved: {told}.", saved=False)
+    if not (fit or snapshot.loss_count):
+        return InterruptedTrainingError(f"{fact}, and not saved: it is worse than at its start.", saved=False)
+    save(snapshot)
+    return InterruptedTrainingError(f"{fact}.", saved=True)
 
 
 def generator_from(state: Mapping[str, Any]) -> np.random.Generator:

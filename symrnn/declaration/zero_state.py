@@ -1,0 +1,119 @@
+"""Roots, logarithms and quotients that are taken at 0 in the first step, when all states are zero.
+
+There they or their derivatives are infinite, and gradients become NaN: the norm `sqrt(h @ h)` is the usual
+case. An argument counts only if it vanishes whatever inputs and parameters are.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from sympy import Add, Expr, Mul, Pow, S, preorder_traversal
+
+from symrnn.declaration.normal_form import Equation
+from symrnn.declaration.operations import (
+    NUMBER_FORMS,
+    Contract,
+    PointwiseFunction,
+    concatenate,
+    expm1,
+    largest,
+    log,
+    power,
+    reciprocal,
+    sign,
+    sqrt,
+    stop_gradient,
+    where,
+)
+from symrnn.declaration.plain_text import plain_text
+from symrnn.declaration.quantities import NextState, Quantity, State, Value
+from symrnn.declaration.reading_order import Roles
+
+SINGULAR: dict[type[PointwiseFunction], tuple[str, str]] = {
+    sqrt: ("The derivative of its root is infinite", "sqrt({} + eps)"),
+    power: ("The derivative of its power is infinite", "({} + eps)**{}"),
+    log: ("Its logarithm is infinite", "log({} + eps)"),
+    reciprocal: ("What is divided by it is infinite", "1 / ({} + eps)"),
+}
+"""What a function does at 0, and what to write instead."""
+
+
+class ZeroState:
+    """The equations of a step in which every state is zero."""
+
+    def __init__(self, equations: Iterable[Equation]) -> None:
+        """Nothing is worked out yet."""
+        self.equations = tuple(equations)
+        self.defined = {equation.target: equation.computed for equation in self.equations}
+        self.known: dict[Quantity, Expr] = {}
+
+    def singular_calls(self) -> Iterator[tuple[Equation, PointwiseFunction]]:
+        """Calls of functions at 0, where they or their derivatives are infinite, each with its equation."""
+        used = {q for e in self.equations for q in _unguarded(e.computed)}
+        chosen = {q for e in self.equations for call in e.computed.atoms(where) for q in call.atoms(Value)}
+        for equation in self.equations:
+            if equation.target in chosen - used:  # a choice takes it or does not see it
+                continue
+            for part in dict.fromkeys(_seen_parts(equation.computed)):
+                if isinstance(part, PointwiseFunction) and self.is_singular(part):
+                    yield equation, part
+
+    def is_singular(self, call: PointwiseFunction) -> bool:
+        """Whether a function is infinite or infinitely steep at its argument."""
+        if type(call) not in SINGULAR or self.value(call.args[0]) != 0:
+            return False
+        return not isinstance(call, power) or bool(call.args[1].is_number and call.args[1] < 1)
+
+    def value(self, expr: Expr) -> Expr:
+        """A number if `expr` is one in this step, whatever inputs and parameters are; else an expression."""
+        if isinstance(expr, State):
+            return S.Zero
+        if isinstance(expr, Value | NextState):
+            if expr not in self.known:
+                self.known[expr] = self.value(self.defined[expr])
+            return self.known[expr]
+        if isinstance(expr, Add | Mul | Pow):
+            return expr.func(*(self.value(arg) for arg in expr.args))
+        if isinstance(expr, PointwiseFunction):
+            return self._pointwise(expr)
+        if isinstance(expr, Contract):
+            return S.Zero if any(self.value(operand) == 0 for operand in expr.operands) else expr
+        if isinstance(expr, concatenate | largest):
+            return S.Zero if all(self.value(part) == 0 for part in expr.args) else expr
+        if isinstance(expr, where):
+            return S.Zero if all(self.value(side) == 0 for side in expr.args[1:]) else expr
+        return expr
+
+    def _pointwise(self, call: PointwiseFunction) -> Expr:
+        args = [self.value(arg) for arg in call.args]
+        if self.is_singular(call):  # it has its own warning; once that is heeded, this is not zero
+            return call
+        if isinstance(call, expm1 | sign):
+            return S.Zero if args == [0] else call
+        return NUMBER_FORMS[type(call)](*args) if all(arg.is_number for arg in args) else call
+
+
+def _seen_parts(expr: Expr) -> Iterator[Expr]:
+    """The parts of an expression through which gradients go for every value of every condition."""
+    walk = preorder_traversal(expr)
+    for part in walk:
+        if isinstance(part, where | stop_gradient):
+            walk.skip()
+        else:
+            yield part
+
+
+def _unguarded(expr: Expr) -> set[Quantity]:
+    return {part for part in _seen_parts(expr) if isinstance(part, Value)}
+
+
+def zero_state_facts(equations: Iterable[Equation], roles: Roles) -> Iterator[tuple[Equation, str]]:
+    """What is wrong with each singular call, and what to write instead, with its equation."""
+    for equation, call in ZeroState(equations).singular_calls():
+        argument, *exponent = (plain_text(arg, roles) for arg in call.args)
+        fact, form = SINGULAR[type(call)]
+        told = (
+            f"{argument} is 0 while all states are 0, as at the first step. {fact} then, and gradients "
+            f"become infinite or NaN. Write {form.format(argument, *exponent)} with a small number eps, or "
+            "take care of 0 with where(...)."
+        )
+        yield equation, told

@@ -1,0 +1,347 @@
+"""Arrays of elements of a prime field that NumPy code computes with as if they were floats.
+
+`Elements` is a NumPy array of float64 whose numbers are residues, so that it passes every check of a dtype.
+NumPy hands each of its functions to the rules below; what has no rule raises, and nothing is rounded. A
+single number taken out of such an array is an `Element`, for code that works number by number.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symrnn.validation.maps import MAPS
+from symrnn.validation.prime import PRIME, Residues, centred, inverse, power, residue_of_float
+
+Array: TypeAlias = NDArray[Any]
+
+
+class NoRuleError(TypeError):
+    """A function of NumPy that has no meaning on elements of a field."""
+
+
+def residues(value: Any) -> Residues:
+    """What numbers or arrays of them are in the field."""
+    if isinstance(value, Elements):
+        return value.view(np.ndarray).astype(np.int64)
+    if isinstance(value, Element):
+        return np.asarray(value.residue)
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "iub":
+        return np.asarray(value, np.int64) % PRIME
+    if isinstance(value, bool | int):
+        return np.asarray(value % PRIME)
+    if isinstance(value, float | np.floating):
+        return np.asarray(residue_of_float(float(value)))
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        numbers = [residue_of_float(float(number)) for number in value.ravel()]
+        return np.array(numbers, np.int64).reshape(value.shape)
+    raise NoRuleError(f"{type(value).__name__} is no number of the field.")
+
+
+def elements(found: Any) -> "Elements":
+    """Residues as an array of elements."""
+    return np.asarray(found, np.float64).view(Elements)
+
+
+class Element:
+    """One element of the field, for arithmetic of single numbers."""
+
+    __slots__ = ("residue",)
+    __array_ufunc__ = None  # NumPy's numbers leave arithmetic with an element to it
+    ndim = 0
+
+    def __init__(self, value: int) -> None:
+        """The element that a residue is."""
+        self.residue = value
+
+    def __repr__(self) -> str:
+        return str(self.residue)
+
+    def __add__(self, other: Any) -> Any:
+        return _both(self, other, lambda a, b: a + b, np.add)
+
+    def __sub__(self, other: Any) -> Any:
+        return _both(self, other, lambda a, b: a - b, np.subtract)
+
+    def __mul__(self, other: Any) -> Any:
+        return _both(self, other, lambda a, b: a * b, np.multiply)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _both(self, other, lambda a, b: a * pow(b, PRIME - 2, PRIME), np.true_divide)
+
+    def __rsub__(self, other: Any) -> Any:
+        return -self + other
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return Element(int(residues(other))) / self
+
+    def __pow__(self, other: Any) -> Any:
+        return elements(self.residue) ** other
+
+    def __rpow__(self, other: Any) -> Any:
+        return elements(residues(other)) ** self
+
+    def __neg__(self) -> "Element":
+        return Element(-self.residue % PRIME)
+
+    def __pos__(self) -> "Element":
+        return self
+
+    def __abs__(self) -> "Element":
+        return -self if self.centred < 0 else self
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def tobytes(self) -> bytes:
+        """What NumPy's numbers call their bytes: equal ones for equal elements."""
+        return self.residue.to_bytes(8, "little")
+
+    @property
+    def centred(self) -> int:
+        """The representative nearest to zero, which gives an order."""
+        return self.residue - PRIME if self.residue > PRIME // 2 else self.residue
+
+    def __lt__(self, other: Any) -> bool:
+        return self.centred < _single(other).centred
+
+    def __le__(self, other: Any) -> bool:
+        return self.centred <= _single(other).centred
+
+    def __gt__(self, other: Any) -> bool:
+        return self.centred > _single(other).centred
+
+    def __ge__(self, other: Any) -> bool:
+        return self.centred >= _single(other).centred
+
+    def __eq__(self, other: object) -> bool:
+        return self.residue == _single(other).residue
+
+    def __hash__(self) -> int:
+        return hash(self.residue)
+
+    def __bool__(self) -> bool:
+        return self.residue != 0
+
+
+def _single(value: Any) -> Element:
+    return value if isinstance(value, Element) else Element(int(residues(value)))
+
+
+def _both(one: Element, other: Any, numbers: Callable[[int, int], int], arrays: np.ufunc) -> Any:
+    """A sum or product of two elements, or of an element and an array."""
+    if isinstance(other, np.ndarray) and other.ndim:
+        return arrays(elements(one.residue), other)
+    return Element(numbers(one.residue, _single(other).residue) % PRIME)
+
+
+class Elements(np.ndarray):
+    """An array of elements of the field."""
+
+    def __getitem__(self, index: Any) -> Any:
+        taken = super().__getitem__(index)
+        return taken if isinstance(taken, np.ndarray) else Element(int(taken))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        super().__setitem__(index, residues(value).astype(np.float64))
+
+    def __iadd__(self, other: Any) -> "Elements":  # type: ignore[misc]
+        self[...] = self + other  # also of a single element, which NumPy's own would refuse
+        return self
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        out = options.pop("out", (None,))[0]
+        options = {name: value for name, value in options.items() if name != "dtype" and value is not True}
+        if method == "at":
+            _add_at(ufunc, *inputs)
+            return None
+        value = _ufunc(ufunc, method, inputs, options)
+        if out is None:
+            if value.dtype == bool:
+                return value
+            return elements(value)
+        if not isinstance(out, Elements):
+            raise NoRuleError(f"np.{ufunc.__name__} writes elements into memory of {type(out).__name__}.")
+        out[...] = elements(value)
+        return out
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        rule = FUNCTIONS.get(function)
+        if rule is not None:
+            return rule(*args, **kwargs)
+        if function in SHAPES:
+            return super().__array_function__(function, types, args, kwargs)
+        raise NoRuleError(f"np.{function.__name__} has no rule for elements of a field.")
+
+
+def _add_at(ufunc: np.ufunc, target: Any, index: Any, value: Any) -> None:
+    """`np.add.at`: sums into places that may be named several times."""
+    if ufunc is not np.add or not isinstance(target, Elements):
+        raise NoRuleError(f"np.{ufunc.__name__}.at has no rule for elements of a field.")
+    sums = residues(target)
+    np.add.at(sums, index, residues(value))
+    target[...] = elements(sums % PRIME)
+
+
+def _ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: dict[str, Any]) -> Array:
+    """The value of a universal function: residues, or truth values."""
+    if method == "reduce" and ufunc in REDUCTIONS:
+        return REDUCTIONS[ufunc](residues(inputs[0]), **options)
+    if method != "__call__" or options or ufunc not in UFUNCS:
+        raise NoRuleError(
+            f"np.{ufunc.__name__}.{method} with {sorted(options)} has no rule for elements of a field."
+        )
+    return np.asarray(UFUNCS[ufunc](*(residues(value) for value in inputs)))
+
+
+def _sum(array: Residues, axis: Any = 0, keepdims: bool = False, initial: Any = None) -> Array:
+    del initial  # zero, which a sum starts with anyway
+    return np.asarray(array.sum(axis=axis, keepdims=keepdims) % PRIME)
+
+
+def _largest(array: Residues, axis: Any = 0, keepdims: bool = False, initial: Any = None) -> Array:
+    del initial  # minus infinity: no element is smaller
+    return np.asarray(centred(array).max(axis=axis, keepdims=keepdims) % PRIME)
+
+
+def _power(base: Residues, exponent: Residues) -> Array:
+    """Whole powers exactly, all others by the map of `power`."""
+    whole = np.unique(centred(exponent))
+    if len(whole) == 1 and abs(int(whole[0])) <= 64:
+        raised = power(base, abs(int(whole[0])))
+        return np.broadcast_to(
+            raised if whole[0] >= 0 else inverse(raised), np.broadcast_shapes(base.shape, exponent.shape)
+        )
+    return MAPS["power"](base, exponent)
+
+
+def _matmul(one: Residues, other: Residues) -> Residues:
+    left, right = ("k" if one.ndim == 1 else "ik"), ("k" if other.ndim == 1 else "kj")
+    batch = "abcdefgh"[: max(one.ndim, other.ndim) - 2]
+    front = ["" if array.ndim < 2 else batch[len(batch) - array.ndim + 2 :] for array in (one, other)]
+    output = batch + "i" * (one.ndim > 1) + "j" * (other.ndim > 1)
+    return contracted(f"{front[0]}{left},{front[1]}{right}->{output}", one, other)
+
+
+def contracted(spec: str, *operands: Residues) -> Residues:
+    """An einsum of residues, pair by pair."""
+    inputs, _, output = spec.replace(" ", "").partition("->")
+    letters, arrays = inputs.split(","), list(operands)
+    while len(arrays) > 1:
+        needed = set(output).union(*letters[2:])
+        kept = "".join(x for x in dict.fromkeys(letters[0] + letters[1]) if x in needed)
+        arrays[:2] = [_pair_contracted(f"{letters[0]},{letters[1]}->{kept}", arrays[0], arrays[1])]
+        letters[:2] = [kept]
+    return np.asarray(np.einsum(f"{letters[0]}->{output}", arrays[0]) % PRIME)
+
+
+def _pair_contracted(spec: str, one: Residues, other: Residues) -> Residues:
+    """An einsum of two arrays, exactly: halves of 16 bits, whose products floats sum without rounding."""
+    high, low = (one >> 16).astype(np.float64), (one & 0xFFFF).astype(np.float64)
+    above, below = (other >> 16).astype(np.float64), (other & 0xFFFF).astype(np.float64)
+    upper, lower = _sums(spec, high, above), _sums(spec, low, below)
+    middle = _sums(spec, high, below) + _sums(spec, low, above)
+    return np.asarray((((upper << 16) + middle) % PRIME * 65536 + lower) % PRIME)
+
+
+def _sums(spec: str, one: Array, other: Array) -> Residues:
+    return np.asarray(np.einsum(spec, one, other)).astype(np.int64) % PRIME
+
+
+UFUNCS: dict[Any, Callable[..., Any]] = {
+    np.add: lambda a, b: (a + b) % PRIME,
+    np.subtract: lambda a, b: (a - b) % PRIME,
+    np.multiply: lambda a, b: a * b % PRIME,
+    np.true_divide: lambda a, b: a * inverse(b) % PRIME,
+    np.negative: lambda a: -a % PRIME,
+    np.positive: lambda a: a,
+    np.square: lambda a: a * a % PRIME,
+    np.reciprocal: inverse,
+    np.power: _power,
+    np.matmul: _matmul,
+    np.absolute: lambda a: abs(centred(a)),
+    np.sign: lambda a: np.sign(centred(a)) % PRIME,
+    np.maximum: lambda a, b: np.maximum(centred(a), centred(b)) % PRIME,
+    np.minimum: lambda a, b: np.minimum(centred(a), centred(b)) % PRIME,
+    np.greater: lambda a, b: centred(a) > centred(b),
+    np.less: lambda a, b: centred(a) < centred(b),
+    np.greater_equal: lambda a, b: centred(a) >= centred(b),
+    np.less_equal: lambda a, b: centred(a) <= centred(b),
+    np.equal: lambda a, b: a == b,
+    np.not_equal: lambda a, b: a != b,
+    np.isfinite: lambda a: np.ones(a.shape, bool),
+    np.isnan: lambda a: np.zeros(a.shape, bool),
+    np.tanh: MAPS["tanh"],
+    np.exp: MAPS["exp"],
+    np.expm1: MAPS["expm1"],
+    np.log: MAPS["log"],
+    np.log1p: lambda a: MAPS["log"]((a + 1) % PRIME),
+    np.sqrt: MAPS["sqrt"],
+    np.logaddexp: MAPS["logaddexp"],
+}
+REDUCTIONS: dict[Any, Callable[..., Array]] = {np.add: _sum, np.maximum: _largest}
+SHAPES = {
+    np.transpose,
+    np.reshape,
+    np.broadcast_to,
+    np.broadcast_arrays,
+    np.shape,
+    np.ndim,
+    np.empty_like,
+    np.copy,
+    np.may_share_memory,
+    np.shares_memory,
+    np.expand_dims,
+    np.squeeze,
+    np.moveaxis,
+    np.swapaxes,
+    np.array_equal,
+}
+"""Functions that move numbers and compute none."""
+
+
+def _concatenate(parts: Sequence[Any], axis: int = 0, out: Any = None) -> Any:
+    joined = elements(np.concatenate([residues(part) for part in parts], axis=axis))
+    if out is None:
+        return joined
+    out[...] = joined
+    return out
+
+
+def _einsum(spec: str, *operands: Any) -> Elements:
+    return elements(contracted(spec, *(residues(operand) for operand in operands)))
+
+
+def _tensordot(one: Any, other: Any, axes: Any) -> Elements:
+    letters, others = "abcdefgh"[: one.ndim], list("ijklmnop"[: other.ndim])
+    for i, j in zip(*axes, strict=True):
+        others[j] = letters[i]
+    shared = {letters[i] for i in axes[0]}
+    kept = "".join(x for x in (*letters, *others) if x not in shared)
+    return _einsum(f"{letters},{''.join(others)}->{kept}", one, other)
+
+
+def _where(condition: Any, chosen: Any, otherwise: Any) -> Elements:
+    return elements(np.where(condition, residues(chosen), residues(otherwise)))
+
+
+def _zeros_like(array: Any, dtype: Any = None, shape: Any = None) -> Elements:
+    del dtype
+    return elements(np.zeros(array.shape if shape is None else shape))
+
+
+def _max(array: Any, axis: Any = None, initial: Any = None) -> Any:
+    del initial
+    return np.maximum.reduce(array, axis=axis)
+
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.concatenate: _concatenate,
+    np.einsum: _einsum,
+    np.tensordot: _tensordot,
+    np.dot: np.matmul,
+    np.where: _where,
+    np.zeros_like: _zeros_like,
+    np.max: _max,
+    np.sum: lambda array, axis=None, dtype=None: np.add.reduce(array, axis=axis),
+}

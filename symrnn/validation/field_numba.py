@@ -1,0 +1,113 @@
+"""What an emitted Numba module meets while it is proved: no compiler, and maps for functions of a number.
+
+Its products on packed panels are executed as its text defines them for plain Python. Its approximations of
+tanh, exp and the like are not: they are right to some digits, and tests of their own hold them to that.
+"""
+
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from symrnn.validation import maps
+from symrnn.validation.elements import Element, residues
+from symrnn.validation.execution import Surroundings
+from symrnn.validation.prime import PRIME, Residues, centred
+
+
+class _Own:
+    """A module with some names of its own."""
+
+    def __init__(self, module: ModuleType, **names: Any) -> None:
+        self.module = module
+        vars(self).update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.module, name)
+
+
+def numba_surroundings() -> Surroundings:
+    """A Numba that compiles nothing, and a process that nothing can be registered in."""
+    compiler = SimpleNamespace(codegen=lambda: SimpleNamespace(magic_tuple=lambda: ("", "", "")))
+    modules = {
+        "numba": SimpleNamespace(
+            njit=lambda function, **_: function,
+            config=SimpleNamespace(DISABLE_JIT=True),
+            types=SimpleNamespace(float32="float32", float64="float64"),
+        ),
+        "numba.core": SimpleNamespace(cgutils=None),
+        "numba.core.errors": SimpleNamespace(NumbaTypeError=TypeError),
+        "numba.core.registry": SimpleNamespace(
+            cpu_target=SimpleNamespace(target_context=compiler),
+        ),
+        "numba.extending": SimpleNamespace(intrinsic=None),
+        "llvmlite": SimpleNamespace(ir=None),
+        "sys": _Own(sys, modules={}),
+        "os": SimpleNamespace(cpu_count=lambda: 2),
+    }
+    return Surroundings(modules, {**FUNCTIONS, **SMALL_PIECES})
+
+
+def _single(formula: Callable[..., Residues]) -> Callable[..., Element]:
+    """A map for single elements."""
+
+    def function(*numbers: Any) -> Element:
+        return Element(int(formula(*(np.atleast_1d(residues(number)) for number in numbers))[0]))
+
+    return function
+
+
+def _tiles(*arguments: Any) -> None:
+    """The rows of a product that one panel gives, a step at a time; a kernel makes them tile by tile."""
+    rows, s, count, panels, p, depth, out, t, first, started, start = arguments
+    columns = slice(p * panels.shape[2], min((p + 1) * panels.shape[2], out.shape[-1]))
+    batches = [array.shape[1] for array in (rows, out) if array.ndim == 3]
+    together = min(batches, default=count)
+    for done in range(0, count, max(together, 1)):
+        size = min(together, count - done)
+        target = _rows_from(out, t, first + done, size)[:, columns]
+        factors = _rows_from(rows, s, done, size)[:, :depth]
+        product = np.matmul(factors, panels[p, :depth, : target.shape[1]])
+        if started:
+            product = product + (start[columns] if start.ndim == 1 else target)
+        target[...] = product
+
+
+def _rows_from(array: Any, t: int, i: int, count: int) -> Any:
+    """Rows i to i + count of ``array[t]``, counted on into the steps after it, or of a matrix."""
+    if array.ndim == 2:
+        return array[i : i + count]
+    t, i = t + i // array.shape[1], i % array.shape[1]
+    return array[t, i : i + count]
+
+
+def _in_slices(bounds: list[int], function: Callable[..., None], *arguments: Any) -> None:
+    """Every slice of the batch, one after the other."""
+    for part, (low, high) in enumerate(pairwise(bounds)):
+        function(part, low, high, *arguments)
+
+
+SMALL_PIECES: dict[str, object] = {"_in_slices": _in_slices, "_WORTHWHILE": 0.5, "_CHUNK": 2}
+"""So that small problems, too, are cut along the batch, and along time into pieces of two steps and one."""
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "_tiles": _tiles,
+    "_tanh": _single(maps.MAPS["tanh"]),
+    "_sigmoid": _single(maps.sigmoid),
+    "_exp": _single(maps.MAPS["exp"]),
+    "_log": _single(maps.MAPS["log"]),
+    "_power": _single(maps.MAPS["power"]),
+    "_expm1": _single(maps.MAPS["expm1"]),
+    "_softplus": _single(maps.softplus),
+    "_relu": _single(maps.relu),
+    "_sqrt": _single(maps.MAPS["sqrt"]),
+    "_abs": _single(lambda x: abs(centred(x)) % PRIME),
+    "_sign": _single(lambda x: np.sign(centred(x)) % PRIME),
+    "_maximum": _single(lambda a, b: np.maximum(centred(a), centred(b)) % PRIME),
+    "_minimum": _single(lambda a, b: np.minimum(centred(a), centred(b)) % PRIME),
+    "_largest": lambda row: Element(int(centred(residues(row)).max() % PRIME)),
+}
+"""The functions of one number that every Numba kernel defines."""

@@ -1,0 +1,106 @@
+"""NumPy as an emitted module sees it while it is proved: arrays of floats hold elements of the field."""
+
+from typing import Any
+
+import numpy as np
+
+from symrnn.validation.elements import Element, Elements, elements, residues
+from symrnn.validation.maps import MAPS
+from symrnn.validation.prime import PRIME
+
+
+class _ArrayType(type):
+    """`np.ndarray`: every array is one, and a new one holds elements."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, np.ndarray)
+
+
+class _Array(np.ndarray, metaclass=_ArrayType):
+    def __new__(cls, shape: Any, dtype: Any = float, buffer: Any = None) -> Any:
+        return np.ndarray.__new__(Elements if _is_real(dtype) else np.ndarray, shape, dtype, buffer)
+
+
+def _is_real(dtype: Any) -> bool:
+    return bool(np.dtype(dtype).kind == "f")
+
+
+class FieldNumpy:
+    """The functions of NumPy that make arrays, for elements; all others are NumPy's own.
+
+    Memory that nothing has written holds random elements.
+    """
+
+    ndarray = _Array
+
+    def __init__(self, seed: int) -> None:
+        """Draw the contents of unwritten memory by `seed`."""
+        self.rng = np.random.default_rng([seed, 11])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    def empty(self, shape: Any, dtype: Any = float) -> Any:
+        """Unwritten memory."""
+        if not _is_real(dtype):
+            return np.empty(shape, dtype)
+        return elements(self.rng.integers(0, PRIME, shape)).astype(dtype)
+
+    def empty_like(self, array: Any, dtype: Any = None) -> Any:
+        """Unwritten memory of the shape of an array."""
+        return self.empty(array.shape, array.dtype if dtype is None else dtype)
+
+    def zeros(self, shape: Any, dtype: Any = float) -> Any:
+        """Zeros."""
+        return self.asarray(np.zeros(shape, dtype))
+
+    def ones(self, shape: Any, dtype: Any = float) -> Any:
+        """Ones."""
+        return self.asarray(np.ones(shape, dtype))
+
+    def full(self, shape: Any, value: Any, dtype: Any = None) -> Any:
+        """One number everywhere."""
+        return self.asarray(np.full(shape, value, dtype))
+
+    def eye(self, size: Any, dtype: Any = float) -> Any:
+        """The identity matrix."""
+        return self.asarray(np.eye(size, dtype=dtype))
+
+    def asarray(self, value: Any, dtype: Any = None) -> Any:
+        """An array of elements, if it is one of floats."""
+        if isinstance(value, Elements):
+            return value
+        if isinstance(value, Element):
+            return elements(value.residue)
+        array = np.asarray(value, dtype)
+        return elements(residues(array)) if array.dtype.kind == "f" else array
+
+    def array(self, value: Any, dtype: Any = None) -> Any:
+        """A new array of elements, if it is one of floats."""
+        return self.asarray(value, dtype).copy()
+
+    def ascontiguousarray(self, value: Any) -> Any:
+        """The array itself or a contiguous copy."""
+        return value if value.flags.c_contiguous else value.copy()
+
+    def require(self, array: Any, dtype: Any = None, requirements: Any = None) -> Any:
+        """A contiguous, writable array."""
+        del dtype, requirements
+        return array.copy()
+
+
+class FieldMath:
+    """The standard library's `math`, whose functions give elements."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("exp", "log", "tanh", "sqrt", "expm1", "log1p", "pow"):
+            return getattr(__import__("math"), name)
+        return lambda *numbers: _by_map(name, *numbers)
+
+
+def _by_map(name: str, *numbers: Any) -> Element:
+    """A function of single numbers by its map."""
+    given = [np.atleast_1d(residues(number)) for number in numbers]
+    if name == "log1p":
+        return Element(int(MAPS["log"]((given[0] + 1) % PRIME)[0]))
+    return Element(int(MAPS["power" if name == "pow" else name](*given)[0]))

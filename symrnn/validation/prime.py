@@ -1,0 +1,72 @@
+"""Arithmetic modulo a prime, on NumPy arrays of whole numbers.
+
+The prime is below 2**31, so that a product of two residues fits in 64 bits, and leaves 7 when divided by 8,
+so that -1 is no square: exactly one of x and -x has a root, and roots multiply, sqrt(a) sqrt(b) = sqrt(a b).
+The primes up to 19 are squares, so that the roots of small sizes, as in 1 / sqrt(m), are roots.
+"""
+
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Residues: TypeAlias = NDArray[np.int64]
+
+PRIME = 2147481311
+HALF = PRIME // 2
+"""Residues up to here stand for themselves, those above for negative numbers."""
+
+CLOSE = 4e-16
+"""How near, relatively, a float must be to a fraction to stand for it: rounding is at most 1.2e-16."""
+
+
+def centred(residues: Residues) -> Residues:
+    """The representatives from -PRIME/2 to PRIME/2, which give an order and a sign."""
+    return np.where(residues > HALF, residues - PRIME, residues)
+
+
+def power(residues: Residues, exponent: int) -> Residues:
+    """Residues to a whole power from 0 on."""
+    result = np.ones_like(residues)
+    square = residues
+    while exponent:
+        if exponent & 1:
+            result = result * square % PRIME
+        exponent >>= 1
+        if exponent:
+            square = square * square % PRIME
+    return result
+
+
+def inverse(residues: Residues) -> Residues:
+    """1 / x; of zero it is zero."""
+    return power(residues, PRIME - 2)
+
+
+def root(residues: Residues) -> Residues:
+    """The root of x, or of -x where x is no square; itself a square."""
+    return power(residues, (PRIME + 1) // 4)
+
+
+def scramble(residues: Residues, salt: int) -> Residues:
+    """A random but fixed map: equal residues go to equal ones, and nothing else is known of them."""
+    x = np.atleast_1d(residues).astype(np.uint64)  # NumPy warns of scalars that overflow, not of arrays
+    x = x + np.uint64(salt & 0xFFFFFFFFFFFFFFFF)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
+    x ^= x >> np.uint64(31)
+    return (x % np.uint64(PRIME)).astype(np.int64).reshape(np.shape(residues))
+
+
+def residue(number: Fraction) -> int:
+    """The residue that a fraction is."""
+    return number.numerator % PRIME * pow(number.denominator, -1, PRIME) % PRIME
+
+
+def residue_of_float(number: float) -> int:
+    """The residue of the fraction that a float stands for: 0.1 is a tenth, 0.3333333333333333 a third."""
+    near = Fraction(number).limit_denominator(1_000_000)
+    if abs(float(near) - number) <= CLOSE * abs(number):
+        return residue(near)
+    return residue(Fraction(repr(number)))

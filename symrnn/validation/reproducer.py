@@ -1,0 +1,34 @@
+"""What a failed proof tells its reader: whose fault it is, and a script that shows it again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.model import Model
+from symrnn.declaration.source_text import cell_source
+from symrnn.derivation.derivation import Derivation
+from symrnn.errors import ValidationError
+from symrnn.planning.plan import Plan
+
+
+@contextmanager
+def told_of(source: Cell | Derivation | Plan | Model, call: str) -> Iterator[None]:
+    """A context whose failed proofs say that symrnn is at fault, with a script that ends in `call`."""
+    try:
+        yield
+    except ValidationError as error:
+        raise ValidationError(
+            f"{error}\nThis is a fault of symrnn, not of what you declared, and nothing was written. Please "
+            f"report it with {_script(source, call)}"
+        ) from None
+
+
+def _script(source: Cell | Derivation | Plan | Model, call: str) -> str:
+    """What shows the fault again: a script, or for what no script declares its equations."""
+    if isinstance(source, Derivation):
+        source = source.cell
+    if isinstance(source, Cell):
+        script = cell_source(source).strip()
+        return f"this script, which shows it again:\n\nimport symrnn\n{script}\nsource = cell\n{call}\n"
+    told = "\n".join(source.header.equations) if isinstance(source, Plan) else str(source)
+    return f"the call {call}, where source is made from\n\n{told}\n"

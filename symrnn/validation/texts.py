@@ -1,0 +1,201 @@
+"""The proof of emitted kernels: their text, executed in the field, computes what the plan says."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symrnn.errors import ValidationError
+from symrnn.planning.interpreter import Result, interpret
+from symrnn.planning.plan import Plan
+from symrnn.validation.elements import elements, residues
+from symrnn.validation.equations import Evaluator
+from symrnn.validation.execution import Surroundings, execute
+from symrnn.validation.faults import unequal
+from symrnn.validation.field_numba import numba_surroundings
+from symrnn.validation.maps import identities
+from symrnn.validation.plans import field_numbers
+from symrnn.validation.prime import PRIME
+from symrnn.validation.problem import LENGTHS, SAMPLES, STEPS
+
+
+def numpy_surroundings() -> Surroundings:
+    """Small pieces of time: two steps of two samples, and one."""
+    return Surroundings(functions={"_ROWS": 4})
+
+
+SURROUNDINGS: dict[str, Callable[[], Surroundings]] = {
+    "numpy": numpy_surroundings,
+    "numba": numba_surroundings,
+}
+"""By target, what stands in place of what its text imports and defines."""
+
+
+FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
+"""What wrong text may raise when it is executed."""
+
+
+class Case:
+    """A plan with random arrays to run it on, under the plan's names."""
+
+    def __init__(self, plan: Plan, seed: int) -> None:
+        """Draw arrays for `plan`."""
+        self.plan, self.table = plan, plan.table()
+        self.rng = np.random.default_rng([seed, 13])
+        self.sizes = {axis.name: LENGTHS[i % len(LENGTHS)] for i, axis in enumerate(plan.axes)}
+        self.evaluator = Evaluator(self.sizes)
+        classes = dict(plan.classes)
+        self.inputs = {name: self.drawn(name, classes.get(name)) for name in plan.inputs}
+        self.parameters = {name: self.drawn(name) for name in (*plan.parameters, *plan.constants)}
+        self.states = tuple(self.drawn(carry.initial) for carry in plan.forward.loop.carries)
+        self.d_outputs = self.drawn(plan.output_cotangent)
+        self.d_states = tuple(self.drawn(carry.initial) for carry in plan.backward.loop.carries)
+
+    def drawn(self, name: str, classes: Any = None) -> Any:
+        """A random array for the array `name` of the plan."""
+        buffer = self.table[name]
+        lead = {"T": STEPS, "B": SAMPLES}
+        shape = [lead[axis] for axis in buffer.lead] + [self.size(size) for size in buffer.shape]
+        if classes is not None:
+            return self.rng.integers(0, self.size(classes), shape)
+        return elements(self.rng.integers(1, PRIME, shape))
+
+    def size(self, size: Any) -> int:
+        """The number that a size is."""
+        return self.evaluator.size(size)
+
+    def wanted(self) -> Result:
+        """What the plan means on these arrays."""
+        return interpret(
+            self.plan,
+            {**self.inputs, **self.parameters},
+            self.states,
+            self.d_outputs,
+            self.d_states,
+            numbers=field_numbers(0),
+        )
+
+
+def prove_text(source: str, plan: Plan, target: str) -> None:
+    """Raise unless the text of a kernel computes what its plan says.
+
+    Proved are `forward`, `backward`, `predict`, `step`, and `lengths` in the first three, where every sample
+    must give what it gives alone.
+
+    Raises:
+        ValidationError: symrnn is at fault; the message names the function, the array and both values.
+    """
+    with identities():
+        case = Case(plan, 0)
+        wanted = case.wanted()
+        try:
+            kernel = execute(source, SURROUNDINGS[target]())
+            said = next(filter(None, (check(kernel, case, wanted) for check in CHECKS)), "")
+        except FAULTS as error:
+            said = f"execution ends with {type(error).__name__}: {error}"
+        if said:
+            raise ValidationError(f"In the emitted text of {plan.name}, {said}.")
+
+
+def _arguments(kernel: Any, case: Case) -> tuple[Any, Any, Any]:
+    """Parameters, inputs and state as the kernel takes them."""
+    parameters = kernel.Parameters(*case.parameters.values())
+    return parameters, kernel.Inputs(*case.inputs.values()), kernel.State(*case.states)
+
+
+def _first(pairs: list[tuple[str, Any, Any]]) -> str:
+    """What is said of the first pair that differs."""
+    for what, found, wanted in pairs:
+        if said := unequal(what, found, residues(wanted)):
+            return said
+    return ""
+
+
+def _whole(kernel: Any, case: Case, wanted: Result) -> str:
+    """`forward`, `backward` and `predict` against the plan."""
+    plan = case.plan
+    parameters, inputs, state = _arguments(kernel, case)
+    run = kernel.forward(parameters, inputs, state)
+    made = kernel.backward(parameters, run.tape, case.d_outputs, kernel.State(*case.d_states))
+    outputs, final = kernel.predict(parameters, inputs, state)
+    gradients = dict(zip(case.parameters, made.parameters, strict=True)) | dict(
+        zip(case.inputs, made.inputs, strict=True)
+    )
+    pairs = [("forward: outputs", run.outputs, wanted.outputs), ("predict: outputs", outputs, wanted.outputs)]
+    for name, *arrays in zip(plan.states, run.state, final, wanted.final_states, strict=True):
+        pairs += [(f"forward: state {name}", arrays[0], arrays[2])]
+        pairs += [(f"predict: state {name}", arrays[1], arrays[2])]
+    pairs += [
+        (f"backward: the gradient of {name}", gradients[name], array)
+        for name, array in wanted.gradients.items()
+    ]
+    for name, *both in zip(plan.states, made.state, wanted.state_gradients, strict=True):
+        pairs.append((f"backward: the gradient of the initial {name}", *both))
+    return _first(pairs)
+
+
+def _streamed(kernel: Any, case: Case, wanted: Result) -> str:
+    """`step` after `step` against the plan."""
+    parameters, inputs, state = _arguments(kernel, case)
+    outputs = []
+    for t in range(STEPS):
+        output, state = kernel.step(parameters, kernel.Inputs(*(array[t] for array in inputs)), state)
+        outputs.append(residues(output))
+    pairs = [("step: outputs", elements(np.stack(outputs)), wanted.outputs)]
+    pairs += [
+        (f"step: state {name}", *both)
+        for name, *both in zip(case.plan.states, state, wanted.final_states, strict=True)
+    ]
+    return _first(pairs)
+
+
+def _with_lengths(kernel: Any, case: Case, wanted: Result) -> str:
+    """Samples that end early against the same samples alone."""
+    del wanted
+    parameters, inputs, state = _arguments(kernel, case)
+    lengths = np.array([1, STEPS], np.int64)
+    run = kernel.forward(parameters, inputs, state, lengths=lengths)
+    d_state = kernel.State(*case.d_states)
+    made = kernel.backward(parameters, run.tape, case.d_outputs, d_state)
+    outputs, final = kernel.predict(parameters, inputs, state, lengths=lengths)
+    alone = [_alone(kernel, case, b, int(length)) for b, length in enumerate(lengths)]
+    pairs = [("predict with lengths: outputs", outputs, run.outputs)]
+    for i, name in enumerate(case.plan.states):
+        pairs.append((f"predict with lengths: state {name}", final[i], run.state[i]))
+    sums = [
+        sum(residues(gradients.parameters[i]) for _, gradients in alone) % PRIME
+        for i in range(len(made.parameters))
+    ]
+    for name, found, total in zip(case.parameters, made.parameters, sums, strict=True):
+        pairs.append((f"backward with lengths: the gradient of {name}", found, elements(total)))
+    for b, (one, gradients) in enumerate(alone):
+        length = int(lengths[b])
+        padded = [(run.outputs, one.outputs, "forward with lengths: outputs")]
+        padded += [
+            (found, array, f"backward with lengths: the gradient of {name}")
+            for name, found, array in zip(case.inputs, made.inputs, gradients.inputs, strict=True)
+            if array is not None
+        ]
+        for found, array, what in padded:
+            pairs.append((f"{what} of sample {b}", found[:length, b], array[:, 0]))
+            pairs.append((f"{what} of sample {b} beyond its end", found[length:, b], 0 * found[length:, b]))
+        for i, name in enumerate(case.plan.states):
+            pairs.append(
+                (f"forward with lengths: state {name} of sample {b}", run.state[i][b], one.state[i][0])
+            )
+            at_start = made.state[i][b], gradients.state[i][0]
+            pairs.append((f"backward with lengths: the gradient of {name} of sample {b}", *at_start))
+    return _first(pairs)
+
+
+def _alone(kernel: Any, case: Case, b: int, length: int) -> tuple[Any, Any]:
+    """The run and the gradients of one sample, cut to its length."""
+    row = slice(b, b + 1)
+    parameters = kernel.Parameters(*case.parameters.values())
+    inputs = kernel.Inputs(*(array[:length, row] for array in case.inputs.values()))
+    run = kernel.forward(parameters, inputs, kernel.State(*(array[row] for array in case.states)))
+    d_state = kernel.State(*(array[row] for array in case.d_states))
+    return run, kernel.backward(parameters, run.tape, case.d_outputs[:length, row], d_state)
+
+
+CHECKS = (_whole, _streamed, _with_lengths)
