@@ -26,8 +26,8 @@ class ModelProblem:
     class: -1) beyond a sample's end.
     """
 
-    def __init__(self, model: Model, seed: int = 0, T: int = 5, B: int = 3) -> None:
-        """Draw the batch and evaluate the reference.
+    def __init__(self, model: Model, seed: int = 0, T: int = 5, B: int = 3, eager: bool = False) -> None:
+        """Draw the batch and evaluate the reference; `eager` is that of `jax_library`.
 
         Raises:
             RequestError: T or B is no whole number from 1 on, or the seed none from 0 on.
@@ -52,7 +52,7 @@ class ModelProblem:
                 array[beyond] = -1 if classes else np.nan
             self.inputs[feed.name] = array
         self.answer: ReferenceEvaluation = reference_evaluation(
-            model, self.parameters, self.inputs, state=self.state, lengths=self.lengths
+            model, self.parameters, self.inputs, state=self.state, lengths=self.lengths, eager=eager
         )
 
     def draw(self, shape: Shape, *lead: int) -> NDArray[np.float64]:

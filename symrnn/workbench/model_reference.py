@@ -29,6 +29,7 @@ from symrnn.workbench.reference import (
     ReferenceRun,
     reference_run,
 )
+from symrnn.workbench.uncompiled import uncompiled
 
 Arrays = Mapping[str, Any]
 
@@ -65,6 +66,25 @@ def reference_loss(
     return total / max(count, 1)
 
 
+def reference_outputs(
+    model: Model,
+    parameters: Arrays,
+    inputs: Arrays,
+    *,
+    state: Arrays | None = None,
+    lengths: Mapping[str, Any] | None = None,
+) -> list[Array]:
+    """The outputs of the model for every sample, over its own steps: (steps, ...).
+
+    The arguments are those of `reference_loss`.
+    """
+    found = []
+    for b in range(_batch(model, inputs)):
+        sample = _Sample(model, parameters, inputs, state or {}, lengths or {}, b, numpy_library())
+        found.append(sample.turned(sample.run(model.output).outputs, model.output)[:, 0])
+    return found
+
+
 def reference_evaluation(
     model: Model,
     parameters: Arrays,
@@ -72,11 +92,12 @@ def reference_evaluation(
     *,
     state: Arrays | None = None,
     lengths: Mapping[str, Any] | None = None,
+    eager: bool = False,
 ) -> ReferenceEvaluation:
     """The loss and its gradients by JAX's autodiff, or by central differences where JAX is not installed.
 
-    The arguments are those of `reference_loss`. The gradient of a constant is zero, as that of what is not
-    trained.
+    The arguments are those of `reference_loss`, and `eager` is that of `jax_library`. The gradient of a
+    constant is zero, as that of what is not trained.
     """
     whole = {name: np.array(array, np.float64) for name, array in parameters.items()}
     constants = {name for name, q, _ in model.parameters if isinstance(q, Constant)}
@@ -88,19 +109,19 @@ def reference_evaluation(
         )
 
     autodiff = jax_is_installed()
-    value, gradients = _by_autodiff(loss, given) if autodiff else _by_differences(loss, given)
+    value, gradients = _by_autodiff(loss, given, eager) if autodiff else _by_differences(loss, given)
     gradients |= {name: np.zeros_like(whole[name]) for name in constants}
     return ReferenceEvaluation(value, gradients, AUTODIFF if autodiff else DIFFERENCES)
 
 
 def _by_autodiff(
-    loss: Callable[[Arrays, ArrayLibrary], Array], given: dict[str, NDArray[np.float64]]
+    loss: Callable[[Arrays, ArrayLibrary], Array], given: dict[str, NDArray[np.float64]], eager: bool
 ) -> tuple[float, dict[str, NDArray[np.float64]]]:
     with double_precision():
         import jax
 
-        differentiated = jax.jit(jax.value_and_grad(lambda trained: loss(trained, jax_library())))
-        value, gradients = differentiated(given)
+        differentiated = jax.value_and_grad(lambda trained: loss(trained, jax_library(eager)))
+        value, gradients = (uncompiled if eager else jax.jit)(differentiated)(given)
         return float(value), {name: np.asarray(array, np.float64) for name, array in gradients.items()}
 
 

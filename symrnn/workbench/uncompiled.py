@@ -178,6 +178,7 @@ PRIMITIVES: dict[str, Callable[..., Any]] = {
     "dynamic_slice": _cut,
     "dynamic_update_slice": _replaced,
     "pad": _padded,
+    "rev": lambda parameters, x: np.flip(x, parameters["dimensions"]),
     "iota": _counted,
     "reduce_sum": lambda parameters, x: np.sum(x, axis=tuple(parameters["axes"])),
     "reduce_max": lambda parameters, x: np.max(x, axis=tuple(parameters["axes"])),

@@ -23,6 +23,7 @@ from symrnn.declaration.operations import (
     where,
 )
 from symrnn.workbench.fuzz.constructs import BINARY, LEAVES, PLACES, POSITIVE, RESULTS, UNARY, VECTOR
+from symrnn.workbench.fuzz.forms import FORMS
 from symrnn.workbench.fuzz.quantities import INNER_SIZES, SIZES, Pick, Quantities
 from symrnn.workbench.fuzz.terms import (
     LIMIT,
@@ -171,6 +172,7 @@ class Composer:
         if depth <= 0 or self.pick(5) == 0:
             return self.leaf(shape, low)
         fitting = [name for name, ranks in RESULTS.items() if len(shape) in ranks]
+        fitting += FORMS if fitting else ()
         if shape and isinstance(shape[0], Add) and self.pick(2):
             fitting = ["stack"]
         if not fitting:
@@ -220,6 +222,8 @@ class Composer:
             shape = self.shape_around(name, given)
         if name in LEAVES:
             return self.named(name, shape, low)
+        if name in FORMS:
+            return FORMS[name](self.pick, lambda wanted: self.term(wanted, depth, low), shape)
         if name in SPECS:
             return self.contraction(name, shape, given, depth, low)
         if name == "stack":

@@ -3,9 +3,9 @@
 import re
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -62,17 +62,29 @@ def _gist(message: str) -> list[str]:
 
 
 @dataclass(slots=True)
-class _Course:
+class Course:
     """Where an examination stands."""
 
     stage: str = "declare"
     call: str = ""
     emitting: float = 0.0
     finite: bool = True
-    notes: list[str] = field(default_factory=list)
 
     def at(self, stage: str, call: str) -> None:
+        """Enter a stage, of which a call shows what it does."""
         self.stage, self.call = stage, call
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Measure how long a text takes to make."""
+        start = time.process_time()
+        yield
+        self.emitting = max(self.emitting, time.process_time() - start)
+
+    def require_speed(self) -> None:
+        """Raise if a text took too long."""
+        if self.emitting > SLOW:
+            raise SlowError(f"It took {self.emitting:.1f} s to make a text.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +102,13 @@ def examine_cell(cell: Cell, target: str = "numpy", seed: int = 0) -> Examined:
     Values and gradients must be those of the reference in both dtypes; workspaces, lengths, streaming and
     empty sequences must change nothing. Whatever is raised on the way is a fault.
     """
-    course = _Course()
+    course = Course()
     fault = fault_of(course, lambda: _cell(cell, target, seed, course))
     return Examined(fault, course.emitting, course.finite)
 
 
-def fault_of(course: _Course, run: "object") -> Fault | None:
+def fault_of(course: Course, run: Callable[[], None]) -> Fault | None:
     """What a run raises, as the fault of the stage that it had reached."""
-    assert callable(run)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -108,12 +119,12 @@ def fault_of(course: _Course, run: "object") -> Fault | None:
     return None
 
 
-def _cell(cell: Cell, target: str, seed: int, course: _Course) -> None:
+def _cell(cell: Cell, target: str, seed: int, course: Course) -> None:
     course.at("derive", "print(symrnn.derive(cell))")
     derivation = derive(cell)
     plans, sources = {}, {}
     for save in SAVES:
-        with _timed(course):
+        with course.timed():
             course.at(f"plan {save}", f'print(symrnn.plan(cell, save="{save}"))')
             plans[save] = plan(derivation, save)
             course.at(f"emit {target} {save}", f'print(symrnn.emit(cell, target="{target}", save="{save}"))')
@@ -121,8 +132,7 @@ def _cell(cell: Cell, target: str, seed: int, course: _Course) -> None:
     course.at("latex", "print(symrnn.latex(cell))")
     latex_document(derivation, cost=step_cost(plans["all"], plans["states"]))
     course.at("speed", f'print(symrnn.emit(cell, target="{target}"))')
-    if course.emitting > SLOW:
-        raise SlowError(f"It took {course.emitting:.1f} s to plan and emit the kernel.")
+    course.require_speed()
     _run(cell, target, seed, sources, course)
 
 
@@ -130,7 +140,7 @@ class SlowError(SymrnnError):
     """A text took too long to make."""
 
 
-def _run(cell: Cell, target: str, seed: int, sources: dict[str, str], course: _Course) -> None:
+def _run(cell: Cell, target: str, seed: int, sources: dict[str, str], course: Course) -> None:
     """The kernels of both plans at a problem."""
     again = f"{AGAIN}print(examine_cell(cell, {target!r}, {seed}))"
     course.at("reference", again)
@@ -161,13 +171,6 @@ def problem_for(cell: Cell, seed: int) -> Problem:
     return draw_problem(
         cell, T=STEPS, B=BATCH, seed=seed, zero_state=zero_state, positive=partial, eager=True
     )
-
-
-@contextmanager
-def _timed(course: _Course) -> Iterator[None]:
-    start = time.process_time()
-    yield
-    course.emitting = max(course.emitting, time.process_time() - start)
 
 
 @contextmanager
