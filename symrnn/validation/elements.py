@@ -5,6 +5,7 @@ NumPy hands each of its functions to the rules below; what has no rule raises, a
 single number taken out of such an array is an `Element`, for code that works number by number.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -48,7 +49,6 @@ class Element:
     """One element of the field, for arithmetic of single numbers."""
 
     __slots__ = ("residue",)
-    __array_ufunc__ = None  # NumPy's numbers leave arithmetic with an element to it
     ndim = 0
 
     def __init__(self, value: int) -> None:
@@ -57,6 +57,12 @@ class Element:
 
     def __repr__(self) -> str:
         return str(self.residue)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if ufunc in SINGLE and not options and all(np.ndim(value) == 0 for value in inputs):
+            return SINGLE[ufunc](*map(_single, inputs))
+        arrays = [elements(value.residue) if isinstance(value, Element) else value for value in inputs]
+        return getattr(ufunc, method)(*arrays, **options)
 
     def __add__(self, other: Any) -> Any:
         return _both(self, other, lambda a, b: a + b, np.add)
@@ -247,6 +253,14 @@ def _pair_contracted(spec: str, one: Residues, other: Residues) -> Residues:
 def _sums(spec: str, one: Array, other: Array) -> Residues:
     return np.asarray(np.einsum(spec, one, other)).astype(np.int64) % PRIME
 
+
+SINGLE: dict[Any, Callable[..., Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.true_divide: operator.truediv,
+}
+"""Arithmetic of NumPy's numbers with an element, which Python hands to NumPy."""
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
     np.add: lambda a, b: (a + b) % PRIME,
