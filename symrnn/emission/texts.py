@@ -35,6 +35,8 @@ LOST = frozenset("ĄąĘęĮįŲųĿŀŉſ")
 def python_docstring(lines: Iterable[str]) -> tuple[str, ...]:
     """The lines of a docstring in Python that reads as the given ones, its quotes included."""
     text = "\n".join(lines).replace("\\", "\\\\").replace('"""', r"\"\"\"")
+    if "\n" not in text and not text.endswith('"'):
+        return (f'"""{text}"""',)
     return (*f'"""{text}'.split("\n"), '"""')
 
 
