@@ -39,11 +39,14 @@ VECTORS: tuple[Size, ...] = (m, m, n, k)
 DEPTH = 3  # of stacks in stacks
 FORBIDDEN = {"I", "E", "S", "N", "O", "Q", "T", "B", "n", "m", "k"}
 NAMES = tuple(
-    name
-    for letter in ascii_letters
-    for name in (letter, f"{letter}_1", f"{letter}_x", f"d_{letter}", f"a_{letter}")
-    if name not in FORBIDDEN
+    dict.fromkeys(
+        name
+        for letter in ascii_letters
+        for name in (letter, f"{letter}_1", f"{letter}_x", f"d_{letter}", f"a_{letter}")
+        if name not in FORBIDDEN
+    )
 )
+"""Each once; some meet the names of adjoints and of pre-activations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class _Builder:
             outputs += [self.value() for _ in range(rng.choice((0, 0, 1, 1, 2)))]
             self.update(state)
             outputs.append(state.next)
-        self.complete()
+        self.complete(inputs)
         rng.shuffle(self.equations)
         cell = Cell("random_sum", *self.equations, output=rng.choice(outputs))
         return RandomSum(cell, self.names)
@@ -120,12 +123,13 @@ class _Builder:
         self.told |= set(shape)
         return made
 
-    def complete(self) -> None:
-        """Let parameters tell all sizes."""
-        missing = [axis for axis in (n, m, k) if axis not in self.told]
-        if missing:
+    def complete(self, inputs: list[Input]) -> None:
+        """Let some equation use every input, and parameters tell all sizes."""
+        used = {quantity for equation in self.equations for quantity in equation.rhs.atoms(Input)}
+        extra = [total(self.parameter(q.shape[0]) * q) for q in inputs if q not in used]
+        extra += [total(self.parameter(axis)) for axis in (n, m, k) if axis not in self.told]
+        if extra:
             last = self.equations[-1]
-            extra = [total(self.parameter(axis)) for axis in missing]
             self.equations[-1] = Eq(last.lhs, last.rhs + sympy.Add(*extra))
 
     # -- equations ------------------------------------------------------------------------------------

@@ -294,7 +294,7 @@ def test_numbers_made_of_axes():
     assert "W_x/sqrt(m)" in lines(scaled)[1]
     assert right_side(W @ x * sigmoid(0)) == "(W @ x)/2"
     assert right_side((m + n) * W @ x) == "(m + n)*(W @ x)"
-    assert declare(W @ x * k).axes == (n, m, k)
+    assert declare(W @ x * k + total(Parameter("p", k))).axes == (n, m, k)
 
 
 # -- order ----------------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ def test_the_sides_of_where_have_one_shape():
 
 
 def test_an_axis_that_stands_in_an_expression_alone_is_told_by_nothing():
-    (k,) = axes("k")
+    k = axes("k")
     with refused(
         IN_FIRST, "the size k can be told from no shape of an input, a state, a parameter or a constant",
         "Give one of these an axis k of its own, or write a number as a Constant",

@@ -18,6 +18,9 @@ from symrnn.workbench.options import FAULT, INTERRUPTED, UNREAD, WRONG_REQUEST
 
 PROGRAM = [sys.executable, "-c", "from symrnn.workbench.command_line import main; main()"]
 HOME = Path(symrnn.__file__).parent
+TRAINING = (
+    "train-text text.txt --hidden 4 --time 4 --batch 2 --target numpy --steps 2 --every 1 -o a.safetensors"
+)
 
 
 @pytest.fixture
@@ -145,12 +148,14 @@ def test_a_pipe_that_closes_early(tmp_path):
     process.stderr.close()
 
 
-@pytest.mark.parametrize("command", ["show gru", "list", "latex gru -o gru.tex", "show absent"])
+@pytest.mark.parametrize("command", ["show gru", "list", "latex gru -o gru.tex", "show absent", TRAINING])
 def test_closed_streams(tmp_path, command):
+    (tmp_path / "text.txt").write_text("hello world. " * 20)
     line = f'exec "$@" {command} >&- 2>&-'
     done = subprocess.run(["sh", "-c", line, "sh", *PROGRAM], cwd=tmp_path, check=False)
     assert done.returncode == (WRONG_REQUEST if "absent" in command else 0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["gru.tex"] * ("latex" in command)
+    made = ["a.safetensors"] * (command == TRAINING) + ["gru.tex"] * ("latex" in command)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*made, "text.txt"]
 
 
 def test_an_output_that_is_full(tmp_path):
@@ -215,8 +220,14 @@ def test_a_build_that_is_ended_leaves_nothing(tmp_path, name):
 
 # Clauses
 
-BROAD = {"workbench/outermost.py", "workbench/cells.py", "emission/mathml.py", "workbench/loading.py"}
-"""The end of all commands, a stranger's code, a converter whose errors are no family; the last raises again."""
+BROAD = {
+    "workbench/outermost.py",  # the end of all commands
+    "workbench/cells.py",  # a stranger's code
+    "workbench/loading.py",  # it is raised again
+    "workbench/fuzz/examination.py",  # whatever a valid cell raises is a finding
+    "workbench/fuzz/findings.py",
+    "emission/mathml.py",  # a converter whose errors have no common family
+}
 
 
 @pytest.mark.parametrize(

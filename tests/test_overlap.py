@@ -205,13 +205,15 @@ def test_outputs_in_the_place_of_parameters(prepared: bool, target: str) -> None
 def test_the_state_may_lie_where_the_outputs_go(target: str) -> None:
     """As that of an earlier call does whose outputs had the same place."""
     made = square(target)
-    expected, after = made.module.predict(made.parameters, made.inputs, made.state)
-    for view in VIEWS.values():
-        out = spoiled(expected)
-        out[1], out[-1] = made.state
-        state = made.module.State(c=view(out[1]), h=view(out[-1]))
-        found, final = made.module.predict(made.parameters, made.inputs, state, out=out)
-        assert_same([found, *final], [expected, *after])
+    for lengths in (None, np.array([4, 0, 2])):
+        options = {"lengths": lengths}
+        expected, after = made.module.predict(made.parameters, made.inputs, made.state, **options)
+        for view in VIEWS.values():
+            out = spoiled(expected)
+            out[1], out[-1] = made.state
+            state = made.module.State(c=view(out[1]), h=view(out[-1]))
+            found, final = made.module.predict(made.parameters, made.inputs, state, out=out, **options)
+            assert_same([found, *final], [expected, *after])
 
 
 # ---- Workspaces --------------------------------------------------------------------------------------

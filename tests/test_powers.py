@@ -12,6 +12,7 @@ from symrnn import Cell, Input, Parameter, State, Value, axes
 from symrnn.declaration.operations import power
 from symrnn.derivation import rules
 from symrnn.derivation.rules import POINTWISE_RULES
+from symrnn.errors import ValidationError
 from symrnn.workbench.problem import draw_problem
 from symrnn.workbench.reference import reference_gradients
 
@@ -196,7 +197,10 @@ def test_a_wrong_sign_by_the_exponent_turns_red(monkeypatch: pytest.MonkeyPatch)
     assert by_exponent is not None
     wrong = (by_base, lambda *arguments: -by_exponent(*arguments))
     monkeypatch.setitem(rules.POINTWISE_RULES, power, wrong)
-    assert not sr.check(cell).passed
+    with pytest.raises(
+        ValidationError, match=r"what v = power\(a_v, p\) hands back .* is not its derivative"
+    ):
+        sr.check(cell)
 
 
 def test_the_tangent_of_a_power_is_right_at_zero() -> None:

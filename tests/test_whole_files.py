@@ -256,6 +256,7 @@ PASSES = {
     "workbench/training/checkpoints.py": {"save"},  # to bytes
     "workbench/bench/worker.py": {"write_text", "fdopen"},  # a word to the system's kernel; a pipe
     "workbench/bench/session.py": {"mkdir", "save"},  # in a temporary folder of its own; of `Data`
+    "workbench/fuzz/session.py": {"open"},  # findings are added to the end of a file
     "workbench/training/trainer.py": {"save"},  # the caller's
     "workbench/training/session.py": {"save"},  # a method that goes through checkpoints
 }

@@ -72,7 +72,7 @@ def named(**options):
 
 REPAIRS = re.compile(
     r"(Write|Give|Choose|Take|Leave|Make|Declare|Mend|Scale|Name|Use|Add|Of a model|It has|For a|End it|"
-    r"Plan it|Targets|Its axes|Its inputs|Shipped cells|write|Compare|A loss is|[Mm]ultiply|for example|"
+    r"Plan it|Targets|Its axes|Its inputs|[Ss]hipped cell|write|Compare|A loss is|[Mm]ultiply|for example|"
     r"reduce|A shape is|Its operands|A state at)"
 )
 
@@ -186,7 +186,7 @@ DECLARATIONS = {
     "variant=list": lambda: cell(W @ x, variant=["a"]),
     "source=bytes": lambda: cell(W @ x, source=b"a"),
     "half a character": lambda: cell(W @ x, title="\ud800"),
-    "two lines": lambda: cell(W @ x, title="a\nb"),
+    "a mark of direction": lambda: cell(W @ x, title="a\u202eb"),
     "a null": lambda: cell(W @ x, source="a\0b"),
     "Input(3)": lambda: Input(3),
     "Input('é')": lambda: Input("é"),
@@ -348,7 +348,7 @@ def test_what_cannot_be_asked_for(call):
 def test_models_are_told_as_models():
     assert "The first argument of Model is its name" in str(told(DECLARATIONS["Model(3)"]))
     assert "The model name 'aaa" in str(told(DECLARATIONS["Model('a' * 300)"]))
-    assert "The title of model 'mine' is 3" in str(told(DECLARATIONS["Model(title=3)"]))
+    assert "The title of 'mine' is 3" in str(told(DECLARATIONS["Model(title=3)"]))
     assert "The model 'language_model' is checked" in str(told(REQUESTS["check(model, sizes)"]))
 
 

@@ -290,7 +290,10 @@ def test_a_wrong_usage_is_told(folder, line):
         ("show latin.py", "is not Python"),
         (f"{SMALL} --hidden 1000000000", "Take a smaller --hidden or fewer --layers."),
         ("gradients gru --input 1000000000000", "Take fewer --steps or a smaller --input."),
-        ("bench gru --grid 1000000000,1000,1000", "Take smaller sizes in --grid."),
+        (
+            "bench gru --grid 1000000000,1000,1000",
+            "In --grid, the arrays of 'gru' at 1000000000,1000,1000 take",
+        ),
         (f"{SMALL} --time 1000000000000000", "a smaller --time or --batch"),
     ],
 )

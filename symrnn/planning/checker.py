@@ -1,8 +1,11 @@
 """The rules that every plan keeps, checked between passes."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from symrnn.declaration.axes import shape_text
+from sympy import Integer
+
+from symrnn.declaration.axes import Size, shape_text
 from symrnn.errors import PlanError
 from symrnn.planning.ir import (
     Block,
@@ -16,7 +19,9 @@ from symrnn.planning.ir import (
     Stack,
     Statement,
     describe,
+    overlap,
     root_of,
+    shift_of,
 )
 from symrnn.planning.plan import Plan
 
@@ -28,21 +33,22 @@ def check(plan: Plan) -> Plan:
 
     Names are unique and known; windows lie in arrays of equal leading axes and have the size of their
     range; specs agree with leading axes, ranks and sizes; what all samples share is not made from one
-    sample's data, except by a sum; nothing is read or updated before it is defined, nothing is defined
-    twice, nothing given from outside is written; before a loop every step is computed on its own; what the
-    backward pass recomputes is made there before its loop; a recurrence that is marked as affine is made of
-    known arrays.
+    sample's data, except by a sum; nothing is read or updated before all of it is defined, nothing is
+    defined twice or written once it has been read, nothing given from outside is written; before a loop every
+    step is computed on its own; what the backward pass recomputes is made there before its loop; a
+    recurrence that is marked as affine is made of known arrays.
 
     Raises:
         PlanError: the plan breaks a rule; the message names the block and the statement.
     """
     names = [buffer.name for buffer in plan.buffers]
-    doubles = sorted({name for name in names if names.count(name) > 1})
+    doubles = sorted(name for name, count in Counter(names).items() if count > 1)
     if doubles:
         raise PlanError(f"In the plan of {plan.name} several arrays are called {', '.join(doubles)}.")
     checker = _Checker(plan)
     for buffer in plan.buffers:
         checker.window(buffer)
+    checker.arrange()
     checker.run()
     return plan
 
@@ -52,9 +58,12 @@ class _Checker:
         self.plan = plan
         self.table = plan.table()
         self.defined = {b.name for b in plan.buffers if b.kind in GIVEN}
+        self.kin: dict[str, list[Buffer]] = {}  # arrays by the memory in which they lie, once that is known
         self.looping = False
         self.region = ""
         self.made: set[str] = set()  # what some statement has written so far
+        self.read: dict[str, dict[str, None]] = {}  # what some statement has read so far, by its memory
+        self.shared = "memory shared" in plan.applied
         self.own_definition = {s.out for block in plan.blocks for s in block.statements if not s.update}
 
     def fail(self, block: Block, statement: Statement, fact: str) -> PlanError:
@@ -79,6 +88,15 @@ class _Checker:
                 f"{shape_text(tuple(shape))}."
             )
 
+    def arrange(self) -> None:
+        """Put arrays of one memory together; windows are known to lie in arrays that exist."""
+        for buffer in self.plan.buffers:
+            self.kin.setdefault(root_of(buffer.name, self.table), []).append(buffer)
+
+    def related(self, name: str) -> list[Buffer]:
+        """The arrays in the memory in which `name` lies."""
+        return self.kin[root_of(name, self.table)]
+
     def run(self) -> None:
         plan = self.plan
         self.blocks(plan.prepare, "prepare")
@@ -98,6 +116,8 @@ class _Checker:
 
     def affine(self, loop: Loop) -> None:
         """Recurrences marked as affine belong to the carries and use no carried array."""
+        if not loop.affine:
+            return
         carried = {carry.here for carry in loop.carries}
         known = {buffer.symbol for buffer in self.table.values() if buffer.name not in carried}
         for recurrence in loop.affine:
@@ -130,6 +150,10 @@ class _Checker:
         self.made.add(statement.out)
         if self.table[statement.out].kind in GIVEN:
             raise self.fail(block, statement, f"{statement.out!r} is given from outside and must not change")
+        if (late := self.read_before(statement.out)) is not None:
+            raise self.fail(block, statement, f"{statement.out!r} is written after {late!r} has been read")
+        for name in statement.reads:
+            self.read.setdefault(root_of(name, self.table), {})[name] = None
         self.place(block, statement)
         if isinstance(statement, Contraction):
             self.contraction(block, statement)
@@ -171,10 +195,19 @@ class _Checker:
         if name in self.made:
             return True
         window = self.table[name].window
-        twins = [b for b in self.plan.buffers if b.window == window and b.name != name]
+        twins = [b for b in self.related(name) if b.window == window and b.name != name]
         if window is None or window.whole or twins:
             return False
-        return any(contains(other, name, self.table) for other in self.made)
+        return any(b.name in self.made and contains(b.name, name, self.table) for b in self.related(name))
+
+    def read_before(self, name: str) -> str | None:
+        """An array read so far that holds what `name` holds; once memory is shared, that is `name` alone."""
+        for other in self.read.get(root_of(name, self.table), ()):
+            shifted = self.looping and shift_of(name, self.table) != shift_of(other, self.table)
+            apart = self.shared or shifted
+            if other == name or (not apart and overlap(other, name, self.table)):
+                return other
+        return None
 
     def place(self, block: Block, statement: Statement) -> None:
         """What is done before a loop can be done for a part of the steps; there all recomputing is done."""
@@ -225,19 +258,39 @@ class _Checker:
                 )
 
     def is_defined(self, name: str) -> bool:
-        """Whether a value has been written: to the array itself, to what contains it, or to its parts."""
+        """Whether a value has been written: to the array itself, to what contains it, or to all its parts."""
         if name in self.defined:
             return True
         window = self.table[name].window
-        if window is not None and name not in self.own_definition:
-            return self.is_defined(window.base)
-        parts = [b.name for b in self.table.values() if b.window is not None and b.window.base == name]
-        return any(part in self.defined for part in parts)
+        if window is not None and name not in self.own_definition and self.is_defined(window.base):
+            return True
+        return any(self.is_covered(name, axis) for axis in range(len(self.table[name].shape)))
+
+    def is_covered(self, name: str, axis: int) -> bool:
+        """Whether ranges of one axis that have been written make up an array."""
+        buffer = self.table[name]
+        window, base, start = buffer.window, name, Integer(0)
+        stop: Size = buffer.shape[axis]
+        if window is not None and window.start is not None and window.stop is not None:
+            if window.axis != axis:
+                return False
+            base, start, stop = window.base, window.start, window.stop
+        windows = [b.window for b in self.related(name) if b.name in self.defined and b.window is not None]
+        ranges = [
+            (w.start, w.stop)
+            for w in windows
+            if w.base == base and w.axis == axis and w.start is not None and w.stop is not None
+        ]
+        reached = [start]
+        for position in reached:  # it grows
+            following = [end for begin, end in ranges if (begin - position).is_nonpositive]
+            reached += [end for end in following if (end - position).is_positive and end not in reached]
+        return any((stop - position).is_nonpositive for position in reached)
 
     def define(self, name: str) -> None:
         """Mark `name` as written, and what lay in exactly the same place as overwritten."""
         window = self.table[name].window
-        for other in self.table.values():
+        for other in self.related(name):
             same_place = other.window is not None and other.window == window and not window_shifted(other)
             continued = window is not None and window.whole and window.base == other.name and not window.shift
             if other.name != name and (same_place or continued) and other.kind not in GIVEN:

@@ -145,6 +145,10 @@ class Elements(np.ndarray):
     def __setitem__(self, index: Any, value: Any) -> None:
         super().__setitem__(index, residues(value).astype(np.float64))
 
+    def __iadd__(self, other: Any) -> "Elements":  # type: ignore[misc]
+        self[...] = self + other  # also of a single element, which NumPy's own would refuse
+        return self
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         out = options.pop("out", (None,))[0]
         options = {name: value for name, value in options.items() if name != "dtype" and value is not True}

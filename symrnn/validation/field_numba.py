@@ -91,7 +91,7 @@ def _in_slices(bounds: list[int], function: Callable[..., None], *arguments: Any
 
 
 SMALL_PIECES: dict[str, object] = {"_in_slices": _in_slices, "_WORTHWHILE": 0.5, "_CHUNK": 2}
-"""So that small problems, too, are cut along the batch, and along time into pieces of two steps and of one."""
+"""So that small problems, too, are cut along the batch, and along time into pieces of two steps and one."""
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "_tiles": _tiles,

@@ -96,8 +96,8 @@ def reference_evaluation(
 ) -> ReferenceEvaluation:
     """The loss and its gradients by JAX's autodiff, or by central differences where JAX is not installed.
 
-    The arguments are those of `reference_loss`, and `eager` is that of `jax_library`. The gradient of a constant is zero, as that of what is not
-    trained.
+    The arguments are those of `reference_loss`, and `eager` is that of `jax_library`. The gradient of a
+    constant is zero, as that of what is not trained.
     """
     whole = {name: np.array(array, np.float64) for name, array in parameters.items()}
     constants = {name for name, q, _ in model.parameters if isinstance(q, Constant)}

@@ -21,6 +21,7 @@ from symrnn.planning.ir import (
     array_symbol,
     overlap,
     root_of,
+    shift_of,
 )
 from symrnn.planning.names import Names
 from symrnn.planning.plan import Plan
@@ -112,12 +113,8 @@ class Draft:
 
     def _meet(self, one: str, other: str, region: str) -> bool:
         """Whether two arrays may share an element, in a loop at one step: there t and t + 1 are apart."""
-        apart = region.endswith("loop") and self._shift(one) != self._shift(other)
+        apart = region.endswith("loop") and shift_of(one, self.buffers) != shift_of(other, self.buffers)
         return not apart and self.overlap(one, other)
-
-    def _shift(self, name: str) -> int:
-        window = self.buffers[name].window
-        return 0 if window is None else window.shift + self._shift(window.base)
 
     def settle(self) -> None:
         """Decide which lines define: of all that write to one place, the first; the others update it.
@@ -210,7 +207,7 @@ def renamed(statement: Statement, table: dict[str, str]) -> Statement:
     if isinstance(statement, Largest):
         return replace(statement, out=out, operand=table.get(statement.operand, statement.operand))
     if isinstance(statement, Pointwise):
-        symbols = {array_symbol(old): array_symbol(new) for old, new in table.items()}
+        symbols = {array_symbol(old): array_symbol(table[old]) for old in statement.reads if old in table}
         return replace(statement, out=out, expr=statement.expr.xreplace(symbols))
     return replace(statement, out=out)
 

@@ -69,10 +69,7 @@ def require_size(cell: Cell, size: Size) -> None:
     numbers = numbers_of(cell, dict.fromkeys(cell.axes, size.H), size.T, size.B)
     itemsize = np.dtype(np.float32).itemsize
     require_room(
-        f"In --grid, the arrays of {cell.name!r} at {size}",
-        numbers,
-        itemsize,
-        "Take smaller sizes in --grid.",
+        f"In --grid, the arrays of {cell.name!r} at {size}", numbers, itemsize, "Take smaller sizes."
     )
 
 
