@@ -70,9 +70,9 @@ def test_pairs_are_read_off_a_cell() -> None:
     cell = Cell("f", Eq(h.next, tanh(W @ x - 2 * h * h.next.state + h)))
     assert pairs_of(cell) == {
         Pair("tanh", "of", "sum", 1),
-        Pair("sum", "first", "state", 1),
-        Pair("sum", "middle", "scaled", 1),
-        Pair("sum", "last", "matrix @ vector", 1),
+        Pair("sum", "first", "scaled", 1),
+        Pair("sum", "middle", "matrix @ vector", 1),
+        Pair("sum", "last", "state", 1),
         Pair("scaled", "of", "square", 1),
         Pair("square", "of", "state", 1),
         Pair("matrix @ vector", "left", "parameter", 2),

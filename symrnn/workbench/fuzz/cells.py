@@ -7,6 +7,7 @@ test shrinks a failing cell: few equations first, then leaves instead of constru
 import random
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 
 import sympy
 from sympy import Add, Eq, Expr, Integer, Rational
@@ -57,10 +58,16 @@ def scheduled_pairs(seed: int, number: int) -> tuple[Pair, ...]:
     found = []
     for position in range(number * PAIRS_PER_CELL, (number + 1) * PAIRS_PER_CELL):
         turn, place = divmod(position, len(POSSIBLE))
-        order = list(range(len(POSSIBLE)))
-        random.Random(f"{seed} round {turn}").shuffle(order)
-        found.append(POSSIBLE[order[place]])
+        found.append(_round(seed, turn)[place])
     return tuple(found)
+
+
+@lru_cache(maxsize=2)
+def _round(seed: int, turn: int) -> tuple[Pair, ...]:
+    """All pairs in the order of a round."""
+    pairs = list(POSSIBLE)
+    random.Random(f"{seed} round {turn}").shuffle(pairs)
+    return tuple(pairs)
 
 
 def build_cell(pick: Pick, wanted: Sequence[Pair] = ()) -> Cell:
