@@ -8,7 +8,7 @@ import pytest
 from interpretation import Arguments, random_arguments, run
 from sympy import And, E, Eq, Expr, Integer, Mul, Ne, Not, Or, Rational, Symbol, pi, sqrt
 
-from symrnn import Cell, Input, Parameter, Value, axes, emit
+from symrnn import Cell, Input, Parameter, Value, axes
 from symrnn.declaration import operations as op
 from symrnn.declaration.operations import POINTWISE, PointwiseFunction, where
 from symrnn.derivation.reverse import derive
@@ -16,7 +16,7 @@ from symrnn.emission.layout import Layout
 from symrnn.emission.numba_elements import FUNCTIONS as NUMBA_FUNCTIONS
 from symrnn.emission.numpy_code import FUNCTIONS as NUMPY_FUNCTIONS
 from symrnn.emission.numpy_code import NumpyWriter
-from symrnn.emission.targets import TARGETS
+from symrnn.emission.targets import TARGETS, emit_module
 from symrnn.errors import EmissionError
 from symrnn.planning.ir import (
     Block,
@@ -162,7 +162,7 @@ def expression_plan(kind: str) -> Plan:
 
 
 def outputs(plan: Plan, target: str, arguments: Arguments, dtype: str) -> np.ndarray:
-    module = load_source(emit(plan, target=target), f"coverage_{target}")
+    module = load_source(emit_module(plan, target, "0"), f"coverage_{target}")
     parameters = module.Parameters(*(arguments.arrays[name].astype(dtype) for name in plan.parameters))
     inputs = module.Inputs(*(arguments.arrays[name].astype(dtype) for name in plan.inputs))
     with np.errstate(over="ignore"):
@@ -312,7 +312,7 @@ def test_an_unknown_function_is_an_error(target: str) -> None:
         blank_plan(1), [Pointwise("e_0", unheard(a))], [Buffer("e_0", "TB", (m,), "value")]
     )
     with pytest.raises(EmissionError, match="The target has no function for unheard"):
-        emit(plan, target=target)
+        emit_module(plan, target, "0")
 
 
 @pytest.mark.parametrize(
