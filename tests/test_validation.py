@@ -23,6 +23,7 @@ from symrnn import (
     Value,
     axes,
     concatenate,
+    einsum,
     largest,
     logsumexp,
     maximum,
@@ -32,6 +33,7 @@ from symrnn import (
     softmax,
     softplus,
     sqrt,
+    tanh,
     where,
     zoo,
 )
@@ -382,3 +384,14 @@ def test_there_is_no_switch() -> None:
 def test_values_of_a_value_cell() -> None:
     u = Value("u")
     symrnn.plan(Cell("layer", Eq(u, W @ x), output=u))
+
+
+def test_a_stack_and_a_matrix_of_a_sample_meet_whole() -> None:
+    """What a call gives is not cut up for the parts of a stack."""
+    z, p = Input("z", n, 2 * m), Parameter("p", m)
+    stack = concatenate(h, relu(p))
+    for product in (z @ stack, einsum("ij,j->ij", z, stack) @ stack, (z @ z.T) @ (z @ stack)):
+        cell = Cell("meeting", Eq(h.next, tanh(W @ product)))
+        for save in PASSES:
+            for target in ("numpy", "numba"):
+                symrnn.emit(cell, target, save)

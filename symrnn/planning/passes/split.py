@@ -8,6 +8,9 @@ from symrnn.planning.ir import Contraction, Pointwise, Stack, Statement, array_s
 from symrnn.planning.passes.draft import REGIONS, Draft, Line
 from symrnn.planning.plan import Plan
 
+CALLED = ("input", "initial state", "output cotangent", "final cotangent")
+"""Arrays of a sample that a call gives: kernels know them whole."""
+
 
 def split_stacks(plan: Plan) -> Plan:
     """Contract with the parts of a stack instead of with the stack, forwards and backwards."""
@@ -39,7 +42,8 @@ def _split(statement: Statement, stacks: dict[str, tuple[str, ...]], draft: Draf
     for position, operand in enumerate(statement.operands):
         letter = statement.inputs[position].removeprefix("B")[:1]
         # Where the axis stays, only a shared result is cut up: a sample's array is written as one.
-        if operand in stacks and (letter not in statement.output or draft.is_static(statement.out)):
+        fits = letter not in statement.output or draft.is_static(statement.out)
+        if operand in stacks and fits and _cuts_shared(statement, position, letter, draft):
             made: list[Statement] = []
             start: Expr = Integer(0)
             for part in stacks[operand]:
@@ -51,6 +55,14 @@ def _split(statement: Statement, stacks: dict[str, tuple[str, ...]], draft: Draf
                 start = stop
             return made
     return [statement]
+
+
+def _cuts_shared(statement: Contraction, position: int, letter: str, draft: Draft) -> bool:
+    """Whether all other operands with a stack's axis are shared, so that cutting them up costs nothing."""
+    others = [
+        pair for i, pair in enumerate(zip(statement.operands, statement.inputs, strict=True)) if i != position
+    ]
+    return all(draft.is_static(name) for name, letters in others if letter in letters.removeprefix("B"))
 
 
 def _piece(
@@ -85,10 +97,19 @@ def _gathered(draft: Draft, done: set[str]) -> str | None:
     lines = draft.regions["backward loop"]
     read = _read(draft)
     for name in dict.fromkeys(line.statement.out for line in lines):
-        plain = all(isinstance(line.statement, Contraction) for line in lines if line.statement.out == name)
+        plain = all(_can_scatter(line.statement, draft) for line in lines if line.statement.out == name)
         if name not in done | read and plain and draft.buffers[name].lead and _ranges_read(draft, name):
             return name
     return None
+
+
+def _can_scatter(statement: Statement, draft: Draft) -> bool:
+    """Whether a statement is a product that can be made range by range: what a call gives is not cut up."""
+    if not isinstance(statement, Contraction):
+        return False
+    letter = statement.output.removeprefix("B")[:1]
+    cut = [name for name, part in zip(statement.operands, statement.inputs, strict=True) if letter in part]
+    return all(draft.is_static(name) or draft.buffers[name].kind not in CALLED for name in cut)
 
 
 def _read(draft: Draft) -> set[str]:
