@@ -278,7 +278,7 @@ def test_the_bound_by_largest_norms_holds_for_a_product() -> None:
 def test_many_ways_are_counted() -> None:
     """A normalised LSTM has a term for every pair of ways; no sentence lists them all."""
     text = told(layer_normalised_lstm())
-    assert "24 of the 68 terms that lead through weights are closed" in text
+    assert "16 of the 20 terms that lead through weights are closed" in text
     assert OF_ONES not in text
     assert len(text) < 2000
 
