@@ -290,8 +290,10 @@ class _Reader:
         if own not in "".join(letters) and own != expr.output:
             letters.append(own)
             others.append(ones(*self.tangent.shape(linear)))
-        if not others:
+        if not others or (own not in "".join(letters) and isinstance(linear, concatenate)):
             raise _NotAMatrixError
+        if own not in "".join(letters):  # the others are summed to a number: einsum("i,j->j", v, linear)
+            return times(Contract(f"{','.join(letters)}->", *others), self.operator(linear, direction))
         target = own if own == expr.output else expr.output + own
         matrix = others[0] if letters == [target] else Contract(f"{','.join(letters)}->{target}", *others)
         if isinstance(linear, concatenate):
