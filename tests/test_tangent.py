@@ -41,6 +41,11 @@ def peephole_lstm() -> Cell:
     )
 
 
+def summed_factors() -> Cell:
+    """A product whose other operands are summed to a number."""
+    return Cell("summed_factors", Eq(h.next, sr.tanh(sr.einsum("i,j->j", h, h) / 2) + W @ x))
+
+
 def dotted_products() -> Cell:
     """Scalars on the way from vector to vector, stacks with what does not move, transposes."""
     scale = Parameter("scale")
@@ -112,6 +117,7 @@ OTHERS: tuple[Callable[[], Cell], ...] = (
     choices,
     constant_in_a_stack,
     dotted_products,
+    summed_factors,
     attention,
     lambda: elman("relu"),
 )
