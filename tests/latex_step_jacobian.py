@@ -4,7 +4,7 @@ dy/dq has a row for every element of y and a column for every element of q; wher
 map, [\dot{q}] holds a direction and the right side is how y changes.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from latex_mathematics import Tokens, UnreadableError, tokens_of
@@ -14,6 +14,8 @@ from latex_run import run as run_through
 from latex_values import Array, Value
 
 PRECISION = 1e-10
+DERIVATIVE = (r"\frac", "{", r"\mathrm", "{")
+DOT = (r"\dot", "{")
 
 
 def prove_jacobians(document: Document, given: Given) -> int:
@@ -24,14 +26,66 @@ def prove_jacobians(document: Document, given: Given) -> int:
     run.answer()
     states = document.called("state before")
     left = {(after.key, before.key) for after in states for before in states}
-    count = 0
+    count, told = 0, Told.at(run, found, states)
     for equation in found:
-        if equation.left[:4] == (r"\frac", "{", r"\mathrm", "{"):
-            left.remove(check(run, equation, states))
+        if told.tells(equation):
+            continue
+        if equation.left[:4] == DERIVATIVE:
+            left.remove(check(run, equation, states, told))
             count += 1
     for after, before in left:
         assert not exact(run, after, before).any(), f"no equation gives {after} by {before}"
     return count
+
+
+@dataclass
+class Told:
+    """What is known of derivatives of values, by their printed names; later equations use them."""
+
+    run: Run
+    states: list[Entry]
+    names: dict[Tokens, str]
+    values: dict[str, Value]
+
+    @staticmethod
+    def at(run: Run, equations: list[Equation], states: list[Entry]) -> "Told":
+        """Nothing but directions yet: one for every state that some map is a map of."""
+        told = Told(run, states, dict(run.document.grammar.names), dict(run.steps[0]))
+        for equation in equations:
+            if equation.left[:4] == DERIVATIVE and equation.left[-1] == "]":
+                (_, before), direction = sides(equation.left, run, states)
+                name, by = " ".join(direction), told.values[before]
+                turn = np.random.default_rng(0).uniform(-1, 1, by.array.shape)
+                told.names[direction], told.values[name] = name, replace(by, array=turn)
+        return told
+
+    def tells(self, equation: Equation) -> bool:
+        """Whether an equation names the derivative of a value; it is worked out and kept then."""
+        left = equation.left
+        is_map = left[:2] in (DOT, ("{", DOT[0])) and left not in self.names
+        if not is_map and not (left[:4] == DERIVATIVE and not self.is_of_states(left)):
+            return False
+        self.keep(left, self.worth(equation))
+        return True
+
+    def keep(self, left: Tokens, value: Value) -> None:
+        """Know a derivative by its name."""
+        self.names[left] = " ".join(left)
+        self.values[" ".join(left)] = value
+
+    def is_of_states(self, left: Tokens) -> bool:
+        """Whether a derivative is a step Jacobian."""
+        try:
+            sides(left, self.run, self.states)
+        except UnreadableError:
+            return False
+        return True
+
+    def worth(self, equation: Equation) -> Value:
+        """The value of the right side of an equation."""
+        grammar = replace(self.run.document.grammar, names=self.names)
+        meaning = replace(self.run.meaning, values=self.values)
+        return meaning.of(grammar.expression(equation.rights[-1]))
 
 
 def one_step(given: Given) -> Given:
@@ -40,20 +94,16 @@ def one_step(given: Given) -> Given:
     return replace(given, inputs=inputs, d_outputs=np.zeros_like(given.d_outputs[:1]))
 
 
-def check(run: Run, equation: Equation, states: list[Entry]) -> tuple[str, str]:
+def check(run: Run, equation: Equation, states: list[Entry], told: Told) -> tuple[str, str]:
     """The two states of an equation, which must hold."""
     (after, before), direction = sides(equation.left, run, states)
     expected = exact(run, after, before)
-    values, names = dict(run.steps[0]), dict(run.document.grammar.names)
-    of, by = values[after].array, values[before].array
+    of, by = told.values[after].array, told.values[before].array
     if direction:
-        turn = np.random.default_rng(0).uniform(-1, 1, by.shape)
-        name = " ".join(direction)
-        names[direction], values[name] = name, replace(values[before], array=turn)
-        expected = np.tensordot(expected, turn, by.ndim)
-    grammar = replace(run.document.grammar, names=names)
-    found = replace(run.meaning, values=values).of(grammar.expression(equation.rights[-1]))
+        expected = np.tensordot(expected, told.values[" ".join(direction)].array, by.ndim)
+    found = told.worth(equation)
     shaped(found, of, by, bool(direction))
+    told.keep(equation.left, found)  # it may stand in a later equation
     limit = PRECISION * (1 + np.max(np.abs(expected)))
     error = np.max(np.abs(found.array - expected))
     assert error <= limit, f"{after} by {before} is off by {error:.2g}"

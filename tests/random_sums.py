@@ -39,11 +39,14 @@ VECTORS: tuple[Size, ...] = (m, m, n, k)
 DEPTH = 3  # of stacks in stacks
 FORBIDDEN = {"I", "E", "S", "N", "O", "Q", "T", "B", "n", "m", "k"}
 NAMES = tuple(
-    name
-    for letter in ascii_letters
-    for name in (letter, f"{letter}_1", f"{letter}_x", f"d_{letter}", f"a_{letter}")
-    if name not in FORBIDDEN
+    dict.fromkeys(
+        name
+        for letter in ascii_letters
+        for name in (letter, f"{letter}_1", f"{letter}_x", f"d_{letter}", f"a_{letter}")
+        if name not in FORBIDDEN
+    )
 )
+"""Each once; some meet the names of adjoints and of pre-activations."""
 
 
 @dataclass(frozen=True, slots=True)

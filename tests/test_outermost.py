@@ -18,6 +18,9 @@ from symrnn.workbench.options import FAULT, INTERRUPTED, UNREAD, WRONG_REQUEST
 
 PROGRAM = [sys.executable, "-c", "from symrnn.workbench.command_line import main; main()"]
 HOME = Path(symrnn.__file__).parent
+TRAINING = (
+    "train-text text.txt --hidden 4 --time 4 --batch 2 --target numpy --steps 2 --every 1 -o a.safetensors"
+)
 
 
 @pytest.fixture
@@ -145,12 +148,14 @@ def test_a_pipe_that_closes_early(tmp_path):
     process.stderr.close()
 
 
-@pytest.mark.parametrize("command", ["show gru", "list", "latex gru -o gru.tex", "show absent"])
+@pytest.mark.parametrize("command", ["show gru", "list", "latex gru -o gru.tex", "show absent", TRAINING])
 def test_closed_streams(tmp_path, command):
+    (tmp_path / "text.txt").write_text("hello world. " * 20)
     line = f'exec "$@" {command} >&- 2>&-'
     done = subprocess.run(["sh", "-c", line, "sh", *PROGRAM], cwd=tmp_path, check=False)
     assert done.returncode == (WRONG_REQUEST if "absent" in command else 0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["gru.tex"] * ("latex" in command)
+    made = ["a.safetensors"] * (command == TRAINING) + ["gru.tex"] * ("latex" in command)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*made, "text.txt"]
 
 
 def test_an_output_that_is_full(tmp_path):

@@ -285,8 +285,8 @@ def test_a_fault_in_a_plan_turns_red(name: str, save: str, stage: int) -> None:
 # -- the checker ------------------------------------------------------------------------------------------
 
 
-def small_plan() -> Plan:
-    return stages(Cell("small", Eq(h.next, tanh(W @ x + U @ h + b))))[-1]
+def small_plan(stage: int = SHARED) -> Plan:
+    return stages(Cell("small", Eq(h.next, tanh(W @ x + U @ h + b))))[stage]
 
 
 def with_buffers(plan: Plan, *more: Buffer) -> Plan:
@@ -392,6 +392,42 @@ def broken_plans() -> dict[str, tuple[Plan, str]]:
             ),
             "'second' is defined twice, and its first value is lost",
         ),
+        "an array that changes once it has been read": (
+            with_statement(
+                with_buffers(room, Buffer("reader", "B", (m,), "value")),
+                Pointwise("extra", symbol("h")),
+                Pointwise("reader", EXTRA.symbol),
+                Pointwise("extra", symbol("h"), update=True),
+            ),
+            "'extra' is written after 'extra' has been read",
+        ),
+        "a part that changes once the whole has been read": (
+            with_statement(
+                with_buffers(
+                    small_plan(MARKED),  # in shared memory, a part may lie where nothing is needed any more
+                    Buffer("both", "B", (2 * m,), "value"),
+                    Buffer("second", "B", (m,), "value", Window("both", 0, m, 2 * m)),
+                    Buffer("reader", "B", (2 * m,), "value"),
+                ),
+                Stack("both", ("h", "h")),
+                Pointwise("reader", Buffer("both", "B", (2 * m,), "value").symbol),
+                Pointwise("second", symbol("h"), update=True),
+            ),
+            "'second' is written after 'both' has been read",
+        ),
+        "an array of which a part alone is made": (
+            with_statement(
+                with_buffers(
+                    plan,
+                    Buffer("both", "B", (2 * m,), "value"),
+                    Buffer("second", "B", (m,), "value", Window("both", 0, m, 2 * m)),
+                    Buffer("reader", "B", (2 * m,), "value"),
+                ),
+                Pointwise("second", symbol("h")),
+                Pointwise("reader", Buffer("both", "B", (2 * m,), "value").symbol),
+            ),
+            "'both' is read before it is defined",
+        ),
         "a sum over time before the loop": (
             with_statement(
                 with_buffers(plan, Buffer("shared", "", (n,), "gradient")),
@@ -444,6 +480,26 @@ def test_the_checker_says_what_is_wrong(what: str) -> None:
     plan, message = broken_plans()[what]
     with pytest.raises(PlanError, match=message):
         check(plan)
+
+
+def test_parts_that_are_all_made_make_the_whole() -> None:
+    sizes = ("first", 0 * m, m), ("second", m, 2 * m), ("third", 2 * m, 2 * m + n)
+    whole = Buffer("whole", "B", (2 * m + n,), "value")
+    parts = [
+        Buffer(name, "B", (stop - start,), "value", Window("whole", 0, start, stop))
+        for name, start, stop in sizes
+    ]
+    last_two = Buffer("last_two", "B", (m + n,), "value", Window("whole", 0, m, 2 * m + n))
+    readers = Buffer("reader", "B", (2 * m + n,), "value"), Buffer("other", "B", (m + n,), "value")
+    plan = with_statement(
+        with_buffers(small_plan(MARKED), whole, *parts, last_two, *readers),
+        Pointwise("third", symbol("x")),
+        Pointwise("second", symbol("h")),
+        Pointwise("other", last_two.symbol),
+        Pointwise("first", symbol("h")),
+        Pointwise("reader", whole.symbol),
+    )
+    assert check(plan) is plan
 
 
 def test_the_checker_passes_a_good_plan_on() -> None:

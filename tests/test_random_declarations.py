@@ -200,8 +200,8 @@ def test_the_generator_reaches_the_whole_vocabulary():
     assert operations <= seen
     assert shapes == {0, 1, 2}
     assert specs == {1, 2, 3}
-    assert {states for _, states in counts} == {0, 1, 2, 3}
-    assert {inputs for inputs, _ in counts} == {1, 2}
+    assert {states for _, states in counts} >= {0, 1, 2, 3}
+    assert {inputs for inputs, _ in counts} >= {1, 2}
     assert all(issubclass(kind, Operation) for kind in operations)
 
 

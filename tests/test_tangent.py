@@ -12,8 +12,9 @@ from sympy import Eq, sqrt
 import symrnn as sr
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Input, Parameter, State, Value
-from symrnn.derivation.jacobian import Block, Diag, step_jacobian
+from symrnn.derivation.jacobian import step_jacobian
 from symrnn.derivation.numeric import evaluate, evaluate_cell, size_value
+from symrnn.derivation.operators import Block, Diag
 from symrnn.derivation.reverse import derive
 from symrnn.derivation.tangent import Tangent, dotted_latex, tangent
 from symrnn.zoo import CELLS, elman

@@ -210,9 +210,7 @@ def test_pointwise(author, shape, numbers):
     check(author, shape, numbers)
 
 
-@pytest.mark.parametrize(
-    ("author", "shape", "spec", "numbers"), PRODUCT_CASES, ids=lambda case: str(case)[:40]
-)
+@pytest.mark.parametrize(("author", "shape", "spec", "numbers"), PRODUCT_CASES, ids=texts(PRODUCT_CASES))
 def test_products(author, shape, spec, numbers):
     check(author, shape, numbers)
     resolved = Resolver(KNOWN).resolve(author).expr

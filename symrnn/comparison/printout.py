@@ -17,7 +17,6 @@ from symrnn.comparison.wording import PlainWords, sentences
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.plain_text import MARK, UNMARK, plain_text
-from symrnn.declaration.reading_order import reading_roles
 
 if TYPE_CHECKING:  # a comparison prints itself
     from symrnn.comparison.comparison import Comparison
@@ -155,7 +154,7 @@ def marked_terms(equation: Equation, marks: frozenset[Expr], cell: Cell) -> tupl
 
 
 def _written(equation: Equation, marks: frozenset[Expr], cell: Cell) -> str:
-    return f"{equation.target} = {plain_text(equation.rhs, reading_roles(cell), marks)}"
+    return f"{equation.target} = {plain_text(equation.rhs, cell.roles, marks)}"
 
 
 def _bare(text: str) -> str:

@@ -2,14 +2,17 @@
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sympy import Eq, Expr, I, MatrixSymbol, Symbol
 from sympy.logic.boolalg import Boolean, BooleanAtom
 
 from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text, size_text, told_axes
 from symrnn.declaration.cell_names import check_cell_name
+from symrnn.declaration.depth import Piece
+from symrnn.declaration.nodes import atoms_of
 from symrnn.declaration.normal_form import Definition, Equation, normalize
+from symrnn.declaration.ordering import dependency_order, pieces_of, place_of
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
     Constant,
@@ -21,7 +24,7 @@ from symrnn.declaration.quantities import (
     Value,
     described,
 )
-from symrnn.declaration.reading_order import reading_roles
+from symrnn.declaration.reading_order import Roles, reading_roles
 from symrnn.declaration.resolution import Resolved, Resolver
 from symrnn.declaration.stable_forms import StableForms
 from symrnn.declaration.words import check_words
@@ -36,7 +39,7 @@ class Cell:
     `equations` are resolved and in the author's order; `definitions` are the same in normal form and in
     dependency order. `inputs`, `parameters` and `constants` are in the order of the first equation that
     uses them (matrices before vectors before scalars, then by name), `states` and `values` in the order
-    of their equations. `shapes` holds (value, shape) pairs.
+    of their equations. `shapes` holds (value, shape) pairs; `roles` what reading order goes by.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Cell:
     equations: tuple[Equation, ...]
     definitions: tuple[Definition, ...]
     shapes: tuple[tuple[Value, Shape], ...]
+    roles: Roles = field(compare=False, repr=False)
+    _shape_of: dict[Value, Shape] = field(compare=False, repr=False)
 
     def __init__(
         self,
@@ -109,8 +114,8 @@ class Cell:
             raise DeclarationError(f"The cell {name!r} has no equations. Give at least one Eq(...).")
         _check_names(name, pairs)
         _check_targets(name, pairs)
-        ordered = _dependency_order(name, pairs)
-        resolved, shapes = _resolve(name, pairs, ordered)
+        pieces, ordered = pieces_of(name, pairs, dependency_order(name, pairs))
+        resolved, shapes = _resolve(name, pieces, ordered)
         inputs, parameters, constants = _used_quantities(resolved)
         states = tuple(eq.target.state for eq in resolved if isinstance(eq.target, NextState))
         _check_inputs(name, inputs)
@@ -129,15 +134,17 @@ class Cell:
             "equations": resolved,
             "definitions": normalize((resolved[i] for i in ordered), taken),
             "shapes": tuple(shapes.items()),
+            "_shape_of": shapes,
         }
-        for field, value in fields.items():
-            object.__setattr__(self, field, value)
+        for key, value in fields.items():
+            object.__setattr__(self, key, value)
+        object.__setattr__(self, "roles", reading_roles(self))
         _check_sizes(self)
 
     def _warn(self) -> None:
         """Warn of functions that are taken at 0 at the first step, where they have no derivative."""
-        for equation, fact in zero_state_facts(self.equations, reading_roles(self)):
-            context = _where(self.name, equation.number, equation.target)
+        for equation, fact in zero_state_facts(self.equations, self.roles):
+            context = place_of(self.name, equation.number, equation.target)
             warnings.warn(f"{context}{fact}", SymrnnWarning, stacklevel=3)
 
     @property
@@ -154,7 +161,7 @@ class Cell:
 
     def shape_of(self, quantity: Quantity) -> Shape:
         """The shape per sample of any quantity or part of the cell."""
-        return dict(self.shapes)[quantity] if isinstance(quantity, Value) else quantity.shape
+        return self._shape_of[quantity] if isinstance(quantity, Value) else quantity.shape
 
     @property
     def output_shape(self) -> Shape:
@@ -166,24 +173,18 @@ class Cell:
 
         An equation that is computed in a stable form says so.
         """
-        roles = reading_roles(self)
         if isinstance(line, Definition):
-            return f"{line.symbol} = {plain_text(line.expr, roles)}"
-        text = f"{line.target} = {plain_text(line.rhs, roles)}"
-        return f"{text}, computed as {plain_text(line.computed, roles)}" if line.is_rewritten else text
+            return f"{line.symbol} = {plain_text(line.expr, self.roles)}"
+        text = f"{line.target} = {plain_text(line.rhs, self.roles)}"
+        return f"{text}, computed as {plain_text(line.computed, self.roles)}" if line.is_rewritten else text
 
     def __str__(self) -> str:
         lines = [f"cell {self.name}", *(f"  {self.text(equation)}" for equation in self.equations)]
         return "\n".join([*lines, f"  output {self.output}"])
 
 
-def _where(cell: str, number: int, target: object = None) -> str:
-    described = f" ({target} = ...)" if target is not None else ""
-    return f"In cell {cell!r}, equation {number}{described}: "
-
-
 def _target_and_rhs(cell: str, number: int, equation: object) -> tuple[Quantity, Expr]:
-    context = _where(cell, number)
+    context = place_of(cell, number)
     if isinstance(equation, bool | BooleanAtom):
         raise DeclarationError(
             f"{context}SymPy collapsed it to {bool(equation)}, because both sides are the same or can never "
@@ -221,22 +222,22 @@ def _check_targets(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
     for number, (target, _) in enumerate(pairs, 1):
         if target in seen:
             raise DeclarationError(
-                f"{_where(cell, number, target)}{target} is already defined by equation {seen[target]}. "
+                f"{place_of(cell, number, target)}{target} is already defined by equation {seen[target]}. "
                 "Define every value and every state once."
             )
         seen[target] = number
     for number, (target, rhs) in enumerate(pairs, 1):
-        for used in sorted(rhs.atoms(Value, State, NextState), key=str):
+        for used in sorted(atoms_of(rhs, Value, State, NextState), key=str):
             if isinstance(used, Value) and used not in seen:
                 known = ", ".join(str(t) for t in seen if isinstance(t, Value)) or "none"
                 raise DeclarationError(
-                    f"{_where(cell, number, target)}the value {used} has no equation. Add Eq({used}, ...); "
+                    f"{place_of(cell, number, target)}the value {used} has no equation. Add Eq({used}, ...); "
                     f"defined values: {known}."
                 )
             state = used.state if isinstance(used, NextState) else used
             if isinstance(state, State) and state.next not in seen:
                 raise DeclarationError(
-                    f"{_where(cell, number, target)}the state {state} has no equation. "
+                    f"{place_of(cell, number, target)}the state {state} has no equation. "
                     f"Add Eq({state}.next, ...)."
                 )
 
@@ -245,23 +246,23 @@ def _check_names(cell: str, pairs: list[tuple[Quantity, Expr]]) -> None:
     """One name, one quantity; no foreign symbols."""
     owners: dict[str, Quantity] = {}
     for number, (target, rhs) in enumerate(pairs, 1):
-        found = {target} | rhs.atoms(Symbol, MatrixSymbol)
+        found = {target} | atoms_of(rhs, Symbol, MatrixSymbol)
         for symbol in sorted((s for s in found if not isinstance(s, Axis)), key=_symbol_order):
             if not isinstance(symbol, Quantity):
                 raise DeclarationError(
-                    f"{_where(cell, number, target)}{symbol} is a plain SymPy symbol. "
+                    f"{place_of(cell, number, target)}{symbol} is a plain SymPy symbol. "
                     "Declare it as Input, State, Parameter, Constant or Value."
                 )
             quantity = symbol.state if isinstance(symbol, NextState) else symbol
             other = owners.setdefault(quantity.name, quantity)
             if other != quantity:
                 raise DeclarationError(
-                    f"{_where(cell, number, target)}two different quantities are named {quantity.name!r}: "
+                    f"{place_of(cell, number, target)}two different quantities are named {quantity.name!r}: "
                     f"{described(other)} and {described(quantity)}. Rename one, or declare it once."
                 )
-        if rhs.has(I):
+        if atoms_of(rhs, type(I)):
             raise DeclarationError(
-                f"{_where(cell, number, target)}SymPy's imaginary unit I is in it, and cells are real. "
+                f"{place_of(cell, number, target)}SymPy's imaginary unit I is in it, and cells are real. "
                 "Declare a quantity for it, under another Python name if you imported I from sympy."
             )
 
@@ -270,55 +271,29 @@ def _symbol_order(symbol: Symbol) -> tuple[str, tuple[str, ...]]:
     return str(symbol), tuple(map(str, symbol._hashable_content()))
 
 
-def _dependency_order(cell: str, pairs: list[tuple[Quantity, Expr]]) -> list[int]:
-    """Positions of the equations such that each one uses only what earlier ones define."""
-    position = {target: i for i, (target, _) in enumerate(pairs)}
-    order: list[int] = []
-    path: list[int] = []
-
-    def visit(i: int) -> None:
-        if i in order:
-            return
-        if i in path:
-            members = [str(pairs[j][0]) for j in path[path.index(i) :]]
-            raise DeclarationError(
-                f"The cell {cell!r} has a cycle: {' needs '.join([*members, members[0]])}. "
-                "Break it: a state's previous value (the bare state) needs no equation of this time step."
-            )
-        path.append(i)
-        for used in sorted(pairs[i][1].atoms(Value, NextState), key=lambda q: position[q]):
-            visit(position[used])
-        path.pop()
-        order.append(i)
-
-    for i in range(len(pairs)):
-        visit(i)
-    return order
-
-
 def _resolve(
-    cell: str, pairs: list[tuple[Quantity, Expr]], order: list[int]
+    cell: str, pieces: list[Piece], order: list[int]
 ) -> tuple[tuple[Equation, ...], dict[Value, Shape]]:
     shapes: dict[Value, Shape] = {}
     defined: dict[Quantity, Expr] = {}
     resolved: dict[int, Equation] = {}
     for i in order:
-        target, rhs = pairs[i]
+        target, rhs, number = pieces[i].target, pieces[i].rhs, pieces[i].number
         try:
             right = Resolver(shapes).resolve(rhs)
         except DeclarationError as error:
             fact = str(error).removesuffix(".")
-            raise DeclarationError(f"{_where(cell, i + 1, target)}{fact}.") from None
+            raise DeclarationError(f"{place_of(cell, number, target)}{fact}.") from None
         if isinstance(target, Value):
             shapes[target] = right.shape
-        _check_sides(cell, i + 1, target, right)
+        _check_sides(cell, number, target, right)
         shape = target.shape if isinstance(target, NextState) else right.shape
         assert isinstance(target, Value | NextState)
         computed = StableForms(defined).computed(right, Resolver(shapes))
         if shape == right.shape:  # else a number fills the state
             defined[target] = computed
         resolved[i] = Equation(i + 1, target, right.expr, shape, computed)
-    in_order = tuple(resolved[i] for i in range(len(pairs)))
+    in_order = tuple(resolved[i] for i in range(len(pieces)))
     values = [eq.target for eq in in_order if isinstance(eq.target, Value)]
     return in_order, {value: shapes[value] for value in values}
 
@@ -330,7 +305,7 @@ def _check_sides(cell: str, number: int, target: Quantity, right: Resolved) -> N
     if right.shape == () and not moving:
         return  # broadcast: SymPy turns h - h into 0, which has lost its shape
     raise DeclarationError(
-        f"{_where(cell, number, target)}the state {target.name.removesuffix('.next')} has shape "
+        f"{place_of(cell, number, target)}the state {target.name.removesuffix('.next')} has shape "
         f"{shape_text(target.shape)}, but the right side has shape {shape_text(right.shape)}. "
         + ("Multiply it by ones(...) to repeat a scalar." if right.shape == () else "Make them equal.")
     )
@@ -401,7 +376,7 @@ def _check_sizes(cell: Cell) -> None:
     within = list(dict.fromkeys(size_text(size) for size in sizes if not told.issuperset(axes_of((size,)))))
     of = next((equation for equation in cell.equations if untold[0] in _axes_in(cell, equation)), None)
     raise DeclarationError(
-        (_where(cell.name, of.number, of.target) if of else f"Cell {cell.name!r}: ")
+        (place_of(cell.name, of.number, of.target) if of else f"Cell {cell.name!r}: ")
         + f"the size {' and the size '.join(map(str, untold))} can be told from no shape of an input, a "
         f"state, a parameter or a constant{', only ' + ', '.join(within) if within else ''}. "
         f"Give one of these an axis {untold[0]} of its own, or write a number as a Constant."

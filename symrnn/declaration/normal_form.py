@@ -13,7 +13,7 @@ A value that is one call *is* that call, and its argument is the pre-activation 
 named by content: `tanh_c`, `U_n_h`, `r_c`. Equal expressions share one part.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from sympy import Add, And, Expr, Mul, Not, Or, Pow
@@ -24,6 +24,7 @@ from symrnn.declaration.axes import Shape
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.operations import (
     Contract,
+    Operation,
     PointwiseFunction,
     VectorFunction,
     concatenate,
@@ -34,6 +35,9 @@ from symrnn.declaration.operations import (
 )
 from symrnn.declaration.quantities import Constant, NextState, Parameter, Part, Quantity, Value
 from symrnn.declaration.resolution import Resolver, is_coefficient
+
+LONGEST = 32
+"""How long the name of a part may be that tells what it is made of; names made of such names would grow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class Definition:
 
 def unique_name(base: str, taken: Iterable[str]) -> str:
     """`base`, or `base_2`, `base_3`, ... : the first that is not in `taken`."""
-    names = set(taken)
+    names = taken if isinstance(taken, Set) else set(taken)
     candidate, number = base, 1
     while candidate in names:
         number += 1
@@ -118,10 +122,11 @@ class _Normalizer:
         self.shapes: dict[Value, Shape] = {}
         self.static: set[Quantity] = set()
         self.equation = 0
+        self.owner = ""
 
     def add(self, equation: Equation) -> None:
         self.equation = equation.number
-        name = plain_name(equation.target)
+        name = self.owner = plain_name(equation.target)
         expr = self._normal(equation.computed, name, equation.target)
         self._define(equation.target, expr, equation.shape)
 
@@ -182,10 +187,21 @@ class _Normalizer:
             latex = f"a_{{{symbol_latex(target)}}}"
         else:
             name = _content_name(normal)
+            if len(name) > LONGEST:
+                name = f"{_kind_name(normal)}_in_{self.owner}"
         part = Part(unique_name(name, self.taken), *shape, latex=latex)
         self.taken.add(part.name)
         self._define(part, normal, shape)
         return part
+
+
+def _kind_name(expr: Expr) -> str:
+    """A name for what kind of operation a part is, where what it is made of would take too many words."""
+    if isinstance(expr, Contract):
+        return "product" if len(expr.operands) > 1 else "total"
+    if isinstance(expr, concatenate):
+        return "stack"
+    return str(expr.name) if isinstance(expr, Operation) else "factor" if isinstance(expr, Mul) else "sum"
 
 
 def _content_name(expr: Expr) -> str:

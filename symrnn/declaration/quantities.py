@@ -11,12 +11,16 @@ import math
 from numbers import Real
 from typing import Any, ClassVar
 
-from sympy import Symbol
+from sympy import Eq, Symbol
 
 from symrnn.declaration.axes import Shape, Size, as_size, shape_text, size_text
 from symrnn.declaration.latex_syntax import check_latex
+from symrnn.declaration.nodes import depth_of
 from symrnn.declaration.structural import Tensorial
 from symrnn.errors import DeclarationError, shown
+
+LEVELS = 20
+"""How many levels SymPy looks through whether two sides can be equal; in deeper ones it may lose its way."""
 
 RESERVED = ("count", "index")  # methods of every tuple: a NamedTuple field of that name breaks them
 INITIALIZERS = ("zeros", "ones", "glorot", "orthogonal", "normal")
@@ -103,6 +107,11 @@ class Quantity(Tensorial, Symbol):
 
     def _hashable_content(self) -> tuple[str, ...]:
         return self._content
+
+    def _eval_Eq(self, other: Any) -> Any:
+        # SymPy asks this first. None lets it try to prove or refute, which takes it exponentially long or
+        # beyond Python's recursion limit where the other side is deep.
+        return Eq(self, other, evaluate=False) if depth_of(other) > LEVELS else None
 
 
 class Input(Quantity):

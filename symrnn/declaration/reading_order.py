@@ -11,6 +11,7 @@ part that is a contraction, a plain SymPy symbol), `roles`, a table from name to
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +23,9 @@ from symrnn.declaration.quantities import Input, Quantity
 
 if TYPE_CHECKING:  # a cell prints itself in this order
     from symrnn.declaration.cell import Cell
+
+text_of = lru_cache(maxsize=1 << 16)(str)
+"""SymPy's text of an expression, which orders what nothing else does: long to make, and needed very often."""
 
 Roles: TypeAlias = Mapping[str, str]
 Key: TypeAlias = tuple[int | str, ...]
@@ -90,6 +94,7 @@ def gated_by(expr: Expr, roles: Roles = NO_ROLES) -> tuple[str, int] | None:
     return None
 
 
+@lru_cache(maxsize=1 << 16)
 def is_number(expr: Expr) -> bool:
     """Whether `expr` is a number, perhaps made of axes."""
     return not expr.atoms(Operation) and all(isinstance(s, Axis) for s in expr.free_symbols)
@@ -106,7 +111,7 @@ def _number_leads(number: Expr, others: list[Expr], positive: list[Expr], roles:
 def _factor_key(factor: Expr, roles: Roles) -> Key:
     """Coefficients, adjoints, parameters, gates, local derivatives, values, functions, products, states."""
     base = factor.args[0] if isinstance(factor, Pow) else factor
-    role, text = role_of(base, roles), str(factor)
+    role, text = role_of(base, roles), text_of(factor)
     gate = gated_by(base, roles)
     if is_number(factor):
         return (0, text)
@@ -133,7 +138,7 @@ def _term_key(term: Expr, roles: Roles) -> Key:
     """Contractions, gated products, other products and symbols, biases, products with a sum in brackets."""
     factors = [factor for factor in ordered_factors(term, roles) if not is_number(factor)]
     names = [role_of(factor, roles) for factor in factors]
-    text = str(Mul(*factors))
+    text = text_of(Mul(*factors))
     if any(_has_adjoint(factor) for factor in factors):
         return _adjoint_term_key(factors, names, text)
     if any(
@@ -164,6 +169,7 @@ def _adjoint_term_key(factors: list[Expr], names: list[str], text: str) -> Key:
     return (2 if any(isinstance(factor, Contract | Slice) for factor in factors) else 1, text)
 
 
+@lru_cache(maxsize=1 << 16)
 def _has_adjoint(expr: Expr) -> bool:
     return any(quantity.role in ADJOINTS for quantity in expr.atoms(Quantity))
 

@@ -1,12 +1,12 @@
 """From the author's form of an expression to its resolved form, with shapes.
 
-Resolved expressions consist of quantities, numbers, axes, sums, products, whole powers, pointwise
-functions, functions of a vector, `where`, `concatenate`, `ones`, `identity` and `Contract`. Every shape rule
-is enforced here.
+Resolved expressions consist of quantities, numbers, axes, sums, products, whole powers, pointwise and vector
+functions, `where`, `concatenate`, `ones`, `identity` and `Contract`. Every shape rule is enforced here.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sympy import (
     ITE,
@@ -79,6 +79,7 @@ class Resolved:
     shape: Shape
 
 
+@lru_cache(maxsize=1 << 16)
 def is_coefficient(expr: Expr) -> bool:
     """Whether `expr` is a number, possibly made of axes: no quantity, array or choice is in it."""
     return not expr.atoms(Quantity, Piecewise, *ARRAY_OPERATIONS)

@@ -53,6 +53,7 @@ class Bounds:
     def __init__(self, cell: Cell) -> None:
         self.definitions = {d.symbol: d.expr for d in cell.definitions if not d.static}
         self.known: dict[Expr, Interval] = {}
+        self.waiting = iter(self.definitions)
 
     def __call__(self, expr: Expr) -> Interval:
         """The interval in which every element of `expr` lies."""
@@ -70,7 +71,7 @@ class Bounds:
         if isinstance(expr, ones):
             return Interval(1.0, 1.0)
         if isinstance(expr, Quantity):
-            return self(self.definitions[expr]) if expr in self.definitions else Interval()
+            return self._defined(expr) if expr in self.definitions else Interval()
         if isinstance(expr, Add):
             return sum((self(term) for term in expr.args), Interval(0.0, 0.0))
         if isinstance(expr, Mul):
@@ -81,6 +82,14 @@ class Bounds:
             sides = [self(side) for side in expr.args[1:]]
             return Interval(min(side.low for side in sides), max(side.high for side in sides))
         return self._function(expr)
+
+    def _defined(self, quantity: Expr) -> Interval:
+        """The interval of a definition, after those of earlier ones: a chain of them may be long."""
+        for symbol in self.waiting:
+            self.known[symbol] = self(self.definitions[symbol])
+            if symbol == quantity:
+                break
+        return self.known[quantity]
 
     def _product(self, expr: Mul) -> Interval:
         """The product of the factors; a gate and 1 minus it have a product of at most a quarter."""

@@ -10,7 +10,7 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Definition
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import Quantity, State
-from symrnn.declaration.reading_order import NO_ROLES, Roles, reading_roles
+from symrnn.declaration.reading_order import NO_ROLES, Roles
 
 
 class Adjoint(Quantity):
@@ -141,7 +141,7 @@ class Derivation:
         raise KeyError(str(quantity))
 
     def __str__(self) -> str:
-        roles = reading_roles(self.cell)
+        roles = self.cell.roles
         lines = [f"backpropagation through time of {self.cell.name}", "  at every step, t = T ... 1:"]
         lines += [f"    {equation.text(roles)}" for equation in self.step]
         lines += ["  for the parameters:", *(f"    {equation.text(roles)}" for equation in self.static)]

@@ -14,7 +14,8 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.operations import tanh, where
 from symrnn.declaration.quantities import Constant, Parameter, Quantity, State
 from symrnn.derivation.bounds import Bounds, Interval, is_bounded
-from symrnn.derivation.jacobian import Block, Column, Diag, Identity, MatrixOf, Row, StepJacobian
+from symrnn.derivation.jacobian import StepJacobian
+from symrnn.derivation.operators import Block, Column, Diag, Identity, MatrixOf, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,12 @@ class _Finder:
             for factors in _products(jacobian.expr):
                 yield from self.split(jacobian, factors)
             return
+        moving = {jacobian.direction, *(partial.moved for partial in jacobian.through)}
         for term in Add.make_args(jacobian.expr.expand(mul=False)):
             if term == 0:
                 continue
             factors = Mul.make_args(term)
-            outer = [factor for factor in factors if jacobian.direction not in factor.atoms(Quantity)]
+            outer = [factor for factor in factors if not moving & factor.atoms(Quantity)]
             inner = Mul(*(factor for factor in factors if factor not in outer))
             weights = () if inner == jacobian.direction else (inner,)
             yield self.path(jacobian, [Mul(*outer)], weights)

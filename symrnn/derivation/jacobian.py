@@ -4,90 +4,59 @@ It is read off the tangent, which is linear in the dotted states. Between vector
 of diagonal matrices, matrices (for a stack: their column blocks) and identities, noncommutative SymPy
 expressions of the node classes below. Where a scalar or a matrix state is concerned, or a vector's way
 leads through a matrix, it is the linear map itself, as the tangent's expression in the dotted state.
+
+Multiplied out, a step of many equations has exponentially many terms. There the derivatives of values that
+several ways lead through have names: a Jacobian is made of them, and each of them of earlier ones.
 """
 
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from sympy import Add, Expr, Integer, Mul, S
+from sympy import Add, Expr, Mul, S
 
 from symrnn.declaration.arguments import require_cell
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.operations import Contract, concatenate, ones, where
-from symrnn.declaration.quantities import Constant, Quantity, State
+from symrnn.declaration.quantities import Constant, Part, Quantity, State
+from symrnn.derivation.naming import values_to_name
 from symrnn.derivation.numeric import Array, Sizes, Values, evaluate, evaluate_cell, size_value
+from symrnn.derivation.operators import (
+    Block,
+    Column,
+    Diag,
+    Identity,
+    MatrixOf,
+    Partial,
+    Row,
+    collected,
+    operator_value,
+    times,
+)
 from symrnn.derivation.tangent import Tangent
 
 
-class Operator(Expr):
-    """Base of the matrices that step Jacobians are made of; they do not commute."""
+@dataclass(frozen=True, slots=True)
+class PartialJacobian:
+    """The derivative of `of`, a value or a next state, by the previous value of `wrt`.
 
-    __slots__ = ()
-    is_commutative = False
+    In other Jacobians `Partial(of, wrt)` stands for it, or `moved` where they are linear maps.
+    """
 
+    of: Quantity
+    wrt: State
+    expr: Expr
+    is_matrix: bool
+    direction: Quantity
+    moved: Quantity
 
-class Diag(Operator):
-    """The diagonal matrix of a vector expression."""
-
-    __slots__ = ()
-
-    def _sympystr(self, printer: Any) -> str:
-        return f"diag({printer._print(self.args[0])})"
-
-
-class MatrixOf(Operator):
-    """A matrix expression as an operator."""
-
-    __slots__ = ()
-
-    def _sympystr(self, printer: Any) -> str:
-        return str(printer._print(self.args[0]))
-
-
-class Block(Operator):
-    """Columns `start` to `stop` of a matrix: those that meet part number `position` of a stack."""
-
-    __slots__ = ()
-
-    def __new__(cls, matrix: Expr, stack: concatenate, position: int, start: Expr, stop: Expr) -> "Block":
-        """Take the column block of `matrix` that multiplies one part of `stack`."""
-        made: Block = Expr.__new__(cls, matrix, stack, Integer(position), start, stop)
-        return made
-
-    def _sympystr(self, printer: Any) -> str:
-        matrix, _, _, start, stop = (printer._print(arg) for arg in self.args)
-        return f"{matrix}[:, {start}:{stop}]"
-
-
-class Column(Operator):
-    """A vector expression as a matrix with one column: it takes a scalar."""
-
-    __slots__ = ()
-
-    def _sympystr(self, printer: Any) -> str:
-        return f"column({printer._print(self.args[0])})"
-
-
-class Row(Operator):
-    """A vector expression as a matrix with one row: it gives a scalar."""
-
-    __slots__ = ()
-
-    def _sympystr(self, printer: Any) -> str:
-        return f"row({printer._print(self.args[0])})"
-
-
-class Identity(Operator):
-    """The identity on vectors of one size."""
-
-    __slots__ = ()
-
-    def _sympystr(self, printer: Any) -> str:
-        return "I"
+    def __str__(self) -> str:
+        if self.is_matrix:
+            return f"d {self.of} / d {self.wrt} = {self.expr}"
+        return f"d {self.of} / d {self.wrt}: {self.direction} -> {self.moved} = {self.expr}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +64,8 @@ class StepJacobian:
     """The derivative of the next value of `of` by the previous value of `wrt`.
 
     `expr` is a product form if `is_matrix`, else the linear map: what the direction `direction` of
-    `wrt` does to `of.next`, an expression that is linear in it.
+    `wrt` does to `of.next`, an expression that is linear in it. `through` are the partial Jacobians that
+    it is made of, each made of earlier ones; small cells have none.
     """
 
     cell: Cell
@@ -104,6 +74,7 @@ class StepJacobian:
     expr: Expr
     is_matrix: bool
     direction: Quantity
+    through: tuple[PartialJacobian, ...] = ()
 
     def evaluate(self, values: Values, sizes: Sizes) -> Array:
         """The Jacobian at a point: an array of shape (*of.shape, *wrt.shape).
@@ -119,20 +90,36 @@ class StepJacobian:
             tuple(size_value(size, sizes) for size in state.shape) for state in (self.of, self.wrt)
         )
         if self.is_matrix:
-            matrix = _operator_value(self.expr, known, sizes)
+            partials: dict[Expr, Array] = {}
+            for partial in self.through:
+                value = operator_value(partial.expr, known, sizes, partials)
+                partials[Partial(partial.of, partial.wrt)] = value
+            matrix = operator_value(self.expr, known, sizes, partials)
             return np.broadcast_to(matrix, (*rows, *columns)).copy()
         made = np.empty((*rows, *columns))
         for at in np.ndindex(columns):
-            basis = np.zeros(columns)
-            basis[at] = 1.0
-            along = evaluate(self.expr, {**known, self.direction.name: basis}, sizes)
-            made[(..., *at)] = along
+            known[self.direction.name] = np.zeros(columns)
+            known[self.direction.name][at] = 1.0
+            for partial in self.through:
+                known[partial.moved.name] = evaluate(partial.expr, known, sizes)
+            made[(..., *at)] = evaluate(self.expr, known, sizes)
         return made
 
-    def __str__(self) -> str:
+    @property
+    def equation(self) -> str:
+        """The Jacobian as a line of text, in terms of those that it goes through."""
         if self.is_matrix:
             return f"d {self.of.next} / d {self.wrt} = {self.expr}"
         return f"d {self.of.next} / d {self.wrt}: {self.direction} -> {self.expr}"
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.through), self.equation])
+
+
+def jacobian_lines(jacobians: Iterable[StepJacobian]) -> tuple[str, ...]:
+    """The Jacobians as lines of text, each once and after those that it goes through."""
+    found = [line for jacobian in jacobians for line in str(jacobian).split("\n")]
+    return tuple(dict.fromkeys(found))
 
 
 def step_jacobian(cell: Cell) -> tuple[StepJacobian, ...]:
@@ -155,19 +142,53 @@ class _Reader:
         self.tangent = tangent
         self.partners = {partner: q for q, partner in tangent.dotted.items()}
         self.restricted: dict[tuple[Expr, Quantity], Expr] = {}
-        self.operators: dict[Expr, Expr] = {}
+        self.operators: dict[tuple[Expr, Quantity], Expr] = {}
+        self.named: dict[Quantity, dict[Expr, Expr]] = {}  # by direction what the named derivatives are
+        self.named_of: dict[Expr, Quantity] = {}
 
     def read(self, of: State, wrt: State) -> StepJacobian:
         direction = self.tangent.dotted[wrt]
+        if direction not in self.named:
+            self.name_values(direction)
         linear = self.restrict(self.tangent.dotted[of.next], direction)
+        linear = self.named[direction].get(linear, linear)  # what it is, if it has a name itself
+        needed = self.reached(linear, direction)
         expr, is_matrix = linear, linear == 0
+        forms = dict(needed)
         if len(of.shape) == len(wrt.shape) == 1:
             with suppress(_NotAMatrixError):
+                forms = {part: self.operator(inner, direction) for part, inner in needed.items()}
                 expr, is_matrix = self.operator(linear, direction), True
-        return StepJacobian(self.tangent.of, of, wrt, expr, is_matrix, direction)
+        through = tuple(
+            PartialJacobian(self.named_of[part], wrt, form, is_matrix, direction, part)
+            for part, form in (forms if is_matrix else needed).items()
+        )
+        return StepJacobian(self.tangent.of, of, wrt, expr, is_matrix, direction, through)
+
+    def reached(self, linear: Expr, direction: Quantity) -> dict[Expr, Expr]:
+        """The named derivatives that one is made of, in the order of dependence."""
+        named, wanted = self.named[direction], set(linear.atoms(Part))
+        for part, inner in reversed(named.items()):
+            if part in wanted:
+                wanted |= inner.atoms(Part)
+        return {part: inner for part, inner in named.items() if part in wanted}
+
+    def name_values(self, direction: Quantity) -> None:
+        """Give names to derivatives by the direction: to none, unless all together would be too large."""
+        named, chosen = self.named.setdefault(direction, {}), values_to_name(self.tangent, direction)
+        wrt, states = self.partners[direction], self.tangent.of.states
+        latex = "{}" if len(states) == 1 else f"{{{{{{}}}}}}_{{{{{symbol_latex(wrt)}}}}}"
+        for target in self.tangent.equations:  # in the order of dependence, which may be a long chain
+            dotted = self.tangent.dotted.get(target)
+            inner = S.Zero if dotted is None else self.restrict(dotted, direction)
+            if dotted is not None and target in chosen and inner != 0:
+                shape = self.tangent.of.shape_of(target)
+                part = Part(f"{dotted.name}_by_{wrt.name}", *shape, latex=latex.format(symbol_latex(dotted)))
+                named[part], self.named_of[part] = inner, target
+                self.restricted[dotted, direction] = part
 
     def moves(self, expr: Expr) -> bool:
-        return any(atom in self.partners for atom in expr.atoms(Quantity))
+        return any(atom in self.partners or atom in self.named_of for atom in expr.atoms(Quantity))
 
     def restrict(self, expr: Expr, direction: Quantity) -> Expr:
         """`expr` with every direction but one zero, and dotted values replaced by what they are."""
@@ -206,13 +227,18 @@ class _Reader:
 
     def operator(self, expr: Expr, direction: Quantity) -> Expr:
         """The matrix that takes the direction to `expr`, which is linear in it."""
-        if expr not in self.operators:
-            self.operators[expr] = self._operator(expr, direction)
-        return self.operators[expr]
+        key = (expr, direction)
+        if key not in self.operators:
+            self.operators[key] = self._operator(expr, direction)
+        return self.operators[key]
 
     def _operator(self, expr: Expr, direction: Quantity) -> Expr:
         if expr == direction:
             return Identity(*direction.shape)
+        if expr in self.named_of:
+            if len(expr.shape) > 1:
+                raise _NotAMatrixError
+            return Partial(self.named_of[expr], self.partners[direction])
         if not self.moves(expr):
             return S.Zero
         if isinstance(expr, Add):
@@ -288,75 +314,3 @@ class _Reader:
                 terms.append(times(block, self.operator(part, direction)))
             start = stop
         return collected(terms)
-
-
-def times(*factors: Expr) -> Expr:
-    """The product of operators: neighbouring diagonals merge, identities vanish unless alone."""
-    flat = [inner for factor in factors for inner in Mul.make_args(factor)]
-    scalars = [factor for factor in flat if factor.is_commutative]
-    made: list[Expr] = []
-    for factor in (factor for factor in flat if not factor.is_commutative):
-        if isinstance(factor, Identity) and made:
-            continue
-        if made and isinstance(made[-1], Identity):
-            made.pop()
-        if made and isinstance(made[-1], Diag) and isinstance(factor, Diag):
-            made[-1] = Diag(made[-1].args[0] * factor.args[0])
-        else:
-            made.append(factor)
-    return Mul(*scalars, *made)
-
-
-def collected(operators: Iterable[Expr]) -> Expr:
-    """The sum of operators; diagonals in front of the same matrix are added, common factors taken out."""
-    groups: dict[Expr, list[Expr]] = {}
-    others: list[Expr] = []
-    for term in Add.make_args(Add(*operators)):
-        factors = list(Mul.make_args(term))
-        at = next((i for i, factor in enumerate(factors) if not factor.is_commutative), None)
-        if at is not None and isinstance(factors[at], Diag):
-            weight = Mul(*factors[:at], factors[at].args[0])
-            groups.setdefault(Mul(*factors[at + 1 :]), []).append(weight)
-        else:
-            others.append(term)
-    merged = (times(Diag(_factored(weights)), rest) for rest, weights in groups.items())
-    return Add(*others, *merged)
-
-
-def _factored(terms: list[Expr]) -> Expr:
-    """A sum with the factors that all its terms share in front."""
-    shared = [
-        factor
-        for factor in Mul.make_args(terms[0])
-        if not factor.is_number and all(factor in Mul.make_args(term) for term in terms[1:])
-    ]
-    if len(terms) == 1 or not shared:
-        return Add(*terms)
-    rests = (Mul(*(f for f in Mul.make_args(term) if f not in shared)) for term in terms)
-    return Mul(*shared, Add(*rests))
-
-
-def _operator_value(expr: Expr, known: Values, sizes: Sizes) -> Array:
-    """The matrix that an operator expression is, or a number for a commutative factor."""
-    if isinstance(expr, Diag):
-        return np.diag(evaluate(expr.args[0], known, sizes))
-    if isinstance(expr, MatrixOf):
-        return evaluate(expr.args[0], known, sizes)
-    if isinstance(expr, Block):
-        start, stop = (size_value(size, sizes) for size in expr.args[3:])
-        return evaluate(expr.args[0], known, sizes)[:, start:stop]
-    if isinstance(expr, Column):
-        return evaluate(expr.args[0], known, sizes)[:, None]
-    if isinstance(expr, Row):
-        return evaluate(expr.args[0], known, sizes)[None, :]
-    if isinstance(expr, Identity):
-        return np.eye(size_value(expr.args[0], sizes))
-    if isinstance(expr, Add):
-        return sum(_operator_value(term, known, sizes) for term in expr.args)
-    if isinstance(expr, Mul) and not expr.is_commutative:
-        made: Array = None
-        for factor in expr.args:
-            value = _operator_value(factor, known, sizes)
-            made = value if made is None else made @ value if np.ndim(made) == 2 else made * value
-        return made
-    return evaluate(expr, known, sizes)

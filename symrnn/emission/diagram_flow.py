@@ -23,7 +23,7 @@ from symrnn.declaration.operations import (
     where,
 )
 from symrnn.declaration.quantities import Input, NextState, Quantity, State, Value
-from symrnn.declaration.reading_order import ordered_factors, ordered_terms, reading_roles
+from symrnn.declaration.reading_order import ordered_factors, ordered_terms
 from symrnn.emission.latex_printer import FUNCTIONS
 
 SIGNS: dict[str, str] = {
@@ -142,7 +142,7 @@ class _Marks:
 
     def __init__(self, cell: Cell, fixed: set[Quantity], sigma: str) -> None:
         self.fixed = fixed
-        self.roles = reading_roles(cell)
+        self.roles = cell.roles
         self.sigma = sigma
 
     def of(self, expr: Expr) -> str:

@@ -12,6 +12,9 @@ from itertools import permutations
 Item = tuple[str, str]
 """A place in a layer: ("node", key), or ("wire 2", key) where the net of that node passes layer 2."""
 
+CROWDED = 24
+"""Layers of more items keep the order that they begin with: to try others would take too long."""
+
 FEW = 4
 """Up to so many items of a layer are put into every possible order."""
 
@@ -162,7 +165,7 @@ class _Ordering:
             orders = [list(order) for order in permutations(layer)]
             self.items[k] = min(orders, key=lambda order: self.cost_with(k, order))
             return
-        better = True
+        better = len(layer) <= CROWDED
         while better:
             better = False
             cost = self.cost_with(k, self.items[k])

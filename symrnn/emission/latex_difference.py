@@ -15,7 +15,6 @@ from symrnn.comparison.forms import Form
 from symrnn.comparison.specialisation import Held
 from symrnn.comparison.wording import sentences
 from symrnn.declaration.normal_form import Equation
-from symrnn.declaration.reading_order import reading_roles
 from symrnn.emission.latex_document import signature
 from symrnn.emission.latex_layout import split_formula, width
 from symrnn.emission.latex_letters import sigmoid_sign, taken_letters
@@ -74,7 +73,7 @@ def printer_for(form: Form, marked: frozenset[Expr] = frozenset(), mark: Mark = 
     notation = Notation(
         shapes=dict(cell.shapes),
         static=static | {block.symbol for block in form.blocks},
-        roles=reading_roles(cell),
+        roles=cell.roles,
         sigma=sigmoid_sign(taken_letters(cell)),
     )
     return MarkingPrinter(notation, marked, mark)

@@ -9,7 +9,8 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Parameter, Quantity, State
 from symrnn.derivation.bounds import Bounds, Interval, is_bounded
 from symrnn.derivation.gradient_paths import Effect, GradientPath, gate_effects, gradient_paths
-from symrnn.derivation.jacobian import Block, Column, MatrixOf, Operator, Row, StepJacobian
+from symrnn.derivation.jacobian import StepJacobian
+from symrnn.derivation.operators import Block, Column, MatrixOf, Operator, Partial, Row
 from symrnn.emission.latex_jacobian import operator_text
 from symrnn.emission.latex_layout import width
 from symrnn.emission.latex_letters import Letters
@@ -59,6 +60,7 @@ class _Narrator:
         self.printer = printer
         self.blocks = blocks
         self.letters = letters
+        self.called: dict[tuple[GradientPath, bool], tuple[str, ...]] = {}
 
     def passages(self) -> tuple[Passage, ...]:
         if not self.paths:
@@ -241,10 +243,15 @@ class _Narrator:
 
     def names(self, path: GradientPath, *, growing: bool = False) -> tuple[str, ...]:
         """What the weights of a path are called; ones, identities and what is made of them are not named."""
-        found = (name for weight in path.weights for name in self.named(weight, growing))
-        return tuple(dict.fromkeys(found))
+        key = (path, growing)
+        if key not in self.called:
+            found = (name for weight in path.weights for name in self.named(weight, growing))
+            self.called[key] = tuple(dict.fromkeys(found))
+        return self.called[key]
 
     def named(self, weight: Expr, growing: bool) -> tuple[str, ...]:
+        if isinstance(weight, Partial):
+            return (self.weight(weight),)
         content = weight.args[0] if isinstance(weight, Operator) else weight
         quantities = sorted(content.atoms(Quantity), key=str)
         kept = [q for q in quantities if isinstance(q, Parameter)]

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 from sympy import Add, Expr, Mul
 
-from symrnn.derivation.jacobian import Block, Column, Diag, Identity, MatrixOf, Operator, Row, StepJacobian
+from symrnn.declaration.quantities import Quantity
+from symrnn.derivation.jacobian import PartialJacobian, StepJacobian
+from symrnn.derivation.operators import Block, Column, Diag, Identity, MatrixOf, Operator, Partial, Row
 from symrnn.emission.latex_contractions import PRODUCT
 from symrnn.emission.latex_marks import bracketed
 from symrnn.emission.latex_printer import Printer, joined
@@ -13,19 +15,34 @@ from symrnn.emission.latex_reading import ColumnBlock
 
 def jacobian_text(jacobian: StepJacobian, printer: Printer, blocks: Iterable[ColumnBlock]) -> tuple[str, str]:
     """The two sides of the equation that states one step Jacobian."""
-    of, wrt = printer.symbol(jacobian.of.next), printer.symbol(jacobian.wrt)
+    left = derivative_text(jacobian.of.next, jacobian.wrt, printer)
     if jacobian.is_matrix:
-        left = rf"\frac{{\mathrm{{d}} {of}}}{{\mathrm{{d}} {wrt}}}"
         return left, operator_text(jacobian.expr, printer, tuple(blocks))
     direction = printer.symbol(jacobian.direction)
-    left = rf"\frac{{\mathrm{{d}} {of}}}{{\mathrm{{d}} {wrt}}} \bigl[{direction}\bigr]"
-    return left, printer.text(jacobian.expr)
+    return rf"{left} \bigl[{direction}\bigr]", printer.text(jacobian.expr)
+
+
+def partial_text(
+    partial: PartialJacobian, printer: Printer, blocks: Iterable[ColumnBlock]
+) -> tuple[str, str]:
+    """The two sides of the equation that states a derivative by which Jacobians are told."""
+    if partial.is_matrix:
+        left = derivative_text(partial.of, partial.wrt, printer)
+        return left, operator_text(partial.expr, printer, tuple(blocks))
+    return printer.symbol(partial.moved), printer.text(partial.expr)
+
+
+def derivative_text(of: Quantity, wrt: Quantity, printer: Printer) -> str:
+    """The derivative of one quantity by another through all equations of the step."""
+    return rf"\frac{{\mathrm{{d}} {printer.symbol(of)}}}{{\mathrm{{d}} {printer.symbol(wrt)}}}"
 
 
 def operator_text(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> str:
     """An operator, a product or a sum of operators."""
     if isinstance(expr, Add):
-        terms = sorted(expr.args, key=lambda term: (bool(term.atoms(Block, MatrixOf, Row)), str(term)))
+        terms = sorted(
+            expr.args, key=lambda term: (bool(term.atoms(Block, MatrixOf, Partial, Row)), str(term))
+        )
         return joined(operator_text(term, printer, blocks) for term in terms)
     if isinstance(expr, Mul) and not expr.is_commutative:
         return _product(expr, printer, blocks)
@@ -37,6 +54,8 @@ def operator_text(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...])
     if isinstance(expr, Column | Row):
         lies = printer.rows == isinstance(expr, Row)
         return printer.text(expr.args[0], PRODUCT + 1) if lies else printer.transposed(expr.args[0])
+    if isinstance(expr, Partial):
+        return derivative_text(expr.args[0], expr.args[1], printer)
     if isinstance(expr, Identity):
         return rf"I_{{{printer.size(expr.args[0])}}}"
     if isinstance(expr, Block):

@@ -70,41 +70,68 @@ _SPACE = r"\, "
 
 def width(latex: str) -> float:
     """About how wide a formula is when set at 11 pt, in points."""
-    return _width(TOKEN.findall(latex), [0])
+    return _group(_Tokens(latex))
 
 
-def _width(tokens: list[str], at: list[int], closing: str = "") -> float:
-    """The width from position `at` up to the closing token; subscript and superscript share their place."""
-    rows, scripts = [0.0], {"^": 0.0, "_": 0.0}
-    while at[0] < len(tokens):
-        token = tokens[at[0]]
-        at[0] += 1
-        if token == closing:
-            break
-        if token in "^_":
-            scripts[token] = 0.75 * _atom(tokens, at)
-            continue
-        rows[-1] += max(scripts.values())
-        scripts = {"^": 0.0, "_": 0.0}
+class _Tokens:
+    """The tokens of a formula one after the other, with the place where the next one begins."""
+
+    def __init__(self, latex: str) -> None:
+        self.found = TOKEN.finditer(latex)
+        self.place = 0
+
+    def next(self) -> str:
+        """The next token; nothing at the end."""
+        found = next(self.found, None)
+        if found is None:
+            return ""
+        self.place = found.end()
+        return found[0]
+
+
+class _Line:
+    """The width of what has been read so far; subscript and superscript share their place."""
+
+    def __init__(self) -> None:
+        self.widest = self.row = self.above = self.below = 0.0
+
+    @property
+    def width(self) -> float:
+        return max(self.widest, self.row + max(self.above, self.below))
+
+    def add(self, token: str, tokens: _Tokens) -> None:
+        """Go on by a token, and by those of a group that it opens."""
+        if token == "^":
+            self.above = 0.75 * _atom(tokens.next(), tokens)
+            return
+        if token == "_":
+            self.below = 0.75 * _atom(tokens.next(), tokens)
+            return
+        self.row += max(self.above, self.below)
+        self.above = self.below = 0.0
         if token == r"\\":
-            rows.append(0.0)
+            self.widest, self.row = max(self.widest, self.row), 0.0
         elif token == r"\frac":
-            rows[-1] += max(_atom(tokens, at), _atom(tokens, at)) + 3.0
+            self.row += max(_atom(tokens.next(), tokens), _atom(tokens.next(), tokens)) + 3.0
         else:
-            at[0] -= 1
-            rows[-1] += _atom(tokens, at)
-    return max(*rows[:-1], rows[-1] + max(scripts.values()), 0.0)
+            self.row += _atom(token, tokens)
 
 
-def _atom(tokens: list[str], at: list[int]) -> float:
-    if at[0] >= len(tokens):
+def _group(tokens: _Tokens, closing: str = "") -> float:
+    """The width up to the closing token."""
+    line = _Line()
+    while (token := tokens.next()) != closing and token:
+        line.add(token, tokens)
+    return line.width
+
+
+def _atom(token: str, tokens: _Tokens) -> float:
+    if not token:
         return 0.0
-    token = tokens[at[0]]
-    at[0] += 1
     if token == "{":
-        return _width(tokens, at, "}")
+        return _group(tokens, "}")
     if token.startswith(r"\begin"):
-        return _width(tokens, at, token.replace("begin", "end")) + 14.0
+        return _group(tokens, token.replace("begin", "end")) + 14.0
     if token in WIDE:
         return WIDE[token]
     if token.isspace() or token in NARROW or token == "}":
@@ -119,10 +146,7 @@ def _atom(tokens: list[str], at: list[int]) -> float:
 def split_formula(latex: str, room: float) -> tuple[str, ...]:
     """A formula as lines of at most about `room` points; each after the first starts with an operator."""
     lines = []
-    while width(latex) > room:
-        at = _best_break(latex, room)
-        if at is None:
-            break
+    while (at := _best_break(latex, room)) is not None:
         lines.append(latex[:at].rstrip())
         latex = latex[at:].strip()
         if latex.startswith(_SPACE):  # what was a space between factors is said at the start of a line
@@ -145,14 +169,31 @@ def indents(lines: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _best_break(latex: str, room: float) -> int | None:
-    """The outermost operator whose left side fits, the last one among equals."""
-    found = [(depth, position, width(latex[:position])) for position, depth in _operators(latex)]
+    """The outermost operator whose left side fits, the last one among equals; None where all of it fits.
+
+    It reads no further than the room goes, so that breaking a formula takes time in proportion to its length.
+    """
+    tokens, line, brackets = _Tokens(latex), _Line(), 0
+    found: list[tuple[int, int, float]] = []
+    while not (found and line.width > room):
+        place = tokens.place
+        token = tokens.next()
+        if not token:
+            break
+        if token == " " and place:
+            standing = next((o for o in OPERATORS if latex.startswith(o, place)), None)
+            if standing is not None:
+                found.append((2 * brackets + OPERATORS[standing], place, line.width))
+        brackets += (token in "([") - (token in ")]")
+        line.add(token, tokens)
+    if line.width <= room:
+        return None
     fitting = [item for item in found if item[2] <= room]
     good = [item for item in fitting if item[2] >= 0.15 * room] or fitting or found[:1]
     if not good:
         return None
     outermost = min(depth for depth, _, _ in good)
-    return max(position for depth, position, _ in good if depth == outermost)
+    return max(place for depth, place, _ in good if depth == outermost)
 
 
 def _operators(latex: str) -> list[tuple[int, int]]:

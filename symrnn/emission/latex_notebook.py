@@ -12,7 +12,7 @@ from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.jacobian import StepJacobian
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_difference import difference_rows
-from symrnn.emission.latex_jacobian import jacobian_text
+from symrnn.emission.latex_jacobian import jacobian_text, partial_text
 from symrnn.emission.latex_layout import indents, split_formula, width
 from symrnn.emission.printed import Printed, printed
 
@@ -78,8 +78,10 @@ def _forward(shown: Printed) -> Iterator[str]:
 def jacobian_display(jacobian: StepJacobian) -> str:
     """A step Jacobian as an equation."""
     shown = printed(derive(jacobian.cell))
-    left, right = jacobian_text(jacobian, shown.printer, shown.reading.blocks)
-    return aligned([equation_lines(left, right)])
+    printer, blocks = shown.printer, shown.reading.blocks
+    texts = [*(partial_text(partial, printer, blocks) for partial in jacobian.through)]
+    texts.append(jacobian_text(jacobian, printer, blocks))
+    return aligned(equation_lines(left, right) for left, right in texts)
 
 
 def comparison_display(comparison: Comparison) -> str:

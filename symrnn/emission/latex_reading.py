@@ -136,6 +136,7 @@ class _Reader:
     definitions: dict[Quantity, Definition] = field(init=False)
     activations: list[tuple[Quantity, Part]] = field(init=False)
     named: set[Quantity] = field(init=False)
+    order: dict[Quantity, int] = field(init=False)
     blocks: dict[tuple[Quantity, Expr, Expr], ColumnBlock] = field(init=False)
     adjoints: dict[Adjoint, AdjointEquation] = field(init=False)
     expanded: dict[Adjoint, tuple[Expr, ...]] = field(init=False)
@@ -143,6 +144,7 @@ class _Reader:
     def __post_init__(self) -> None:
         cell = self.derivation.cell
         self.definitions = {definition.symbol: definition for definition in cell.definitions}
+        self.order = {symbol: number for number, symbol in enumerate(self.definitions)}
         self.activations = list(self._find_activations())
         self.named = {part for _, part in self.activations}
         self.blocks = {}
@@ -301,9 +303,8 @@ class _Reader:
 
     def in_turn(self, found: dict[Quantity | None, list[Expr]]) -> tuple[Contribution, ...]:
         """The output's own term, then pointwise ones, then products, each as the author, the later step's."""
-        order = {symbol: number for number, symbol in enumerate(self.definitions)}
         made = []
-        for through in sorted(found, key=lambda q: -1 if q is None else order[q]):
+        for through in sorted(found, key=lambda q: -1 if q is None else self.order[q]):
             if through is None:
                 made += [Contribution(None, expr) for expr in found[through]]
             else:

@@ -10,7 +10,7 @@ from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.jacobian import step_jacobian
 from symrnn.emission.latex_cost import cost_section
 from symrnn.emission.latex_gradient_flow import flow_words
-from symrnn.emission.latex_jacobian import jacobian_text
+from symrnn.emission.latex_jacobian import jacobian_text, partial_text
 from symrnn.emission.latex_parts import Equation, Parts, Passage, Section
 from symrnn.emission.latex_printer import FIRST, LAST, joined
 from symrnn.emission.latex_reading import ColumnBlock, Contribution, PrintedAdjoint
@@ -84,7 +84,7 @@ class _Teller:
             conventions(
                 cell,
                 self.reading,
-                (j.expr for j in self.slopes),
+                (expr for j in self.slopes for expr in (*(p.expr for p in j.through), j.expr)),
                 self.printer,
                 self.letters,
                 brackets=brackets,
@@ -271,10 +271,10 @@ class _Teller:
 
     def jacobians(self) -> Section:
         found = self.slopes
-        made = []
-        for jacobian in found:
-            left, right = jacobian_text(jacobian, self.printer, self.reading.blocks)
-            made.append(Equation(left, (right,)))
+        made = [
+            Equation(left, (right,))
+            for left, right in (jacobian_text(j, self.printer, self.reading.blocks) for j in found)
+        ]
         text = "How the state after a step depends on the state before it, through all equations of the step"
         if any(not jacobian.is_matrix for jacobian in found):
             text += (
@@ -284,7 +284,22 @@ class _Teller:
             )
         text += ":"
         words = flow_words(self.cell, found, self.printer, self.reading.blocks, self.letters)
-        return Section("jacobian", "Step Jacobian", (Passage(text, tuple(made)), *words))
+        return Section("jacobian", "Step Jacobian", (*self.partials(), Passage(text, tuple(made)), *words))
+
+    def partials(self) -> tuple[Passage, ...]:
+        """The derivatives of values through which several ways lead, each after those that it is made of."""
+        through = dict.fromkeys(p for jacobian in self.slopes for p in jacobian.through)
+        if not through:
+            return ()
+        text = (
+            "Many ways lead through the values of a step. So its Jacobians are told in terms of those of "
+            "values, each of which counts all ways from the state before the step to the value"
+        )
+        if any(not partial.is_matrix for partial in through):
+            text += "; a dot marks a direction in which that state changes, and how a value changes then"
+        equations = (partial_text(p, self.printer, self.reading.blocks) for p in through)
+        made = dict.fromkeys(Equation(left, (right,)) for left, right in equations)
+        return (Passage(f"{text}:", tuple(made)),)
 
     def array(self, name: str) -> str:
         """The mathematics that an array of this name holds: a quantity, or what a part stands for."""

@@ -30,6 +30,8 @@ class Layout:
         self.taken = taken | set(self.axis_names.values())
         self.classes = dict(plan.classes)
         self.optional = _optional_statements(plan)
+        windows = [buffer.window for buffer in plan.buffers if buffer.window is not None]
+        self.bases = {window.base for window in windows if not window.whole}
         self.kept = {self.root(name).name for name in (plan.output, *(name for name, _ in plan.saved))}
         self.results = _results(self)
 
@@ -106,9 +108,7 @@ class Layout:
 
     def is_base(self, name: str) -> bool:
         """Whether other arrays are ranges of this one."""
-        return any(
-            b.window is not None and b.window.base == name and not b.window.whole for b in self.table.values()
-        )
+        return name in self.bases
 
     def saved_memory(self) -> list[Buffer]:
         """The arrays that the forward pass hands to the backward pass, each memory once."""
@@ -186,14 +186,18 @@ def _optional_statements(plan: Plan) -> frozenset[Statement]:
     statements = [s for block in plan.backward.after for s in block.statements]
     later = {name for block in plan.finish for name in block.reads}
     table = plan.table()
-    optional: list[Statement] = []
-    for position in reversed(range(len(statements))):
-        statement = statements[position]
-        readers = [s for s in statements if any(overlap(statement.out, name, table) for name in s.reads)]
+    read_in: dict[str, dict[Statement, list[str]]] = {}  # by memory who reads which arrays that lie in it
+    for statement in statements:
+        for name in statement.reads:
+            read_in.setdefault(plan.root(name).name, {}).setdefault(statement, []).append(name)
+    optional: dict[Statement, None] = {}
+    for statement in reversed(statements):
+        near = read_in.get(plan.root(statement.out).name, {})
+        readers = [s for s, names in near.items() if any(overlap(statement.out, n, table) for n in names)]
         serves = bool(readers) and all(s in optional for s in readers) and statement.out not in later
         gradient = plan.root(statement.out).kind == "gradient"
         if plan.root(statement.out).name in inputs or (serves and not gradient):
-            optional.append(statement)
+            optional[statement] = None
     return frozenset(optional)
 
 

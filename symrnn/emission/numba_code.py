@@ -40,6 +40,7 @@ class NumbaWriter:
     def __init__(self, layout: Layout, through: Pass, own_kinds: tuple[str, ...]) -> None:
         self.layout = layout
         self.plan = layout.plan
+        self.roles = dict(layout.plan.roles)
         self.through = through
         self.groups = {
             "before": fused(through.before, layout),

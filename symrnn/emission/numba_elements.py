@@ -114,7 +114,7 @@ class Elements:
             logic=("and", "or", "not "),
             axis=lambda name: self.layout.axis_names[name],
         )
-        right = ExpressionPrinter(dialect, dict(self.writer.plan.roles)).text(s.expr)
+        right = ExpressionPrinter(dialect, self.writer.roles).text(s.expr)
         buffer = self.layout.table[s.out]
         if s.update:
             self.inside.append(f"{self.known[s.out]} += {right}")

@@ -71,6 +71,9 @@ class NumpyWriter:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.plan = layout.plan
+        self.makers: dict[str, list[Statement]] = {}  # by array the statements that write it
+        for statement in (s for block in self.plan.blocks for s in block.statements):
+            self.makers.setdefault(statement.out, []).append(statement)
         self.t = layout.fresh("t")
 
     # -- names of arrays ------------------------------------------------------------------------
@@ -220,7 +223,7 @@ class NumpyWriter:
 
     def copied_result(self, buffer: Buffer) -> bool:
         """Whether an array is a gradient made by copying, which can go straight to the caller."""
-        made = [s for block in self.plan.blocks for s in block.statements if s.out == buffer.name]
+        made = self.makers.get(buffer.name, [])
         copied = len(made) == 1 and isinstance(made[0], Pointwise) and made[0].expr.is_Symbol
         return copied and bool(buffer.shape) and buffer.name in self.layout.results
 
@@ -302,8 +305,7 @@ class NumpyWriter:
 
     def filled_by_parts(self, buffer: Buffer) -> bool:
         """Whether statements write ranges of an array and never the whole."""
-        outs = {s.out for block in self.plan.blocks for s in block.statements}
-        return buffer.name not in outs and self.layout.is_base(buffer.name)
+        return buffer.name not in self.makers and self.layout.is_base(buffer.name)
 
     def part(self, buffer: Buffer) -> str:
         """A line that names a range of another array."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.quantities import Quantity
-from symrnn.declaration.reading_order import reading_roles
 from symrnn.derivation.derivation import Derivation
 from symrnn.emission.latex_layout import is_sum
 from symrnn.emission.latex_letters import Letters, free_letters, sigmoid_sign, taken_letters
@@ -100,7 +99,7 @@ def printed(derivation: Derivation, style: Style = DEFAULT) -> Printed:
         shapes=dict(cell.shapes),
         static=static | {block.symbol for block in reading.blocks},
         names={**dict(reading.names), **_kept_apart(cell, reading)},
-        roles=reading_roles(cell),
+        roles=cell.roles,
         delta=r"\delta" if "delta" not in used else r"\nabla\!",
         sigma=sigmoid_sign(used),
         style=style,

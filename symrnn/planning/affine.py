@@ -1,9 +1,11 @@
 """Recurrences that are affine and diagonal in what they carry: next = gain * state + offset."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sympy import Add, Expr, Integer, Mul, Symbol
+from sympy import Add, Expr, Integer, Mul, Symbol, preorder_traversal
 
+from symrnn.declaration.nodes import depth_of
 from symrnn.planning.ir import (
     AffineRecurrence,
     Buffer,
@@ -13,6 +15,12 @@ from symrnn.planning.ir import (
     array_symbol,
     overlap,
 )
+
+LONGEST = 1000
+"""How many nodes what an array holds may have, in terms of what a loop carries."""
+
+DEEPEST = 60
+"""How many levels it may have."""
 
 
 def affine_recurrences(
@@ -68,9 +76,11 @@ class _Substitution:
     ) -> None:
         self.table = table
         self.unheld = 0
+        self.measures: dict[Expr, tuple[int, int]] = {}
         self.carried = {array_symbol(carry.here) for carry in carries}
         self.values: dict[str, Expr | None] = {}  # None: not pointwise in what the loop carries
         self.written = [statement.out for statement in statements]
+        self.times_written = Counter(self.written)
         for statement in statements:
             self.values[statement.out] = self.result(statement)
 
@@ -82,6 +92,23 @@ class _Substitution:
         partly = any(overlap(name, out, self.table) for out in self.written if out != name)
         return None if partly else symbol
 
+    def substituted(self, expr: Expr, known: dict[Symbol, Expr]) -> Expr | None:
+        """An expression in terms of what its arrays hold; None where that would be too long or too deep."""
+        size = levels = 0
+        for node in preorder_traversal(expr):
+            value = known.get(node, node)
+            size += 1 if value is node else self.measure(value)[0]
+            levels = max(levels, self.measure(value)[1])
+        if size > LONGEST or levels + depth_of(expr) > DEEPEST:
+            return None
+        made = expr.xreplace(known)
+        self.measures[made] = size, depth_of(made)
+        return made
+
+    def measure(self, value: Expr) -> tuple[int, int]:
+        """How many nodes and how many levels what an array holds has, counted when it was made."""
+        return self.measures.get(value, (1, 1))
+
     def result(self, statement: Statement) -> Expr | None:
         """What the statement leaves in its array."""
         reads = {name: self.value(name) for name in statement.reads}
@@ -89,10 +116,12 @@ class _Substitution:
         if len(known) < len(reads):
             return None
         if isinstance(statement, Pointwise):
-            made = statement.expr.xreplace(known)
+            made = self.substituted(statement.expr, known)
+            if made is None:
+                return None
         elif any(value.free_symbols & self.carried for value in known.values()):
             return None
-        elif self.written.count(statement.out) == 1 and not statement.update:
+        elif self.times_written[statement.out] == 1 and not statement.update:
             return array_symbol(statement.out)
         else:
             self.unheld += 1

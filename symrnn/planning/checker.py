@@ -1,5 +1,6 @@
 """The rules that every plan keeps, checked between passes."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from sympy import Integer
@@ -41,7 +42,7 @@ def check(plan: Plan) -> Plan:
         PlanError: the plan breaks a rule; the message names the block and the statement.
     """
     names = [buffer.name for buffer in plan.buffers]
-    doubles = sorted({name for name in names if names.count(name) > 1})
+    doubles = sorted(name for name, count in Counter(names).items() if count > 1)
     if doubles:
         raise PlanError(f"In the plan of {plan.name} several arrays are called {', '.join(doubles)}.")
     checker = _Checker(plan)
@@ -115,6 +116,8 @@ class _Checker:
 
     def affine(self, loop: Loop) -> None:
         """Recurrences marked as affine belong to the carries and use no carried array."""
+        if not loop.affine:
+            return
         carried = {carry.here for carry in loop.carries}
         known = {buffer.symbol for buffer in self.table.values() if buffer.name not in carried}
         for recurrence in loop.affine:
@@ -144,13 +147,13 @@ class _Checker:
             raise self.fail(
                 block, statement, f"{statement.out!r} is defined twice, and its first value is lost"
             )
+        self.made.add(statement.out)
+        if self.table[statement.out].kind in GIVEN:
+            raise self.fail(block, statement, f"{statement.out!r} is given from outside and must not change")
         if (late := self.read_before(statement.out)) is not None:
             raise self.fail(block, statement, f"{statement.out!r} is written after {late!r} has been read")
         for name in statement.reads:
             self.read.setdefault(root_of(name, self.table), {})[name] = None
-        self.made.add(statement.out)
-        if self.table[statement.out].kind in GIVEN:
-            raise self.fail(block, statement, f"{statement.out!r} is given from outside and must not change")
         self.place(block, statement)
         if isinstance(statement, Contraction):
             self.contraction(block, statement)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sympy import Expr, Integer, preorder_traversal
+from sympy import Add, Expr, Integer, preorder_traversal
 
 from symrnn.declaration.operations import Operation
 from symrnn.derivation.cost import StepCost
@@ -50,11 +50,8 @@ def traffic(statement: Statement, table: dict[str, Buffer]) -> Expr:
 
 def moving_operations(statements: list[Statement], table: dict[str, Buffer]) -> Expr:
     """Operations per sample and step of the statements that touch samples."""
-    total: Expr = Integer(0)
-    for statement in statements:
-        if any(table[name].lead for name in (statement.out, *statement.reads)):
-            total += operations(statement, table)
-    return total.expand()
+    moving = (s for s in statements if any(table[name].lead for name in (s.out, *s.reads)))
+    return Add(*(operations(statement, table) for statement in moving)).expand()
 
 
 def step_cost(plan: "Plan", lean: "Plan") -> StepCost:
@@ -85,8 +82,4 @@ def recomputed_elements(plan: "Plan") -> Expr:
 
 
 def _elements_of(roots: set[str], plan: "Plan") -> Expr:
-    total: Expr = Integer(0)
-    for buffer in plan.buffers:
-        if buffer.name in roots:
-            total += size_of(buffer.shape)
-    return total.expand()
+    return Add(*(size_of(buffer.shape) for buffer in plan.buffers if buffer.name in roots)).expand()

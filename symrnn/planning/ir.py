@@ -13,8 +13,9 @@ specs: T, B, and i, j, k, ... for the axes of one sample. Expressions are SymPy 
 array names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from sympy import Expr, Integer, Symbol
@@ -86,6 +87,7 @@ class Buffer:
         return f"{self.name} ({', '.join(axes)})" if axes else f"{self.name} ()"
 
 
+@lru_cache(maxsize=1 << 16)
 def array_symbol(name: str) -> Symbol:
     """The SymPy symbol of the array `name`; the one place where plans make symbols."""
     return Symbol(name, real=True)
@@ -127,7 +129,13 @@ class Pointwise:
     @property
     def reads(self) -> tuple[str, ...]:
         """Names of the arrays read, sorted."""
-        return tuple(sorted(symbol.name for symbol in self.expr.free_symbols if _is_array(symbol)))
+        return arrays_in(self.expr)
+
+
+@lru_cache(maxsize=1 << 14)
+def arrays_in(expr: Expr) -> tuple[str, ...]:
+    """The names of the arrays in an expression, sorted; passes ask for those of one statement very often."""
+    return tuple(sorted(symbol.name for symbol in expr.free_symbols if _is_array(symbol)))
 
 
 def _is_array(symbol: Symbol) -> bool:
@@ -309,6 +317,15 @@ def root_of(name: str, table: Mapping[str, Buffer]) -> str:
     """The array in whose memory `name` lies; itself, if it has its own."""
     window = table[name].window
     return root_of(window.base, table) if window is not None else name
+
+
+def in_one_place(buffers: Iterable[Buffer]) -> dict[Window, list[str]]:
+    """By window the arrays that are this range of memory, in order."""
+    found: dict[Window, list[str]] = {}
+    for buffer in buffers:
+        if buffer.window is not None:
+            found.setdefault(buffer.window, []).append(buffer.name)
+    return found
 
 
 def shift_of(name: str, table: Mapping[str, Buffer]) -> int:

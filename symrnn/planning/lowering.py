@@ -12,7 +12,6 @@ from sympy import Add, Expr, Mul, preorder_traversal
 from symrnn.declaration.digest import cell_digest
 from symrnn.declaration.operations import Contract, Operation, Slice, ones, sigmoid
 from symrnn.declaration.quantities import Index, NextState, Part, Quantity
-from symrnn.declaration.reading_order import reading_roles
 from symrnn.derivation.derivation import Adjoint, AdjointEquation, Derivation, sum_of
 from symrnn.errors import PlanError
 from symrnn.planning.definitions import Definitions
@@ -132,7 +131,7 @@ class _Lowering(Definitions):
 
     def reasons(self, equation: AdjointEquation) -> tuple[str, ...]:
         """A derived equation with what it follows from; pointwise ones show themselves in the code."""
-        roles = reading_roles(self.cell)
+        roles = self.cell.roles
         origins = [self.cell.text(term.definition) for term in equation.terms if term.definition is not None]
         origins += ["what step t + 1 hands back" for term in equation.terms if term.rule == "later"]
         origins += ["the output's cotangent" for term in equation.terms if term.rule == "output"]

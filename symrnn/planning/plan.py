@@ -1,7 +1,7 @@
 """`Plan`: what a kernel computes, block by block."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from symrnn.declaration.axes import Axis, Size
 from symrnn.planning.ir import Block, Buffer, Pass
@@ -62,13 +62,14 @@ class Plan:
     classes: tuple[tuple[str, Size], ...] = ()
     applied: tuple[str, ...] = ()
     quantities: tuple[tuple[str, str], ...] = ()
+    _by_name: dict[str, Buffer] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", self.table())
 
     def buffer(self, name: str) -> Buffer:
         """The array `name`."""
-        for buffer in self.buffers:
-            if buffer.name == name:
-                return buffer
-        raise KeyError(name)
+        return self._by_name[name]
 
     def table(self) -> dict[str, Buffer]:
         """All arrays by name."""

@@ -32,6 +32,7 @@ from symrnn.planning.ir import (
     Scatter,
     Stack,
     Statement,
+    in_one_place,
     size_of,
 )
 
@@ -217,11 +218,14 @@ def _recomputed(plan: "Plan") -> list[str]:
     """What the backward pass makes again instead, and why."""
     lines = []
     statements = [s for block in plan.backward.blocks for s in block.statements]
-    readers = [s for s in statements if plan.buffer(s.out).kind != "recomputed"]
+    users: dict[str, dict[str, None]] = {}
+    for statement in statements:
+        if plan.buffer(statement.out).kind != "recomputed":
+            for name in statement.reads:
+                users.setdefault(name, {})[statement.out] = None
     for buffer in plan.buffers:
-        users = dict.fromkeys(s.out for s in readers if buffer.name in s.reads)
-        if buffer.kind == "recomputed" and users:
-            lines += _kept(plan, buffer, f"read for {listed(list(users))}")
+        if buffer.kind == "recomputed" and buffer.name in users:
+            lines += _kept(plan, buffer, f"read for {listed(list(users[buffer.name]))}")
     if not lines:
         return []
     return ["", *_columns("recomputed in the backward pass", "numbers per sample and step"), *lines]
@@ -240,15 +244,16 @@ def listed(names: list[str]) -> str:
 
 def _memory(plan: "Plan") -> list[str]:
     """Arrays that lie where another one lay."""
-    lines = ["memory shared"]
+    lines, places = ["memory shared"], in_one_place(plan.buffers)
+    position = {buffer.name: i for i, buffer in enumerate(plan.buffers)}
     for buffer in plan.buffers:
         window = buffer.window
         if window is None or window.shift:
             continue
-        twins = [b.name for b in plan.buffers if b.window == window and b.name != buffer.name]
+        twins = [name for name in places[window] if name != buffer.name]
         if window.whole:
             lines += _wrapped(f"  {buffer.name} lies where {window.base} lay", 8)
-        elif twins and plan.buffers.index(plan.buffer(twins[0])) < plan.buffers.index(buffer):
+        elif twins and position[twins[0]] < position[buffer.name]:
             text = f"  {buffer.name} and {', '.join(twins)} lie in one place of {window.base}"
             lines += _wrapped(text, 8)
     return lines if len(lines) > 1 else ["memory shared: none"]

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
-from symrnn.derivation.jacobian import step_jacobian
+from symrnn.derivation.jacobian import jacobian_lines, step_jacobian
 from symrnn.errors import RequestError
 from symrnn.version import __version__
 from symrnn.workbench.files import SIGNATURE
@@ -189,7 +189,7 @@ def _flow(cell: Cell, request: GradientRequest, tell: Callable[[str], None]) -> 
         tuple((axis.name, length) for axis, length in lengths.items()),
         sum(math.prod(numeric_shape(state.shape, lengths)) for state in cell.states),
         tuple(str(change) for change in request.changes if change.applies_to(cell)),
-        tuple(map(str, step_jacobian(cell))),
+        jacobian_lines(step_jacobian(cell)),
         tuple(norms),
         tuple(rms),
     )

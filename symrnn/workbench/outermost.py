@@ -4,13 +4,11 @@ Exit codes: 2 where the user can mend it, 70 for a fault of symrnn, 130 after an
 reads the output any more. There is never a traceback, unless `--debug` asks for it.
 """
 
-import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from io import UnsupportedOperation
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -61,7 +59,6 @@ class ReportingGroup(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            _forget_output()
             raise typer.Exit(UNREAD) from None
 
 
@@ -105,9 +102,3 @@ def _place(error: BaseException) -> str:
         f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(PACKAGE)
     ]
     return f" ({Path(frames[-1].filename).relative_to(PACKAGE)}, line {frames[-1].lineno})" if frames else ""
-
-
-def _forget_output() -> None:
-    """Let nothing be written to a pipe that is closed, at the process's end either."""
-    with suppress(UnsupportedOperation):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

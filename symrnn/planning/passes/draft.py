@@ -207,7 +207,7 @@ def renamed(statement: Statement, table: dict[str, str]) -> Statement:
     if isinstance(statement, Largest):
         return replace(statement, out=out, operand=table.get(statement.operand, statement.operand))
     if isinstance(statement, Pointwise):
-        symbols = {array_symbol(old): array_symbol(new) for old, new in table.items()}
+        symbols = {array_symbol(old): array_symbol(table[old]) for old in statement.reads if old in table}
         return replace(statement, out=out, expr=statement.expr.xreplace(symbols))
     return replace(statement, out=out)
 

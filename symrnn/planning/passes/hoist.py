@@ -161,24 +161,23 @@ def _is_of_one_step(statement: Statement, draft: Draft) -> bool:
 def _drop_zero_fills(draft: Draft) -> None:
     """Let the first product define a gradient instead of adding to zeros, where it covers all of it."""
     in_loop = {draft.root(line.statement.out) for line in draft.regions["backward loop"]}
+    after: dict[str, list[int]] = {}  # by memory the lines after the loop that write to it
+    for position, line in enumerate(draft.regions["backward after"]):
+        after.setdefault(draft.root(line.statement.out), []).append(position)
     draft.regions["backward before"] = [
         line
         for line in draft.regions["backward before"]
         if not (isinstance(line.statement, Fill) and line.statement.what == "zeros")
         or line.statement.out in in_loop
-        or not _covered(draft, line.statement)
+        or not _covered(draft, line.statement, after.get(line.statement.out, []))
     ]
 
 
-def _covered(draft: Draft, fill: Statement) -> bool:
-    """Whether the statements after the loop write every element of the filled array."""
-    outs = {
-        line.statement.out
-        for line in draft.regions["backward after"]
-        if draft.root(line.statement.out) == fill.out
-    }
-    lines = draft.regions["backward after"]
-    if any(isinstance(s, Scatter) and draft.root(s.out) == fill.out for s in (l.statement for l in lines)):
+def _covered(draft: Draft, fill: Statement, writes: list[int]) -> bool:
+    """Whether the statements after the loop that write to the filled array's memory write all of it."""
+    statements = [draft.regions["backward after"][position].statement for position in writes]
+    outs = {statement.out for statement in statements}
+    if any(isinstance(statement, Scatter) for statement in statements):
         return False  # it adds to some rows alone
     if fill.out in outs:
         return outs == {fill.out}

@@ -106,13 +106,13 @@ def _packable(draft: Draft, name: str) -> bool:
         for carry in loop.carries
         for n in (carry.here, carry.there, carry.initial)
     }
-    own = buffer.window is None or buffer.window.base in _packs(draft)
+    own = buffer.window is None or _is_pack(buffer.window.base)
     kind = buffer.kind in PACKED and name not in carried and name != draft.plan.output
     return own and kind and buffer.lead == "TB" and len(buffer.shape) == 1
 
 
-def _packs(draft: Draft) -> set[str]:
-    return {n for n in draft.buffers if n.rstrip("_0123456789") in PACKED.values()}
+def _is_pack(name: str) -> bool:
+    return name.rstrip("_0123456789") in PACKED.values()
 
 
 def _components(groups: list[set[str]]) -> list[list[str]]:

@@ -64,8 +64,8 @@ class Quantities:
         return self.shared[-1]
 
     def constant(self, shape: Shape) -> Term:
-        """A fresh constant."""
-        self.shared.append(Term(Constant(self.name(), *shape, value=0.75), shape, 0.75, 0.75))
+        """A fresh constant; a caller may replace its value."""
+        self.shared.append(Term(Constant(self.name(), *shape, value=0.75), shape, *self.leaf_bounds))
         return self.shared[-1]
 
     def input(self, shape: Shape) -> Term:
