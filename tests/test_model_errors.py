@@ -277,7 +277,7 @@ def test_every_function_checks(function: str, target: str) -> None:
         ({"inputs": replaced(x=wider)}, "inputs.x"),
         ({"inputs": tuple}, "inputs is a tuple; pass Inputs(x=..., target=...)."),
         ({"state": replaced(c=wider)}, "state.c"),
-        ({"lengths": np.zeros(4, int)}, "lengths[0]"),
+        ({"lengths": -np.ones(4, int)}, "lengths[0]"),
     ]
     for changes, start in wrong:
         assert message_of("plain", function, target, **changes).startswith(start)
