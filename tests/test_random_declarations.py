@@ -28,7 +28,7 @@ from symrnn.declaration.quantities import Constant, Index, NextState, Parameter,
 from symrnn.declaration.resolution import is_coefficient
 
 every_cell = settings(
-    max_examples=200,
+    max_examples=60,
     derandomize=True,
     deadline=None,
     database=None,
