@@ -295,7 +295,9 @@ def test_contradicting_sizes():
 def test_axis_in_no_shape():
     k = axes("k")
     y = Value("y")
-    cell = Cell("unbound", Eq(y, x * total(ones(k))), output=y)
+    with pytest.raises(DeclarationError, match="the size k can be told from no shape"):
+        Cell("unbound", Eq(y, x * total(ones(k))), output=y)
+    cell = Cell("bound", Eq(y, x * total(Parameter("p", k))), output=y)
     with pytest.raises(RequestError, match="do not tell the size of k"):
         bind_sizes(cell, {"x": np.ones((1, 1, 2))})
 

@@ -34,9 +34,6 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
     states = [plan.buffer(name) for name in plan.states]
     parameter_lines = _parameter_sizes(layout, shared)
 
-    def named(buffers: list[Buffer]) -> list[tuple[Buffer, str]]:
-        return [(b, layout.field(b.name)) for b in buffers]
-
     return {
         "axes": tuple_text(f'"{axis.name}"' for axis in plan.axes),
         "inputs_table": _table(layout, inputs),
@@ -73,6 +70,19 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "outputs_shape": _over_time(layout, plan),
         "outputs_text": f"outputs of shape {{{_over_time(layout, plan)}}}",
         "outputs_size": " * ".join(["B", *_factors(layout, plan.buffer(plan.output).shape)]),
+        **_array_texts(layout, inputs, states, shared),
+    }
+
+
+def _array_texts(
+    layout: Layout, inputs: list[Buffer], states: list[Buffer], shared: list[Buffer]
+) -> dict[str, object]:
+    """Shapes and checks of the arrays that a caller gives or gets, by their names in the contract."""
+
+    def named(buffers: list[Buffer]) -> list[tuple[Buffer, str]]:
+        return [(b, layout.field(b.name)) for b in buffers]
+
+    return {
         "parameter_shapes": wrapped(
             f"{name}={tuple_text(layout.size(size) for size in b.shape) if b.shape else '()'}"
             for b, name in named(shared)
@@ -80,8 +90,8 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "input_shapes": ", ".join(
             f"{name}={None if b.name in layout.classes else layout.shape(b)}" for b, name in named(inputs)
         ),
-        "has_indices": bool(plan.classes),
-        "input_results": INPUT_RESULTS[bool(plan.classes)],
+        "has_indices": bool(layout.classes),
+        "input_results": INPUT_RESULTS[bool(layout.classes)],
         "state_shapes": ", ".join(f"{name}={state_shape(layout, b)}" for b, name in named(states)),
         "zero_states": ", ".join(f"np.zeros({state_shape(layout, b)}, dtype)" for b in states),
         "state_array_lines": tuple(

@@ -61,14 +61,14 @@ def _gist(message: str) -> list[str]:
     return re.findall(r"\b[a-z]{3,}\b", re.sub(r"'[^']*'|\[[^]]*\]|\([^)]*\)|[A-Za-z]*_\w*", "", message))
 
 
-@dataclass(slots=True)
 class Course:
     """Where an examination stands."""
 
-    stage: str = "declare"
-    call: str = ""
-    emitting: float = 0.0
-    finite: bool = True
+    def __init__(self) -> None:
+        """Begin with the declaration."""
+        self.stage, self.call = "declare", ""
+        self.emitting = 0.0
+        self.finite = True
 
     def at(self, stage: str, call: str) -> None:
         """Enter a stage, of which a call shows what it does."""

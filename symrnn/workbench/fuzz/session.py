@@ -4,7 +4,6 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -18,18 +17,17 @@ from symrnn.workbench.fuzz.processes import Crew
 RULE = "-" * 80
 
 
-@dataclass(slots=True)
 class Tally:
     """What a run found so far."""
 
-    done: Counter[tuple[str, str]] = field(default_factory=Counter)
-    kinds: Counter[str] = field(default_factory=Counter)
-    pairs: set[Pair] = field(default_factory=set)
-    stacked: int = 0
-    findings: int = 0
-    infinite: int = 0
-    slowest: float = 0.0
-    slowest_task: Task | None = None
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.done: Counter[tuple[str, str]] = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.pairs: set[Pair] = set()
+        self.stacked = self.findings = self.infinite = 0
+        self.slowest = 0.0
+        self.slowest_task: Task | None = None
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
