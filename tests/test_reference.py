@@ -34,7 +34,7 @@ from symrnn import (
     total,
     where,
 )
-from symrnn.errors import CheckError, RequestError
+from symrnn.errors import CheckError, DeclarationError, RequestError
 from symrnn.workbench import reference
 from symrnn.workbench.check import check_module, dtype_name
 from symrnn.workbench.loading import load_source
