@@ -26,7 +26,8 @@ SIGNS = {
     "max": "max", "min": "min", "infty": "∞", "quad": "", "qquad": "", "hat": "", "bar": "", "tilde": "",
     "dot": "", "ddot": "", "vec": "", "frac": "", "sqrt": "", "mathrm": "", "operatorname": "", "text": "",
     "mathbf": "", "mathcal": "", "mathbb": "", "mathtt": "", "land": "∧", "lor": "∨", "neg": "¬", "in": "∈",
-    "ell": "ℓ", "mu": "μ",
+    "ell": "ℓ", "mu": "μ", "phi": "ϕ", "tau": "τ", "zeta": "ζ", "kappa": "κ", "nu": "ν", "xi": "ξ", "pi": "π",
+    "rho": "ρ", "upsilon": "υ", "chi": "χ", "psi": "ψ", "omega": "ω", "iota": "ι", "varphi": "φ",
 }  # fmt: skip
 """What a command shows; nothing for those that only change their argument."""
 
