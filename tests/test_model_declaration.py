@@ -113,7 +113,7 @@ def unlike() -> Layer:
     [
         (lambda: Model("m", gru), r"The loss of model 'm' is the cell 'gru'\."),
         (lambda: Model("m", Layer(gru)), r"whose output has shape \(m,\)\. A loss is one number per step"),
-        (lambda: Model("for", loss(Layer(gru))), r"The cell name 'for' is a Python keyword"),
+        (lambda: Model("for", loss(Layer(gru))), r"The model name 'for' is a Python keyword"),
         (lambda: Model("m", loss(Layer(gru, Layer(gru)))), r"two layers of the cell 'gru' have no name"),
         (lambda: Model("m", loss(Layer(short, Layer(dense)))), r"two different cells are named 'dense'"),
         (lambda: Model("m", unlike()), r"both have a parameter W_y, but they are not alike"),

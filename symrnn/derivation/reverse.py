@@ -7,6 +7,7 @@ from sympy import Eq, Expr, Mul, S
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.model import Model
 from symrnn.declaration.normal_form import Definition, plain_name, unique_name
 from symrnn.declaration.operations import (
     Contract,
@@ -55,6 +56,10 @@ def derive(cell: Cell) -> Derivation:
         DerivationError: an operation of the cell has no vector-Jacobian rule.
         RequestError: `cell` is no Cell.
     """
+    if isinstance(cell, Model):
+        raise RequestError(
+            f"derive() got the model {cell.name!r}, and takes one cell at a time. Write derive(layer.cell)."
+        )
     if not isinstance(cell, Cell):
         raise RequestError(f"derive() got {shown(cell)}, which is no Cell. Of a model, derive its cells.")
     return _Sweep(cell).run()
