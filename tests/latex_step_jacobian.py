@@ -40,7 +40,7 @@ def prove_jacobians(document: Document, given: Given) -> int:
 
 @dataclass
 class Told:
-    """What is known of the derivatives of values by their names in print; later equations are made of them."""
+    """What is known of the derivatives of values by their names in print; later equations use them."""
 
     run: Run
     states: list[Entry]
