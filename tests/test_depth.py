@@ -26,7 +26,7 @@ from symrnn.emission import latex_layout
 from symrnn.emission.latex_layout import split_formula, width
 from symrnn.emission.unicode_document import derivation_picture
 from symrnn.planning.affine import affine_recurrences
-from symrnn.planning.ir import Carry, Pointwise, array_symbol
+from symrnn.planning.ir import Buffer, Carry, Pointwise, array_symbol
 from symrnn.workbench.problem import draw_problem
 
 n, m = axes("n m")
@@ -41,13 +41,14 @@ x, h, b, W, v = (
 
 def iterated(step: Callable[[Expr], Expr], times: int) -> Cell:
     """A cell of one equation, in which a step is applied to the state many times."""
-    expr: Expr = h + x
+    expr: Expr = W @ h + x
     for _ in range(times):
         expr = step(expr)
     return Cell("iterated", Eq(h.next, expr))
 
 
 def nested(times: int) -> Cell:
+    """One equation of many functions, each of the one before."""
     return iterated(lambda e: tanh(e + b), times)
 
 
@@ -123,7 +124,7 @@ def test_an_equation_of_300_levels_is_cut_and_means_the_same(step: Callable[[Exp
         "a stack": lambda e: point["V"] @ np.concatenate([e, point["x"]]),
     }
     name = next(key for key, value in STEPS.items() if value is step)
-    expected = point["h"] + point["x"]
+    expected = point["W"] @ point["h"] + point["x"]
     for _ in range(150):
         expected = numbers[name](expected)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
@@ -209,14 +210,30 @@ def test_300_levels_and_300_equations_work_end_to_end(cell: Cell) -> None:
     assert len(cell_digest(cell)) == 12
     assert sr.emit(cell, "numba", save="states")
     assert derivation_picture(sr.derive(cell), 100)
-    problem = draw_problem(cell, T=2, B=2, seed=0)
+    rng, sizes = np.random.default_rng(0), {"m": 3}
     kernel = sr.load(cell, target="numpy")
-    parameters = kernel.Parameters(**problem.parameters)
-    run = kernel.forward(parameters, *problem.inputs.values(), *problem.state.values())
-    np.testing.assert_allclose(run.outputs, problem.answer.outputs, rtol=1e-9, atol=1e-12)
-    made = kernel.backward(parameters, run.tape, problem.d_outputs, *problem.d_state.values())
-    for name, gradient in problem.answer.parameters.items():
-        np.testing.assert_allclose(getattr(made.parameters, name), gradient, rtol=1e-8, atol=1e-12)
+    parameters = kernel.init(rng, **sizes, dtype=np.float64)
+    parameters = parameters._replace(b=0.1 * rng.standard_normal(3))
+    inputs, d_outputs = rng.standard_normal((2, 2, 3)), rng.standard_normal((2, 2, 3))
+
+    def outputs(b: np.ndarray) -> np.ndarray:
+        """By the cell's own definitions, sample by sample."""
+        made = np.zeros((2, 2, 3))
+        for sample in range(2):
+            state = np.zeros(3)
+            for t in range(2):
+                point = {"W": parameters.W, "b": b, "x": inputs[t, sample], "h": state}
+                known = {q.name for q in (*cell.inputs, *cell.states, *cell.parameters)}
+                state = evaluate_cell(cell, {k: a for k, a in point.items() if k in known}, sizes)["h.next"]
+                made[t, sample] = state
+        return made
+
+    run = kernel.forward(parameters, inputs)
+    np.testing.assert_allclose(run.outputs, outputs(parameters.b), rtol=1e-9, atol=1e-12)
+    found = kernel.backward(parameters, run.tape, d_outputs).parameters.b
+    turn = rng.standard_normal(3)
+    ends = [np.sum(d_outputs * outputs(parameters.b + sign * 1e-6 * turn)) for sign in (1, -1)]
+    np.testing.assert_allclose(found @ turn, (ends[0] - ends[1]) / 2e-6, rtol=1e-6, atol=1e-9)
 
 
 def test_a_long_chain_has_bounds_and_words() -> None:
@@ -253,4 +270,6 @@ def test_a_recurrence_that_would_blow_up_is_not_called_affine() -> None:
         Pointwise(f"v_{i}", array_symbol(f"v_{i - 1}") * (a + array_symbol(f"v_{i - 1}")))
         for i in range(1, 60)
     ]
-    assert affine_recurrences(lines, [Carry("h", "v_59", "h_0")], {}) == ()
+    names = ("a", "h", "h_0", *(line.out for line in lines))
+    table = {name: Buffer(name, "B", (m,), "value") for name in names}
+    assert affine_recurrences(lines, [Carry("h", "v_59", "h_0")], table) == ()

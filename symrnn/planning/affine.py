@@ -14,6 +14,7 @@ from symrnn.planning.ir import (
     Statement,
     array_symbol,
     overlap,
+    root_of,
 )
 
 LONGEST = 1000
@@ -81,6 +82,9 @@ class _Substitution:
         self.values: dict[str, Expr | None] = {}  # None: not pointwise in what the loop carries
         self.written = [statement.out for statement in statements]
         self.times_written = Counter(self.written)
+        self.writes_in: dict[str, dict[str, None]] = {}  # by memory the arrays that are written in it
+        for out in self.written:
+            self.writes_in.setdefault(root_of(out, table), {})[out] = None
         for statement in statements:
             self.values[statement.out] = self.result(statement)
 
@@ -89,7 +93,8 @@ class _Substitution:
         symbol = array_symbol(name)
         if name in self.values or symbol in self.carried:
             return self.values.get(name, symbol)
-        partly = any(overlap(name, out, self.table) for out in self.written if out != name)
+        near = self.writes_in.get(root_of(name, self.table), ())
+        partly = any(overlap(name, out, self.table) for out in near if out != name)
         return None if partly else symbol
 
     def substituted(self, expr: Expr, known: dict[Symbol, Expr]) -> Expr | None:

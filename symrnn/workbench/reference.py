@@ -93,6 +93,10 @@ class _Interpreter:
         self.library = library
         self.sizes = sizes
         self.rules = {equation.target: equation.rhs for equation in cell.equations}
+        self.reads = {
+            target: sorted(rhs.atoms(Quantity) & self.rules.keys(), key=str)
+            for target, rhs in self.rules.items()
+        }
         self.shapes = {
             target: numeric_shape(cell.shape_of(target), sizes)
             for target in (*cell.states, *self.rules, cell.output)
@@ -154,7 +158,7 @@ class _Moment:
         """The value of an expression, (B or 1, ...)."""
         if isinstance(expr, Quantity):
             if expr not in self.values:
-                self.values[expr] = self.value(self.interpreter.rules[expr])
+                self.work_out(expr)
             return self.values[expr]
         number = self.interpreter.number(expr)
         if number is not None:
@@ -172,6 +176,16 @@ class _Moment:
             formula = FORMULAS[type(expr)]
             return self.library.elementwise(lambda *x: formula(self.xp, *x), *self.aligned(expr.args))
         return self._structural(expr)
+
+    def work_out(self, quantity: Quantity) -> None:
+        """Compute a quantity after those that it is made of, of which there may be a long chain."""
+        waiting = [quantity]
+        while waiting:
+            missing = [q for q in self.interpreter.reads[waiting[-1]] if q not in self.values]
+            if not missing:
+                made = waiting.pop()
+                self.values[made] = self.value(self.interpreter.rules[made])
+            waiting += missing[:1]
 
     def _times(self, left: Array, right: Array) -> Array:
         return self.library.elementwise(lambda a, b: a * b, left, right)
