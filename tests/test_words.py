@@ -128,7 +128,7 @@ def test_words_are_strings(bad: object) -> None:
     for what in ("title", "variant", "source"):
         with pytest.raises(DeclarationError, match=f"The {what} of 'worded' is .*Give a string"):
             cell(**{what: bad})
-    with pytest.raises(DeclarationError, match="The title of 'worded' is .*Give a string"):
+    with pytest.raises(DeclarationError, match=r"The title of 'worded' is .*Give a string"):
         model(title=bad)
 
 
