@@ -196,7 +196,7 @@ def noticed_by_tests(group: str) -> str:
         return said
     wanted = [f"tests/test_{name}.py" for name in ("generated", *TESTS[group].split())]
     files = [file for file in wanted if (ROOT / file).exists()]
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "not hash_seed"]
+    options = ["-x", "-q", "-p", "no:xdist", "-k", "not hash_seed"]
     return "a test" if pytest.main([*options, *files]) else ""
 
 
@@ -301,6 +301,11 @@ def main(
         os.close(write)
         with os.fdopen(read, "rb") as made:
             right = pickle.load(made)
+    for group, path, _ in {group: task for task in chosen for group in task[:1]}.values():
+        unchanged = Mutant(path.relative_to(ROOT).as_posix(), 0, "nothing", path.read_text(encoding="utf-8"))
+        said = in_own_process(unchanged, proof, group, right)
+        if said not in ("survives", "unchanged"):
+            raise SystemExit(f"Without any change, {group} is not well: {said}. Mend that first.")
     counts: dict[str, int] = {}
     started = time.time()
     for group, path, number in chosen[mine - 1 :: parts]:
