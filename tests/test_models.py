@@ -249,7 +249,7 @@ SLIPS = [
     ),
     ("bidirectional", "None else max(int(lengths.sum()), 1)", "None else losses.size"),
     ("bidirectional", "lengths - 1 - t", "lengths - 2 - t"),
-    ("deep", "W_u=gradients.first_W_u", "W_u=gradients.first_W_r"),
+    ("deep", "W_u=gradients.first_W_u", "W_u=np.zeros_like(gradients.first_W_u)"),
     ("tied", "np.add(gradients.W_y, mixed_back.parameters.W_y, out=gradients.W_y)", "pass"),
     ("used_twice", "joined_back.inputs.right + upper_back.inputs.x", "joined_back.inputs.right"),
     ("used_twice", "GruState(c=upper_back.state.s)", "None"),
