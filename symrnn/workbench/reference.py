@@ -227,12 +227,10 @@ class _Moment:
             compare = getattr(self.xp, COMPARISONS[type(condition)])
             return compare(*self.aligned(condition.args))
         parts = _align([self.truth(arg) for arg in condition.args])
-        if isinstance(condition, And):
-            return reduce(self.xp.logical_and, parts)
-        if isinstance(condition, Or):
-            return reduce(self.xp.logical_or, parts)
-        assert isinstance(condition, Not)
-        return self.xp.logical_not(parts[0])
+        if isinstance(condition, Not):
+            return self.xp.logical_not(parts[0])
+        assert isinstance(condition, And | Or)
+        return reduce(self.xp.logical_and if isinstance(condition, And) else self.xp.logical_or, parts)
 
 
 def _align(arrays: list[Array]) -> list[Array]:
