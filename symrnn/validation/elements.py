@@ -64,6 +64,12 @@ class Element:
         arrays = [elements(value.residue) if isinstance(value, Element) else value for value in inputs]
         return getattr(ufunc, method)(*arrays, **options)
 
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function not in FUNCTIONS:
+            raise NoRuleError(f"np.{function.__name__} has no rule for an element of a field.")
+        arrays = [elements(value.residue) if isinstance(value, Element) else value for value in args]
+        return FUNCTIONS[function](*arrays, **kwargs)
+
     def __add__(self, other: Any) -> Any:
         return _both(self, other, lambda a, b: a + b, np.add)
 
