@@ -1,7 +1,7 @@
 """Sums of products and stacks, whatever they are called: every plan and kernel against the equations.
 
-More of them: SYMRNN_RANDOM_SUMS=400 examines four hundred other cells, each under ten namings, every tenth
-with NumPy and twenty with Numba.
+More of them: SYMRNN_RANDOM_SUMS=400 examines four hundred other cells (`-k 10-targets`), each under ten
+namings, every tenth with NumPy and twenty with Numba.
 """
 
 import os
@@ -33,21 +33,20 @@ a, mu, s, z = Value("a"), Value("mu"), Value("s"), Value("z")
 TARGETS = ("numpy", "numba")
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_a_random_sum_is_right_under_every_naming(seed: int) -> None:
-    check_sum(seed, 3, ("numpy",) if seed % 8 == 0 else ())
+JOBS = [
+    *((seed, 3, ("numpy",) * (seed % 8 == 0)) for seed in range(40)),
+    (2, 1, ("numba",)),
+    *(
+        (FIRST_MORE + i, 10, ("numpy",) * (i % 10 == 0) + ("numba",) * (i % max(1, MORE // 20) == 0))
+        for i in range(MORE)
+    ),
+]
+"""Seeds with the number of namings, and the targets besides the interpreter."""
 
 
-@pytest.mark.parametrize("seed", [2])
-def test_a_random_sum_is_right_when_compiled(seed: int) -> None:
-    check_sum(seed, 1, ("numba",))
-
-
-@pytest.mark.parametrize("number", range(MORE))
-def test_another_random_sum_is_right_under_ten_namings(number: int) -> None:
-    numba = number % max(1, MORE // 20) == 0
-    targets = ("numpy",) * (number % 10 == 0) + ("numba",) * numba
-    check_sum(FIRST_MORE + number, 10, targets)
+@pytest.mark.parametrize(("seed", "namings", "targets"), JOBS)
+def test_a_random_sum_is_right_under_every_naming(seed: int, namings: int, targets: tuple[str, ...]) -> None:
+    check_sum(seed, namings, targets)
 
 
 def test_random_sums_have_what_they_are_for() -> None:

@@ -64,12 +64,6 @@ class Element:
         arrays = [elements(value.residue) if isinstance(value, Element) else value for value in inputs]
         return getattr(ufunc, method)(*arrays, **options)
 
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function not in FUNCTIONS:
-            raise NoRuleError(f"np.{function.__name__} has no rule for an element of a field.")
-        arrays = [elements(value.residue) if isinstance(value, Element) else value for value in args]
-        return FUNCTIONS[function](*arrays, **kwargs)
-
     def __add__(self, other: Any) -> Any:
         return _both(self, other, lambda a, b: a + b, np.add)
 
@@ -341,7 +335,8 @@ def _tensordot(one: Any, other: Any, axes: Any) -> Elements:
     return _einsum(f"{letters},{''.join(others)}->{kept}", one, other)
 
 
-def _where(condition: Any, chosen: Any, otherwise: Any) -> Elements:
+def chosen_where(condition: Any, chosen: Any, otherwise: Any) -> Elements:
+    """`np.where` of numbers, arrays or single ones."""
     return elements(np.where(condition, residues(chosen), residues(otherwise)))
 
 
@@ -360,7 +355,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.einsum: _einsum,
     np.tensordot: _tensordot,
     np.dot: np.matmul,
-    np.where: _where,
+    np.where: chosen_where,
     np.zeros_like: _zeros_like,
     np.max: _max,
     np.sum: lambda array, axis=None, dtype=None: np.add.reduce(array, axis=axis),

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from symrnn.validation.elements import Element, Elements, elements, residues
+from symrnn.validation.elements import Element, Elements, chosen_where, elements, residues
 from symrnn.validation.maps import MAPS
 from symrnn.validation.prime import PRIME
 
@@ -39,6 +39,12 @@ class FieldNumpy:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
+
+    def where(self, condition: Any, chosen: Any, otherwise: Any) -> Any:
+        """One of two numbers for each place; single elements, which NumPy would take for objects, too."""
+        if any(isinstance(value, Element) for value in (chosen, otherwise)):
+            return chosen_where(condition, chosen, otherwise)
+        return np.where(condition, chosen, otherwise)
 
     def empty(self, shape: Any, dtype: Any = float) -> Any:
         """Unwritten memory."""

@@ -15,6 +15,8 @@ from symrnn.workbench.fuzz.findings import CELL, MODEL, Outcome, Task
 from symrnn.workbench.fuzz.processes import Crew
 
 RULE = "-" * 80
+TOLD_EVERY = 100
+"""After so many cells and models a line is printed where there is no terminal for a bar."""
 
 
 class Tally:
@@ -69,6 +71,9 @@ def run(
                 progress.update(bar, advance=1, description=f"{tally.findings} findings")
                 if outcome.finding:
                     tell(outcome, console, output)
+                done = tally.done.total()
+                if not console.is_terminal and done % TOLD_EVERY == 0:
+                    console.print(f"{done:,} of {len(tasks):,} examined, {tally.findings} findings")
         except KeyboardInterrupt:
             console.print("Interrupted: this is what was found so far.")
     return tally
