@@ -174,6 +174,7 @@ train-text .
 {SMALL} --hidden 0
 {SMALL} --hidden -5
 {SMALL} --hidden 1000000000
+{SMALL} --layers 1000000
 {SMALL} --hidden 99999999999999999999999999
 {SMALL} --layers 0
 {SMALL} --time 0

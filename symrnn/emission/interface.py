@@ -32,7 +32,7 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
     shared = [plan.buffer(name) for name in (*plan.parameters, *plan.constants)]
     inputs = [plan.buffer(name) for name in plan.inputs]
     states = [plan.buffer(name) for name in plan.states]
-    parameter_lines = _parameter_sizes(layout, shared)
+    parameter_lines, told = _parameter_sizes(layout, shared), layout.parameter_axes()
 
     return {
         "axes": tuple_text(f'"{axis.name}"' for axis in plan.axes),
@@ -59,8 +59,8 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "init_lines": tuple(_init_line(layout, b) for b in shared),
         "init_functions": _init_functions(plan),
         "size_check_lines": tuple(parameter_lines),
-        "known_sizes": tuple_text(layout.axis_names[axis.name] for axis in layout.parameter_axes()),
-        "parameter_check_lines": tuple(_parameter_check(layout, b, layout.parameter_axes()) for b in shared),
+        "known_sizes": tuple_text(layout.axis_names[axis.name] for axis in told),
+        "parameter_check_lines": tuple(_parameter_check(layout, b, told) for b in shared),
         "completed_check_lines": tuple(_parameter_check(layout, b, list(plan.axes)) for b in shared),
         "input_check_lines": tuple(_input_checks(layout, inputs)),
         "input_array_lines": tuple(f"{_input_check(layout, b, 'inputs', layout.shape(b))}," for b in inputs),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 
 from sympy.printing.pretty.stringpict import stringPict
 
@@ -160,7 +161,7 @@ def row_width(pieces: Iterable[Piece]) -> int:
 def split_row(pieces: list[Piece], room: int) -> list[list[Piece]]:
     """Rows of at most `room` columns, as far as operators allow; each after the first starts with one."""
     rows = []
-    while row_width(pieces) > room:
+    while any(total > room for total in accumulate(piece.width for piece in pieces)):
         at = _best_break(pieces, room)
         if at is None:
             break
@@ -171,7 +172,7 @@ def split_row(pieces: list[Piece], room: int) -> list[list[Piece]]:
 
 def _best_break(pieces: list[Piece], room: int) -> int | None:
     """The outermost operator whose left side fits, the last one among equals."""
-    found = [item for item in _breaks(pieces) if item[2] <= room]
+    found = list(takewhile(lambda item: item[2] <= room, _breaks(pieces)))
     good = [item for item in found if item[2] >= 0.15 * room] or found
     if not good:
         return None

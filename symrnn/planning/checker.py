@@ -281,6 +281,14 @@ class _Checker:
             for w in windows
             if w.base == base and w.axis == axis and w.start is not None and w.stop is not None
         ]
+        following_at: dict[Size, Size] = dict(ranges)
+        end: Size | None = start
+        for _ in ranges:  # most ranges begin where another one ends
+            end = following_at.get(end)
+            if end is None or end == stop:
+                break
+        if end == stop:
+            return True
         reached = [start]
         for position in reached:  # it grows
             following = [end for begin, end in ranges if (begin - position).is_nonpositive]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from sympy import Add, Expr, Mul, preorder_traversal
 
 from symrnn.declaration.digest import cell_digest
+from symrnn.declaration.normal_form import Definition
 from symrnn.declaration.operations import Contract, Operation, Slice, ones, sigmoid
 from symrnn.declaration.quantities import Index, NextState, Part, Quantity
 from symrnn.derivation.derivation import Adjoint, AdjointEquation, Derivation, sum_of
@@ -30,6 +31,9 @@ from symrnn.planning.ir import (
     array_symbol,
 )
 from symrnn.planning.plan import Header, Plan
+
+QUOTED = 200
+"""Up to how many characters of an equation stand wherever something follows from it."""
 
 
 def lower(derivation: Derivation) -> Plan:
@@ -129,10 +133,15 @@ class _Lowering(Definitions):
             fields=tuple((self.array_of[q], q.name) for q in given if self.array_of[q] != q.name),
         )
 
+    def quoted(self, definition: Definition) -> str:
+        """A definition as a line of text; a long one, which many adjoints may follow from, by its number."""
+        text = self.cell.text(definition)
+        return text if len(text) <= QUOTED else f"{definition.symbol} = ... in ({definition.equation})"
+
     def reasons(self, equation: AdjointEquation) -> tuple[str, ...]:
         """A derived equation with what it follows from; pointwise ones show themselves in the code."""
         roles = self.cell.roles
-        origins = [self.cell.text(term.definition) for term in equation.terms if term.definition is not None]
+        origins = [self.quoted(term.definition) for term in equation.terms if term.definition is not None]
         origins += ["what step t + 1 hands back" for term in equation.terms if term.rule == "later"]
         origins += ["the output's cotangent" for term in equation.terms if term.rule == "output"]
         if not origins:

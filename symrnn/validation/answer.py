@@ -112,25 +112,23 @@ class _Evaluation:
             if equation.of in self.cell.inputs:
                 found[equation.of] = np.stack([values[equation.symbol].value for values in adjoints])
         known = _values_alone(shared)
+        moments = [{**_values_alone(values), **at} for values, at in zip(steps, adjoints, strict=True)]
         for equation in self.derivation.static:
-            value = self.static(equation, known, steps, adjoints)
+            value = self.static(equation, known, moments)
             known[equation.symbol] = Dual(value[None])
             if equation.of in self.cell.parameters:
                 found[equation.of] = value
         return found
 
-    def static(
-        self, equation: AdjointEquation, known: Values, steps: list[Values], adjoints: list[Values]
-    ) -> Residues:
+    def static(self, equation: AdjointEquation, known: Values, moments: list[Values]) -> Residues:
         """The adjoint of what all samples share: moving terms are summed over steps and samples."""
         total = np.zeros(self.shape(equation.shape), np.int64)
         for term in equation.terms:
             if term.definition is not None and term.definition.static:
                 total = total + self.filled(self.value(term.expr, known), equation.shape).value[0]
                 continue
-            for values, at_step in zip(steps, adjoints, strict=True):
-                everything = {**_values_alone(values), **at_step}
-                value = self.filled(self.value(term.expr, everything), equation.shape)
+            for moment in moments:
+                value = self.filled(self.value(term.expr, moment), equation.shape)
                 total = total + repeated(value, SAMPLES).value.sum(axis=0)
         return np.asarray(total % PRIME)
 

@@ -7,8 +7,8 @@ reads the output any more. There is never a traceback, unless `--debug` asks for
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,6 +27,27 @@ REPORT = (
 )
 
 
+@contextmanager
+def reported(debug: bool) -> Iterator[None]:
+    """End the process with a message and an exit code if something goes wrong in here."""
+    try:
+        yield
+    except ValidationError as error:  # its message says whose fault it is
+        _end(error, str(error), FAULT, debug)
+    except PlanError as error:
+        _end(error, f"{error}\n{REPORT}", FAULT, debug)
+    except SymrnnError as error:
+        _end(error, str(error), WRONG_REQUEST, debug)
+    except UnicodeEncodeError as error:
+        _end(error, _unwritable(error), WRONG_REQUEST, debug)
+    except MemoryError as error:
+        _end(error, "There is not enough memory for this. Take smaller sizes.", WRONG_REQUEST, debug)
+    except OSError as error:
+        _end(error, _refusal(error), WRONG_REQUEST, debug)
+    except Exception as error:  # the one clause for all that should not be: it ends the process
+        _end(error, f"{type(error).__name__}: {error}{_place(error)}.\n{REPORT}", FAULT, debug)
+
+
 class ReportingGroup(TyperGroup):
     """Commands whose errors become messages and exit codes."""
 
@@ -35,22 +56,8 @@ class ReportingGroup(TyperGroup):
         given = list(sys.argv[1:] if args is None else args)
         debug = DEBUG in given
         arguments = [DEBUG] * debug + [argument for argument in given if argument != DEBUG]
-        try:
+        with reported(debug):
             return super().main(arguments, *more, **options)
-        except ValidationError as error:  # its message says whose fault it is
-            _end(error, str(error), FAULT, debug)
-        except PlanError as error:
-            _end(error, f"{error}\n{REPORT}", FAULT, debug)
-        except SymrnnError as error:
-            _end(error, str(error), WRONG_REQUEST, debug)
-        except UnicodeEncodeError as error:
-            _end(error, _unwritable(error), WRONG_REQUEST, debug)
-        except MemoryError as error:
-            _end(error, "There is not enough memory for this. Take smaller sizes.", WRONG_REQUEST, debug)
-        except OSError as error:
-            _end(error, _refusal(error), WRONG_REQUEST, debug)
-        except Exception as error:  # the one clause for all that should not be: it ends the process
-            _end(error, f"{type(error).__name__}: {error}{_place(error)}.\n{REPORT}", FAULT, debug)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; whoever stops it, or stops to read, hears nothing."""

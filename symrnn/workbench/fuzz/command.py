@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from symrnn.workbench.files import require_writable
 from symrnn.workbench.fuzz.findings import planned_tasks
 from symrnn.workbench.fuzz.session import pairs_table, run, summary
 from symrnn.workbench.fuzz.shrinking import SECONDS
+from symrnn.workbench.outermost import reported
 
 
 def fuzz(
@@ -37,6 +39,8 @@ def fuzz(
     Each is declared, planned, emitted, run and compared with automatic differentiation. The same seed makes
     the same cells. The exit code is 1 if something was found.
     """
+    if output is not None:
+        require_writable([output], force=True)
     console = Console()
     tasks = planned_tasks(cells, models, seed, first, numba)
     tally = run(tasks, console, processes=processes, minutes=minutes, shrinking=shrink, output=output)
@@ -50,4 +54,5 @@ def main() -> None:
     """Run the command and exit."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(fuzz)
-    app(prog_name="python -m symrnn.workbench.fuzz")
+    with reported(debug=False):
+        app(prog_name="python -m symrnn.workbench.fuzz")

@@ -20,6 +20,9 @@ from symrnn.workbench.training.optimisers import Bundle
 from symrnn.workbench.training.text import Vocabulary, one_hot, validation_stretches
 from symrnn.zoo.heads import dense, softmax_cross_entropy
 
+MOST_LAYERS = 100
+"""A model's text has lines for each layer: with many more it would take minutes to write and to compile."""
+
 
 def character_model(cell: Cell, layers: int) -> Model:
     """The model: its output is the logits, its parameters are `layer_1_...` and `head_...`.
@@ -28,8 +31,10 @@ def character_model(cell: Cell, layers: int) -> Model:
         RequestError: the cell has another input than one vector, or its output is no vector.
 
     """
-    if layers < 1:
-        raise RequestError(f"A model of {layers} layers cannot be made. Give --layers a positive number.")
+    if not 1 <= layers <= MOST_LAYERS:
+        raise RequestError(
+            f"A model of {layers} layers cannot be made. Give --layers a number from 1 to {MOST_LAYERS}."
+        )
     shapes = [shape_text(cell.shape_of(q)) for q in cell.inputs]
     if len(shapes) != 1 or len(cell.shape_of(cell.inputs[0])) != 1 or len(cell.output_shape) != 1:
         raise RequestError(
