@@ -1,6 +1,7 @@
 """Plans run by the interpreter on random arrays or on a problem of the workbench, and results compared."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,15 +41,17 @@ class Arguments:
 
 
 def random_arguments(plan: Plan, sizes: dict[str, int], T: int, B: int, seed: int = 0) -> Arguments:
-    """Arrays of magnitude 0.2 to 1 for a plan."""
+    """Arrays of magnitude 0.2 to 1 for a plan, and indices."""
     rng = np.random.default_rng(seed)
-    table = plan.table()
+    table, classes = plan.table(), dict(plan.classes)
     lengths = {**sizes, "T": T, "B": B}
 
-    def drawn(name: str) -> Doubles:
+    def drawn(name: str) -> Any:
         buffer = table[name]
         shape = [lengths[axis] for axis in buffer.lead]
         shape += [size_value(size, sizes) for size in buffer.shape]
+        if name in classes:
+            return rng.integers(0, size_value(classes[name], sizes), shape)
         return rng.uniform(0.2, 1.0, shape) * rng.choice((-1.0, 1.0), shape)
 
     return Arguments(

@@ -6,7 +6,9 @@
 One operator, constant, index or condition is changed at a time, in the sources of derivation, planning and
 the printers, chosen at random. Every mutant runs in a process of its own, forked from one that has imported
 the libraries. Without `--proof` the pipeline proves nothing, and the tests that bear on the file must fail.
-With it, a mutant counts if it changes a plan of some cells, and checker or proof must refuse one of these.
+With it, a mutant counts if it changes what a plan of some cells computes, and checker or proof must refuse
+one of these. Plans that changed and passed are run on floats at other sizes: they are "other" plans if they
+compute the same (in another order, at another cost), and "wrong" if not.
 """
 
 import ast
@@ -23,7 +25,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jinja2  # noqa: F401  (this and SymPy every mutant would import again)
 import pytest
@@ -52,8 +54,8 @@ TESTS = {
 }
 """The files of tests that bear on a group."""
 
-SECONDS = 240
-"""A mutant that runs for so long has been noticed: it does not end."""
+SECONDS = 300
+"""A mutant that computes for so long has been noticed: it does not end."""
 
 PAIRS = (
     (ast.Add, ast.Sub),
@@ -200,7 +202,7 @@ def noticed_by_tests(group: str) -> str:
     return "a test" if pytest.main([*options, *files]) else ""
 
 
-def plans_of(names: tuple[int, ...]) -> Iterator[tuple[str, object, object]]:
+def plans_of(names: tuple[int, ...]) -> Iterator[tuple[str, Any, Any]]:
     """Every plan of the cells that mutants are tried on, with what the proof needs."""
     from random_cells import random_cell
     from random_sums import random_sum
@@ -234,24 +236,60 @@ def plans_of(names: tuple[int, ...]) -> Iterator[tuple[str, object, object]]:
 
 
 SEEDS = (1, 2, 3, 4, 5)
+OTHER_SIZES = ((5, 8, 3, 7, 4, 6), (1, 2, 4, 3, 5, 6))
+"""Sizes of axes that the proof does not take."""
 
 
-def noticed_by_proof(right: dict[str, str]) -> str:
-    """What refuses a mutant's plans: "refused ...", "unchanged", or which changed plan passes."""
+def results_of(plan: Any) -> list[dict[str, Any]]:
+    """What a plan computes on floats, at each of the other sizes."""
+    from interpretation import parts, random_arguments, run
+
+    found = []
+    for lengths in OTHER_SIZES:
+        sizes = {axis.name: lengths[i % len(lengths)] for i, axis in enumerate(plan.axes)}
+        found.append(parts(run(plan, random_arguments(plan, sizes, T=5, B=3))))
+    return found
+
+
+def known_plans() -> dict[str, tuple[str, list[dict[str, Any]]]]:
+    """Every plan of the unchanged sources, as text and with what it computes."""
+    return {name: (repr(plan), results_of(plan)) for name, plan, _ in plans_of(SEEDS)}
+
+
+def noticed_by_proof(right: dict[str, tuple[str, list[dict[str, Any]]]]) -> str:
+    """What refuses a mutant's plans ("refused ..."), "unchanged", "other ..." or "wrong ..."."""
+    import numpy as np
+
     from symrnn.validation.plans import prove_plan
 
-    different = ""
+    other = ""
+    for name, plan, derivation in _refusing(plans_of(SEEDS)):
+        if isinstance(plan, Exception):
+            return f"refused: {type(plan).__name__}"
+        text, results = right[name]
+        if repr(plan) == text:
+            continue
+        try:
+            prove_plan(plan, derivation, list)
+        except Exception as error:  # whatever a wrong plan raises refuses it
+            return f"refused: {type(error).__name__}"
+        other = name
+        for found, wanted in zip(results_of(plan), results, strict=True):
+            for part, array in wanted.items():
+                if not np.allclose(found[part], array, rtol=1e-9, atol=1e-9, equal_nan=True):
+                    return f"wrong: {part} of {name}"
+    return f"other: {other}" if other else "unchanged"
+
+
+def _refusing(plans: Iterator[tuple[str, Any, Any]]) -> Iterator[tuple[str, Any, Any]]:
+    """The plans, and last the error of a pass or the checker, if there is one."""
     try:
-        for name, plan, derivation in plans_of(SEEDS):
-            if repr(plan) != right[name]:
-                different = name
-                prove_plan(plan, derivation, list)
-    except Exception as error:  # whatever a wrong plan raises refuses it
-        return f"refused: {type(error).__name__}"
-    return f"passes: {different}" if different else "unchanged"
+        yield from plans
+    except Exception as error:  # as above
+        yield "", error, None
 
 
-def in_own_process(mutant: Mutant, proof: bool, group: str, right: dict[str, str]) -> str:
+def in_own_process(mutant: Mutant, proof: bool, group: str, right: dict[str, Any]) -> str:
     """What notices a mutant, found out in a forked process."""
     read, write = os.pipe()
     child = os.fork()
@@ -261,7 +299,7 @@ def in_own_process(mutant: Mutant, proof: bool, group: str, right: dict[str, str
             said = answer.read()
         os.waitpid(child, 0)
         return said or "ended by a signal or by time"
-    signal.alarm(SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of the processor, however busy the machine is
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
@@ -296,7 +334,7 @@ def main(
         read, write = os.pipe()
         if not os.fork():
             with os.fdopen(write, "wb") as out:
-                pickle.dump({name: repr(plan) for name, plan, _ in plans_of(SEEDS)}, out)
+                pickle.dump(known_plans(), out)
             os._exit(0)
         os.close(write)
         with os.fdopen(read, "rb") as made:
