@@ -39,7 +39,7 @@ from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.operations import Contract
 from symrnn.declaration.quantities import NextState
 from symrnn.zoo import CELLS, cell
-from symrnn.zoo.elman import elman
+from symrnn.zoo.simple import elman
 
 n, m, k = axes("n m k")
 x, h, c = Input("x", n), State("h", m), State("c", m)

@@ -1,23 +1,28 @@
 """The shipped cells and models: pure declarations, each with its source and variant."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
 from symrnn.errors import RequestError, shown
-from symrnn.zoo.elman import elman
-from symrnn.zoo.gru import gru, gru_reset_after, gru_simplified
-from symrnn.zoo.heads import (
-    binary_cross_entropy,
-    class_cross_entropy,
-    dense,
-    embedding,
-    output_error,
-    softmax_cross_entropy,
-    squared_error,
-)
-from symrnn.zoo.joining import dropout, joined
-from symrnn.zoo.lstm import lstm, lstm_notes
-from symrnn.zoo.models import MODELS
-from symrnn.zoo.normalising import layer_norm
+from symrnn.zoo.shelf import Shelf
+
+if TYPE_CHECKING:
+    from symrnn.zoo.gated import gru, gru_reset_after, gru_simplified
+    from symrnn.zoo.heads import (
+        binary_cross_entropy,
+        class_cross_entropy,
+        dense,
+        embedding,
+        output_error,
+        softmax_cross_entropy,
+        squared_error,
+    )
+    from symrnn.zoo.joining import dropout, joined
+    from symrnn.zoo.memory import lstm, lstm_notes
+    from symrnn.zoo.normalising import layer_norm
+    from symrnn.zoo.simple import elman
 
 __all__ = [
     "CELLS",
@@ -44,30 +49,51 @@ __all__ = [
     "squared_error",
 ]
 
-CELLS: dict[str, Cell] = {
-    cell.name: cell for cell in (elman("tanh"), gru_simplified, gru, gru_reset_after, lstm_notes, lstm)
-}
+CELLS: Shelf[Cell] = Shelf(
+    {
+        "elman": "simple:elman_tanh",
+        "gru_simplified": "gated:gru_simplified",
+        "gru": "gated:gru",
+        "gru_reset_after": "gated:gru_reset_after",
+        "lstm_notes": "memory:lstm_notes",
+        "lstm": "memory:lstm",
+    }
+)
 """The six shipped recurrent cells by name."""
 
-HEADS: dict[str, Cell] = {
-    cell.name: cell
-    for cell in (
-        embedding,
-        joined,
-        dropout,
-        layer_norm,
-        dense(),
-        softmax_cross_entropy,
-        class_cross_entropy,
-        binary_cross_entropy,
-        squared_error,
-        output_error,
-    )
-}
+HEADS: Shelf[Cell] = Shelf(
+    {
+        "embedding": "heads:embedding",
+        "joined": "joining:joined",
+        "dropout": "joining:dropout",
+        "layer_norm": "normalising:layer_norm",
+        "dense": "heads:dense_identity",
+        "softmax_cross_entropy": "heads:softmax_cross_entropy",
+        "class_cross_entropy": "heads:class_cross_entropy",
+        "binary_cross_entropy": "heads:binary_cross_entropy",
+        "squared_error": "heads:squared_error",
+        "output_error": "heads:output_error",
+    }
+)
 """The shipped cells without state by name: what stands below or above a recurrent cell."""
 
-SHIPPED: dict[str, Cell] = {**CELLS, **HEADS}
+SHIPPED: Shelf[Cell] = Shelf(CELLS.places | HEADS.places)
 """All shipped cells by name."""
+
+MODELS: Shelf[Model] = Shelf(
+    {name: f"models:{name}" for name in ("language_model", "classifier", "generator", "translator")}
+)
+"""The shipped models by name: many to many, many to one, one to many, and an encoder with its decoder."""
+
+_FUNCTIONS = {"dense": "heads:dense", "elman": "simple:elman"}
+
+
+def __getattr__(name: str) -> Any:
+    """A shipped cell, or a function that makes one, when it is first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = {**SHIPPED.places, **_FUNCTIONS}[name].partition(":")
+    return getattr(import_module(f"symrnn.zoo.{module}"), attribute)
 
 
 def cell(name: str) -> Cell:

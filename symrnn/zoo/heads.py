@@ -58,6 +58,8 @@ def dense(activation: str = "identity") -> Cell:
     )
 
 
+dense_identity = dense()
+
 softmax_cross_entropy = Cell(
     "softmax_cross_entropy",
     Eq(z, W_y @ a + b_y),

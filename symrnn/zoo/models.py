@@ -3,10 +3,10 @@
 from symrnn.declaration.closed_loop import closed_loop
 from symrnn.declaration.layers import Feed, Layer
 from symrnn.declaration.model import Model
-from symrnn.zoo.gru import gru
+from symrnn.zoo.gated import gru
 from symrnn.zoo.heads import class_cross_entropy, dense, embedding, output_error
 from symrnn.zoo.joining import joined
-from symrnn.zoo.lstm import lstm
+from symrnn.zoo.memory import lstm
 
 
 def _language_model() -> Model:
@@ -67,7 +67,5 @@ def _translator() -> Model:
     )
 
 
-MODELS: dict[str, Model] = {
-    model.name: model for model in (_language_model(), _classifier(), _generator(), _translator())
-}
-"""The shipped models by name: many to many, many to one, one to many, and an encoder with its decoder."""
+language_model, classifier = _language_model(), _classifier()
+generator, translator = _generator(), _translator()

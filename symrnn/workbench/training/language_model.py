@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from symrnn import zoo
 from symrnn.declaration.axes import shape_text
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.layers import Feed, Layer
@@ -18,7 +19,6 @@ from symrnn.errors import RequestError
 from symrnn.workbench.loading import load
 from symrnn.workbench.training.optimisers import Bundle
 from symrnn.workbench.training.text import Vocabulary, one_hot, validation_stretches
-from symrnn.zoo.heads import dense, softmax_cross_entropy
 
 MOST_LAYERS = 100
 """A model's text has lines for each layer: with many more it would take minutes to write and to compile."""
@@ -45,8 +45,8 @@ def character_model(cell: Cell, layers: int) -> Model:
     below: Feed | Layer = Feed("x")
     for number in range(1, layers + 1):
         below = Layer(cell, below, name=f"layer_{number}")
-    loss = Layer(softmax_cross_entropy, {"a": below, "y": Feed("y")}, name="head")
-    logits = Layer(dense(), below, name="head")
+    loss = Layer(zoo.softmax_cross_entropy, {"a": below, "y": Feed("y")}, name="head")
+    logits = Layer(zoo.dense(), below, name="head")
     return Model(
         "characters", loss, output=logits, title=f"A language model of characters: {cell.title or cell.name}"
     )

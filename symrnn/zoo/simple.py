@@ -33,3 +33,6 @@ def elman(activation: str = "tanh") -> Cell:
         variant=f"{activation} activation",
         source="Elman 1990, Finding Structure in Time, doi:10.1207/s15516709cog1402_1",
     )
+
+
+elman_tanh = elman()
