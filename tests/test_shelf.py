@@ -1,4 +1,4 @@
-"""The shelf of shipped declarations: every name leads to what is called so, and none is declared too early."""
+"""The shelf of shipped declarations: every name leads to what is called so, when it is asked for."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def test_all_that_is_public_is_there():
         assert getattr(zoo, name) is not None
     assert zoo.gru is zoo.CELLS["gru"] is zoo.cell("gru") is zoo.shipped("gru")
     assert set(zoo.SHIPPED) == {*zoo.CELLS, *zoo.HEADS}
-    with pytest.raises(AttributeError, match="module 'symrnn.zoo' has no attribute 'grü'"):
+    with pytest.raises(AttributeError, match=r"module 'symrnn\.zoo' has no attribute 'grü'"):
         zoo.grü  # noqa: B018
     with pytest.raises(KeyError):
         zoo.CELLS["grü"]
@@ -31,6 +31,6 @@ def test_all_that_is_public_is_there():
 
 
 def test_the_command_line_declares_no_cell_that_nobody_asked_for():
-    text = "import sys, symrnn.workbench.command_line; print(sorted(m for m in sys.modules if 'symrnn.zoo' in m))"
+    text = "import sys, symrnn.workbench.command_line as _; print(*sorted(m for m in sys.modules if '.zoo' in m))"
     shown = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout
-    assert shown.strip() == "['symrnn.zoo', 'symrnn.zoo.shelf']"
+    assert shown.strip() == "symrnn.zoo symrnn.zoo.shelf"
