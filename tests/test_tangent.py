@@ -110,6 +110,18 @@ def attention() -> Cell:
     )
 
 
+def numbers_among_vectors() -> Cell:
+    """A number that is repeated inside a product, a stack, a choice and a sum, where it alone moves."""
+    V, y = Parameter("V", m, 2 * m), Input("y", m)
+    part = sr.where(s > 0, h, y)
+    return Cell(
+        "numbers_among_vectors",
+        Eq(h.next, sr.tanh(V @ sr.concatenate(y + s, part + h) + U @ (b + s) + W @ x)),
+        Eq(s.next, sr.tanh(sr.total(sr.where(y > 0, h, s)) + sr.dot(h, b + s))),
+        output=h.next,
+    )
+
+
 OTHERS: tuple[Callable[[], Cell], ...] = (
     peephole_lstm,
     scalar_state,
@@ -119,6 +131,7 @@ OTHERS: tuple[Callable[[], Cell], ...] = (
     dotted_products,
     summed_factors,
     attention,
+    numbers_among_vectors,
     lambda: elman("relu"),
 )
 ALL = [*CELLS.values(), *(make() for make in OTHERS)]

@@ -204,9 +204,12 @@ class _Reader:
             made = self.tangent.equations.get(self.partners[expr], S.Zero)
             made = self.restrict(made, direction)
             return made if made == 0 else self.tangent.shaped(made, self.tangent.shape(expr))
-        if isinstance(expr, Mul | Contract):
+        if isinstance(expr, Mul):
             args = [self.restrict(arg, direction) if self.moves(arg) else arg for arg in expr.args]
             return S.Zero if S.Zero in args else expr.func(*args)
+        if isinstance(expr, Contract):
+            operands = [self.restrict_whole(operand, direction) for operand in expr.operands]
+            return S.Zero if S.Zero in operands else Contract(expr.spec, *operands)
         if isinstance(expr, where):
             sides = [self.restrict(side, direction) for side in expr.args[1:]]
             return S.Zero if sides == [0, 0] else where(expr.args[0], *sides)
@@ -215,12 +218,19 @@ class _Reader:
         return expr.func(*(self.restrict(arg, direction) for arg in expr.args))
 
     def _restrict_stack(self, expr: concatenate, direction: Quantity) -> Expr:
-        parts = [self.restrict(part, direction) for part in expr.args]
+        parts = [self.restrict_whole(part, direction) for part in expr.args]
         if not any(self.moves(part) for part in parts):
             return S.Zero
         shapes = [self.tangent.shape(part) for part in expr.args]
         zeros = [self.tangent.zeros_of(shape) for shape in shapes]
         return concatenate(*(zero if part == 0 else part for part, zero in zip(parts, zeros, strict=True)))
+
+    def restrict_whole(self, expr: Expr, direction: Quantity) -> Expr:
+        """What is left of an operand or part, in its shape: of b_dot + s_dot the number s_dot may be left."""
+        if not self.moves(expr):
+            return expr
+        made = self.restrict(expr, direction)
+        return made if made == 0 else self.tangent.shaped(made, self.tangent.shape(expr))
 
     def rank(self, expr: Expr) -> int:
         return len(self.tangent.shape(expr))

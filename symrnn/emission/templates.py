@@ -13,6 +13,7 @@ by its type: `Markup`.
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import jinja2
@@ -59,12 +60,18 @@ def template_folder() -> Path:
 
 def environment_for(template: str, folder: Path) -> jinja2.Environment:
     """The Jinja environment, with the delimiters that the template's name asks for."""
-    marks = TEX_DELIMITERS if template.endswith(".tex.jinja") else PLAIN_DELIMITERS
+    is_tex, is_html = template.endswith(".tex.jinja"), template.endswith(".html.jinja")
+    return _environment(folder, is_tex, is_html)
+
+
+@lru_cache
+def _environment(folder: Path, is_tex: bool, is_html: bool) -> jinja2.Environment:
+    """One environment for each kind of template in a folder: it keeps what it has compiled."""
     return jinja2.Environment(
-        *marks,
+        *(TEX_DELIMITERS if is_tex else PLAIN_DELIMITERS),
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
-        autoescape=template.endswith(".html.jinja"),  # the others are source code and TeX
+        autoescape=is_html,  # the others are source code and TeX
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -87,11 +94,20 @@ def _wanted(environment: jinja2.Environment, template: str, path: tuple[str, ...
     if environment.loader is None:
         raise EmissionError(f"There is no folder for the template {template!r}.")
     source, _, _ = environment.loader.get_source(environment, template)
-    tree = environment.parse(source, name=template)
-    names = set(meta.find_undeclared_variables(tree))
-    for other, bound in _references(tree, frozenset()):
+    own, references = _names(environment, source, template)
+    names = set(own)
+    for other, bound in references:
         names |= _wanted(environment, other, (*path, template)) - bound
     return names
+
+
+@lru_cache
+def _names(
+    environment: jinja2.Environment, source: str, template: str
+) -> tuple[frozenset[str], tuple[tuple[str, frozenset[str]], ...]]:
+    """The names that a template's own text needs from outside, and what it refers to, with bound names."""
+    tree = environment.parse(source, name=template)
+    return frozenset(meta.find_undeclared_variables(tree)), tuple(_references(tree, frozenset()))
 
 
 def _references(node: nodes.Node, bound: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
