@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from numba import config
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 
@@ -16,6 +17,10 @@ MAPPED = 6_000
 A compiled program has about ten of them.
 """
 
+SHIPPED = ("elman_", "gru_", "lstm_")
+"""How the names of kernels begin that are optimised as users' are; all others are compiled in less time."""
+
+_LEVEL = config.OPT
 _compile = Dispatcher.compile
 lock_of = cache(FileLock)
 
@@ -48,6 +53,11 @@ def _compile_in_turn(dispatcher: Any, signature: Any) -> Any:
     if folder is None:  # it is not cached
         return _compile(dispatcher, signature)
     function = dispatcher.py_func
-    path = Path(folder) / f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}.lock"
+    name = Path(function.__code__.co_filename).stem
+    path = Path(folder) / f"{name}.{function.__qualname__}.lock"
     with global_compiler_lock, lock_of(path):  # in this order everywhere: threads compile, too
-        return _compile(dispatcher, signature)
+        config.OPT = _LEVEL if name.startswith(SHIPPED) else type(_LEVEL)(1)
+        try:
+            return _compile(dispatcher, signature)
+        finally:
+            config.OPT = _LEVEL
