@@ -12,6 +12,8 @@ and what joins them.
 
 from collections.abc import Iterator
 
+import symrnn.comparison.printout
+import symrnn.planning.printout  # noqa: F401  (these two say how comparisons and plans print)
 from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model

@@ -17,7 +17,7 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.digest import cell_digest
 from symrnn.declaration.operations import POINTWISE, Contract
 from symrnn.declaration.quantities import Constant, Input, Parameter, State, Value
-from symrnn.declaration.reading_order import ordered_factors, ordered_terms, reading_roles
+from symrnn.declaration.reading_order import ordered_factors, ordered_terms
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import latex_document
 from symrnn.emission.latex_layout import is_sum, split_formula, width
@@ -288,7 +288,7 @@ def test_reading_order_on_plain_symbols() -> None:
 
 def test_reading_order_of_a_gate_and_what_it_gates() -> None:
     gru = CELLS["gru"]
-    roles = reading_roles(gru)
+    roles = gru.roles
     assert roles["u"] == "gate"
     *_, last = gru.equations
     assert [str(term) for term in ordered_terms(last.rhs, roles)] == ["c_tilde*u", "c*(1 - u)"]

@@ -2,6 +2,8 @@
 
 import dataclasses
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from symrnn.errors import PlanError
 from symrnn.planning import interpreter
 from symrnn.planning.ir import Block, Carry, Contraction, Fill, Pointwise, Stack, array_symbol, size_of
 from symrnn.planning.lowering import lower
+from symrnn.printing import printed
 from symrnn.zoo import CELLS
 
 n, m = axes("n m")
@@ -126,3 +129,15 @@ def test_the_interpreter_refuses_what_it_does_not_know(monkeypatch: pytest.Monke
     monkeypatch.delitem(interpreter.FUNCTIONS, tanh)
     with pytest.raises(PlanError, match="The interpreter does not know tanh"):
         interpreter.interpret(plan, arrays, (np.zeros((1, 3)),), np.ones((1, 1, 3)), (np.zeros((1, 3)),))
+
+
+def test_records_print_themselves_whatever_else_is_imported() -> None:
+    script = (
+        "import symrnn; from symrnn import zoo; "
+        "print(symrnn.plan(zoo.gru)); print(symrnn.diff(zoo.gru, zoo.gru_reset_after))"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("plan of gru:")
+    assert "\ngru and gru_reset_after\n===" in shown
+    with pytest.raises(NotImplementedError, match="Nothing is registered that prints object"):
+        printed(object())

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ HOME = Path(symrnn.__file__).parent
 STAGES = (
     "errors",
     "version",
+    "printing",
     "declaration",
     "derivation",
     "comparison",
@@ -83,6 +85,26 @@ def test_imports_go_one_way(path: Path) -> None:
     if own == "planning":
         allowed -= {"comparison"}
     assert own_imports(path) <= allowed
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(HOME.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    """Not within a stage either; what is imported for types alone counts."""
+    modules = {module_name(path): path for path in MODULES}
+    graph: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        needed = set()
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ImportFrom):
+                needed |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+            elif isinstance(node, ast.Import):
+                needed |= {alias.name for alias in node.names}
+        graph[name] = (needed & modules.keys()) - {name}
+    TopologicalSorter(graph).prepare()  # raises with the circle
 
 
 def test_kernels_know_plans_not_derivations_and_papers_the_other_way_round() -> None:

@@ -8,7 +8,6 @@ from symrnn.comparison.alignment import AlignedEquation, Alignment, Partner, ali
 from symrnn.comparison.forms import Form, form_of
 from symrnn.comparison.numbers import Evidence, measure
 from symrnn.comparison.pairing import Pairing, pairings
-from symrnn.comparison.printout import comparison_lines, plain
 from symrnn.comparison.specialisation import MOST_STEPS, Specialisation, specialise
 from symrnn.comparison.verdict import (
     APART,
@@ -24,10 +23,11 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
 from symrnn.declaration.quantities import Quantity
 from symrnn.errors import RequestError, shown
+from symrnn.printing import Printed
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Printed):
     """Two cells side by side: partners, aligned equations, and the verdict."""
 
     left: Form
@@ -50,9 +50,6 @@ class Comparison:
     def partners(self) -> tuple[Partner, ...]:
         """Which quantity stands for which: inputs, states, values, parameters."""
         return self.alignment.partners
-
-    def __str__(self) -> str:
-        return plain(comparison_lines(self, 80))
 
 
 def compare(left: object, right: object) -> Comparison:

@@ -8,18 +8,16 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sympy import Expr
 
 from symrnn.comparison.alignment import AlignedEquation, Partner
+from symrnn.comparison.comparison import Comparison
 from symrnn.comparison.wording import PlainWords, sentences
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.plain_text import MARK, UNMARK, plain_text
-
-if TYPE_CHECKING:  # a comparison prints itself
-    from symrnn.comparison.comparison import Comparison
+from symrnn.printing import printed
 
 NARROWEST = 40
 SIGN = "^"
@@ -54,7 +52,13 @@ def plain(lines: Iterable[Line]) -> str:
     return "\n".join(f"{line.text}\n{line.signs}" if line.marks else line.text for line in lines)
 
 
-def comparison_lines(comparison: "Comparison", width: int) -> tuple[Line, ...]:
+@printed.register
+def comparison_text(comparison: Comparison) -> str:
+    """The whole comparison as text of 80 columns."""
+    return plain(comparison_lines(comparison, 80))
+
+
+def comparison_lines(comparison: Comparison, width: int) -> tuple[Line, ...]:
     """The whole comparison in lines of at most `width` columns."""
     width = max(width, NARROWEST)
     left, right = comparison.names
@@ -121,7 +125,7 @@ def partner_text(partner: Partner) -> str:
     return f"{partner.left}{one} ~ {sign}{partner.right}{other}"
 
 
-def _equation_lines(aligned: AlignedEquation, comparison: "Comparison", width: int) -> Iterator[Line]:
+def _equation_lines(aligned: AlignedEquation, comparison: Comparison, width: int) -> Iterator[Line]:
     sides = (
         ("-", aligned.left, aligned.left_marks, comparison.left.cell),
         ("+", aligned.right, aligned.right_marks, comparison.right.cell),

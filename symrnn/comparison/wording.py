@@ -1,19 +1,17 @@
 """The verdict in words: what is proved and how, what is only evidence, and what cannot be concluded."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from sympy import Expr, S
 
+from symrnn.comparison.comparison import Comparison
 from symrnn.comparison.forms import Form
 from symrnn.comparison.numbers import Evidence
 from symrnn.comparison.specialisation import Held, Specialisation
 from symrnn.comparison.verdict import APART, EQUIVALENT, IDENTICAL, LIMIT, RENAMED, SPECIAL
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import Parameter, Quantity
-
-if TYPE_CHECKING:  # a comparison prints itself
-    from symrnn.comparison.comparison import Comparison
 
 PROVED = (
     "This is proved in the symbols, for all finite inputs and states: with these parameters both cells "
@@ -87,7 +85,7 @@ class PlainWords:
         return text
 
 
-def sentences(comparison: "Comparison", words: Words) -> Iterator[str]:
+def sentences(comparison: Comparison, words: Words) -> Iterator[str]:
     """The verdict, paragraph by paragraph; those that are indented are lines of a list."""
     verdict = comparison.verdict
     left, right = (words.name(name) for name in comparison.names)
@@ -110,11 +108,11 @@ def sentences(comparison: "Comparison", words: Words) -> Iterator[str]:
         yield from _undecided(comparison, words)
 
 
-def _name(form: Form, comparison: "Comparison", words: Words) -> str:
+def _name(form: Form, comparison: Comparison, words: Words) -> str:
     return words.name(comparison.names[0 if form is comparison.left else 1])
 
 
-def _special_case(comparison: "Comparison", words: Words) -> Iterator[str]:
+def _special_case(comparison: Comparison, words: Words) -> Iterator[str]:
     verdict = comparison.verdict
     exact = [found for found in verdict.specialisations if not found.limit]
     for found in exact:
@@ -134,7 +132,7 @@ def _special_case(comparison: "Comparison", words: Words) -> Iterator[str]:
         yield "The search was given up after many steps, before every possibility was tried."
 
 
-def _specialisation(found: Specialisation, comparison: "Comparison", words: Words) -> Iterator[str]:
+def _specialisation(found: Specialisation, comparison: Comparison, words: Words) -> Iterator[str]:
     special, general = _name(found.special, comparison, words), _name(found.general, comparison, words)
     yield (
         f"{special} is a special case of {general}, with these parameters of {general} "
@@ -146,7 +144,7 @@ def _specialisation(found: Specialisation, comparison: "Comparison", words: Word
         yield f"Then {gate} is {value} at every step, whatever the input."
 
 
-def _limit(found: Specialisation, comparison: "Comparison", words: Words, *, also: bool) -> Iterator[str]:
+def _limit(found: Specialisation, comparison: Comparison, words: Words, *, also: bool) -> Iterator[str]:
     special, general = _name(found.special, comparison, words), _name(found.general, comparison, words)
     gates = " and ".join(
         words.becomes(words.held(held, found.general), words.expr(held.value, found.general))
@@ -167,7 +165,7 @@ def _limit(found: Specialisation, comparison: "Comparison", words: Words, *, als
     yield f"No finite {biases} reaches {never}: the difference becomes as small as one likes, and never zero."
 
 
-def _undecided(comparison: "Comparison", words: Words) -> Iterator[str]:
+def _undecided(comparison: Comparison, words: Words) -> Iterator[str]:
     verdict = comparison.verdict
     left, right = (words.name(name) for name in comparison.names)
     yield (
@@ -185,7 +183,7 @@ def _undecided(comparison: "Comparison", words: Words) -> Iterator[str]:
     yield from _numbers(comparison, verdict.evidence, words)
 
 
-def _numbers(comparison: "Comparison", evidence: Evidence, words: Words) -> Iterator[str]:
+def _numbers(comparison: Comparison, evidence: Evidence, words: Words) -> Iterator[str]:
     zero = _set_to_zero(comparison, words)
     settings = f", and with those that have no partner set to zero ({zero})" if zero else ""
     before = (
@@ -209,7 +207,7 @@ def _numbers(comparison: "Comparison", evidence: Evidence, words: Words) -> Iter
         yield "Some states or outputs were infinite or not a number in both; only the others were subtracted."
 
 
-def _set_to_zero(comparison: "Comparison", words: Words) -> str:
+def _set_to_zero(comparison: Comparison, words: Words) -> str:
     """The parameters without a partner, by cell."""
     lone: dict[str, list[str]] = {name: [] for name in comparison.names}
     for partner in comparison.partners:
@@ -231,7 +229,7 @@ def _not_considered(words: Words) -> str:
     )
 
 
-def _apart(comparison: "Comparison", words: Words) -> Iterator[str]:
+def _apart(comparison: Comparison, words: Words) -> Iterator[str]:
     left, right = comparison.left.cell, comparison.right.cell
     names = [words.name(name) for name in comparison.names]
     facts = [

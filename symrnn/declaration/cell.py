@@ -138,7 +138,8 @@ class Cell:
         }
         for key, value in fields.items():
             object.__setattr__(self, key, value)
-        object.__setattr__(self, "roles", reading_roles(self))
+        given = (*self.inputs, *self.states, *self.parameters, *self.constants)
+        object.__setattr__(self, "roles", reading_roles(given, self.definitions))
         _check_sizes(self)
 
     def _warn(self) -> None:

@@ -7,22 +7,20 @@ SymPy keeps its own order, which is nobody's. Here contractions come first and b
 
 The functions know quantities by their role. Where a symbol cannot tell it (a value that is a gate, a
 part that is a contraction, a plain SymPy symbol), `roles`, a table from name to role, does;
-`reading_roles(cell)` makes it. Without a table the order is still deterministic.
+`reading_roles` makes it. Without a table the order is still deterministic.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from sympy import Add, Expr, Mul, Pow, Symbol
 
 from symrnn.declaration.axes import Axis
+from symrnn.declaration.normal_form import Definition
 from symrnn.declaration.operations import Contract, Operation, Slice, concatenate, identity, ones, sigmoid
 from symrnn.declaration.quantities import Input, Quantity
-
-if TYPE_CHECKING:  # a cell prints itself in this order
-    from symrnn.declaration.cell import Cell
 
 text_of = lru_cache(maxsize=1 << 16)(str)
 """SymPy's text of an expression, which orders what nothing else does: long to make, and needed very often."""
@@ -37,14 +35,15 @@ GIVEN = ("parameter", "constant")
 CARRIED = ("state", "next state", "input")
 
 
-def reading_roles(cell: "Cell") -> dict[str, str]:
+def reading_roles(given: Iterable[Quantity], definitions: Iterable[Definition]) -> dict[str, str]:
     """The role of every symbol of a cell by name; gates and contractions are told from other values.
 
+    `given` are its inputs, states, parameters and constants.
     A gate is a value that is a sigmoid. Contractions are told apart by whether an input is in them.
     """
     stacks: dict[Quantity, tuple[Quantity, ...]] = {}
-    roles = {q.name: q.role for q in (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)}
-    for definition in cell.definitions:
+    roles = {q.name: q.role for q in given}
+    for definition in definitions:
         role = definition.symbol.role
         if isinstance(definition.expr, sigmoid):
             role = "gate"

@@ -26,7 +26,7 @@ from symrnn.declaration.operations import (
     where,
 )
 from symrnn.declaration.quantities import Constant, Index, NextState, Parameter, Quantity
-from symrnn.declaration.reading_order import Roles, ordered_factors, ordered_terms, reading_roles
+from symrnn.declaration.reading_order import ordered_factors, ordered_terms
 from symrnn.declaration.resolution import Resolver, is_coefficient
 from symrnn.errors import DeclarationError
 
@@ -54,7 +54,7 @@ class _Script:
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
-        self.roles: Roles = reading_roles(cell)
+        self.roles = cell.roles
         self.inner: set[str] = set()  # imported from the package of declarations
         self.outer = {"Cell"}  # imported from symrnn
         self.sympy = False

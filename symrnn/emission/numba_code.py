@@ -8,11 +8,10 @@ two views of it would keep the compiler from using vector instructions.
 import re
 from collections.abc import Callable
 
-from sympy import Expr, Integer
-
 from symrnn.declaration.normal_form import unique_name
 from symrnn.emission.layout import Layout, Sourced, fused
-from symrnn.emission.numba_elements import INDENT, Elements, indented
+from symrnn.emission.numba_access import INDENT, NumbaAccess, indented
+from symrnn.emission.numba_elements import Elements
 from symrnn.emission.numba_rows import row_lines
 from symrnn.planning.ir import (
     BACKWARD,
@@ -25,7 +24,6 @@ from symrnn.planning.ir import (
     Statement,
 )
 
-INDICES = "jklpq"
 OUTER = "TBi,TBj->ij"
 """The gradient of a weight matrix: one product over all steps and samples."""
 
@@ -34,13 +32,11 @@ def _uses_slot(lines: list[str]) -> bool:
     return any(re.search(r"\bslot\b", line) for line in lines)
 
 
-class NumbaWriter:
+class NumbaWriter(NumbaAccess):
     """Writes the body of one compiled pass over time."""
 
     def __init__(self, layout: Layout, through: Pass, own_kinds: tuple[str, ...]) -> None:
-        self.layout = layout
-        self.plan = layout.plan
-        self.roles = dict(layout.plan.roles)
+        super().__init__(layout)
         self.through = through
         self.groups = {
             "before": fused(through.before, layout),
@@ -48,10 +44,7 @@ class NumbaWriter:
             "after": fused(through.after, layout),
         }
         self.own_kinds = own_kinds  # arrays that this pass makes
-        self.t, self.b = layout.fresh("t"), layout.fresh("b")
-        self.indices = [layout.fresh(index) for index in (*INDICES, *(f"{i}_" for i in INDICES))]
         self.panels: dict[tuple[str, bool], str] = {}  # (matrix, transposed) -> argument with its panels
-        self.arguments: dict[str, None] = {}  # arrays that the compiled function takes
         self.outer: list[Contraction] = []  # weight gradients, which need scratch memory
         self.elements = self._elementwise_only()
 
@@ -105,49 +98,6 @@ class NumbaWriter:
         return any(self.layout.table[name].lead for name in names)
 
     # -- access ---------------------------------------------------------------------------------
-
-    def place(self, buffer: Buffer) -> tuple[str, int, list[tuple[int, Expr, Expr]]]:
-        """The owning array, the shift in time, and the ranges along sample axes (axis, start, stop)."""
-        window = buffer.window
-        if window is None:
-            return buffer.name, 0, []
-        base, shift, ranges = self.place(self.layout.table[window.base])
-        if window.start is not None and window.stop is not None:
-            ranges = [*ranges, (window.axis, window.start, window.stop)]
-        return base, shift + window.shift, ranges
-
-    def sample_slices(self, buffer: Buffer) -> list[str]:
-        """Index texts of the sample axes, none where all are whole."""
-        base, _, ranges = self.place(buffer)
-        if not ranges:
-            return []
-        shape = self.layout.table[base].shape
-        spans = {axis: (Integer(0), size) for axis, size in enumerate(shape)}
-        for axis, start, stop in ranges:
-            offset = spans[axis][0]
-            spans[axis] = (offset + start, offset + stop)
-        return [self.layout.rows(start, stop, shape[axis]) for axis, (start, stop) in sorted(spans.items())]
-
-    def at(self, buffer: Buffer) -> list[str]:
-        """Index texts of the time axis inside a loop over time."""
-        if "T" not in buffer.lead:
-            return []
-        if self.layout.is_brief(buffer):
-            return ["slot"]
-        _, shift, _ = self.place(buffer)
-        return [f"{self.t} + {shift}" if shift else self.t]
-
-    def view(self, name: str, lead: list[str]) -> str:
-        """The text of a view of an array with the given leading indices."""
-        buffer = self.layout.table[name]
-        base, _, _ = self.place(buffer)
-        self.arguments[base] = None
-        index = [*lead, *self.sample_slices(buffer)]
-        return f"{self.argument(base)}[{', '.join(index)}]" if index else self.argument(base)
-
-    def argument(self, name: str) -> str:
-        """The variable of an array inside the compiled function; gradients have an axis of parts."""
-        return name
 
     def rows(self, name: str) -> str:
         """All rows of the batch slice at step t: (rows, ...)."""
@@ -278,22 +228,6 @@ class NumbaWriter:
             for letter, size in zip(sample, self.layout.table[name].shape, strict=True):
                 sizes[letter] = self.layout.size(size)
         return sizes
-
-    def element_at(self, name: str, index: list[str]) -> str:
-        """One element of an array, at sample b and step t where it has these axes."""
-        buffer = self.layout.table[name]
-        base, _, ranges = self.place(buffer)
-        self.arguments[base] = None
-        offset = dict.fromkeys(range(len(index)), Integer(0))
-        for axis, start, _ in ranges:
-            offset[axis] += start
-        places = [
-            text if offset[axis] == 0 else f"{self.layout.size(offset[axis])} + {text}"
-            for axis, text in enumerate(index)
-        ]
-        lead = [*self.at(buffer), *([self.b] if "B" in buffer.lead else [])]
-        inside = ", ".join([*lead, *places]) or "()"
-        return f"{self.argument(base)}[{inside}]"
 
     def over_samples(
         self, buffers: list[Buffer], line: Callable[[Buffer, list[str]], str], condition: str = ""

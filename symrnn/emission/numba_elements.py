@@ -1,7 +1,5 @@
 """Fused pointwise loops in Numba code: one loop over the elements of a sample for a group of statements."""
 
-from typing import TYPE_CHECKING
-
 from sympy import Integer
 
 from symrnn.declaration.normal_form import unique_name
@@ -25,12 +23,9 @@ from symrnn.declaration.operations import (
 )
 from symrnn.emission.expressions import Dialect, ExpressionPrinter
 from symrnn.emission.layout import Sourced
+from symrnn.emission.numba_access import INDENT, NumbaAccess, indented
 from symrnn.planning.ir import Buffer, Pointwise
 
-if TYPE_CHECKING:  # the writer of a pass makes these loops
-    from symrnn.emission.numba_code import NumbaWriter
-
-INDENT = "    "
 FUNCTIONS: dict[type[PointwiseFunction], str] = {
     sigmoid: "_sigmoid",
     tanh: "_tanh",
@@ -50,15 +45,10 @@ FUNCTIONS: dict[type[PointwiseFunction], str] = {
 }
 
 
-def indented(lines: list[str], levels: int = 1) -> list[str]:
-    """The lines, indented."""
-    return [f"{INDENT * levels}{line}" if line else line for line in lines]
-
-
 class Elements:
     """The loop of one group of pointwise statements."""
 
-    def __init__(self, writer: "NumbaWriter", group: tuple[Sourced, ...]) -> None:
+    def __init__(self, writer: NumbaAccess, group: tuple[Sourced, ...]) -> None:
         self.writer = writer
         self.layout = writer.layout
         self.group = group

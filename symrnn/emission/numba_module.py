@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from symrnn.emission.interface import Field, listed, polynomial, state_shape, tuple_text, wrapped
 from symrnn.emission.layout import Layout
+from symrnn.emission.numba_access import indented
 from symrnn.emission.numba_code import NumbaWriter
-from symrnn.emission.numba_elements import indented
 from symrnn.emission.numpy_code import NumpyWriter
 from symrnn.emission.numpy_module import (
     known_sizes,

@@ -1,18 +1,13 @@
 """Statements about the rows of samples in Numba code: stacks, largest elements, and what an index picks."""
 
-from typing import TYPE_CHECKING
-
 from sympy import Expr, Integer
 
-from symrnn.emission.numba_elements import INDENT
+from symrnn.emission.numba_access import INDENT, NumbaAccess
 from symrnn.errors import EmissionError
 from symrnn.planning.ir import Gather, Largest, Scatter, Stack, Statement
 
-if TYPE_CHECKING:  # the writer of a pass has these written
-    from symrnn.emission.numba_code import NumbaWriter
 
-
-def row_lines(writer: "NumbaWriter", s: Statement) -> list[str]:
+def row_lines(writer: NumbaAccess, s: Statement) -> list[str]:
     """The lines of a statement about rows.
 
     Raises:
@@ -27,7 +22,7 @@ def row_lines(writer: "NumbaWriter", s: Statement) -> list[str]:
     raise EmissionError(f"The Numba target cannot write {type(s).__name__}.")
 
 
-def stack_lines(writer: "NumbaWriter", s: Stack) -> list[str]:
+def stack_lines(writer: NumbaAccess, s: Stack) -> list[str]:
     """Copies of the parts into their rows."""
     layout, table = writer.layout, writer.layout.table
     lines = [f"for {writer.b} in range(lo, hi):"]
@@ -46,7 +41,7 @@ def stack_lines(writer: "NumbaWriter", s: Stack) -> list[str]:
     return lines
 
 
-def largest_lines(writer: "NumbaWriter", s: Largest) -> list[str]:
+def largest_lines(writer: NumbaAccess, s: Largest) -> list[str]:
     """The largest element of every sample's vector."""
     operand = writer.layout.table[s.operand]
     vector = writer.view(s.operand, [*writer.at(operand), writer.b])
@@ -54,7 +49,7 @@ def largest_lines(writer: "NumbaWriter", s: Largest) -> list[str]:
     return [loop, f"{INDENT}{writer.element_at(s.out, [])} = _largest({vector})"]
 
 
-def picking_lines(writer: "NumbaWriter", s: Gather | Scatter) -> list[str]:
+def picking_lines(writer: NumbaAccess, s: Gather | Scatter) -> list[str]:
     """Copies out of, or additions to, the rows that the samples' index picks."""
     row = writer.layout.fresh("row")
     lines = [f"for {writer.b} in range(lo, hi):"]
@@ -70,7 +65,7 @@ def picking_lines(writer: "NumbaWriter", s: Gather | Scatter) -> list[str]:
     return [*lines, f"{pad}{target} += {source}"]
 
 
-def _loops(writer: "NumbaWriter", name: str, lines: list[str]) -> tuple[list[str], str]:
+def _loops(writer: NumbaAccess, name: str, lines: list[str]) -> tuple[list[str], str]:
     """Open loops over the elements of an array of a sample; the variables and the indent inside."""
     shape = writer.layout.table[name].shape
     index = writer.indices[: len(shape)]

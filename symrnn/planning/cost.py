@@ -1,15 +1,11 @@
 """What a plan costs: floating-point operations of its products and bytes of what it saves."""
 
-from typing import TYPE_CHECKING
-
 from sympy import Add, Expr, Integer, preorder_traversal
 
 from symrnn.declaration.operations import Operation
 from symrnn.derivation.cost import StepCost
 from symrnn.planning.ir import Buffer, Contraction, Gather, Largest, Pointwise, Scatter, Statement, size_of
-
-if TYPE_CHECKING:  # a plan prints its costs
-    from symrnn.planning.plan import Plan
+from symrnn.planning.plan import Plan
 
 
 def operations(statement: Statement, table: dict[str, Buffer]) -> Expr:
@@ -54,7 +50,7 @@ def moving_operations(statements: list[Statement], table: dict[str, Buffer]) -> 
     return Add(*(operations(statement, table) for statement in moving)).expand()
 
 
-def step_cost(plan: "Plan", lean: "Plan") -> StepCost:
+def step_cost(plan: Plan, lean: Plan) -> StepCost:
     """The costs of a plan that saves all, and of `lean`, its twin that saves states alone."""
     forward, backward, again = (
         moving_operations([s for block in part.blocks for s in block.statements], made.table())
@@ -65,21 +61,21 @@ def step_cost(plan: "Plan", lean: "Plan") -> StepCost:
     return StepCost(forward, backward, saved_elements(plan), outputs, kept, saved_elements(lean), again)
 
 
-def saved_elements(plan: "Plan") -> Expr:
+def saved_elements(plan: Plan) -> Expr:
     """Elements per sample and step of the memory that the forward pass keeps."""
     return _elements_of({plan.root(name).name for name, _ in plan.saved}, plan)
 
 
-def saved_output_elements(plan: "Plan") -> Expr:
+def saved_output_elements(plan: Plan) -> Expr:
     """Elements per sample and step of what is saved in the outputs, which the caller holds anyway."""
     memory = {plan.root(name).name for name, _ in plan.saved}
     return _elements_of({plan.root(plan.output).name} & memory, plan)
 
 
-def recomputed_elements(plan: "Plan") -> Expr:
+def recomputed_elements(plan: Plan) -> Expr:
     """Elements per sample and step of the memory of what the backward pass recomputes."""
     return _elements_of({plan.root(b.name).name for b in plan.buffers if b.kind == "recomputed"}, plan)
 
 
-def _elements_of(roots: set[str], plan: "Plan") -> Expr:
+def _elements_of(roots: set[str], plan: Plan) -> Expr:
     return Add(*(size_of(buffer.shape) for buffer in plan.buffers if buffer.name in roots)).expand()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from symrnn.declaration.axes import Axis, Size
 from symrnn.planning.ir import Block, Buffer, Pass
-from symrnn.planning.printout import plan_text
+from symrnn.printing import Printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Printed):
     """What a kernel computes and in which order.
 
     `prepare` depends on parameters alone; `forward` and `backward` go over time; `finish` turns the adjoints
@@ -87,6 +87,3 @@ class Plan:
         yield from self.forward.blocks
         yield from self.backward.blocks
         yield from self.finish
-
-    def __str__(self) -> str:
-        return plan_text(self)

@@ -5,7 +5,6 @@ are those of float32 arrays that have a batch axis, read and written once per st
 """
 
 import textwrap
-from typing import TYPE_CHECKING
 
 from sympy import Expr
 
@@ -35,9 +34,8 @@ from symrnn.planning.ir import (
     in_one_place,
     size_of,
 )
-
-if TYPE_CHECKING:  # a plan prints itself with this
-    from symrnn.planning.plan import Plan
+from symrnn.planning.plan import Plan
+from symrnn.printing import printed
 
 WIDTH = 80
 HELD = "\0"
@@ -53,7 +51,8 @@ NAMED_SPECS = {
 }
 
 
-def plan_text(plan: "Plan") -> str:
+@printed.register
+def plan_text(plan: Plan) -> str:
     """The plan as text of at most 80 columns where names allow."""
     roles, table = dict(plan.roles), plan.table()
     lines = _summary(plan)
@@ -76,7 +75,7 @@ def plan_text(plan: "Plan") -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _summary(plan: "Plan") -> list[str]:
+def _summary(plan: Plan) -> list[str]:
     header, table = plan.header, plan.table()
     variant = f" ({header.variant})" if header.variant else ""
     forward = [s for block in plan.forward.blocks for s in block.statements]
@@ -206,7 +205,7 @@ def _cost(expr: Expr) -> str:
     return str(expr).replace("**2", "²").replace("**3", "³").replace("*", " ")
 
 
-def _saved(plan: "Plan") -> list[str]:
+def _saved(plan: Plan) -> list[str]:
     """What the forward pass keeps for the backward pass, and why."""
     lines = _columns("saved for the backward pass", "numbers per sample and step")
     for name, reason in plan.saved:
@@ -214,7 +213,7 @@ def _saved(plan: "Plan") -> list[str]:
     return lines
 
 
-def _recomputed(plan: "Plan") -> list[str]:
+def _recomputed(plan: Plan) -> list[str]:
     """What the backward pass makes again instead, and why."""
     lines = []
     statements = [s for block in plan.backward.blocks for s in block.statements]
@@ -231,7 +230,7 @@ def _recomputed(plan: "Plan") -> list[str]:
     return ["", *_columns("recomputed in the backward pass", "numbers per sample and step"), *lines]
 
 
-def _kept(plan: "Plan", buffer: Buffer, reason: str) -> list[str]:
+def _kept(plan: Plan, buffer: Buffer, reason: str) -> list[str]:
     place = f" (in {plan.root(buffer.name).name})" if buffer.window is not None else ""
     return _columns(f"  {buffer.name}{place}: {reason}", _cost(size_of(buffer.shape)))
 
@@ -242,7 +241,7 @@ def listed(names: list[str]) -> str:
     return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _memory(plan: "Plan") -> list[str]:
+def _memory(plan: Plan) -> list[str]:
     """Arrays that lie where another one lay."""
     lines, places = ["memory shared"], in_one_place(plan.buffers)
     position = {buffer.name: i for i, buffer in enumerate(plan.buffers)}
