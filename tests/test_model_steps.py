@@ -22,8 +22,14 @@ def language_model(**options: Any) -> tuple[Any, Any]:
     return made, fresh._replace(W_y=3 * fresh.W_y, b_y=rng.standard_normal(7))
 
 
-@targets
-@pytest.mark.parametrize("name", ["plain", "deep", "language_model", "one_to_many"])
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        *((name, "numpy") for name in ("plain", "deep", "language_model", "one_to_many")),
+        ("language_model", "numba"),
+        ("one_to_many", "numba"),
+    ],
+)
 def test_steps_give_what_the_whole_sequence_gives(name: str, target: str) -> None:
     made, batch = module(name, target), drawn(MODELS[name])
     parameters, inputs, state = batch.given(made)

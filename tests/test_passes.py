@@ -64,7 +64,7 @@ def test_no_pass_changes_the_meaning_of_a_shipped_cell(name: str, T: int, B: int
     assert_same_meaning(zoo_stages(name), T, B)
 
 
-@pytest.mark.parametrize("seed", range(200, 262))
+@pytest.mark.parametrize("seed", range(200, 240))
 def test_no_pass_changes_the_meaning_of_a_random_cell(seed: int) -> None:
     plans = stages(random_cell(seed))
     for T, B in SHAPES[seed % 2 :: 2]:
@@ -272,7 +272,7 @@ PLANTED = [
 
 
 @pytest.mark.parametrize(("save", "stage"), PLANTED, ids=str)
-@pytest.mark.parametrize("name", ["gru_reset_after", "lstm"])
+@pytest.mark.parametrize("name", ["gru_reset_after"])
 def test_a_fault_in_a_plan_turns_red(name: str, save: str, stage: int) -> None:
     plan = zoo_stages(name, save)[stage]
     arguments = random_arguments(plan, LENGTHS, 3, 2)

@@ -23,9 +23,9 @@ MORE = int(os.environ.get("SYMRNN_RANDOM_CELLS", "0"))
 FIRST_MORE = 10_000
 
 JOBS = [
-    *(("numpy", seed) for seed in range(100)),
-    *(("numba", seed) for seed in range(100, 116)),
-    *(("numba_single", seed) for seed in range(116, 122)),
+    *(("numpy", seed) for seed in range(60)),
+    *(("numba", seed) for seed in range(100, 106)),
+    *(("numba_single", seed) for seed in range(116, 118)),
     *(("numpy", FIRST_MORE + i) for i in range(MORE)),
     *(("numba", FIRST_MORE + i) for i in range(0, MORE, 10)),
 ]
@@ -39,7 +39,7 @@ def test_a_random_cell_agrees_with_autodiff(what: str, seed: int) -> None:
 
 
 @settings(
-    max_examples=20,
+    max_examples=10,
     derandomize=True,
     deadline=None,
     database=None,

@@ -75,7 +75,7 @@ def test_recomputing_leaves_the_meaning_of_an_unshipped_cell(name: str, tmp_path
     assert_same_gradients(find_cell(str(path)), 4, 3)
 
 
-@pytest.mark.parametrize("seed", range(300, 380))
+@pytest.mark.parametrize("seed", range(300, 340))
 def test_recomputing_leaves_the_meaning_of_a_random_cell(seed: int) -> None:
     cell = random_cell(seed)
     for T, B in SHAPES[seed % 2 :: 3]:

@@ -160,8 +160,7 @@ def test_training_learns_and_reports(run, options):
     assert reports[-1].endswith("in validation")
 
 
-@pytest.mark.parametrize("target", ["numpy", "numba"])
-@pytest.mark.parametrize("stop", [10, 13, 60])
+@pytest.mark.parametrize(("target", "stop"), [("numpy", 10), ("numpy", 60), ("numba", 13)])
 def test_resuming_gives_the_same_bits(run, tmp_path, monkeypatch, target, stop):
     """Passes end at step 67: a new pass is drawn from the restored generator."""
     options = (*SMALL, "--target", target, "--seed", 5)

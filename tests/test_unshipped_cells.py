@@ -63,7 +63,6 @@ matrix_memory = Cell(
     ("name", "text"),
     [
         ("mgu", (EXAMPLES / "minimal_gated_unit.py").read_text()),
-        ("peephole_lstm", PEEPHOLE),
         ("matrix_memory", MATRIX),
     ],
 )

@@ -9,7 +9,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_cells import random_cell
 from sympy import Eq, Expr, Rational
@@ -57,12 +57,15 @@ x, y, h, c = Input("x", n), Input("y", n), State("h", m), State("c", m)
 A, U, W, V = Parameter("A", m, n), Parameter("U", m, m), Parameter("W", m, n), Parameter("V", m, m + n)
 b = Parameter("b", m)
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""However busy the machine is."""
 fractions = st.fractions(min_value=-1000, max_value=1000, max_denominator=1000)
 
 
 # -- the field -------------------------------------------------------------------------------------------
 
 
+@settings(patient)
 @given(fractions, fractions)
 def test_arithmetic_is_that_of_fractions(one: Fraction, other: Fraction) -> None:
     a, z = elements([residue(one)]), elements([residue(other)])
@@ -79,6 +82,7 @@ def centred(number: int) -> int:
     return number - PRIME if number > PRIME // 2 else number
 
 
+@settings(patient)
 @given(st.integers(1, PRIME - 1), st.integers(1, PRIME - 1))
 def test_roots_multiply_and_are_roots_of_a_number_or_its_negative(one: int, other: int) -> None:
     roots = root(np.array([one, other, one * other % PRIME]))
@@ -96,7 +100,7 @@ def test_a_float_stands_for_the_fraction_that_was_meant() -> None:
     assert residue_of_float(-1e-8) == residue(Fraction(-1, 10**8))
 
 
-@settings(max_examples=30)
+@settings(patient, max_examples=30)
 @given(st.integers(0, 2**32), st.sampled_from(["ij,jk->ik", "bi,ij->bj", "abi,abj->ij", "i,i,i->", "ij->j"]))
 def test_products_of_arrays_are_exact(seed: int, spec: str) -> None:
     rng = np.random.default_rng(seed)

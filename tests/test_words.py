@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 import html5lib
 import pytest
 from command_runs import invoked
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sympy import Eq
 from test_latex import compiled, complaints
@@ -46,7 +46,13 @@ NASTY = (
 NASTY_PARTS = st.sampled_from(['"', '"""', "\\", "'", "\n", "\r", "\t", "#", "{", "}", "{{", "%}", "]", "\0"])
 NASTY_TEXT = st.sampled_from(NASTY) | st.lists(NASTY_PARTS | st.characters()).map("".join)
 
-fuzzed = settings(max_examples=60, derandomize=True, deadline=None, database=None)
+fuzzed = settings(
+    max_examples=60,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 
 def cell(**texts: str) -> Cell:

@@ -22,8 +22,9 @@ AGAIN = "from symrnn.workbench.fuzz.model_examination import examine_model\n\n"
 def examine_model(model: Model, target: str = "numpy", seed: int = 0) -> Examined:
     """The examination of a model: emitted, run on samples of different lengths, and compared.
 
-    Loss and gradients must be those of the reference in both dtypes, and what `predict` gives that of its
-    layers; a workspace must change nothing. Whatever is raised on the way is a fault.
+    Loss and gradients must be those of the reference, in both dtypes (compiled: in float64), and what
+    `predict` gives that of its layers; a workspace must change nothing. Whatever is raised on the way is a
+    fault.
     """
     course = Course()
     fault = fault_of(course, lambda: _model(model, target, seed, course))
@@ -43,7 +44,8 @@ def _model(model: Model, target: str, seed: int, course: Course) -> None:
         np.isfinite(array).all() for array in answer.gradients.values()
     )
     with loaded(source, target) as module:
-        for dtype in DTYPES if course.finite else ():
+        dtypes = DTYPES if target == "numpy" else ("float64",)
+        for dtype in dtypes if course.finite else ():
             course.at(f"compare {target} {dtype}", again)
             report = check_model_module(problem, module, dtype, target)
             if not report.passed and not _amplified(problem, module, dtype):
@@ -51,7 +53,7 @@ def _model(model: Model, target: str, seed: int, course: Course) -> None:
         course.at(f"predict {target}", again)
         require_outputs(problem, module)
         course.at(f"run {target}", again)
-        require_workspace(problem, module)
+        require_workspace(problem, module, dtypes[-1])
 
 
 class _Call:
@@ -115,9 +117,9 @@ def require_outputs(problem: ModelProblem, module: ModuleType) -> None:
             raise CheckError(f"The outputs of sample {b} are not zero beyond its end.")
 
 
-def require_workspace(problem: ModelProblem, module: ModuleType) -> None:
+def require_workspace(problem: ModelProblem, module: ModuleType, dtype: str) -> None:
     """Raise unless repeated calls in one workspace change no bit."""
-    call, workspace = _Call(problem, module, "float32"), module.Workspaces()
+    call, workspace = _Call(problem, module, dtype), module.Workspaces()
     wanted = call.results()
     for which in ("first", "second"):
         require_equal(f"the {which} call in a workspace", call.results(workspace=workspace), wanted)

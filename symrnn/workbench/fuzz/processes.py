@@ -32,7 +32,10 @@ def _serve(tasks: Connection, seconds: float) -> None:
             outcome = perform(task, seconds)
             make_room()
             full = is_full()
-            tasks.send((outcome, full))
+            try:
+                tasks.send((outcome, full))
+            except BrokenPipeError:  # the process that reports has ended
+                return
             if full:
                 return
 
