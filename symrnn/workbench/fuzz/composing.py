@@ -283,9 +283,7 @@ class Composer:
         low, high = min(chosen.low, otherwise.low), max(chosen.high, otherwise.high)
         if c.is_number:
             c, kind = self.leaf(()).expr - c, 0
-        if kind == 4 and not c.has(
-            sympy.Piecewise
-        ):  # SymPy does not return from rewriting one in a condition
+        if kind == 4 and not c.has(sympy.Piecewise):  # of one in a condition SymPy makes no end
             chosen_first = sympy.Piecewise((chosen.expr, c > 0), (otherwise.expr, True))
             return Term(chosen_first, shape, low, high)
         within = sympy.And(c < Rational(1, 2), sympy.Or(c >= self.leaf(()).expr, c > -1))
