@@ -133,7 +133,7 @@ def prove_model(source: str, model: Model, target: str) -> None:
             said = _evaluated(module, batch, {}) or _evaluated(module, batch, batch.lengths)
             said = said or _predicted(module, batch) or _stepped(module, batch)
         except FAULTS as error:
-            said = f"execution ends with {type(error).__name__}: {error}"
+            said = f"execution ends with {type(error).__name__}: {error}".rstrip(".")
         if said:
             raise ValidationError(f"In the emitted text of the model {model.name}, {said}.")
 

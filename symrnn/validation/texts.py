@@ -92,7 +92,7 @@ def prove_text(source: str, plan: Plan, target: str) -> None:
             kernel = execute(source, SURROUNDINGS[target]())
             said = next(filter(None, (check(kernel, case, wanted) for check in CHECKS)), "")
         except FAULTS as error:
-            said = f"execution ends with {type(error).__name__}: {error}"
+            said = f"execution ends with {type(error).__name__}: {error}".rstrip(".")
         if said:
             raise ValidationError(f"In the emitted text of {plan.name}, {said}.")
 
