@@ -11,7 +11,7 @@ from symrnn.workbench.training.language_model import language_model
 from symrnn.workbench.training.optimisers import Adam
 from symrnn.workbench.training.text import Stretches, corpus
 from symrnn.workbench.training.trainer import Taken, Trainer
-from symrnn.zoo.lstm import lstm
+from symrnn.zoo import lstm
 
 torch = pytest.importorskip("torch")  # an extra; CI installs it and refuses skipped tests
 
