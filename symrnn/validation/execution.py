@@ -23,7 +23,7 @@ class _Exact(ast.NodeTransformer):
         if not isinstance(node.op, ast.Pow):
             return node
         call = ast.Call(ast.Name("_power_of", ast.Load()), [node.left, node.right], [])
-        return ast.copy_location(call, node)
+        return ast.fix_missing_locations(ast.copy_location(call, node))
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         """Make `array.dtype.type`, the type of a kernel's numbers, that of elements."""
@@ -92,7 +92,7 @@ def execute(source: str, surroundings: Surroundings, seed: int = 0) -> types.Sim
     }
     try:
         if ROUNDING.search(source):
-            tree = ast.fix_missing_locations(_Exact().visit(ast.parse(source)))
+            tree = _Exact().visit(ast.parse(source))
             exec(compile(tree, "<emitted>", "exec"), scope)
         else:
             exec(compile(source, "<emitted>", "exec"), scope)
