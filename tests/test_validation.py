@@ -9,10 +9,11 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import sympy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_cells import random_cell
-from sympy import Eq, Expr, Rational
+from sympy import Eq, Expr, Integer, Rational
 
 import symrnn
 from symrnn import (
@@ -265,6 +266,23 @@ def test_memory_that_nothing_saves_is_lost_to_the_backward_pass() -> None:
     shorter = replace(plan, saved=plan.saved[1:])
     with pytest.raises((ValidationError, PlanError)):
         prove_plan(shorter, symrnn.derive(zoo.cell("lstm")), list)
+
+
+NUMBERS = (
+    *(m**-0.3, m**0.3, m ** Rational(1, 3), (m + n) ** Rational(-3, 2), 1 / sympy.sqrt(2 * m)),
+    *(Integer(2) ** -m, Rational(1, 3) ** m, 0.5**m, m**n, sympy.sqrt(m / n), sympy.Abs(m - n)),
+    *(sympy.log(m), sympy.exp(-m), sympy.exp(1 / m), sympy.tanh(m), sympy.Max(m, n), sympy.pi / m),
+    sympy.sqrt(sympy.log(m) + 1) / sympy.log(m + 1),
+)
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=str)
+def test_numbers_made_of_axes_are_not_refused(number: Expr) -> None:
+    cell = Cell("numbers", Eq(h.next, tanh(W @ x) * h * number + number * b))
+    for target in ("numpy", "numba"):
+        for save in PASSES:
+            assert symrnn.emit(cell, target, save)
+    symrnn.check(cell, "numpy").raise_if_failed()
 
 
 @pytest.mark.parametrize("seed", range(200, 230))

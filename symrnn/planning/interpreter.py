@@ -97,18 +97,19 @@ class Numbers:
     """A kind of number: how arrays of it are made. All else NumPy's functions know how to do.
 
     `array` makes one of given numbers or truth values, `unwritten` the memory of a shape that nothing has
-    written yet, `number` one number of an expression that holds none but numbers.
+    written yet, `number` one number of an expression that holds none but numbers and axes, whose lengths it
+    gets by name.
     """
 
     array: Callable[[Any], Array]
     unwritten: Callable[[tuple[int, ...]], Array]
-    number: Callable[[Expr], Any]
+    number: Callable[[Expr, Mapping[str, int]], Any]
 
 
 DOUBLES = Numbers(
     array=lambda given: np.asarray(given, dtype=float),
     unwritten=lambda shape: np.full(shape, np.nan),  # reading before writing shows
-    number=float,
+    number=lambda expr, sizes: float(expr.xreplace({axis: sizes[axis.name] for axis in expr.atoms(Axis)})),
 )
 
 Watcher: TypeAlias = Callable[[Block, int | None, Callable[[str], Array]], None]
@@ -328,9 +329,8 @@ class _Machine:
     def number(self, expr: Expr) -> Array | None:
         """The number, perhaps made of axes, that `expr` is; None if it is none."""
         if expr not in self.fixed:
-            lengths = {axis: self.sizes[axis.name] for axis in expr.atoms(Axis)}
-            numeric = isinstance(expr, Expr) and not expr.atoms(Symbol, Operation) - lengths.keys()
-            number = self.numbers.number(expr.xreplace(lengths)) if numeric else None
+            numeric = isinstance(expr, Expr) and not expr.atoms(Symbol, Operation) - expr.atoms(Axis)
+            number = self.numbers.number(expr, self.sizes) if numeric else None
             self.fixed[expr] = None if number is None else self.numbers.array(number)
         return self.fixed[expr]
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 import numpy as np
-from sympy import Abs, Add, Expr, Max, Min, Mul, Pow, Rational
+from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, Rational
 from sympy import exp as sympy_exp
 from sympy import log as sympy_log
 from sympy import tanh as sympy_tanh
@@ -112,7 +112,8 @@ def number(expr: Expr, sizes: Mapping[str, int]) -> int:
     if isinstance(expr, Mul):
         return int(duals.multiplied([Dual(part) for part in parts]).value[0])
     if isinstance(expr, Pow):
-        return int(_number_power(parts[0], expr.args[1], parts[1])[0])
+        lengths = {axis: Integer(sizes[axis.name]) for axis in expr.args[1].atoms(Axis)}
+        return int(_number_power(parts[0], expr.args[1].xreplace(lengths), parts[1])[0])
     if type(expr) in NUMBER_MAPS:
         return int(MAPS[NUMBER_MAPS[type(expr)]](*parts)[0])
     if isinstance(expr, Abs):

@@ -39,7 +39,7 @@ def field_numbers(seed: int) -> Numbers:
     return Numbers(
         array=lambda given: elements(residues(given)),
         unwritten=unwritten,
-        number=lambda expr: number(expr, {}),
+        number=number,
     )
 
 

@@ -194,7 +194,9 @@ class Composer:
             made = Term(tanh(term.expr / 4), term.shape, -1.0, 1.0)
         else:
             scale = math.ceil(term.size / LIMIT)
-            made = Term(term.expr / (scale * sympy.sqrt(INNER_SIZES[0])), term.shape, -LIMIT, LIMIT)
+            size = INNER_SIZES[0]
+            divisors = (sympy.sqrt(size), size**0.3, sympy.log(size + 2), 2**size)  # none is less than 1
+            made = Term(term.expr / (scale * divisors[scale % 4]), term.shape, -LIMIT, LIMIT)
         if made.low < low:
             raise NoTermError
         return made
