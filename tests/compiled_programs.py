@@ -18,7 +18,7 @@ A compiled program has about ten of them.
 """
 
 SHIPPED = ("elman_", "gru_", "lstm_")
-"""How the names of kernels begin that are optimised as users' are; all others are compiled in less time."""
+"""How the names of kernels begin that are optimised nearly as users' are; all others take less time."""
 
 _LEVEL = config.OPT
 _compile = Dispatcher.compile
@@ -56,7 +56,7 @@ def _compile_in_turn(dispatcher: Any, signature: Any) -> Any:
     name = Path(function.__code__.co_filename).stem
     path = Path(folder) / f"{name}.{function.__qualname__}.lock"
     with global_compiler_lock, lock_of(path):  # in this order everywhere: threads compile, too
-        config.OPT = _LEVEL if name.startswith(SHIPPED) else type(_LEVEL)(1)
+        config.OPT = type(_LEVEL)(2 if name.startswith(SHIPPED) else 1)
         try:
             return _compile(dispatcher, signature)
         finally:

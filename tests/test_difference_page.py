@@ -205,4 +205,4 @@ def test_wrong_request(run, tmp_path, arguments, message):
     result = run(*arguments, code=2)
     assert result.stderr.startswith(f"symrnn: {message}")
     assert result.stdout == ""
-    assert [path.name for path in tmp_path.iterdir()] == ["models.py"]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["models.py"]

@@ -35,7 +35,7 @@ Arrays = dict[str, Any]
 
 SEEDS = [seed for seed in range(40) if len(random_cell(seed).definitions) < 25][:8]
 NAMES = [*zoo.CELLS, "constants", "several", "layer", "delayed", "affine", *map(str, SEEDS)]
-RUNS = [*((name, "numpy") for name in NAMES), ("elman", "numba")]
+RUNS = [(name, "numpy") for name in NAMES]
 everywhere = pytest.mark.parametrize(("name", "target"), RUNS)
 called = pytest.mark.parametrize(("name", "target"), [*RUNS, ("gru", "numba")])
 

@@ -18,7 +18,6 @@ targets = pytest.mark.parametrize("target", TARGETS)
 COMPILED = (
     "bidirectional",
     "encoder_decoder",
-    "used_twice",
 )  # what joins the kernels is the same text for both
 pairs = pytest.mark.parametrize(
     ("name", "target"), [*((name, "numpy") for name in MODELS), *((name, "numba") for name in COMPILED)]

@@ -95,7 +95,7 @@ def test_copies_serve(target: str) -> None:
             assert_same(flat(gradients), expected[-len(flat(gradients)) :])
 
 
-@targets
+@pytest.mark.parametrize("target", ["numpy"])
 def test_a_copied_workspace_has_memory_of_its_own(target: str) -> None:
     call = drawn("gru", target, 4, 3)
     workspace = call.module.Workspace()
@@ -173,7 +173,7 @@ def test_another_process_reads_records_of_loaded_kernels(target: str, tmp_path: 
     assert run_python(f"{kinds}\n{READ}", tmp_path, **where) == "read"
 
 
-@targets
+@pytest.mark.parametrize("target", ["numpy"])
 def test_another_process_reads_records_of_emitted_kernels(
     target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
