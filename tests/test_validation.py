@@ -40,6 +40,7 @@ from symrnn import (
 )
 from symrnn.declaration import operations as op
 from symrnn.derivation import reverse, rules
+from symrnn.emission import numpy_code
 from symrnn.emission.targets import emit_module
 from symrnn.errors import PlanError, ValidationError
 from symrnn.planning.checker import check
@@ -417,3 +418,43 @@ def test_a_stack_and_a_matrix_of_a_sample_meet_whole() -> None:
         for save in PASSES:
             for target in ("numpy", "numba"):
                 symrnn.emit(cell, target, save)
+
+
+# -- arrays that share memory ----------------------------------------------------------------------------
+
+
+def turned() -> dict[str, Cell]:
+    """Transposes that are added to: NumPy's einsum makes no new array for one."""
+    M, X, K = State("M", m, m), Input("X", m, m), Parameter("K", m, m)
+    a = Value("a")
+    return {
+        "state": Cell("turned", Eq(M.next, sigmoid(M.T + K * X))),
+        "input": Cell("turned", Eq(a, X.T + K), Eq(M.next, tanh(a + M.T + U * X.T)), output=M.next),
+        "parameters": Cell("turned", Eq(a, U.T + K.T + U), Eq(h.next, tanh(a @ h + W @ x))),
+        "adjoint": Cell("turned", Eq(a, tanh(K * X)), Eq(M.next, tanh(M * a.T + a * X + M.T))),
+    }
+
+
+@pytest.mark.parametrize("what", turned())
+def test_what_is_turned_and_added_to_is_right(what: str) -> None:
+    cell = turned()[what]
+    for save in PASSES:
+        symrnn.check(cell, "numpy", save=save).raise_if_failed()
+        assert symrnn.emit(cell, "numba", save)
+
+
+def test_adding_to_another_look_at_an_array_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numpy_code, "only_looks", lambda _: False)
+    with pytest.raises(ValidationError, match="In the emitted text of turned"):
+        symrnn.emit(turned()["state"], "numpy")
+
+
+def test_a_kernel_that_writes_to_what_it_is_given_is_refused() -> None:
+    plan = symrnn.plan(zoo.gru)
+    text = emit_module(plan, "numpy", "0")
+    spoilt = text.replace(
+        "        return results\n", "        d_outputs[0] += 1\n        return results\n", 1
+    )
+    assert spoilt != text
+    with pytest.raises(ValidationError, match="the given cotangent of the outputs is"):
+        prove_text(spoilt, plan, "numpy")

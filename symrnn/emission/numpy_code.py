@@ -1,5 +1,6 @@
 """A plan as NumPy statements: readable expressions, one line each, a Python loop over time."""
 
+from collections import Counter
 from dataclasses import replace
 
 from symrnn.declaration.operations import (
@@ -65,6 +66,22 @@ PLAIN = {
 INDENT = "    "
 
 
+def only_looks(statement: Statement) -> bool:
+    """Whether NumPy makes no new array for a right side, but another look at an old one.
+
+    What is added to such an array later would be added to the old one too, be it a user's.
+    """
+    if isinstance(statement, Contraction):
+        (first, *others), output = statement.inputs, statement.output
+        return not others and sorted(first) == sorted(output)
+    if not isinstance(statement, Pointwise):
+        return False
+    expr = statement.expr
+    while isinstance(expr, stop_gradient):
+        expr = expr.args[0]
+    return bool(expr.is_Symbol)
+
+
 class NumpyWriter:
     """Writes the statements of a plan; every method gives lines without a base indent."""
 
@@ -74,6 +91,7 @@ class NumpyWriter:
         self.makers: dict[str, list[Statement]] = {}  # by array the statements that write it
         for statement in (s for block in self.plan.blocks for s in block.statements):
             self.makers.setdefault(statement.out, []).append(statement)
+        self.writes = Counter(layout.root(s.out).name for block in self.plan.blocks for s in block.statements)
         self.t = layout.fresh("t")
 
     # -- names of arrays ------------------------------------------------------------------------
@@ -227,6 +245,13 @@ class NumpyWriter:
         copied = len(made) == 1 and isinstance(made[0], Pointwise) and made[0].expr.is_Symbol
         return copied and bool(buffer.shape) and buffer.name in self.layout.results
 
+    def needs_memory(self, statement: Statement) -> bool:
+        """Whether what a new variable looks at, or the variable itself, is written to by other statements."""
+        if isinstance(statement, Pointwise) and statement.expr.is_Symbol:
+            return True
+        roots = {self.layout.root(name).name for name in (statement.out, *statement.reads)}
+        return only_looks(statement) and any(self.writes[root] > 1 for root in roots)
+
     def statement(self, statement: Statement, looping: bool) -> list[str]:
         """The lines of one statement."""
         buffer = self.layout.table[statement.out]
@@ -244,12 +269,11 @@ class NumpyWriter:
             ranked = len(buffer.shape) + len(buffer.lead) - (looping and "T" in buffer.lead)
             whole = target if target.endswith("]") else f"{target}[{'...' if ranked != 1 else ':'}]"
             return [f"{whole} = {right}"]
-        if isinstance(statement, Pointwise):
-            if not self.covers(statement):
-                shape = self.layout.shape(buffer)
-                return [f"{target} = np.empty({shape}, dtype)", f"{target}[...] = {right}"]
-            if statement.expr.is_Symbol:
-                right = f"{right}.copy()"
+        if isinstance(statement, Pointwise) and not self.covers(statement):
+            shape = self.layout.shape(buffer)
+            return [f"{target} = np.empty({shape}, dtype)", f"{target}[...] = {right}"]
+        if self.needs_memory(statement):
+            right = f"{right}.copy()"
         return [f"{target} = {right}"]
 
     def picked(self, rows: str, index: str, looping: bool) -> str:

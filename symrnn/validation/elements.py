@@ -323,6 +323,10 @@ def _concatenate(parts: Sequence[Any], axis: int = 0, out: Any = None) -> Any:
 
 
 def _einsum(spec: str, *operands: Any) -> Elements:
+    inputs, _, output = spec.partition("->")
+    if len(operands) == 1 and sorted(inputs) == sorted(output):  # as in NumPy, another look at the operand
+        looked: Elements = operands[0].transpose([inputs.index(letter) for letter in output])
+        return looked
     return elements(contracted(spec, *(residues(operand) for operand in operands)))
 
 

@@ -90,9 +90,9 @@ class FieldNumpy:
         return value if value.flags.c_contiguous else value.copy()
 
     def require(self, array: Any, dtype: Any = None, requirements: Any = None) -> Any:
-        """A contiguous, writable array."""
+        """A contiguous, writable array: the array itself where it is one."""
         del dtype, requirements
-        return array.copy()
+        return array if array.flags.c_contiguous and array.flags.writeable else array.copy()
 
 
 class FieldMath:

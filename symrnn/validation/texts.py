@@ -40,7 +40,7 @@ class Case:
 
     def __init__(self, plan: Plan, seed: int) -> None:
         """Draw arrays for `plan`."""
-        self.plan, self.table = plan, plan.table()
+        self.plan, self.table, self.seed = plan, plan.table(), seed
         self.rng = np.random.default_rng([seed, 13])
         self.sizes = {axis.name: LENGTHS[i % len(LENGTHS)] for i, axis in enumerate(plan.axes)}
         self.evaluator = Evaluator(self.sizes)
@@ -198,4 +198,18 @@ def _alone(kernel: Any, case: Case, b: int, length: int) -> tuple[Any, Any]:
     return run, kernel.backward(parameters, run.tape, case.d_outputs[:length, row], d_state)
 
 
-CHECKS = (_whole, _streamed, _with_lengths)
+def _unchanged(kernel: Any, case: Case, wanted: Result) -> str:
+    """What was given, after all these calls, against what was drawn."""
+    del kernel, wanted
+    drawn = Case(case.plan, case.seed)
+    given = (case.inputs | case.parameters, drawn.inputs | drawn.parameters)
+    pairs = [(f"the given {name}", array, given[1][name]) for name, array in given[0].items()]
+    for name, *both in zip(case.plan.states, case.states, drawn.states, strict=True):
+        pairs.append((f"the given state {name}", *both))
+    for name, *both in zip(case.plan.states, case.d_states, drawn.d_states, strict=True):
+        pairs.append((f"the given cotangent of the final {name}", *both))
+    pairs.append(("the given cotangent of the outputs", case.d_outputs, drawn.d_outputs))
+    return _first(pairs)
+
+
+CHECKS = (_whole, _streamed, _with_lengths, _unchanged)
