@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from sympy import Add, Expr, Mul, Pow, S, log
+from sympy import Add, Expr, Mul, Pow, S
 from sympy.core.relational import Relational
 from sympy.core.symbol import Str
 from sympy.logic.boolalg import Boolean
@@ -18,17 +18,15 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.normal_form import plain_name
 from symrnn.declaration.operations import (
+    POINTWISE,
     Contract,
     Operation,
     PointwiseFunction,
     VectorFunction,
     concatenate,
-    exp,
     identity,
     ones,
-    relu,
     sigmoid,
-    softplus,
     tanh,
     where,
 )
@@ -46,7 +44,7 @@ from symrnn.declaration.resolution import Resolver, is_coefficient
 from symrnn.errors import DeclarationError
 
 MATRIX_VECTOR, VECTOR_MATRIX, TRANSPOSE = "ij,j->i", "i,ij->j", "ij->ji"
-AT_ZERO: dict[type[Expr], Expr] = {sigmoid: S.Half, tanh: S.Zero, relu: S.Zero, exp: S.One, softplus: log(2)}
+AT_ZERO: dict[type[Expr], Expr] = {f: f.facts.at_zero for f in POINTWISE if f.facts.at_zero is not None}
 """What functions are where their argument is zero."""
 Shapes = Mapping[Value, Shape]
 

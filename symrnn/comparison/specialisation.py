@@ -19,7 +19,7 @@ from symrnn.comparison.elimination import eliminate
 from symrnn.comparison.forms import AT_ZERO, TRANSPOSE, Form, calls_in, normal, shape_of
 from symrnn.comparison.pairing import Pairing, World, translated
 from symrnn.comparison.slots import Slot, slots_of
-from symrnn.declaration.operations import Contract, sigmoid, tanh, where
+from symrnn.declaration.operations import POINTWISE, Contract, sigmoid, tanh, where
 from symrnn.declaration.quantities import Part, Quantity, Value
 
 Goals: TypeAlias = tuple[tuple[Expr, Expr], ...]
@@ -27,7 +27,7 @@ Goals: TypeAlias = tuple[tuple[Expr, Expr], ...]
 MOST_STEPS = 1500
 """How many calls may be tried to be matched, before a search is given up as undecided."""
 
-LIMITS: dict[type[Expr], tuple[Expr, ...]] = {sigmoid: (S.One, S.Zero), tanh: (S.One, -S.One)}
+LIMITS: dict[type[Expr], tuple[Expr, ...]] = {f: f.facts.limits for f in POINTWISE if f.facts.limits}
 """What functions approach, and never reach, as their argument grows without bound."""
 
 

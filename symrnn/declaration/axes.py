@@ -121,3 +121,13 @@ def told_axes(sizes: Iterable[Size]) -> set[Axis]:
         if not found:
             return told
         told |= found
+
+
+def require_vector(name: str, call: object, shape: Shape) -> None:
+    """Raise unless `shape`, that of the argument of `call`, is a vector's."""
+    if len(shape) != 1:
+        what = f"has shape {shape_text(shape)}" if shape else "is a number"
+        raise DeclarationError(
+            f"{name} takes a vector, but in {call} its argument {what}; reduce a matrix to a vector "
+            "first, with einsum, and make vectors of numbers with ones"
+        )

@@ -7,28 +7,13 @@ whole. *Structural* operations know about axes: products, stacks, sums. The auth
 """
 
 from symrnn.declaration.picking import one_hot, take
-from symrnn.declaration.pointwise import (
-    NUMBER_FORMS,
-    POINTWISE,
-    SYMPY_EQUIVALENTS,
-    PointwiseFunction,
-    absolute,
-    exp,
-    expm1,
-    log,
-    maximum,
-    minimum,
-    power,
-    reciprocal,
-    relu,
-    sigmoid,
-    sign,
-    softplus,
-    sqrt,
-    stop_gradient,
-    tanh,
-)
-from symrnn.declaration.structural import (
+from symrnn.vocabulary.activations import sigmoid, softplus, tanh
+from symrnn.vocabulary.families import POINTWISE, VECTOR_FUNCTIONS
+from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
+from symrnn.vocabulary.piecewise import absolute, maximum, minimum, relu, sign, stop_gradient
+from symrnn.vocabulary.powers import exp, expm1, log, power, reciprocal, sqrt
+from symrnn.vocabulary.reductions import largest, log_softmax, logsumexp, softmax
+from symrnn.vocabulary.structure import (
     AT_SPECS,
     AuthorProduct,
     Contract,
@@ -50,20 +35,10 @@ from symrnn.declaration.structural import (
     transpose,
     where,
 )
-from symrnn.declaration.vector_functions import (
-    VECTOR_FUNCTIONS,
-    VectorFunction,
-    largest,
-    log_softmax,
-    logsumexp,
-    softmax,
-)
 
 __all__ = [
     "AT_SPECS",
-    "NUMBER_FORMS",
     "POINTWISE",
-    "SYMPY_EQUIVALENTS",
     "VECTOR_FUNCTIONS",
     "AuthorProduct",
     "Contract",

@@ -6,8 +6,8 @@ from sympy import Expr
 
 from symrnn.declaration.axes import Shape, shape_text
 from symrnn.declaration.quantities import Index
-from symrnn.declaration.structural import Operation, as_operand
 from symrnn.errors import DeclarationError
+from symrnn.vocabulary.structure import Operation, as_operand
 
 
 def _checked(index: object, call: str) -> Index:

@@ -16,8 +16,8 @@ from sympy import Eq, Symbol
 from symrnn.declaration.axes import Shape, Size, as_size, shape_text, size_text
 from symrnn.declaration.latex_syntax import check_latex
 from symrnn.declaration.nodes import depth_of
-from symrnn.declaration.structural import Tensorial
 from symrnn.errors import DeclarationError, shown
+from symrnn.vocabulary.structure import Tensorial
 
 LEVELS = 20
 """How many levels SymPy looks through whether two sides can be equal; in deeper ones it may lose its way."""

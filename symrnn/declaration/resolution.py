@@ -32,11 +32,9 @@ from sympy import log as sympy_log
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
-from symrnn.declaration.axes import Axis, Shape, as_size, shape_text
+from symrnn.declaration.axes import Axis, Shape, as_size, require_vector, shape_text
 from symrnn.declaration.number_range import within_floats, writable_exponent
 from symrnn.declaration.operations import (
-    NUMBER_FORMS,
-    SYMPY_EQUIVALENTS,
     AuthorProduct,
     Contract,
     PointwiseFunction,
@@ -62,13 +60,13 @@ from symrnn.declaration.operations import (
 )
 from symrnn.declaration.picking import check_picked, index_as_number
 from symrnn.declaration.quantities import Index, Quantity, Value
-from symrnn.declaration.vector_functions import check_vector
 from symrnn.errors import DeclarationError
+from symrnn.vocabulary.families import EQUIVALENTS
 
 LETTERS = "ijklmnopqrstuvwxyz"
 ARRAY_OPERATIONS = (AuthorProduct, Contract, VectorFunction, concatenate, identity, ones, where)
 PRECEDENCE_HINT = "; @ binds like *, so a * U @ h is read as (a * U) @ h: write a * (U @ h)"
-NUMBER_PARTS = (Add, Mul, Pow, Number, NumberSymbol, Axis, *SYMPY_EQUIVALENTS)
+NUMBER_PARTS = (Add, Mul, Pow, Number, NumberSymbol, Axis, *EQUIVALENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ class Resolver:
             return Resolved(expr, self.shapes[expr] if isinstance(expr, Value) else expr.shape)
         if is_coefficient(expr):
             return Resolved(_checked_number(expr), ())
-        if type(expr) in SYMPY_EQUIVALENTS:
+        if type(expr) in EQUIVALENTS:
             return self._sympy_function(expr)
         if isinstance(expr, Piecewise):
             return self.resolve(piecewise_as_where(expr))
@@ -129,7 +127,7 @@ class Resolver:
         raise _outside_vocabulary(expr)
 
     def _sympy_function(self, expr: Expr) -> Resolved:
-        function = SYMPY_EQUIVALENTS[type(expr)]
+        function = EQUIVALENTS[type(expr)]
         args = list(expr.args)
         if function.arity == 1:
             return self._pointwise(function, [self.resolve(args[0])])
@@ -161,7 +159,7 @@ class Resolver:
 
     def _vector_function(self, expr: VectorFunction) -> Resolved:
         vector = self.resolve(expr.args[0])
-        check_vector(expr, vector.shape)
+        require_vector(expr.name, expr, vector.shape)
         return Resolved(type(expr)(vector.expr), vector.shape if expr.gives_vector else ())
 
     def _picked(self, expr: take) -> Resolved:
@@ -326,7 +324,7 @@ def _checked_number(expr: Expr) -> Expr:
         )
     number = expr.replace(
         lambda part: isinstance(part, PointwiseFunction),
-        lambda part: NUMBER_FORMS[type(part)](*part.args),
+        lambda part: part.facts.number(*part.args),
     )
     if number.is_number and not (number.is_finite and number.is_real):
         raise DeclarationError(

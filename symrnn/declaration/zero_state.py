@@ -10,31 +10,17 @@ from sympy import Add, Expr, Mul, Pow, S, preorder_traversal
 
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.operations import (
-    NUMBER_FORMS,
     Contract,
     PointwiseFunction,
     concatenate,
-    expm1,
     largest,
-    log,
     power,
-    reciprocal,
-    sign,
-    sqrt,
     stop_gradient,
     where,
 )
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import NextState, Quantity, State, Value
 from symrnn.declaration.reading_order import Roles
-
-SINGULAR: dict[type[PointwiseFunction], tuple[str, str]] = {
-    sqrt: ("The derivative of its root is infinite", "sqrt({} + eps)"),
-    power: ("The derivative of its power is infinite", "({} + eps)**{}"),
-    log: ("Its logarithm is infinite", "log({} + eps)"),
-    reciprocal: ("What is divided by it is infinite", "1 / ({} + eps)"),
-}
-"""What a function does at 0, and what to write instead."""
 
 
 class ZeroState:
@@ -59,7 +45,7 @@ class ZeroState:
 
     def is_singular(self, call: PointwiseFunction) -> bool:
         """Whether a function is infinite or infinitely steep at its argument."""
-        if type(call) not in SINGULAR or self.value(call.args[0]) != 0:
+        if call.facts.at_zero_singular is None or self.value(call.args[0]) != 0:
             return False
         return not isinstance(call, power) or bool(call.args[1].is_number and call.args[1] < 1)
 
@@ -87,9 +73,10 @@ class ZeroState:
         args = [self.value(arg) for arg in call.args]
         if self.is_singular(call):  # it has its own warning; once that is heeded, this is not zero
             return call
-        if isinstance(call, expm1 | sign):
+        number = call.facts.number
+        if number is None:  # it is internal, and 0 at 0
             return S.Zero if args == [0] else call
-        return NUMBER_FORMS[type(call)](*args) if all(arg.is_number for arg in args) else call
+        return number(*args) if all(arg.is_number for arg in args) else call
 
 
 def _seen_parts(expr: Expr) -> Iterator[Expr]:
@@ -110,7 +97,7 @@ def zero_state_facts(equations: Iterable[Equation], roles: Roles) -> Iterator[tu
     """What is wrong with each singular call, and what to write instead, with its equation."""
     for equation, call in ZeroState(equations).singular_calls():
         argument, *exponent = (plain_text(arg, roles) for arg in call.args)
-        fact, form = SINGULAR[type(call)]
+        fact, form = call.facts.at_zero_singular or ("", "")
         told = (
             f"{argument} is 0 while all states are 0, as at the first step. {fact} then, and gradients "
             f"become infinite or NaN. Write {form.format(argument, *exponent)} with a small number eps, or "

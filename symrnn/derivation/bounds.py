@@ -9,19 +9,6 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.operations import PointwiseFunction, VectorFunction, ones, sigmoid, where
 from symrnn.declaration.quantities import Quantity
 
-RANGES: dict[str, tuple[float, float]] = {
-    "sigmoid": (0.0, 1.0),
-    "tanh": (-1.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "exp": (0.0, inf),
-    "softplus": (0.0, inf),
-    "relu": (0.0, inf),
-    "sqrt": (0.0, inf),
-    "abs": (0.0, inf),
-    "sign": (-1.0, 1.0),
-}
-"""The ranges of functions whatever their arguments."""
-
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -114,7 +101,9 @@ class Bounds:
         return Interval(*ends)
 
     def _function(self, expr: Expr) -> Interval:
-        name = expr.name if isinstance(expr, PointwiseFunction | VectorFunction) else ""
+        if not isinstance(expr, PointwiseFunction | VectorFunction):
+            return Interval()
+        name = expr.name
         if name in ("exp", "expm1"):
             inner, shift = self(expr.args[0]), 1.0 if name == "expm1" else 0.0
             low, high = (inf if end > 700 else exp(end) for end in (inner.low, inner.high))
@@ -125,7 +114,7 @@ class Bounds:
             return Interval(pick(side.low for side in sides), pick(side.high for side in sides))
         if name == "stop_gradient":
             return self(expr.args[0])
-        return Interval(*RANGES.get(name, (-inf, inf)))
+        return Interval(*expr.facts.range)
 
 
 def is_bounded(interval: Interval) -> bool:

@@ -27,31 +27,13 @@ from symrnn.declaration.operations import (
 from symrnn.declaration.quantities import Quantity
 from symrnn.declaration.resolution import is_coefficient
 from symrnn.errors import DerivationError
+from symrnn.vocabulary.families import NAMED
 
 Array: TypeAlias = Any
 Values: TypeAlias = Mapping[str, Array]
 Sizes: TypeAlias = Mapping[str, int]
 
-FUNCTIONS: dict[str, Callable[..., Array]] = {
-    "sigmoid": lambda a: 0.5 + 0.5 * np.tanh(0.5 * a),
-    "tanh": np.tanh,
-    "relu": lambda a: np.maximum(a, 0.0),
-    "exp": np.exp,
-    "log": np.log,
-    "softplus": lambda a: np.logaddexp(a, 0.0),
-    "sqrt": np.sqrt,
-    "abs": np.abs,
-    "reciprocal": lambda a: 1.0 / a,
-    "power": lambda a, p: a**p,
-    "maximum": np.maximum,
-    "minimum": np.minimum,
-    "stop_gradient": lambda a: a,
-    "sign": np.sign,
-    "expm1": np.expm1,
-    "logsumexp": np.logaddexp.reduce,
-    "largest": np.max,
-    "softmax": lambda a: np.exp(a - np.logaddexp.reduce(a)),
-}
+FUNCTIONS: dict[str, Callable[..., Array]] = {name: f.facts.value for name, f in NAMED.items()}
 COMPARISONS: dict[type, Callable[..., Array]] = {
     Lt: np.less,
     Le: np.less_equal,

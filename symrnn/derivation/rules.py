@@ -5,105 +5,42 @@ can be, so that a backward pass reads saved values instead of calling a function
 without a rule is an error, not a zero.
 """
 
-from collections.abc import Callable
-
-from sympy import Eq, Expr, Gt, Integer, Lt, Mul, S
+from sympy import Expr, Integer, Mul, S
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.operations import (
+    POINTWISE,
+    VECTOR_FUNCTIONS,
     Contract,
     Operation,
     PointwiseFunction,
     Slice,
     VectorFunction,
-    absolute,
     concatenate,
-    exp,
-    expm1,
-    largest,
-    log,
-    logsumexp,
-    maximum,
-    minimum,
     ones,
-    power,
-    reciprocal,
-    relu,
-    sigmoid,
-    sign,
-    softmax,
-    softplus,
-    sqrt,
-    stop_gradient,
-    tanh,
     where,
 )
 from symrnn.errors import DerivationError
+from symrnn.vocabulary.functions import Rule
 
-Rule = Callable[..., Expr]
 ZERO = S.Zero
 
 
-def chosen(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
-    """`where`, a zero being a zero in any branch."""
-    return where(condition, then, otherwise)
-
-
-def _power_by_base(d: Expr, y: Expr, a: Expr, p: Expr) -> Expr:
-    """The rule p a**(p - 1), which is right at 0; folded back to y = a**p where that saves a call."""
-    if not p.is_number:
-        return d * p * chosen(Eq(p, 0), ZERO, power(a, p - 1))
-    if p.is_Rational and p.q == 2:  # a root is as fast as a quotient
-        return d * p * (sqrt(a) if p == S.Half * 3 else power(a, p - 1))
-    if p < 0:
-        return d * p * y / a
-    return d * p * chosen(Eq(a, 0), ZERO if p > 1 else 1 / y, y / a)  # infinite at 0 for p < 1
-
-
-def _power_by_exponent(d: Expr, y: Expr, a: Expr, p: Expr) -> Expr:
-    """The rule y log(a), and 0 where a is 0: 0**p does not change with p > 0."""
-    return d * y * log(chosen(Eq(a, 0), S.One, a))
-
-
 POINTWISE_RULES: dict[type[PointwiseFunction], tuple[Rule | None, ...]] = {
-    sigmoid: (lambda d, y, a: d * y * (1 - y),),
-    tanh: (lambda d, y, a: d * (1 - y**2),),
-    relu: (lambda d, y, a: chosen(Gt(y, 0), d, ZERO),),
-    exp: (lambda d, y, a: d * y,),
-    log: (lambda d, y, a: d / a,),
-    softplus: (lambda d, y, a: -d * expm1(-y),),
-    sqrt: (lambda d, y, a: d / (2 * y),),
-    absolute: (lambda d, y, a: d * sign(a),),
-    reciprocal: (lambda d, y, a: -d * y**2,),
-    power: (_power_by_base, _power_by_exponent),
-    maximum: (
-        lambda d, y, a, b: chosen(Gt(a, b), d, chosen(Eq(a, b), d / 2, ZERO)),
-        lambda d, y, a, b: chosen(Lt(a, b), d, chosen(Eq(a, b), d / 2, ZERO)),
-    ),
-    minimum: (
-        lambda d, y, a, b: chosen(Lt(a, b), d, chosen(Eq(a, b), d / 2, ZERO)),
-        lambda d, y, a, b: chosen(Gt(a, b), d, chosen(Eq(a, b), d / 2, ZERO)),
-    ),
-    stop_gradient: (None,),
-    sign: (None,),
-    expm1: (lambda d, y, a: d * (1 + y),),
+    function: function.facts.rules for function in POINTWISE
 }
 """function -> one rule per argument, called as rule(d, y, *arguments); None: the gradient is zero."""
 
-
-def _shared_by_ties(d: Expr, y: Expr, a: Expr) -> Expr:
-    """Equal parts of d where a is the largest."""
-    return chosen(Eq(a, y), d, ZERO) / Contract("i->", chosen(Eq(a, y), S.One, ZERO))
-
-
 VECTOR_RULES: dict[type[VectorFunction], Rule] = {
-    softmax: lambda d, y, a: y * (d - Contract("i,i->", d, y)),
-    logsumexp: lambda d, y, a: d * exp(a - y),
-    largest: _shared_by_ties,
+    function: rule for function in VECTOR_FUNCTIONS if (rule := function.facts.rules[0]) is not None
 }
 """function of a vector -> its rule, called as rule(d, y, a)."""
 
-DERIVATIVES: dict[type[Operation], type[Operation]] = {softplus: sigmoid, logsumexp: softmax}
+DERIVATIVES: dict[type[Operation], type[Operation]] = {
+    function: function.facts.derivative
+    for function in (*POINTWISE, *VECTOR_FUNCTIONS)
+    if function.facts.derivative is not None
+}
 """function -> the one that is its derivative: a cell that computes that as well has it at hand."""
 
 
@@ -146,7 +83,7 @@ def where_term(d: Expr, call: where, position: int) -> Expr | None:
     """What a choice hands to its condition (nothing) or to a branch (the adjoint where it was taken)."""
     if position == 0:
         return None
-    return chosen(call.args[0], d, ZERO) if position == 1 else chosen(call.args[0], ZERO, d)
+    return where(call.args[0], d, ZERO) if position == 1 else where(call.args[0], ZERO, d)
 
 
 def contraction_term(d: Expr, call: Contract, position: int, shape: Shape) -> Expr:

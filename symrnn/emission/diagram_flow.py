@@ -24,17 +24,9 @@ from symrnn.declaration.operations import (
 )
 from symrnn.declaration.quantities import Input, NextState, Quantity, State, Value
 from symrnn.declaration.reading_order import ordered_factors, ordered_terms
-from symrnn.emission.latex_printer import FUNCTIONS
+from symrnn.vocabulary.families import NAMED
 
-SIGNS: dict[str, str] = {
-    **FUNCTIONS,
-    "sigmoid": r"\sigma",
-    "sqrt": r"\surd",
-    "abs": r"\lvert\,\cdot\,\rvert",
-    "reciprocal": r"\div",
-    "power": r"(\cdot)^{p}",
-    "expm1": r"\operatorname{expm1}",
-}
+SIGNS: dict[str, str] = {name: f.facts.spelling.sign or f.facts.spelling.latex for name, f in NAMED.items()}
 """How a function is marked on its node."""
 
 AFFINE = r"\mathrm{affine}"

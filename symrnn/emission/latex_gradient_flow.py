@@ -19,12 +19,9 @@ from symrnn.emission.latex_parts import Passage
 from symrnn.emission.latex_printer import Printer, joined
 from symrnn.emission.latex_reading import ColumnBlock
 from symrnn.emission.latex_words import sentence_list
+from symrnn.vocabulary.families import NAMED
 
-LIMITS: dict[str, str] = {
-    "sigmoid": r"$\sigma' = \sigma\,(1-\sigma) \le \tfrac{1}{4}$",
-    "tanh": r"$\tanh' = 1 - \tanh^{2} \le 1$",
-    "relu": r"$\operatorname{relu}'$ is $0$ or $1$",
-}
+BOUNDS = {name: f.facts.words.bound for name, f in NAMED.items() if f.facts.words.bound}
 """What bounds the derivatives of functions."""
 
 WAYS = 6
@@ -168,8 +165,8 @@ class _Narrator:
             subject, each = ("The other terms lead" if others else "All terms lead"), "Each of them carries"
         else:
             subject, each = ("The other term leads" if others else "The only term leads"), "It carries"
-        names = sorted({name for path in paths for name in path.derivatives}, key=list(LIMITS).index)
-        limits = ", ".join(LIMITS[name] for name in names).replace(r"\sigma", self.printer.notation.sigma)
+        names = sorted({name for path in paths for name in path.derivatives}, key=list(BOUNDS).index)
+        limits = ", ".join(BOUNDS[name] for name in names).replace(r"\sigma", self.printer.notation.sigma)
         ends = (
             "vanishes where the derivative is $0$"
             if "relu" in names

@@ -38,23 +38,13 @@ from symrnn.emission.latex_layout import is_sum, width
 from symrnn.emission.latex_marks import bracketed, decimal, subscript, superscript
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.errors import EmissionError
+from symrnn.vocabulary.families import NAMED
 
 NOW, BEFORE = r"\langle t\rangle", r"\langle t-1\rangle"
 FIRST, LAST = r"\langle 0\rangle", r"\langle T\rangle"
 
 FUNCTIONS: dict[str, str] = {
-    "tanh": r"\tanh",
-    "relu": r"\operatorname{relu}",
-    "exp": r"\exp",
-    "log": r"\log",
-    "softplus": r"\operatorname{softplus}",
-    "maximum": r"\max",
-    "minimum": r"\min",
-    "stop_gradient": r"\operatorname{sg}",
-    "sign": r"\operatorname{sign}",
-    "logsumexp": r"\operatorname{logsumexp}",
-    "largest": r"\max",
-    "softmax": r"\operatorname{softmax}",
+    name: f.facts.spelling.latex for name, f in NAMED.items() if f.facts.spelling.latex
 }
 """Functions that are written name(arguments); the others have a notation of their own."""
 

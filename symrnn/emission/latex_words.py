@@ -8,7 +8,6 @@ from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import name_latex
 from symrnn.declaration.operations import (
-    Operation,
     PointwiseFunction,
     VectorFunction,
     one_hot,
@@ -22,23 +21,8 @@ from symrnn.emission.latex_marks import decimal
 from symrnn.emission.latex_parts import Equation, Passage, SymbolRow
 from symrnn.emission.latex_printer import Printer
 from symrnn.emission.latex_reading import PrintedAdjoint, Reading
+from symrnn.vocabulary.families import NAMED
 
-DERIVATIVES: dict[str, str] = {
-    "sigmoid": r", and $\sigma' = \sigma\,(1-\sigma)$",
-    "tanh": r", and $\tanh' = 1 - \tanh^{2}$",
-    "relu": r", and $\operatorname{relu}'$ is $1$ where its argument is positive, else $0$",
-    "exp": r", and $\exp' = \exp$",
-    "log": r", and $\log'(<a>) = 1/<a>$",
-    "softplus": r", and $\operatorname{softplus}'(<a>) = 1 - e^{-\operatorname{softplus}(<a>)}$",
-    "sqrt": r", and $(\sqrt{<a>}\,)' = 1/(2\sqrt{<a>}\,)$",
-    "abs": r", and $\lvert <a>\rvert' = \operatorname{sign}(<a>)$, which is $0$ at $0$",
-    "reciprocal": r", and $(1/<a>)' = -1/<a>^{2}$",
-    "softmax": r", and $\partial <y>_<i> / \partial <a>_<j> = <y>_<i>\,([<i> = <j>] - <y>_<j>)$ for the "
-    r"softmax $<y>$ of $<a>$",
-    "logsumexp": r", and its gradient is $\operatorname{softmax}(<a>)$",
-    "largest": r", and equal largest elements share its gradient",
-}
-"""The derivatives of functions, with marks in the places of free letters."""
 INITS = {
     "glorot": "Glorot uniform",
     "orthogonal": "random orthogonal",
@@ -53,17 +37,6 @@ def sentence_list(items: Iterable[str]) -> str:
     *before, last = list(items) or [""]
     return f"{', '.join(before)} and {last}" if before else last
 
-
-CONVENTIONS: dict[str, str] = {
-    "sigmoid": r"$\sigma(<a>) = 1/(1+e^{-<a>})$",
-    "relu": r"$\operatorname{relu}(<a>) = \max(<a>, 0)$",
-    "softplus": r"$\operatorname{softplus}(<a>) = \log(1 + e^{<a>})$",
-    "stop_gradient": r"$\operatorname{sg}(<a>) = <a>$ passes no gradient back",
-    "softmax": r"$\operatorname{softmax}(<a>)_<i> = e^{<a>_<i>} / \sum_<j> e^{<a>_<j>}$",
-    "logsumexp": r"$\operatorname{logsumexp}(<a>) = \log \sum_<i> e^{<a>_<i>}$",
-    "largest": r"$\max(<a>)$ of one vector is its largest element",
-    "abs": r"$\operatorname{sign}(<a>)$ is $-1$, $0$ or $1$",
-}
 
 VECTORS: dict[str, str] = {
     "column": "Vectors are columns.",
@@ -99,7 +72,7 @@ def conventions(
         "element by element. Shapes are those of one sample."
     )
     used = {call.name for expr in told for call in expr.atoms(PointwiseFunction, VectorFunction)}
-    found = [text for name, text in CONVENTIONS.items() if name in used]
+    found = [text for name, f in NAMED.items() if name in used and (text := f.facts.words.definition)]
     if brackets:
         found.append("$[<P>]$ is $1$ where $<P>$ holds and $0$ elsewhere")
     if any(expr.atoms(ones) for expr in told):
@@ -234,7 +207,7 @@ def reason(
     if of in made_by and through == [made_by[of]]:
         target = made_by[of]
         call = next(d.expr for d in cell.definitions if d.symbol == target)
-        known = DERIVATIVES.get(call.name, "") if isinstance(call, Operation) else ""
+        known = call.facts.words.derivative if isinstance(call, PointwiseFunction | VectorFunction) else ""
         known = letters.put(known).replace(r"\sigma", printer.notation.sigma)
         made = f"${printer.symbol(target)}$"
         return rf"By \eqref{{{label_of(target)}}}, {made} is a function of {name} alone{known}, so"

@@ -3,46 +3,13 @@
 from sympy import Integer
 
 from symrnn.declaration.normal_form import unique_name
-from symrnn.declaration.operations import (
-    PointwiseFunction,
-    absolute,
-    exp,
-    expm1,
-    log,
-    maximum,
-    minimum,
-    power,
-    reciprocal,
-    relu,
-    sigmoid,
-    sign,
-    softplus,
-    sqrt,
-    stop_gradient,
-    tanh,
-)
+from symrnn.declaration.operations import POINTWISE, PointwiseFunction
 from symrnn.emission.expressions import Dialect, ExpressionPrinter
 from symrnn.emission.layout import Sourced
 from symrnn.emission.numba_access import INDENT, NumbaAccess, indented
 from symrnn.planning.ir import Buffer, Pointwise
 
-FUNCTIONS: dict[type[PointwiseFunction], str] = {
-    sigmoid: "_sigmoid",
-    tanh: "_tanh",
-    relu: "_relu",
-    exp: "_exp",
-    log: "_log",
-    softplus: "_softplus",
-    sqrt: "_sqrt",
-    absolute: "_abs",
-    reciprocal: "(one / {})",
-    power: "_power",
-    maximum: "_maximum",
-    minimum: "_minimum",
-    stop_gradient: "{}",
-    sign: "_sign",
-    expm1: "_expm1",
-}
+FUNCTIONS: dict[type[PointwiseFunction], str] = {f: f.facts.spelling.numba for f in POINTWISE}
 
 
 class Elements:

@@ -3,24 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-from symrnn.declaration.operations import (
-    PointwiseFunction,
-    absolute,
-    exp,
-    expm1,
-    log,
-    maximum,
-    minimum,
-    power,
-    reciprocal,
-    relu,
-    sigmoid,
-    sign,
-    softplus,
-    sqrt,
-    stop_gradient,
-    tanh,
-)
+from symrnn.declaration.operations import POINTWISE, PointwiseFunction
 from symrnn.emission.expressions import Dialect, ExpressionPrinter
 from symrnn.emission.layout import Layout
 from symrnn.errors import EmissionError
@@ -40,28 +23,8 @@ from symrnn.planning.ir import (
     Statement,
 )
 
-FUNCTIONS: dict[type[PointwiseFunction], str] = {
-    sigmoid: "_sigmoid",
-    tanh: "np.tanh",
-    relu: "_relu",
-    exp: "np.exp",
-    log: "np.log",
-    softplus: "_softplus",
-    sqrt: "np.sqrt",
-    absolute: "np.abs",
-    reciprocal: "(1 / {})",
-    power: "({} ** {})",
-    maximum: "np.maximum",
-    minimum: "np.minimum",
-    stop_gradient: "{}",
-    sign: "np.sign",
-    expm1: "np.expm1",
-}
-PLAIN = {
-    sigmoid: "(0.5 * np.tanh(0.5 * {}) + 0.5)",
-    relu: "np.maximum({}, 0)",
-    softplus: "np.logaddexp({}, 0)",
-}
+FUNCTIONS: dict[type[PointwiseFunction], str] = {f: f.facts.spelling.numpy for f in POINTWISE}
+PLAIN = {f: f.facts.spelling.numpy_once for f in POINTWISE if f.facts.spelling.numpy_once}
 """For what parameters alone determine: NumPy computes that whatever the target, without its functions."""
 INDENT = "    "
 

@@ -18,25 +18,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
 
 from symrnn.declaration.axes import Axis, axes_of
-from symrnn.declaration.operations import (
-    Operation,
-    absolute,
-    exp,
-    expm1,
-    log,
-    maximum,
-    minimum,
-    power,
-    reciprocal,
-    relu,
-    sigmoid,
-    sign,
-    softplus,
-    sqrt,
-    stop_gradient,
-    tanh,
-    where,
-)
+from symrnn.declaration.operations import POINTWISE, Operation, where
 from symrnn.errors import PlanError
 from symrnn.planning.ir import (
     Block,
@@ -56,23 +38,7 @@ from symrnn.planning.plan import Plan
 Array = NDArray[np.float64]
 Sizes = Mapping[str, int]
 
-FUNCTIONS: dict[type, Callable[..., Any]] = {
-    sigmoid: lambda x: 0.5 * np.tanh(0.5 * x) + 0.5,
-    tanh: np.tanh,
-    relu: lambda x: np.maximum(x, 0.0),
-    exp: np.exp,
-    log: np.log,
-    softplus: lambda x: np.logaddexp(x, 0.0),
-    sqrt: np.sqrt,
-    absolute: np.abs,
-    reciprocal: lambda x: 1.0 / x,
-    power: np.power,
-    maximum: np.maximum,
-    minimum: np.minimum,
-    stop_gradient: lambda x: x,
-    sign: np.sign,
-    expm1: np.expm1,
-}
+FUNCTIONS: dict[type, Callable[..., Any]] = {function: function.facts.value for function in POINTWISE}
 COMBINATIONS: dict[type, Callable[..., Any]] = {
     Add: operator.add,
     Mul: operator.mul,

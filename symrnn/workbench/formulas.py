@@ -37,83 +37,13 @@ class ArrayLibrary:
     scan: Callable[..., tuple[dict[Any, Array], Array]]
 
 
-def sigmoid(xp: Any, x: Array) -> Array:
-    """1 / (1 + exp(-x)), without overflow."""
-    e = xp.exp(xp.where(x >= 0, -x, x))
-    return xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
-
-
-def softplus(xp: Any, x: Array) -> Array:
-    """log(1 + exp(x)), without overflow."""
-    e = xp.exp(xp.where(x > 0, -x, x))
-    return xp.where(x > 0, x, 0.0) + xp.log1p(e)
-
-
-def relu(xp: Any, x: Array) -> Array:
-    """max(x, 0): slope 0 at 0, NaN stays NaN."""
-    return xp.where(x <= 0, 0.0, x)
-
-
-def absolute(xp: Any, x: Array) -> Array:
-    """|x|: slope 0 at 0, NaN stays NaN."""
-    return xp.where(x < 0, -x, xp.where(x == 0, 0.0, x))
-
-
-def maximum(xp: Any, a: Array, b: Array) -> Array:
-    """The larger of a and b, at a tie half of each; NaN stays NaN."""
-    return xp.where(a > b, a, xp.where(a < b, b, 0.5 * a + 0.5 * b))
-
-
-def minimum(xp: Any, a: Array, b: Array) -> Array:
-    """The smaller of a and b, at a tie half of each; NaN stays NaN."""
-    return xp.where(a < b, a, xp.where(a > b, b, 0.5 * a + 0.5 * b))
-
-
-def power(xp: Any, x: Array, p: Array) -> Array:
-    """The power x ** p: its slope by p is x ** p log(x), and 0 at x = 0; by x it is 0 for p = 0.
-
-    At x = p = 0 JAX's own is NaN.
-    """
-    flat = 1 + p * xp.log(xp.where(x <= 0, 1.0, x))
-    return xp.where(p == 0, flat, xp.power(x, xp.where(p == 0, 1.0, p)))
-
-
 FORMULAS: dict[type[op.PointwiseFunction], Callable[..., Array]] = {
-    op.sigmoid: sigmoid,
-    op.tanh: lambda xp, x: xp.tanh(x),
-    op.relu: relu,
-    op.exp: lambda xp, x: xp.exp(x),
-    op.log: lambda xp, x: xp.log(x),
-    op.softplus: softplus,
-    op.sqrt: lambda xp, x: xp.sqrt(x),
-    op.absolute: absolute,
-    op.reciprocal: lambda _, x: 1 / x,
-    op.power: power,
-    op.maximum: maximum,
-    op.minimum: minimum,
-    op.sign: lambda xp, x: xp.sign(x),
-    op.expm1: lambda xp, x: xp.expm1(x),
+    function: formula for function in op.POINTWISE if (formula := function.facts.reference) is not None
 }
 """Every pointwise function but stop_gradient, which is the library's own."""
 
-
-def logsumexp(xp: Any, x: Array) -> Array:
-    """log(sum(exp(x))) along the last axis, without overflow."""
-    top = xp.max(x, axis=-1, keepdims=True)
-    top = xp.where(xp.isfinite(top), top, 0.0)
-    return xp.log(xp.sum(xp.exp(x - top), axis=-1)) + top[..., 0]
-
-
-def softmax(xp: Any, x: Array) -> Array:
-    """exp(x) / sum(exp(x)) along the last axis, without overflow."""
-    powers = xp.exp(x - xp.max(x, axis=-1, keepdims=True))
-    return powers / xp.sum(powers, axis=-1, keepdims=True)
-
-
 VECTOR_FORMULAS: dict[type[op.VectorFunction], Callable[..., Array]] = {
-    op.logsumexp: logsumexp,
-    op.largest: lambda xp, x: xp.max(x, axis=-1),  # JAX shares the gradient among equal elements
-    op.softmax: softmax,
+    function: formula for function in op.VECTOR_FUNCTIONS if (formula := function.facts.reference) is not None
 }
 """Every function of a vector, applied along the last axis."""
 

@@ -1,0 +1,34 @@
+"""All functions of the vocabulary, gathered from their families: who writes one there has added it."""
+
+from collections.abc import Iterator
+from types import ModuleType
+
+from symrnn.vocabulary import activations, piecewise, powers, reductions
+from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
+
+FAMILIES: tuple[ModuleType, ...] = (activations, powers, piecewise, reductions)
+
+
+def _classes() -> Iterator[type]:
+    """The classes of all families, each where it is written."""
+    for family in FAMILIES:
+        for member in vars(family).values():
+            if isinstance(member, type) and member.__module__ == family.__name__:
+                yield member
+
+
+POINTWISE: tuple[type[PointwiseFunction], ...] = tuple(
+    member for member in _classes() if issubclass(member, PointwiseFunction)
+)
+"""Every pointwise function."""
+
+VECTOR_FUNCTIONS: tuple[type[VectorFunction], ...] = tuple(
+    member for member in _classes() if issubclass(member, VectorFunction)
+)
+"""Every function of a vector."""
+
+NAMED = {function.name: function for function in (*POINTWISE, *VECTOR_FUNCTIONS)}
+"""All functions by name."""
+
+EQUIVALENTS = {function.facts.equivalent: function for function in POINTWISE if function.facts.equivalent}
+"""SymPy's own functions that mean the same; a declaration may use either."""

@@ -1,0 +1,165 @@
+"""Functions with kinks: what they do at ties is part of what they are."""
+
+from typing import Any
+
+import numpy as np
+from sympy import Abs, Eq, Gt, Lt, Max, Min, S
+
+from symrnn.vocabulary.functions import Facts, PointwiseFunction, Rule, Spelling, Words
+from symrnn.vocabulary.structure import where
+
+ZERO = S.Zero
+
+RECTIFIED = r"\operatorname{relu}"
+
+
+def _relu(xp: Any, x: Any) -> Any:
+    """max(x, 0): slope 0 at 0, NaN stays NaN."""
+    return xp.where(x <= 0, 0.0, x)
+
+
+class relu(PointwiseFunction):  # noqa: N801  (reads like the publication)
+    """max(x, 0), with derivative 0 at 0; propagates NaN."""
+
+    __slots__ = ()
+    name = "relu"
+    facts = Facts(
+        rules=(lambda d, y, a: where(Gt(y, 0), d, ZERO),),
+        value=lambda x: np.maximum(x, 0.0),
+        reference=_relu,
+        number=lambda x: Max(x, 0),
+        range=(0.0, float("inf")),
+        at_zero=ZERO,
+        spelling=Spelling(
+            numpy="_relu",
+            numba="_relu",
+            torch="torch.relu",
+            jax="jax.nn.relu",
+            numpy_once="np.maximum({}, 0)",
+            latex=RECTIFIED,
+        ),
+        words=Words(
+            definition=r"$\operatorname{relu}(<a>) = \max(<a>, 0)$",
+            derivative=r", and $\operatorname{relu}'$ is $1$ where its argument is positive, else $0$",
+            bound=r"$\operatorname{relu}'$ is $0$ or $1$",
+        ),
+    )
+
+
+class sign(PointwiseFunction):  # noqa: N801
+    """-1, 0 or 1; internal: the derivative of the absolute value."""
+
+    __slots__ = ()
+    name = "sign"
+    facts = Facts(
+        rules=(None,),
+        value=np.sign,
+        reference=lambda xp, x: xp.sign(x),
+        range=(-1.0, 1.0),
+        spelling=Spelling(
+            numpy="np.sign", numba="_sign", torch="torch.sign", jax="jnp.sign", latex=r"\operatorname{sign}"
+        ),
+    )
+
+
+def _absolute(xp: Any, x: Any) -> Any:
+    """|x|: slope 0 at 0, NaN stays NaN."""
+    return xp.where(x < 0, -x, xp.where(x == 0, 0.0, x))
+
+
+class absolute(PointwiseFunction):  # noqa: N801
+    """The absolute value, with derivative 0 at 0; Python's abs() gives it too."""
+
+    __slots__ = ()
+    name = "abs"
+    facts = Facts(
+        rules=(lambda d, y, a: d * sign(a),),
+        value=np.abs,
+        reference=_absolute,
+        number=Abs,
+        equivalent=Abs,
+        range=(0.0, float("inf")),
+        spelling=Spelling(
+            numpy="np.abs", numba="_abs", torch="torch.abs", jax="jnp.abs", sign=r"\lvert\,\cdot\,\rvert"
+        ),
+        words=Words(
+            definition=r"$\operatorname{sign}(<a>)$ is $-1$, $0$ or $1$",
+            derivative=r", and $\lvert <a>\rvert' = \operatorname{sign}(<a>)$, which is $0$ at $0$",
+        ),
+    )
+
+
+def _when(first: type, d: Any, a: Any, b: Any) -> Any:
+    """All of d where `first` holds of a and b, half of it at a tie."""
+    return where(first(a, b), d, where(Eq(a, b), d / 2, ZERO))
+
+
+LARGER: Rule = lambda d, y, a, b: _when(Gt, d, a, b)  # noqa: E731
+SMALLER: Rule = lambda d, y, a, b: _when(Lt, d, a, b)  # noqa: E731
+
+
+def _maximum(xp: Any, a: Any, b: Any) -> Any:
+    """The larger of a and b, at a tie half of each; NaN stays NaN."""
+    return xp.where(a > b, a, xp.where(a < b, b, 0.5 * a + 0.5 * b))
+
+
+class maximum(PointwiseFunction):  # noqa: N801
+    """The larger of two; at a tie the gradient is shared equally; propagates NaN."""
+
+    __slots__ = ()
+    name = "maximum"
+    arity = 2
+    facts = Facts(
+        rules=(LARGER, SMALLER),
+        value=np.maximum,
+        reference=_maximum,
+        number=Max,
+        equivalent=Max,
+        spelling=Spelling(
+            numpy="np.maximum", numba="_maximum", torch="torch.maximum", jax="jnp.maximum", latex=r"\max"
+        ),
+    )
+
+
+def _minimum(xp: Any, a: Any, b: Any) -> Any:
+    """The smaller of a and b, at a tie half of each; NaN stays NaN."""
+    return xp.where(a < b, a, xp.where(a > b, b, 0.5 * a + 0.5 * b))
+
+
+class minimum(PointwiseFunction):  # noqa: N801
+    """The smaller of two; at a tie the gradient is shared equally; propagates NaN."""
+
+    __slots__ = ()
+    name = "minimum"
+    arity = 2
+    facts = Facts(
+        rules=(SMALLER, LARGER),
+        value=np.minimum,
+        reference=_minimum,
+        number=Min,
+        equivalent=Min,
+        spelling=Spelling(
+            numpy="np.minimum", numba="_minimum", torch="torch.minimum", jax="jnp.minimum", latex=r"\min"
+        ),
+    )
+
+
+class stop_gradient(PointwiseFunction):  # noqa: N801
+    """Its argument, with a gradient of zero."""
+
+    __slots__ = ()
+    name = "stop_gradient"
+    facts = Facts(
+        rules=(None,),
+        value=lambda x: x,
+        reference=None,
+        number=lambda x: x,
+        spelling=Spelling(
+            numpy="{}",
+            numba="{}",
+            torch="{}.detach()",
+            jax="jax.lax.stop_gradient",
+            latex=r"\operatorname{sg}",
+        ),
+        words=Words(definition=r"$\operatorname{sg}(<a>) = <a>$ passes no gradient back"),
+    )
