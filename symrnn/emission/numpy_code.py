@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-from symrnn.declaration.operations import POINTWISE, PointwiseFunction
+from symrnn.declaration.operations import POINTWISE, PointwiseFunction, stop_gradient
 from symrnn.emission.expressions import Dialect, ExpressionPrinter
 from symrnn.emission.layout import Layout
 from symrnn.errors import EmissionError
