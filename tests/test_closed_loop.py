@@ -103,7 +103,7 @@ def test_printed_names_stay_the_authors() -> None:
     ids=lambda cell: str(cell.name),
 )
 def test_gradients_flow_through_what_is_fed_back(cell: Cell, target: str) -> None:
-    if target == "numba" and cell.name != "gru_closed_loop":
+    if target == "numba" and cell.name != "elman_closed_loop":
         target = "numpy"  # the kernels of cells are tested on both elsewhere; one compilation is enough here
     sr.check(cell, target).raise_if_failed()
 

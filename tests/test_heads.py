@@ -8,7 +8,6 @@ import symrnn as sr
 from symrnn import Cell, DeclarationError, Input, Parameter, Value
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
-from symrnn.emission.targets import TARGETS
 from symrnn.workbench.check import check_module
 from symrnn.workbench.problem import draw_problem
 from symrnn.zoo import HEADS, SHIPPED, cell
@@ -111,8 +110,14 @@ def loss_and_error(name: str) -> tuple[np.ndarray, np.ndarray]:
     return losses.sum(axis=1), 0.5 + 0.5 * np.tanh(LOGITS / 2) - TARGET_ROWS
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", ["softmax_cross_entropy", "binary_cross_entropy"])
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("softmax_cross_entropy", "numpy"),
+        ("binary_cross_entropy", "numpy"),
+        ("softmax_cross_entropy", "numba"),
+    ],
+)
 def test_losses_of_extreme_logits_are_finite_and_right(name: str, target: str) -> None:
     module = sr.load(HEADS[name], target)
     losses, error = loss_and_error(name)

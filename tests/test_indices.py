@@ -248,7 +248,7 @@ def test_a_plan_that_picks_something_else_is_refused(
     ("name", "target"),
     [
         *((name, "numpy") for name in ("everything", "embedding", "class_cross_entropy")),
-        ("everything", "numba"),
+        ("class_cross_entropy", "numba"),
     ],
 )
 def test_kernels_agree_with_autodiff(name: str, target: str) -> None:

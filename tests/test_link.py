@@ -60,7 +60,6 @@ def results(part: Any, arguments: Any) -> list[Any]:
     [
         *((cell, dtype, "numpy") for cell in CELLS for dtype in DTYPES),
         ("lstm", "float32", "numba"),
-        ("gru", "float64", "numba"),
     ],
 )
 def test_kernels_in_one_file_compute_the_bits_of_separate_files(cell: str, dtype: str, target: str) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_problems import TARGETS
 
 import symrnn as sr
 from symrnn import Feed, Layer, Model, zoo
@@ -55,8 +54,9 @@ def of_torch(kind: str, layer: Any, head: Any, read: Any) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize(
+    ("kind", "target"), [*((kind, "numpy") for kind in CELLS), (next(iter(CELLS)), "numba")]
+)
 def test_two_layers_in_both_directions(kind: str, target: str) -> None:
     torch.manual_seed(0)
     layer = getattr(torch.nn, kind)(N, M, num_layers=2, bidirectional=True).double()

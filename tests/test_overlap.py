@@ -253,7 +253,7 @@ def test_prepared_parameters_that_lie_in_the_workspace(target: str) -> None:
 # ---- Models ------------------------------------------------------------------------------------------
 
 
-@targets
+@pytest.mark.parametrize("target", ["numpy"])
 @views
 def test_gradients_of_a_model_in_the_place_of_what_is_needed(view: str, target: str) -> None:
     model = model_problems.MODELS["plain"]

@@ -111,7 +111,7 @@ def test_a_copied_workspace_has_memory_of_its_own(target: str) -> None:
     )
 
 
-@targets
+@pytest.mark.parametrize("target", ["numpy"])
 def test_records_of_models_are_copied_and_pickled(target: str) -> None:
     module = model_module("language_model", target)
     p, x, state = batch_of(MODELS["language_model"], T=3, B=2).given(module)

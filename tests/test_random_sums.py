@@ -35,7 +35,6 @@ TARGETS = ("numpy", "numba")
 
 JOBS = [
     *((seed, 2, ("numpy",) * (seed % 8 == 0)) for seed in range(18)),
-    (2, 1, ("numba",)),
     *(
         (FIRST_MORE + i, 10, ("numpy",) * (i % 10 == 0) + ("numba",) * (i % max(1, MORE // 20) == 0))
         for i in range(MORE)

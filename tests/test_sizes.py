@@ -105,7 +105,6 @@ def test_classes_that_no_machine_has_room_for(target: str) -> None:
     [
         *((name, save, "numpy") for name in ("lstm", "gru", "several") for save in ("all", "states")),
         ("lstm", "all", "numba"),
-        ("several", "states", "numba"),
     ],
 )
 def test_any_number_of_steps_of_no_sample_takes_no_time(name: str, save: str, target: str) -> None:

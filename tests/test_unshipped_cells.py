@@ -62,7 +62,6 @@ matrix_memory = Cell(
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("mgu", (EXAMPLES / "minimal_gated_unit.py").read_text()),
         ("matrix_memory", MATRIX),
     ],
 )

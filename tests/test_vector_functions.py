@@ -58,7 +58,7 @@ def test_kernels_agree_with_autodiff(target: str) -> None:
     module = load_source(sr.emit(cell, target), f"attention_{target}")
     for T, B in ((6, 5), (1, 1), (0, 2)):
         problem = draw_problem(cell, T=T, B=B)
-        for dtype in DTYPES:
+        for dtype in DTYPES if target == "numpy" else DTYPES[:1]:
             check_module(problem, module, dtype=dtype, target=target).raise_if_failed()
 
 
