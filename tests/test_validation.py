@@ -420,6 +420,17 @@ def test_a_stack_and_a_matrix_of_a_sample_meet_whole() -> None:
                 symrnn.emit(cell, target, save)
 
 
+def test_whole_powers_that_compiled_code_would_cut_off_are_refused() -> None:
+    cell = Cell("powers", Eq(h.next, tanh(W @ x) * h * Integer(2) ** -m + b * m**2))
+    plan = symrnn.plan(cell)
+    text = emit_module(plan, "numba", "0")
+    assert "2.0 ** " in text
+    assert "float(m) ** 2" in text
+    with pytest.raises(ValidationError, match="In the emitted text of powers"):
+        prove_text(text.replace("2.0 ** ", "2 ** "), plan, "numba")
+    symrnn.check(cell, "numba").raise_if_failed()
+
+
 # -- arrays that share memory ----------------------------------------------------------------------------
 
 

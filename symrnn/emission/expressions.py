@@ -108,6 +108,10 @@ class ExpressionPrinter:
             base, exponent = expr.args
             if exponent == -1:
                 return f"1 / {self.bracketed(base, POWER)}", PRODUCT
+            if base.is_integer and (exponent.is_integer or not exponent.is_number):
+                # Compiled code computes a whole power of a whole number in 64 bits, and 2 ** -3 is 0 there.
+                real = f"{base}.0" if base.is_Integer else f"float({self.python_number(base)[0]})"
+                return f"{real} ** {self.bracketed(exponent, ATOM)}", POWER
             return f"{self.bracketed(base, ATOM)} ** {self.bracketed(exponent, ATOM)}", POWER
         if type(expr) in NUMBER_FUNCTIONS:
             args = ", ".join(self.bracketed(arg, SUM) for arg in expr.args)

@@ -37,7 +37,7 @@ ROUNDING = re.compile(r'^(?!.*""").*( \*\* |\bmath\.(exp|log|tanh)\((?!x\)))', r
 """Where this stands in a text, its numbers are not all made of sums, products and quotients."""
 
 
-def _power_of(base: Any, exponent: Any) -> Any:
+def power_of(base: Any, exponent: Any) -> Any:
     """A power of numbers or of elements."""
     if isinstance(base, Elements | Element) or isinstance(exponent, Elements | Element):
         return base**exponent
@@ -87,7 +87,7 @@ def execute(source: str, surroundings: Surroundings, seed: int = 0) -> types.Sim
     scope: dict[str, Any] = {
         "__name__": "symrnn_proved",
         "__builtins__": {**vars(builtins), "__import__": imported, "float": _Float},
-        "_power_of": _power_of,
+        "_power_of": power_of,
         "_element_of": _element_of,
     }
     try:

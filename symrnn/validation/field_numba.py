@@ -14,7 +14,7 @@ import numpy as np
 
 from symrnn.validation import maps
 from symrnn.validation.elements import Element, residues
-from symrnn.validation.execution import Surroundings
+from symrnn.validation.execution import Surroundings, power_of
 from symrnn.validation.prime import PRIME, Residues, centred
 
 
@@ -93,7 +93,16 @@ def _in_slices(bounds: list[int], function: Callable[..., None], *arguments: Any
 SMALL_PIECES: dict[str, object] = {"_in_slices": _in_slices, "_WORTHWHILE": 0.5, "_CHUNK": 2}
 """So that small problems, too, are cut along the batch, and along time into pieces of two steps and one."""
 
+
+def _compiled_power(base: Any, exponent: Any) -> Any:
+    """A power as compiled code computes it: whole numbers stay whole, and of 2 ** -3 nothing is left."""
+    if isinstance(base, int) and isinstance(exponent, int) and exponent < 0:
+        return int(abs(base) == 1) * base ** (-exponent)
+    return power_of(base, exponent)
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "_power_of": _compiled_power,
     "_tiles": _tiles,
     "_tanh": _single(maps.MAPS["tanh"]),
     "_sigmoid": _single(maps.sigmoid),
