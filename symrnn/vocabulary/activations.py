@@ -9,7 +9,7 @@ from sympy import log as sympy_log
 from sympy import tanh as sympy_tanh
 
 from symrnn.vocabulary.functions import Facts, PointwiseFunction, Spelling, Words
-from symrnn.vocabulary.powers import expm1, log
+from symrnn.vocabulary.powers import expm1
 
 
 def _sigmoid(xp: Any, x: Any) -> Any:
@@ -84,7 +84,7 @@ class softplus(PointwiseFunction):  # noqa: N801
         number=lambda x: sympy_log(1 + sympy_exp(x)),
         derivative=sigmoid,
         range=(0.0, float("inf")),
-        at_zero=log(2),
+        at_zero=sympy_log(2),
         spelling=Spelling(
             numpy="_softplus",
             numba="_softplus",
