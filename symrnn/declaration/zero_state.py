@@ -97,7 +97,8 @@ def zero_state_facts(equations: Iterable[Equation], roles: Roles) -> Iterator[tu
     """What is wrong with each singular call, and what to write instead, with its equation."""
     for equation, call in ZeroState(equations).singular_calls():
         argument, *exponent = (plain_text(arg, roles) for arg in call.args)
-        fact, form = call.facts.at_zero_singular or ("", "")
+        assert call.facts.at_zero_singular is not None
+        fact, form = call.facts.at_zero_singular
         told = (
             f"{argument} is 0 while all states are 0, as at the first step. {fact} then, and gradients "
             f"become infinite or NaN. Write {form.format(argument, *exponent)} with a small number eps, or "

@@ -26,7 +26,9 @@ from symrnn.declaration.quantities import Input, NextState, Quantity, State, Val
 from symrnn.declaration.reading_order import ordered_factors, ordered_terms
 from symrnn.vocabulary.families import NAMED
 
-SIGNS: dict[str, str] = {name: f.facts.spelling.sign or f.facts.spelling.latex for name, f in NAMED.items()}
+SIGNS: dict[str, str] = {
+    name: mark for name, f in NAMED.items() if (mark := f.facts.spelling.sign or f.facts.spelling.latex)
+}
 """How a function is marked on its node."""
 
 AFFINE = r"\mathrm{affine}"

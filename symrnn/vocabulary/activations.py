@@ -1,5 +1,6 @@
 """Smooth functions that squash or rectify."""
 
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ class softplus(PointwiseFunction):  # noqa: N801
         reference=_softplus,
         number=lambda x: sympy_log(1 + sympy_exp(x)),
         derivative=sigmoid,
-        range=(0.0, float("inf")),
+        range=(0.0, inf),
         at_zero=sympy_log(2),
         spelling=Spelling(
             numpy="_softplus",

@@ -1,5 +1,6 @@
 """Functions with kinks: what they do at ties is part of what they are."""
 
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,6 @@ from symrnn.vocabulary.functions import Facts, PointwiseFunction, Rule, Spelling
 from symrnn.vocabulary.structure import where
 
 ZERO = S.Zero
-
-RECTIFIED = r"\operatorname{relu}"
 
 
 def _relu(xp: Any, x: Any) -> Any:
@@ -28,7 +27,7 @@ class relu(PointwiseFunction):  # noqa: N801  (reads like the publication)
         value=lambda x: np.maximum(x, 0.0),
         reference=_relu,
         number=lambda x: Max(x, 0),
-        range=(0.0, float("inf")),
+        range=(0.0, inf),
         at_zero=ZERO,
         spelling=Spelling(
             numpy="_relu",
@@ -36,7 +35,7 @@ class relu(PointwiseFunction):  # noqa: N801  (reads like the publication)
             torch="torch.relu",
             jax="jax.nn.relu",
             numpy_once="np.maximum({}, 0)",
-            latex=RECTIFIED,
+            latex=r"\operatorname{relu}",
         ),
         words=Words(
             definition=r"$\operatorname{relu}(<a>) = \max(<a>, 0)$",
@@ -78,7 +77,7 @@ class absolute(PointwiseFunction):  # noqa: N801
         reference=_absolute,
         number=Abs,
         equivalent=Abs,
-        range=(0.0, float("inf")),
+        range=(0.0, inf),
         spelling=Spelling(
             numpy="np.abs", numba="_abs", torch="torch.abs", jax="jnp.abs", sign=r"\lvert\,\cdot\,\rvert"
         ),
@@ -89,13 +88,12 @@ class absolute(PointwiseFunction):  # noqa: N801
     )
 
 
-def _when(first: type, d: Any, a: Any, b: Any) -> Any:
-    """All of d where `first` holds of a and b, half of it at a tie."""
-    return where(first(a, b), d, where(Eq(a, b), d / 2, ZERO))
+def _taken(comparison: type) -> Rule:
+    """The rule that hands on d where the comparison of a with b holds, and half of it at a tie."""
+    return lambda d, y, a, b: where(comparison(a, b), d, where(Eq(a, b), d / 2, ZERO))
 
 
-LARGER: Rule = lambda d, y, a, b: _when(Gt, d, a, b)  # noqa: E731
-SMALLER: Rule = lambda d, y, a, b: _when(Lt, d, a, b)  # noqa: E731
+LARGER, SMALLER = _taken(Gt), _taken(Lt)
 
 
 def _maximum(xp: Any, a: Any, b: Any) -> Any:

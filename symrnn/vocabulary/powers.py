@@ -1,5 +1,6 @@
 """Exponentials, logarithms, roots and powers."""
 
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ class exp(PointwiseFunction):  # noqa: N801  (reads like the publication)
         reference=lambda xp, x: xp.exp(x),
         number=sympy_exp,
         equivalent=sympy_exp,
-        range=(0.0, float("inf")),
+        range=(0.0, inf),
         at_zero=S.One,
         spelling=Spelling(numpy="np.exp", numba="_exp", torch="torch.exp", jax="jnp.exp", latex=r"\exp"),
         words=Words(derivative=r", and $\exp' = \exp$"),
@@ -59,7 +60,7 @@ class sqrt(PointwiseFunction):  # noqa: N801
         value=np.sqrt,
         reference=lambda xp, x: xp.sqrt(x),
         number=sympy_sqrt,
-        range=(0.0, float("inf")),
+        range=(0.0, inf),
         at_zero_singular=("The derivative of its root is infinite", "sqrt({} + eps)"),
         spelling=Spelling(numpy="np.sqrt", numba="_sqrt", torch="torch.sqrt", jax="jnp.sqrt", sign=r"\surd"),
         words=Words(derivative=r", and $(\sqrt{<a>}\,)' = 1/(2\sqrt{<a>}\,)$"),

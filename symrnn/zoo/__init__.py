@@ -1,6 +1,5 @@
 """The shipped cells and models: pure declarations, each with its source and variant."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from symrnn.declaration.cell import Cell
@@ -85,15 +84,15 @@ MODELS: Shelf[Model] = Shelf(
 )
 """The shipped models by name: many to many, many to one, one to many, and an encoder with its decoder."""
 
-_FUNCTIONS = {"dense": "heads:dense", "elman": "simple:elman"}
+_ATTRIBUTES: Shelf[Any] = Shelf(SHIPPED.places | {"dense": "heads:dense", "elman": "simple:elman"})
+"""The shipped cells, but for two names the functions that make their cells."""
 
 
 def __getattr__(name: str) -> Any:
     """A shipped cell, or a function that makes one, when it is first asked for."""
-    if name not in __all__:
+    if name not in _ATTRIBUTES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, attribute = {**SHIPPED.places, **_FUNCTIONS}[name].partition(":")
-    return getattr(import_module(f"symrnn.zoo.{module}"), attribute)
+    return _ATTRIBUTES[name]
 
 
 def cell(name: str) -> Cell:
