@@ -214,7 +214,8 @@ class Composer:
                     made = self.made(name, shape, given, depth, floor)
                 except NoTermError:
                     continue
-                if made.low >= low and (shape is None or made.shape == shape):
+                as_wanted = made.low >= low and (shape is None or made.shape == shape)
+                if as_wanted and (not made.shape or _keeps_shape(made.expr)):
                     return made
         raise NoTermError
 
@@ -274,7 +275,7 @@ class Composer:
             made = of_two(name, *terms)
         else:
             made = added(terms) if name == "sum" else multiplied(terms)
-        if made.shape != shape or (shape and not _keeps_shape(made.expr)):
+        if made.shape != shape:
             raise NoTermError
         return made
 
