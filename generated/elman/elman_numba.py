@@ -577,9 +577,10 @@ def _padding(lengths, T):
 
 
 def _continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -651,7 +652,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_elman_cbf70dcd1108", types.ModuleType("symrnn_elman_cbf70dcd1108"))
+_HOME = sys.modules.setdefault("symrnn_elman_6cb5f3fae267", types.ModuleType("symrnn_elman_6cb5f3fae267"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1293,7 +1294,7 @@ _ALL_STEPS = np.empty(0, np.int64)  # in place of the samples' lengths where all
 
 @_compiled
 def _forward_slice(
-    part, lo, hi, steps, lengths, x, n, m, W_s_x_panels, W_s_s_panels, b_s, s, a_s,
+    part, lo, hi, steps, lengths, x, n, m, W_s_x_panels, W_s_s_panels, b_s, s, s_next, a_s,
 ):
     """All time steps for the samples lo to hi."""
     T = x.shape[0] if lo < hi else 0
@@ -1309,16 +1310,15 @@ def _forward_slice(
             _multiply(s[t, lo:hi], W_s_s_panels, a_s[slot, lo:hi], True)
             for b in range(lo, hi):
                 a_s_row = a_s[slot, b]
-                s_next_row = s[t + 1, b]
+                s_next_row = s_next[t, b]
                 for j in range(m):
                     a_s_j = a_s_row[j]
                     s_next_j = _tanh(a_s_j)
                     s_next_row[j] = s_next_j
             if lengths.size > 0:
                 for b in range(lo, hi):
-                    if t >= lengths[b]:
-                        for j in range(m):
-                            s[t + 1, b, j] = s[t, b, j]
+                    for j in range(m):
+                        s[t + 1, b, j] = s[t, b, j] if t + 1 >= lengths[b] else s_next[t, b, j]
 
 
 @_compiled
@@ -1330,34 +1330,36 @@ def _predict_slice(
     dtype = x.dtype
     s = np.empty((steps + 1, B, m), dtype)
     a_s = np.empty((steps, B, m), dtype)
+    s_next = s[1:] if lengths.size == 0 else np.empty((steps, B, m), dtype)
     for b in range(lo, hi):
         for j in range(m):
-            s[0, b, j] = s_0[b, j]
+            s[0, b, j] = s_final[b, j] = s_0[b, j]
     left = lengths.copy()
     for first in range(0, T, steps):
         count = min(steps, T - first)
         _forward_slice(
             part, lo, hi, steps, left, x[first : first + count], n, m, W_s_x_panels, W_s_s_panels, b_s, s,
-            a_s,
+            s_next, a_s,
         )
         for t in range(count):
             for b in range(lo, hi):
                 for j in range(m):
-                    outputs[first + t, b, j] = s[t + 1, b, j]
+                    outputs[first + t, b, j] = s_next[t, b, j]
+        for b in range(lo, hi):
+            if left.size == 0 or left[b] > 0:
+                for j in range(m):
+                    s_final[b, j] = s_next[(count if left.size == 0 else min(left[b], count)) - 1, b, j]
         for b in range(lo, hi):
             for j in range(m):
                 s[0, b, j] = s[count, b, j]
         for b in range(left.size):
             left[b] -= count
-    for b in range(lo, hi):
-        for j in range(m):
-            s_final[b, j] = s[0, b, j]
 
 
 @_compiled
 def _backward_slice(
     part, lo, hi, steps, lengths, input_gradients, d_s_output, n, m, W_s_x_panels, W_s_s_panels, x,
-    s, d_s_later, d_a_s, d_x, d_W_s_parts, d_b_s_parts, scratch, d_s_later_final,
+    s, s_next, d_s_later, d_a_s, d_x, d_W_s_parts, d_b_s_parts, scratch, d_s_later_final,
 ):
     """All time steps, from the last to the first, for the samples lo to hi; gradients are added up per part."""
     T = d_s_output.shape[0] if lo < hi else 0
@@ -1379,7 +1381,7 @@ def _backward_slice(
             for b in range(lo, hi):
                 d_s_later_row = d_s_later[b]
                 d_s_output_row = d_s_output[t, b]
-                s_next_row = s[t + 1, b]
+                s_next_row = s_next[t, b]
                 d_a_s_row = d_a_s[slot, b]
                 for j in range(m):
                     # d_s_next from what step t + 1 hands back; the output's cotangent
@@ -1429,16 +1431,21 @@ def _forward(prepared, inputs, state, lengths, memory, threads):
     s = memory("s", (T + 1, B, m), dtype)
     a_s = memory("a_s", (steps, B, m), dtype)
     s[0] = s_0
+    s_next = s[1:] if lengths is None else memory("s_next", (T, B, m), dtype)
     _in_slices(
         bounds,
         _forward_slice,
         steps,
         _ALL_STEPS if lengths is None else lengths,
         *map(_plain, inputs),
-        n, m, W_s_x_panels, W_s_s_panels, b_s, s, a_s,
+        n, m, W_s_x_panels, W_s_s_panels, b_s, s, s_next, a_s,
     )
-    states = State(s)
-    return s[1:], State(*(array[T] for array in states)), (s,)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        states = State(*(array[last, np.arange(B)] for array in State(s_next)))
+    else:
+        states = State(*(array[T] for array in State(s)))
+    return s_next, states, (s, s_next)
 
 
 def _predict(prepared, sizes, inputs, state, outputs, lengths, threads):
@@ -1477,7 +1484,7 @@ def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memo
     W_s, b_s = prepared.parameters
     x, = tape.inputs
     x = _plain(x)
-    s, = tape.saved
+    s, s_next = tape.saved
     d_s_output = _plain(d_outputs)
     d_s_later_final, = d_state
     W_s_x_panels = _panels(_plain(W_s[:, :n]), "W_s_x_panels", memory)
@@ -1494,8 +1501,8 @@ def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memo
         _backward_slice,
         steps,
         _ALL_STEPS if tape.lengths is None else tape.lengths,
-        input_gradients, d_s_output, n, m, W_s_x_panels, W_s_s_panels, x, s, d_s_later, d_a_s, d_x,
-        d_W_s_parts, d_b_s_parts, scratch, _plain(d_s_later_final),
+        input_gradients, d_s_output, n, m, W_s_x_panels, W_s_s_panels, x, s, s_next, d_s_later, d_a_s,
+        d_x, d_W_s_parts, d_b_s_parts, scratch, _plain(d_s_later_final),
     )
     d_W_s = _summed(d_W_s_parts)
     d_b_s = _summed(d_b_s_parts)

@@ -562,9 +562,10 @@ def _padding(lengths, T):
 
 
 def _continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -668,14 +669,15 @@ def _steps_together(B):
     return max(1, _ROWS // max(B, 1))
 
 
-def _kept_arrays(prepared, sizes, state, T, B, memory):
-    """What a pass over T steps fills: all of it, outputs, states (initial values in place), and what is saved."""
+def _kept_arrays(prepared, sizes, state, T, B, lengths, memory):
+    """What a pass over T steps fills: all of it, outputs, states (initial values in place) before and after, and what is saved."""
     (n, m) = sizes
     dtype = prepared.dtype
     s_0, = state
     s = memory("s", (T + 1, B, m), dtype)
     s[0] = s_0
-    return (s,), s[1:], State(s), (s,)
+    s_next = s[1:] if lengths is None else memory("s_next", (T, B, m), dtype)
+    return (s, s_next), s_next, State(s), State(s_next), (s, s_next)
 
 
 @np.errstate(all="ignore")  # infinities and NaN go through to the results
@@ -685,7 +687,7 @@ def _forward_steps(prepared, sizes, inputs, kept, lengths, memory):
     dtype = prepared.dtype
     W_s, b_s = prepared.parameters
     x, = inputs
-    s, = kept
+    s, s_next = kept
     T, B = x.shape[:2]
     a_s = memory("a_s", (T, B, m), dtype)
     # (1) s.next = tanh(W_s @ [x, s] + b_s)
@@ -694,9 +696,10 @@ def _forward_steps(prepared, sizes, inputs, kept, lengths, memory):
     for t in range(T):
         # (1) s.next = tanh(W_s @ [x, s] + b_s)
         a_s[t] += s[t] @ W_s[:, n:].T
-        s[t + 1] = np.tanh(a_s[t])
+        s_next[t] = np.tanh(a_s[t])
         if lengths is not None:
-            ended = t >= lengths
+            ended = t + 1 >= lengths
+            s[t + 1] = s_next[t]
             s[t + 1][ended] = s[t][ended]
 
 
@@ -704,13 +707,16 @@ def _forward(prepared, inputs, state, lengths, memory):
     """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
     sizes = _sizes(prepared, inputs, state)
     T, B = inputs[0].shape[:2]
-    kept, outputs, states, saved = _kept_arrays(prepared, sizes, state, T, B, memory)
+    kept, outputs, states, later, saved = _kept_arrays(prepared, sizes, state, T, B, lengths, memory)
     steps = _steps_together(B)
     for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = Inputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        return outputs, State(*(array[last, np.arange(B)] for array in later)), saved
     return outputs, State(*(array[T] for array in states)), saved
 
 
@@ -718,16 +724,20 @@ def _predict(prepared, sizes, inputs, state, outputs, lengths, memory):
     """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
-    kept, held, states, _ = _kept_arrays(prepared, sizes, state, steps, B, memory)
+    kept, held, states, later, _ = _kept_arrays(prepared, sizes, state, steps, B, lengths, memory)
+    final = State(*(array.copy() for array in state))
     for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = Inputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
         _forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], left, memory)
         outputs[start : start + count] = held[:count]
-        for array in states:
-            array[0] = array[count]
-    return State(*(array[0].copy() for array in states))
+        going = slice(None) if left is None else np.flatnonzero(left > 0)
+        last = count - 1 if left is None else np.minimum(left[going], count) - 1
+        for array, now, after in zip(final, states, later, strict=True):
+            array[going] = after[last, going]
+            now[0] = now[count]
+    return final
 
 
 def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory):
@@ -765,7 +775,7 @@ def _backward_steps(prepared, sizes, inputs, saved, d_outputs, d_state, lengths,
     dtype = prepared.dtype
     W_s, b_s = prepared.parameters
     x, = inputs
-    s, = saved
+    s, s_next = saved
     d_s_output = d_outputs
     d_s_later, = results.state
     d_s_later_final, = d_state
@@ -781,7 +791,7 @@ def _backward_steps(prepared, sizes, inputs, saved, d_outputs, d_state, lengths,
         # d_s_next from what step t + 1 hands back; the output's cotangent
         d_s_next = d_s_later + d_s_output[t]
         # d_a_s from s.next = tanh(a_s)
-        d_a_s[t] = d_s_next * (1 - s[t + 1] * s[t + 1])
+        d_a_s[t] = d_s_next * (1 - s_next[t] * s_next[t])
         # d_s = d_x_s[n : m + n]
         #     from x_s = [x, s]
         # d_x_s = d_a_s @ W_s

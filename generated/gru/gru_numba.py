@@ -611,9 +611,10 @@ def _padding(lengths, T):
 
 
 def _continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -685,7 +686,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_gru_93f7d051332c", types.ModuleType("symrnn_gru_93f7d051332c"))
+_HOME = sys.modules.setdefault("symrnn_gru_a643c6a10675", types.ModuleType("symrnn_gru_a643c6a10675"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1327,8 +1328,8 @@ _ALL_STEPS = np.empty(0, np.int64)  # in place of the samples' lengths where all
 
 @_compiled
 def _forward_slice(
-    part, lo, hi, steps, lengths, x, n, m, W_on_x_panels, W_on_c_panels, W_c_c_r_panels, c, c_r,
-    a_all, b_all,
+    part, lo, hi, steps, lengths, x, n, m, W_on_x_panels, W_on_c_panels, W_c_c_r_panels, c, c_next,
+    c_r, a_all, b_all,
 ):
     """All time steps for the samples lo to hi."""
     T = x.shape[0] if lo < hi else 0
@@ -1365,7 +1366,7 @@ def _forward_slice(
                 a_c_tilde_row = a_all[t, b, 2 * m :]
                 c_row = c[t, b]
                 u_row = a_all[t, b, m : 2 * m]
-                c_next_row = c[t + 1, b]
+                c_next_row = c_next[t, b]
                 for j in range(m):
                     a_c_tilde_j = a_c_tilde_row[j]
                     c_tilde_j = _tanh(a_c_tilde_j)
@@ -1377,9 +1378,8 @@ def _forward_slice(
                     c_next_row[j] = c_next_j
             if lengths.size > 0:
                 for b in range(lo, hi):
-                    if t >= lengths[b]:
-                        for j in range(m):
-                            c[t + 1, b, j] = c[t, b, j]
+                    for j in range(m):
+                        c[t + 1, b, j] = c[t, b, j] if t + 1 >= lengths[b] else c_next[t, b, j]
 
 
 @_compiled
@@ -1393,28 +1393,30 @@ def _predict_slice(
     c = np.empty((steps + 1, B, m), dtype)
     c_r = np.empty((steps, B, m), dtype)
     a_all = np.empty((steps, B, 3 * m), dtype)
+    c_next = c[1:] if lengths.size == 0 else np.empty((steps, B, m), dtype)
     for b in range(lo, hi):
         for j in range(m):
-            c[0, b, j] = c_0[b, j]
+            c[0, b, j] = c_final[b, j] = c_0[b, j]
     left = lengths.copy()
     for first in range(0, T, steps):
         count = min(steps, T - first)
         _forward_slice(
             part, lo, hi, steps, left, x[first : first + count], n, m, W_on_x_panels, W_on_c_panels,
-            W_c_c_r_panels, c, c_r, a_all, b_all,
+            W_c_c_r_panels, c, c_next, c_r, a_all, b_all,
         )
         for t in range(count):
             for b in range(lo, hi):
                 for j in range(m):
-                    outputs[first + t, b, j] = c[t + 1, b, j]
+                    outputs[first + t, b, j] = c_next[t, b, j]
+        for b in range(lo, hi):
+            if left.size == 0 or left[b] > 0:
+                for j in range(m):
+                    c_final[b, j] = c_next[(count if left.size == 0 else min(left[b], count)) - 1, b, j]
         for b in range(lo, hi):
             for j in range(m):
                 c[0, b, j] = c[count, b, j]
         for b in range(left.size):
             left[b] -= count
-    for b in range(lo, hi):
-        for j in range(m):
-            c_final[b, j] = c[0, b, j]
 
 
 @_compiled
@@ -1555,16 +1557,21 @@ def _forward(prepared, inputs, state, lengths, memory, threads):
     c_r = memory("c_r", (T, B, m), dtype)
     a_all = memory("a_all", (T, B, 3 * m), dtype)
     c[0] = c_0
+    c_next = c[1:] if lengths is None else memory("c_next", (T, B, m), dtype)
     _in_slices(
         bounds,
         _forward_slice,
         steps,
         _ALL_STEPS if lengths is None else lengths,
         *map(_plain, inputs),
-        n, m, W_on_x_panels, W_on_c_panels, W_c_c_r_panels, c, c_r, a_all, b_all,
+        n, m, W_on_x_panels, W_on_c_panels, W_c_c_r_panels, c, c_next, c_r, a_all, b_all,
     )
-    states = State(c)
-    return c[1:], State(*(array[T] for array in states)), (c, c_r, a_all)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        states = State(*(array[last, np.arange(B)] for array in State(c_next)))
+    else:
+        states = State(*(array[T] for array in State(c)))
+    return c_next, states, (c, c_r, a_all)
 
 
 def _predict(prepared, sizes, inputs, state, outputs, lengths, threads):

@@ -596,9 +596,10 @@ def _padding(lengths, T):
 
 
 def _continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -702,8 +703,8 @@ def _steps_together(B):
     return max(1, _ROWS // max(B, 1))
 
 
-def _kept_arrays(prepared, sizes, state, T, B, memory):
-    """What a pass over T steps fills: all of it, outputs, states (initial values in place), and what is saved."""
+def _kept_arrays(prepared, sizes, state, T, B, lengths, memory):
+    """What a pass over T steps fills: all of it, outputs, states (initial values in place) before and after, and what is saved."""
     (n, m) = sizes
     dtype = prepared.dtype
     c_0, = state
@@ -711,7 +712,8 @@ def _kept_arrays(prepared, sizes, state, T, B, memory):
     c_r = memory("c_r", (T, B, m), dtype)
     a_all = memory("a_all", (T, B, 3 * m), dtype)
     c[0] = c_0
-    return (c, c_r, a_all), c[1:], State(c), (c, c_r, a_all)
+    c_next = c[1:] if lengths is None else memory("c_next", (T, B, m), dtype)
+    return (c, c_r, a_all, c_next), c_next, State(c), State(c_next), (c, c_r, a_all)
 
 
 @np.errstate(all="ignore")  # infinities and NaN go through to the results
@@ -724,7 +726,7 @@ def _forward_steps(prepared, sizes, inputs, kept, lengths, memory):
     b_all = prepared.b_all
     W_on_c = prepared.W_on_c
     x, = inputs
-    c, c_r, a_all = kept
+    c, c_r, a_all, c_next = kept
     T, B = x.shape[:2]
     a_r = a_all[:, :, :m]
     r = a_all[:, :, :m]
@@ -749,9 +751,10 @@ def _forward_steps(prepared, sizes, inputs, kept, lengths, memory):
         a_c_tilde[t] += c_r[t] @ W_c[:, :m].T
         c_tilde[t] = np.tanh(a_c_tilde[t])
         # (4) c.next = u * c_tilde + (1 - u) * c
-        c[t + 1] = u[t] * c_tilde[t] + (1 - u[t]) * c[t]
+        c_next[t] = u[t] * c_tilde[t] + (1 - u[t]) * c[t]
         if lengths is not None:
-            ended = t >= lengths
+            ended = t + 1 >= lengths
+            c[t + 1] = c_next[t]
             c[t + 1][ended] = c[t][ended]
 
 
@@ -759,13 +762,16 @@ def _forward(prepared, inputs, state, lengths, memory):
     """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
     sizes = _sizes(prepared, inputs, state)
     T, B = inputs[0].shape[:2]
-    kept, outputs, states, saved = _kept_arrays(prepared, sizes, state, T, B, memory)
+    kept, outputs, states, later, saved = _kept_arrays(prepared, sizes, state, T, B, lengths, memory)
     steps = _steps_together(B)
     for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = Inputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        return outputs, State(*(array[last, np.arange(B)] for array in later)), saved
     return outputs, State(*(array[T] for array in states)), saved
 
 
@@ -773,16 +779,20 @@ def _predict(prepared, sizes, inputs, state, outputs, lengths, memory):
     """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
-    kept, held, states, _ = _kept_arrays(prepared, sizes, state, steps, B, memory)
+    kept, held, states, later, _ = _kept_arrays(prepared, sizes, state, steps, B, lengths, memory)
+    final = State(*(array.copy() for array in state))
     for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = Inputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
         _forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], left, memory)
         outputs[start : start + count] = held[:count]
-        for array in states:
-            array[0] = array[count]
-    return State(*(array[0].copy() for array in states))
+        going = slice(None) if left is None else np.flatnonzero(left > 0)
+        last = count - 1 if left is None else np.minimum(left[going], count) - 1
+        for array, now, after in zip(final, states, later, strict=True):
+            array[going] = after[last, going]
+            now[0] = now[count]
+    return final
 
 
 def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory):

@@ -648,9 +648,10 @@ def _padding(lengths, T):
 
 
 def _continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -722,7 +723,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_gru_reset_after_227195fb7da6", types.ModuleType("symrnn_gru_reset_after_227195fb7da6"))
+_HOME = sys.modules.setdefault("symrnn_gru_reset_after_e720d205297f", types.ModuleType("symrnn_gru_reset_after_e720d205297f"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1365,7 +1366,7 @@ _ALL_STEPS = np.empty(0, np.int64)  # in place of the samples' lengths where all
 @_compiled
 def _forward_slice(
     part, lo, hi, steps, lengths, x, size_n, m, W_on_x_panels, W_on_h_panels, U_n_panels, d_n, h,
-    U_n_h, a_all, b_all,
+    h_next, U_n_h, a_all, b_all,
 ):
     """All time steps for the samples lo to hi."""
     T = x.shape[0] if lo < hi else 0
@@ -1400,7 +1401,7 @@ def _forward_slice(
                 a_n_row = a_all[t, b, 2 * m :]
                 h_row = h[t, b]
                 z_row = a_all[t, b, m : 2 * m]
-                h_next_row = h[t + 1, b]
+                h_next_row = h_next[t, b]
                 for j in range(m):
                     U_n_h_j = U_n_h_row[j]
                     d_n_j = d_n_row[j]
@@ -1417,9 +1418,8 @@ def _forward_slice(
                     h_next_row[j] = h_next_j
             if lengths.size > 0:
                 for b in range(lo, hi):
-                    if t >= lengths[b]:
-                        for j in range(m):
-                            h[t + 1, b, j] = h[t, b, j]
+                    for j in range(m):
+                        h[t + 1, b, j] = h[t, b, j] if t + 1 >= lengths[b] else h_next[t, b, j]
 
 
 @_compiled
@@ -1433,28 +1433,30 @@ def _predict_slice(
     h = np.empty((steps + 1, B, m), dtype)
     U_n_h = np.empty((steps, B, m), dtype)
     a_all = np.empty((steps, B, 3 * m), dtype)
+    h_next = h[1:] if lengths.size == 0 else np.empty((steps, B, m), dtype)
     for b in range(lo, hi):
         for j in range(m):
-            h[0, b, j] = h_0[b, j]
+            h[0, b, j] = h_final[b, j] = h_0[b, j]
     left = lengths.copy()
     for first in range(0, T, steps):
         count = min(steps, T - first)
         _forward_slice(
             part, lo, hi, steps, left, x[first : first + count], size_n, m, W_on_x_panels, W_on_h_panels,
-            U_n_panels, d_n, h, U_n_h, a_all, b_all,
+            U_n_panels, d_n, h, h_next, U_n_h, a_all, b_all,
         )
         for t in range(count):
             for b in range(lo, hi):
                 for j in range(m):
-                    outputs[first + t, b, j] = h[t + 1, b, j]
+                    outputs[first + t, b, j] = h_next[t, b, j]
+        for b in range(lo, hi):
+            if left.size == 0 or left[b] > 0:
+                for j in range(m):
+                    h_final[b, j] = h_next[(count if left.size == 0 else min(left[b], count)) - 1, b, j]
         for b in range(lo, hi):
             for j in range(m):
                 h[0, b, j] = h[count, b, j]
         for b in range(left.size):
             left[b] -= count
-    for b in range(lo, hi):
-        for j in range(m):
-            h_final[b, j] = h[0, b, j]
 
 
 @_compiled
@@ -1589,16 +1591,21 @@ def _forward(prepared, inputs, state, lengths, memory, threads):
     U_n_h = memory("U_n_h", (T, B, m), dtype)
     a_all = memory("a_all", (T, B, 3 * m), dtype)
     h[0] = h_0
+    h_next = h[1:] if lengths is None else memory("h_next", (T, B, m), dtype)
     _in_slices(
         bounds,
         _forward_slice,
         steps,
         _ALL_STEPS if lengths is None else lengths,
         *map(_plain, inputs),
-        size_n, m, W_on_x_panels, W_on_h_panels, U_n_panels, d_n, h, U_n_h, a_all, b_all,
+        size_n, m, W_on_x_panels, W_on_h_panels, U_n_panels, d_n, h, h_next, U_n_h, a_all, b_all,
     )
-    states = State(h)
-    return h[1:], State(*(array[T] for array in states)), (h, U_n_h, a_all)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        states = State(*(array[last, np.arange(B)] for array in State(h_next)))
+    else:
+        states = State(*(array[T] for array in State(h)))
+    return h_next, states, (h, U_n_h, a_all)
 
 
 def _predict(prepared, sizes, inputs, state, outputs, lengths, threads):

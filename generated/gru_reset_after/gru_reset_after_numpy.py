@@ -633,9 +633,10 @@ def _padding(lengths, T):
 
 
 def _continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -739,8 +740,8 @@ def _steps_together(B):
     return max(1, _ROWS // max(B, 1))
 
 
-def _kept_arrays(prepared, sizes, state, T, B, memory):
-    """What a pass over T steps fills: all of it, outputs, states (initial values in place), and what is saved."""
+def _kept_arrays(prepared, sizes, state, T, B, lengths, memory):
+    """What a pass over T steps fills: all of it, outputs, states (initial values in place) before and after, and what is saved."""
     (size_n, m) = sizes
     dtype = prepared.dtype
     h_0, = state
@@ -748,7 +749,8 @@ def _kept_arrays(prepared, sizes, state, T, B, memory):
     U_n_h = memory("U_n_h", (T, B, m), dtype)
     a_all = memory("a_all", (T, B, 3 * m), dtype)
     h[0] = h_0
-    return (h, U_n_h, a_all), h[1:], State(h), (h, U_n_h, a_all)
+    h_next = h[1:] if lengths is None else memory("h_next", (T, B, m), dtype)
+    return (h, U_n_h, a_all, h_next), h_next, State(h), State(h_next), (h, U_n_h, a_all)
 
 
 @np.errstate(all="ignore")  # infinities and NaN go through to the results
@@ -764,7 +766,7 @@ def _forward_steps(prepared, sizes, inputs, kept, lengths, memory):
     W_on_h = prepared.W_on_h
     W_on_h_2 = prepared.W_on_h_2
     x, = inputs
-    h, U_n_h, a_all = kept
+    h, U_n_h, a_all, h_next = kept
     T, B = x.shape[:2]
     a_r = a_all[:, :, :m]
     r = a_all[:, :, :m]
@@ -789,9 +791,10 @@ def _forward_steps(prepared, sizes, inputs, kept, lengths, memory):
         a_n[t] += r[t] * (U_n_h[t] + d_n)
         n[t] = np.tanh(a_n[t])
         # (4) h.next = (1 - z) * n + z * h
-        h[t + 1] = (1 - z[t]) * n[t] + z[t] * h[t]
+        h_next[t] = (1 - z[t]) * n[t] + z[t] * h[t]
         if lengths is not None:
-            ended = t >= lengths
+            ended = t + 1 >= lengths
+            h[t + 1] = h_next[t]
             h[t + 1][ended] = h[t][ended]
 
 
@@ -799,13 +802,16 @@ def _forward(prepared, inputs, state, lengths, memory):
     """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
     sizes = _sizes(prepared, inputs, state)
     T, B = inputs[0].shape[:2]
-    kept, outputs, states, saved = _kept_arrays(prepared, sizes, state, T, B, memory)
+    kept, outputs, states, later, saved = _kept_arrays(prepared, sizes, state, T, B, lengths, memory)
     steps = _steps_together(B)
     for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = Inputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        return outputs, State(*(array[last, np.arange(B)] for array in later)), saved
     return outputs, State(*(array[T] for array in states)), saved
 
 
@@ -813,16 +819,20 @@ def _predict(prepared, sizes, inputs, state, outputs, lengths, memory):
     """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
-    kept, held, states, _ = _kept_arrays(prepared, sizes, state, steps, B, memory)
+    kept, held, states, later, _ = _kept_arrays(prepared, sizes, state, steps, B, lengths, memory)
+    final = State(*(array.copy() for array in state))
     for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = Inputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
         _forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], left, memory)
         outputs[start : start + count] = held[:count]
-        for array in states:
-            array[0] = array[count]
-    return State(*(array[0].copy() for array in states))
+        going = slice(None) if left is None else np.flatnonzero(left > 0)
+        last = count - 1 if left is None else np.minimum(left[going], count) - 1
+        for array, now, after in zip(final, states, later, strict=True):
+            array[going] = after[last, going]
+            now[0] = now[count]
+    return final
 
 
 def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory):

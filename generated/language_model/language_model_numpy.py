@@ -1279,9 +1279,10 @@ def _embedding_checked_state(what, state, sizes, dtype, B):
 
 
 def _embedding_continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -1316,12 +1317,12 @@ def _embedding_require_same(parameters, prepared):
             raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
 
 
-def _embedding_kept_arrays(prepared, sizes, state, T, B, memory):
-    """What a pass over T steps fills: all of it, outputs, states (initial values in place), and what is saved."""
+def _embedding_kept_arrays(prepared, sizes, state, T, B, lengths, memory):
+    """What a pass over T steps fills: all of it, outputs, states (initial values in place) before and after, and what is saved."""
     (v, m) = sizes
     dtype = prepared.dtype
     x = memory("x", (T, B, m), dtype)
-    return (x,), x, EmbeddingState(), ()
+    return (x,), x, EmbeddingState(), EmbeddingState(), ()
 
 
 @np.errstate(all="ignore")  # infinities and NaN go through to the results
@@ -1341,13 +1342,16 @@ def _embedding_forward(prepared, inputs, state, lengths, memory):
     """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
     sizes = _embedding_sizes(prepared, inputs, state)
     T, B = inputs[0].shape[:2]
-    kept, outputs, states, saved = _embedding_kept_arrays(prepared, sizes, state, T, B, memory)
+    kept, outputs, states, later, saved = _embedding_kept_arrays(prepared, sizes, state, T, B, lengths, memory)
     steps = _steps_together(B)
     for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = EmbeddingInputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _embedding_forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        return outputs, EmbeddingState(*(array[last, np.arange(B)] for array in later)), saved
     return outputs, EmbeddingState(*(array[T] for array in states)), saved
 
 
@@ -1355,16 +1359,20 @@ def _embedding_predict(prepared, sizes, inputs, state, outputs, lengths, memory)
     """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
-    kept, held, states, _ = _embedding_kept_arrays(prepared, sizes, state, steps, B, memory)
+    kept, held, states, later, _ = _embedding_kept_arrays(prepared, sizes, state, steps, B, lengths, memory)
+    final = EmbeddingState(*(array.copy() for array in state))
     for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = EmbeddingInputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
         _embedding_forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], left, memory)
         outputs[start : start + count] = held[:count]
-        for array in states:
-            array[0] = array[count]
-    return EmbeddingState(*(array[0].copy() for array in states))
+        going = slice(None) if left is None else np.flatnonzero(left > 0)
+        last = count - 1 if left is None else np.minimum(left[going], count) - 1
+        for array, now, after in zip(final, states, later, strict=True):
+            array[going] = after[last, going]
+            now[0] = now[count]
+    return final
 
 
 def _embedding_backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory):
@@ -1763,9 +1771,10 @@ def _lstm_checked_state(what, state, sizes, dtype, B):
 
 
 def _lstm_continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -1800,8 +1809,8 @@ def _lstm_require_same(parameters, prepared):
             raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
 
 
-def _lstm_kept_arrays(prepared, sizes, state, T, B, memory):
-    """What a pass over T steps fills: all of it, outputs, states (initial values in place), and what is saved."""
+def _lstm_kept_arrays(prepared, sizes, state, T, B, lengths, memory):
+    """What a pass over T steps fills: all of it, outputs, states (initial values in place) before and after, and what is saved."""
     (n, m) = sizes
     dtype = prepared.dtype
     c_0, h_0 = state
@@ -1811,7 +1820,9 @@ def _lstm_kept_arrays(prepared, sizes, state, T, B, memory):
     a_all = memory("a_all", (T, B, 4 * m), dtype)
     c[0] = c_0
     h[0] = h_0
-    return (c, h, tanh_c, a_all), h[1:], LstmState(c, h), (c, h, tanh_c, a_all)
+    c_next = c[1:] if lengths is None else memory("c_next", (T, B, m), dtype)
+    h_next = h[1:] if lengths is None else memory("h_next", (T, B, m), dtype)
+    return (c, h, tanh_c, a_all, c_next, h_next), h_next, LstmState(c, h), LstmState(c_next, h_next), (c, h, tanh_c, a_all)
 
 
 @np.errstate(all="ignore")  # infinities and NaN go through to the results
@@ -1824,7 +1835,7 @@ def _lstm_forward_steps(prepared, sizes, inputs, kept, lengths, memory):
     b_all = prepared.b_all
     W_on_h = prepared.W_on_h
     x, = inputs
-    c, h, tanh_c, a_all = kept
+    c, h, tanh_c, a_all, c_next, h_next = kept
     T, B = x.shape[:2]
     a_i = a_all[:, :, :m]
     i = a_all[:, :, :m]
@@ -1850,13 +1861,15 @@ def _lstm_forward_steps(prepared, sizes, inputs, kept, lengths, memory):
         # (4) g = tanh(W_g @ [h, x] + b_g)
         g[t] = np.tanh(a_g[t])
         # (5) c.next = f * c + i * g
-        c[t + 1] = f[t] * c[t] + i[t] * g[t]
+        c_next[t] = f[t] * c[t] + i[t] * g[t]
         # (6) h.next = o * tanh(c.next)
-        tanh_c[t] = np.tanh(c[t + 1])
-        h[t + 1] = o[t] * tanh_c[t]
+        tanh_c[t] = np.tanh(c_next[t])
+        h_next[t] = o[t] * tanh_c[t]
         if lengths is not None:
-            ended = t >= lengths
+            ended = t + 1 >= lengths
+            c[t + 1] = c_next[t]
             c[t + 1][ended] = c[t][ended]
+            h[t + 1] = h_next[t]
             h[t + 1][ended] = h[t][ended]
 
 
@@ -1864,13 +1877,16 @@ def _lstm_forward(prepared, inputs, state, lengths, memory):
     """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
     sizes = _lstm_sizes(prepared, inputs, state)
     T, B = inputs[0].shape[:2]
-    kept, outputs, states, saved = _lstm_kept_arrays(prepared, sizes, state, T, B, memory)
+    kept, outputs, states, later, saved = _lstm_kept_arrays(prepared, sizes, state, T, B, lengths, memory)
     steps = _steps_together(B)
     for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = LstmInputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _lstm_forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        return outputs, LstmState(*(array[last, np.arange(B)] for array in later)), saved
     return outputs, LstmState(*(array[T] for array in states)), saved
 
 
@@ -1878,16 +1894,20 @@ def _lstm_predict(prepared, sizes, inputs, state, outputs, lengths, memory):
     """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
-    kept, held, states, _ = _lstm_kept_arrays(prepared, sizes, state, steps, B, memory)
+    kept, held, states, later, _ = _lstm_kept_arrays(prepared, sizes, state, steps, B, lengths, memory)
+    final = LstmState(*(array.copy() for array in state))
     for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = LstmInputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
         _lstm_forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], left, memory)
         outputs[start : start + count] = held[:count]
-        for array in states:
-            array[0] = array[count]
-    return LstmState(*(array[0].copy() for array in states))
+        going = slice(None) if left is None else np.flatnonzero(left > 0)
+        last = count - 1 if left is None else np.minimum(left[going], count) - 1
+        for array, now, after in zip(final, states, later, strict=True):
+            array[going] = after[last, going]
+            now[0] = now[count]
+    return final
 
 
 def _lstm_backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory):
@@ -2345,9 +2365,10 @@ def _class_cross_entropy_checked_state(what, state, sizes, dtype, B):
 
 
 def _class_cross_entropy_continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -2382,13 +2403,13 @@ def _class_cross_entropy_require_same(parameters, prepared):
             raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
 
 
-def _class_cross_entropy_kept_arrays(prepared, sizes, state, T, B, memory):
-    """What a pass over T steps fills: all of it, outputs, states (initial values in place), and what is saved."""
+def _class_cross_entropy_kept_arrays(prepared, sizes, state, T, B, lengths, memory):
+    """What a pass over T steps fills: all of it, outputs, states (initial values in place) before and after, and what is saved."""
     (n, v) = sizes
     dtype = prepared.dtype
     loss = memory("loss", (T, B), dtype)
     exp_z = memory("exp_z", (T, B, v), dtype)
-    return (loss, exp_z), loss, ClassCrossEntropyState(), (exp_z,)
+    return (loss, exp_z), loss, ClassCrossEntropyState(), ClassCrossEntropyState(), (exp_z,)
 
 
 @np.errstate(all="ignore")  # infinities and NaN go through to the results
@@ -2424,13 +2445,16 @@ def _class_cross_entropy_forward(prepared, inputs, state, lengths, memory):
     """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
     sizes = _class_cross_entropy_sizes(prepared, inputs, state)
     T, B = inputs[0].shape[:2]
-    kept, outputs, states, saved = _class_cross_entropy_kept_arrays(prepared, sizes, state, T, B, memory)
+    kept, outputs, states, later, saved = _class_cross_entropy_kept_arrays(prepared, sizes, state, T, B, lengths, memory)
     steps = _steps_together(B)
     for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = ClassCrossEntropyInputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _class_cross_entropy_forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        return outputs, ClassCrossEntropyState(*(array[last, np.arange(B)] for array in later)), saved
     return outputs, ClassCrossEntropyState(*(array[T] for array in states)), saved
 
 
@@ -2438,16 +2462,20 @@ def _class_cross_entropy_predict(prepared, sizes, inputs, state, outputs, length
     """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
-    kept, held, states, _ = _class_cross_entropy_kept_arrays(prepared, sizes, state, steps, B, memory)
+    kept, held, states, later, _ = _class_cross_entropy_kept_arrays(prepared, sizes, state, steps, B, lengths, memory)
+    final = ClassCrossEntropyState(*(array.copy() for array in state))
     for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = ClassCrossEntropyInputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
         _class_cross_entropy_forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], left, memory)
         outputs[start : start + count] = held[:count]
-        for array in states:
-            array[0] = array[count]
-    return ClassCrossEntropyState(*(array[0].copy() for array in states))
+        going = slice(None) if left is None else np.flatnonzero(left > 0)
+        last = count - 1 if left is None else np.minimum(left[going], count) - 1
+        for array, now, after in zip(final, states, later, strict=True):
+            array[going] = after[last, going]
+            now[0] = now[count]
+    return final
 
 
 def _class_cross_entropy_backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory):
@@ -2814,9 +2842,10 @@ def _dense_softmax_checked_state(what, state, sizes, dtype, B):
 
 
 def _dense_softmax_continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -2851,12 +2880,12 @@ def _dense_softmax_require_same(parameters, prepared):
             raise ValueError(f"parameters.{name} is not that of the forward() that made the tape; pass the parameters of that call.")
 
 
-def _dense_softmax_kept_arrays(prepared, sizes, state, T, B, memory):
-    """What a pass over T steps fills: all of it, outputs, states (initial values in place), and what is saved."""
+def _dense_softmax_kept_arrays(prepared, sizes, state, T, B, lengths, memory):
+    """What a pass over T steps fills: all of it, outputs, states (initial values in place) before and after, and what is saved."""
     (n, m) = sizes
     dtype = prepared.dtype
     y_hat = memory("y_hat", (T, B, m), dtype)
-    return (y_hat,), y_hat, DenseSoftmaxState(), (y_hat,)
+    return (y_hat,), y_hat, DenseSoftmaxState(), DenseSoftmaxState(), (y_hat,)
 
 
 @np.errstate(all="ignore")  # infinities and NaN go through to the results
@@ -2885,13 +2914,16 @@ def _dense_softmax_forward(prepared, inputs, state, lengths, memory):
     """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
     sizes = _dense_softmax_sizes(prepared, inputs, state)
     T, B = inputs[0].shape[:2]
-    kept, outputs, states, saved = _dense_softmax_kept_arrays(prepared, sizes, state, T, B, memory)
+    kept, outputs, states, later, saved = _dense_softmax_kept_arrays(prepared, sizes, state, T, B, lengths, memory)
     steps = _steps_together(B)
     for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = DenseSoftmaxInputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _dense_softmax_forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        return outputs, DenseSoftmaxState(*(array[last, np.arange(B)] for array in later)), saved
     return outputs, DenseSoftmaxState(*(array[T] for array in states)), saved
 
 
@@ -2899,16 +2931,20 @@ def _dense_softmax_predict(prepared, sizes, inputs, state, outputs, lengths, mem
     """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
-    kept, held, states, _ = _dense_softmax_kept_arrays(prepared, sizes, state, steps, B, memory)
+    kept, held, states, later, _ = _dense_softmax_kept_arrays(prepared, sizes, state, steps, B, lengths, memory)
+    final = DenseSoftmaxState(*(array.copy() for array in state))
     for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = DenseSoftmaxInputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
         _dense_softmax_forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], left, memory)
         outputs[start : start + count] = held[:count]
-        for array in states:
-            array[0] = array[count]
-    return DenseSoftmaxState(*(array[0].copy() for array in states))
+        going = slice(None) if left is None else np.flatnonzero(left > 0)
+        last = count - 1 if left is None else np.minimum(left[going], count) - 1
+        for array, now, after in zip(final, states, later, strict=True):
+            array[going] = after[last, going]
+            now[0] = now[count]
+    return final
 
 
 def _dense_softmax_backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory):

@@ -611,9 +611,10 @@ def _padding(lengths, T):
 
 
 def _continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -717,8 +718,8 @@ def _steps_together(B):
     return max(1, _ROWS // max(B, 1))
 
 
-def _kept_arrays(prepared, sizes, state, T, B, memory):
-    """What a pass over T steps fills: all of it, outputs, states (initial values in place), and what is saved."""
+def _kept_arrays(prepared, sizes, state, T, B, lengths, memory):
+    """What a pass over T steps fills: all of it, outputs, states (initial values in place) before and after, and what is saved."""
     (n, m) = sizes
     dtype = prepared.dtype
     c_0, h_0 = state
@@ -728,7 +729,9 @@ def _kept_arrays(prepared, sizes, state, T, B, memory):
     a_all = memory("a_all", (T, B, 4 * m), dtype)
     c[0] = c_0
     h[0] = h_0
-    return (c, h, tanh_c, a_all), h[1:], State(c, h), (c, h, tanh_c, a_all)
+    c_next = c[1:] if lengths is None else memory("c_next", (T, B, m), dtype)
+    h_next = h[1:] if lengths is None else memory("h_next", (T, B, m), dtype)
+    return (c, h, tanh_c, a_all, c_next, h_next), h_next, State(c, h), State(c_next, h_next), (c, h, tanh_c, a_all)
 
 
 @np.errstate(all="ignore")  # infinities and NaN go through to the results
@@ -741,7 +744,7 @@ def _forward_steps(prepared, sizes, inputs, kept, lengths, memory):
     b_all = prepared.b_all
     W_on_h = prepared.W_on_h
     x, = inputs
-    c, h, tanh_c, a_all = kept
+    c, h, tanh_c, a_all, c_next, h_next = kept
     T, B = x.shape[:2]
     a_i = a_all[:, :, :m]
     i = a_all[:, :, :m]
@@ -767,13 +770,15 @@ def _forward_steps(prepared, sizes, inputs, kept, lengths, memory):
         # (4) g = tanh(W_g @ [h, x] + b_g)
         g[t] = np.tanh(a_g[t])
         # (5) c.next = f * c + i * g
-        c[t + 1] = f[t] * c[t] + i[t] * g[t]
+        c_next[t] = f[t] * c[t] + i[t] * g[t]
         # (6) h.next = o * tanh(c.next)
-        tanh_c[t] = np.tanh(c[t + 1])
-        h[t + 1] = o[t] * tanh_c[t]
+        tanh_c[t] = np.tanh(c_next[t])
+        h_next[t] = o[t] * tanh_c[t]
         if lengths is not None:
-            ended = t >= lengths
+            ended = t + 1 >= lengths
+            c[t + 1] = c_next[t]
             c[t + 1][ended] = c[t][ended]
+            h[t + 1] = h_next[t]
             h[t + 1][ended] = h[t][ended]
 
 
@@ -781,13 +786,16 @@ def _forward(prepared, inputs, state, lengths, memory):
     """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
     sizes = _sizes(prepared, inputs, state)
     T, B = inputs[0].shape[:2]
-    kept, outputs, states, saved = _kept_arrays(prepared, sizes, state, T, B, memory)
+    kept, outputs, states, later, saved = _kept_arrays(prepared, sizes, state, T, B, lengths, memory)
     steps = _steps_together(B)
     for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = Inputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        return outputs, State(*(array[last, np.arange(B)] for array in later)), saved
     return outputs, State(*(array[T] for array in states)), saved
 
 
@@ -795,16 +803,20 @@ def _predict(prepared, sizes, inputs, state, outputs, lengths, memory):
     """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
-    kept, held, states, _ = _kept_arrays(prepared, sizes, state, steps, B, memory)
+    kept, held, states, later, _ = _kept_arrays(prepared, sizes, state, steps, B, lengths, memory)
+    final = State(*(array.copy() for array in state))
     for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = Inputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
         _forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], left, memory)
         outputs[start : start + count] = held[:count]
-        for array in states:
-            array[0] = array[count]
-    return State(*(array[0].copy() for array in states))
+        going = slice(None) if left is None else np.flatnonzero(left > 0)
+        last = count - 1 if left is None else np.minimum(left[going], count) - 1
+        for array, now, after in zip(final, states, later, strict=True):
+            array[going] = after[last, going]
+            now[0] = now[count]
+    return final
 
 
 def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory):

@@ -626,9 +626,10 @@ def _padding(lengths, T):
 
 
 def _continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -700,7 +701,7 @@ def _glorot(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_lstm_notes_9dd86fa9ce0d", types.ModuleType("symrnn_lstm_notes_9dd86fa9ce0d"))
+_HOME = sys.modules.setdefault("symrnn_lstm_notes_c4e9d3f41753", types.ModuleType("symrnn_lstm_notes_c4e9d3f41753"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1342,8 +1343,8 @@ _ALL_STEPS = np.empty(0, np.int64)  # in place of the samples' lengths where all
 
 @_compiled
 def _forward_slice(
-    part, lo, hi, steps, lengths, x, n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, c, a, a_all,
-    b_all,
+    part, lo, hi, steps, lengths, x, n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, c, c_next, a,
+    a_next, a_all, b_all,
 ):
     """All time steps for the samples lo to hi."""
     T = x.shape[0] if lo < hi else 0
@@ -1371,8 +1372,8 @@ def _forward_slice(
                 a_o_row = a_all[t, b, 3 * m :]
                 c_row = c[t, b]
                 c_tilde_row = a_all[t, b, :m]
-                c_next_row = c[t + 1, b]
-                a_next_row = a[t + 1, b]
+                c_next_row = c_next[t, b]
+                a_next_row = a_next[t, b]
                 for j in range(m):
                     # (2) u = sigmoid(W_u @ [a, x] + b_u)
                     a_u_j = a_u_row[j]
@@ -1396,10 +1397,9 @@ def _forward_slice(
                     a_next_row[j] = a_next_j
             if lengths.size > 0:
                 for b in range(lo, hi):
-                    if t >= lengths[b]:
-                        for j in range(m):
-                            c[t + 1, b, j] = c[t, b, j]
-                            a[t + 1, b, j] = a[t, b, j]
+                    for j in range(m):
+                        c[t + 1, b, j] = c[t, b, j] if t + 1 >= lengths[b] else c_next[t, b, j]
+                        a[t + 1, b, j] = a[t, b, j] if t + 1 >= lengths[b] else a_next[t, b, j]
 
 
 @_compiled
@@ -1413,38 +1413,41 @@ def _predict_slice(
     c = np.empty((steps + 1, B, m), dtype)
     a = np.empty((steps + 1, B, m), dtype)
     a_all = np.empty((steps, B, 4 * m), dtype)
+    c_next = c[1:] if lengths.size == 0 else np.empty((steps, B, m), dtype)
+    a_next = a[1:] if lengths.size == 0 else np.empty((steps, B, m), dtype)
     for b in range(lo, hi):
         for j in range(m):
-            c[0, b, j] = c_0[b, j]
-            a[0, b, j] = a_0[b, j]
+            c[0, b, j] = c_final[b, j] = c_0[b, j]
+            a[0, b, j] = a_final[b, j] = a_0[b, j]
     left = lengths.copy()
     for first in range(0, T, steps):
         count = min(steps, T - first)
         _forward_slice(
             part, lo, hi, steps, left, x[first : first + count], n, m, W_on_x_panels, W_c_c_panels,
-            W_on_a_panels, c, a, a_all, b_all,
+            W_on_a_panels, c, c_next, a, a_next, a_all, b_all,
         )
         for t in range(count):
             for b in range(lo, hi):
                 for j in range(m):
-                    outputs[first + t, b, j] = a[t + 1, b, j]
+                    outputs[first + t, b, j] = a_next[t, b, j]
+        for b in range(lo, hi):
+            if left.size == 0 or left[b] > 0:
+                for j in range(m):
+                    c_final[b, j] = c_next[(count if left.size == 0 else min(left[b], count)) - 1, b, j]
+                    a_final[b, j] = a_next[(count if left.size == 0 else min(left[b], count)) - 1, b, j]
         for b in range(lo, hi):
             for j in range(m):
                 c[0, b, j] = c[count, b, j]
                 a[0, b, j] = a[count, b, j]
         for b in range(left.size):
             left[b] -= count
-    for b in range(lo, hi):
-        for j in range(m):
-            c_final[b, j] = c[0, b, j]
-            a_final[b, j] = a[0, b, j]
 
 
 @_compiled
 def _backward_slice(
     part, lo, hi, steps, lengths, input_gradients, d_a_output, n, m, W_on_x_panels, W_c_c_panels,
-    W_on_a_panels, x, c, a, d_c_later, d_a_later, d_x, d_W_c_parts, a_all, d_a_all, d_W_on_x_parts,
-    d_W_on_a_parts, d_b_all_parts, scratch, d_c_later_final, d_a_later_final,
+    W_on_a_panels, x, c, c_next, a, d_c_later, d_a_later, d_x, d_W_c_parts, a_all, d_a_all,
+    d_W_on_x_parts, d_W_on_a_parts, d_b_all_parts, scratch, d_c_later_final, d_a_later_final,
 ):
     """All time steps, from the last to the first, for the samples lo to hi; gradients are added up per part."""
     T = d_a_output.shape[0] if lo < hi else 0
@@ -1473,7 +1476,7 @@ def _backward_slice(
                 d_a_output_row = d_a_output[t, b]
                 d_c_later_row = d_c_later[b]
                 o_row = a_all[t, b, 3 * m :]
-                c_next_row = c[t + 1, b]
+                c_next_row = c_next[t, b]
                 d_a_o_row = d_a_all[slot, b, 3 * m :]
                 c_row = c[t, b]
                 f_row = a_all[t, b, 2 * m : 3 * m]
@@ -1587,16 +1590,22 @@ def _forward(prepared, inputs, state, lengths, memory, threads):
     a_all = memory("a_all", (T, B, 4 * m), dtype)
     c[0] = c_0
     a[0] = a_0
+    c_next = c[1:] if lengths is None else memory("c_next", (T, B, m), dtype)
+    a_next = a[1:] if lengths is None else memory("a_next", (T, B, m), dtype)
     _in_slices(
         bounds,
         _forward_slice,
         steps,
         _ALL_STEPS if lengths is None else lengths,
         *map(_plain, inputs),
-        n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, c, a, a_all, b_all,
+        n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, c, c_next, a, a_next, a_all, b_all,
     )
-    states = State(c, a)
-    return a[1:], State(*(array[T] for array in states)), (c, a, a_all)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        states = State(*(array[last, np.arange(B)] for array in State(c_next, a_next)))
+    else:
+        states = State(*(array[T] for array in State(c, a)))
+    return a_next, states, (c, c_next, a, a_all)
 
 
 def _predict(prepared, sizes, inputs, state, outputs, lengths, threads):
@@ -1638,7 +1647,7 @@ def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memo
     W_on_a = prepared.W_on_a
     x, = tape.inputs
     x = _plain(x)
-    c, a, a_all = tape.saved
+    c, c_next, a, a_all = tape.saved
     d_a_output = _plain(d_outputs)
     d_c_later_final, d_a_later_final = d_state
     W_on_x_panels = _panels(_plain(W_on_x), "W_on_x_panels", memory)
@@ -1660,7 +1669,7 @@ def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memo
         _backward_slice,
         steps,
         _ALL_STEPS if tape.lengths is None else tape.lengths,
-        input_gradients, d_a_output, n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, x, c, a,
+        input_gradients, d_a_output, n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, x, c, c_next, a,
         d_c_later, d_a_later, d_x, d_W_c_parts, a_all, d_a_all, d_W_on_x_parts, d_W_on_a_parts,
         d_b_all_parts, scratch, _plain(d_c_later_final), _plain(d_a_later_final),
     )

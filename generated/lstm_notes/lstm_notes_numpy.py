@@ -611,9 +611,10 @@ def _padding(lengths, T):
 
 
 def _continued(inputs, state, lengths, memory):
-    """Inputs in which a sample's last step goes on to T, so that what it computes there, and nobody sees, is ordinary.
+    """Inputs in which a sample's last step goes on to T: there it is computed again and again, from the state before it.
 
-    A sample without steps computes what the longest one does in its first step, from that one's state.
+    So nothing infinite turns up beyond the end that was not there before. A sample without steps computes what the longest
+    one does in its first step, from that one's state.
     """
     samples = np.where(lengths > 0, np.arange(len(lengths)), lengths.argmax())
     made = []
@@ -717,8 +718,8 @@ def _steps_together(B):
     return max(1, _ROWS // max(B, 1))
 
 
-def _kept_arrays(prepared, sizes, state, T, B, memory):
-    """What a pass over T steps fills: all of it, outputs, states (initial values in place), and what is saved."""
+def _kept_arrays(prepared, sizes, state, T, B, lengths, memory):
+    """What a pass over T steps fills: all of it, outputs, states (initial values in place) before and after, and what is saved."""
     (n, m) = sizes
     dtype = prepared.dtype
     c_0, a_0 = state
@@ -727,7 +728,9 @@ def _kept_arrays(prepared, sizes, state, T, B, memory):
     a_all = memory("a_all", (T, B, 4 * m), dtype)
     c[0] = c_0
     a[0] = a_0
-    return (c, a, a_all), a[1:], State(c, a), (c, a, a_all)
+    c_next = c[1:] if lengths is None else memory("c_next", (T, B, m), dtype)
+    a_next = a[1:] if lengths is None else memory("a_next", (T, B, m), dtype)
+    return (c, a, a_all, c_next, a_next), a_next, State(c, a), State(c_next, a_next), (c, c_next, a, a_all)
 
 
 @np.errstate(all="ignore")  # infinities and NaN go through to the results
@@ -740,7 +743,7 @@ def _forward_steps(prepared, sizes, inputs, kept, lengths, memory):
     b_all = prepared.b_all
     W_on_a = prepared.W_on_a
     x, = inputs
-    c, a, a_all = kept
+    c, a, a_all, c_next, a_next = kept
     T, B = x.shape[:2]
     a_c_tilde = a_all[:, :, :m]
     c_tilde = a_all[:, :, :m]
@@ -768,12 +771,14 @@ def _forward_steps(prepared, sizes, inputs, kept, lengths, memory):
         # (4) o = sigmoid(W_o @ [a, x] + b_o)
         o[t] = _sigmoid(a_o[t])
         # (5) c.next = u * c_tilde + f * c
-        c[t + 1] = u[t] * c_tilde[t] + f[t] * c[t]
+        c_next[t] = u[t] * c_tilde[t] + f[t] * c[t]
         # (6) a.next = o * c.next
-        a[t + 1] = o[t] * c[t + 1]
+        a_next[t] = o[t] * c_next[t]
         if lengths is not None:
-            ended = t >= lengths
+            ended = t + 1 >= lengths
+            c[t + 1] = c_next[t]
             c[t + 1][ended] = c[t][ended]
+            a[t + 1] = a_next[t]
             a[t + 1][ended] = a[t][ended]
 
 
@@ -781,13 +786,16 @@ def _forward(prepared, inputs, state, lengths, memory):
     """Outputs (T, B, ...), the final state (views), and what the backward pass needs."""
     sizes = _sizes(prepared, inputs, state)
     T, B = inputs[0].shape[:2]
-    kept, outputs, states, saved = _kept_arrays(prepared, sizes, state, T, B, memory)
+    kept, outputs, states, later, saved = _kept_arrays(prepared, sizes, state, T, B, lengths, memory)
     steps = _steps_together(B)
     for start in range(0, T if B else 0, steps):
         stop = min(start + steps, T)
         some = Inputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
+    if lengths is not None:
+        last = np.maximum(lengths - 1, 0)
+        return outputs, State(*(array[last, np.arange(B)] for array in later)), saved
     return outputs, State(*(array[T] for array in states)), saved
 
 
@@ -795,16 +803,20 @@ def _predict(prepared, sizes, inputs, state, outputs, lengths, memory):
     """Fill the outputs and return the final state; memory holds a few time steps and is used again and again."""
     T, B = outputs.shape[:2]
     steps = min(_steps_together(B), max(T, 1))
-    kept, held, states, _ = _kept_arrays(prepared, sizes, state, steps, B, memory)
+    kept, held, states, later, _ = _kept_arrays(prepared, sizes, state, steps, B, lengths, memory)
+    final = State(*(array.copy() for array in state))
     for start in range(0, T if B else 0, steps):
         count = min(steps, T - start)
         some = Inputs(*(array[start : start + count] for array in inputs))
         left = None if lengths is None else lengths - start
         _forward_steps(prepared, sizes, some, [array[: count + len(array) - steps] for array in kept], left, memory)
         outputs[start : start + count] = held[:count]
-        for array in states:
-            array[0] = array[count]
-    return State(*(array[0].copy() for array in states))
+        going = slice(None) if left is None else np.flatnonzero(left > 0)
+        last = count - 1 if left is None else np.minimum(left[going], count) - 1
+        for array, now, after in zip(final, states, later, strict=True):
+            array[going] = after[last, going]
+            now[0] = now[count]
+    return final
 
 
 def _backward(prepared, tape, d_outputs, d_state, results, input_gradients, memory):
@@ -845,7 +857,7 @@ def _backward_steps(prepared, sizes, inputs, saved, d_outputs, d_state, lengths,
     b_all = prepared.b_all
     W_on_a = prepared.W_on_a
     x, = inputs
-    c, a, a_all = saved
+    c, c_next, a, a_all = saved
     c_tilde = a_all[:, :, :m]
     u = a_all[:, :, m : 2 * m]
     f = a_all[:, :, 2 * m : 3 * m]
@@ -881,7 +893,7 @@ def _backward_steps(prepared, sizes, inputs, saved, d_outputs, d_state, lengths,
         # d_c_next from a.next = o * c.next; what step t + 1 hands back
         d_c_next = d_a_next * o[t] + d_c_later
         # d_o from a.next = o * c.next
-        d_o = d_a_next * c[t + 1]
+        d_o = d_a_next * c_next[t]
         # d_a_o from o = sigmoid(a_o)
         d_a_o[t] = d_o * o[t] * (1 - o[t])
         # d_f from c.next = u * c_tilde + f * c

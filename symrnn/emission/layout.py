@@ -43,6 +43,16 @@ class Layout:
         """The author's name of an input, state, parameter or constant, by which callers know it."""
         return self.fields.get(name, name)
 
+    def held_in(self, name: str) -> Buffer:
+        """The array whose variable holds `name`: the owner of its memory, or a state after the steps.
+
+        That lies in the state's memory one step later, but where samples end early it has memory of its own.
+        """
+        buffer = self.table[name]
+        if buffer.window is None or buffer.window.shift:
+            return buffer
+        return self.held_in(buffer.window.base)
+
     def root(self, name: str) -> Buffer:
         """The array that owns the memory of `name`."""
         return self.plan.root(name)
@@ -111,9 +121,21 @@ class Layout:
         return name in self.bases
 
     def saved_memory(self) -> list[Buffer]:
-        """The arrays that the forward pass hands to the backward pass, each memory once."""
-        roots = {self.root(name).name for name, _ in self.plan.saved}
-        return [b for b in self.plan.buffers if b.name in roots]
+        """The arrays that the forward pass hands to the backward pass, each once."""
+        held = {self.held_in(name).name for name, _ in self.plan.saved}
+        return [b for b in self.plan.buffers if b.name in held]
+
+    def next_states(self) -> list[str]:
+        """The lines that name the states after the steps.
+
+        They are the states one step later. Beyond a sample's end they are apart: there the last step is computed
+        again, from the state before it, so that nothing infinite turns up that was not there.
+        """
+        return [
+            f'{carry.there} = {carry.here}[1:] if lengths is None else '
+            f'memory("{carry.there}", {self.shape(self.table[carry.there])}, dtype)'
+            for carry in self.plan.forward.loop.carries
+        ]
 
     def parameter_axes(self) -> list[Axis]:
         """The axes whose lengths the shapes of parameters and constants tell."""

@@ -1,4 +1,4 @@
-"""How compiled code reaches the elements of a plan's arrays: names, indices, views and the shifts of time."""
+"""How compiled code reaches the elements of a plan's arrays: names, indices and views."""
 
 from sympy import Expr, Integer
 
@@ -29,19 +29,19 @@ class NumbaAccess:
         self.indices = [layout.fresh(index) for index in (*INDICES, *(f"{i}_" for i in INDICES))]
         self.arguments: dict[str, None] = {}  # arrays that the compiled function takes
 
-    def place(self, buffer: Buffer) -> tuple[str, int, list[tuple[int, Expr, Expr]]]:
-        """The owning array, the shift in time, and the ranges along sample axes (axis, start, stop)."""
+    def place(self, buffer: Buffer) -> tuple[str, list[tuple[int, Expr, Expr]]]:
+        """The array that holds it, and the ranges along sample axes (axis, start, stop)."""
         window = buffer.window
-        if window is None:
-            return buffer.name, 0, []
-        base, shift, ranges = self.place(self.layout.table[window.base])
+        if window is None or window.shift:
+            return buffer.name, []
+        base, ranges = self.place(self.layout.table[window.base])
         if window.start is not None and window.stop is not None:
             ranges = [*ranges, (window.axis, window.start, window.stop)]
-        return base, shift + window.shift, ranges
+        return base, ranges
 
     def sample_slices(self, buffer: Buffer) -> list[str]:
         """Index texts of the sample axes, none where all are whole."""
-        base, _, ranges = self.place(buffer)
+        base, ranges = self.place(buffer)
         if not ranges:
             return []
         shape = self.layout.table[base].shape
@@ -55,15 +55,12 @@ class NumbaAccess:
         """Index texts of the time axis inside a loop over time."""
         if "T" not in buffer.lead:
             return []
-        if self.layout.is_brief(buffer):
-            return ["slot"]
-        _, shift, _ = self.place(buffer)
-        return [f"{self.t} + {shift}" if shift else self.t]
+        return ["slot" if self.layout.is_brief(buffer) else self.t]
 
     def view(self, name: str, lead: list[str]) -> str:
         """The text of a view of an array with the given leading indices."""
         buffer = self.layout.table[name]
-        base, _, _ = self.place(buffer)
+        base, _ = self.place(buffer)
         self.arguments[base] = None
         index = [*lead, *self.sample_slices(buffer)]
         return f"{self.argument(base)}[{', '.join(index)}]" if index else self.argument(base)
@@ -75,7 +72,7 @@ class NumbaAccess:
     def element_at(self, name: str, index: list[str]) -> str:
         """One element of an array, at sample b and step t where it has these axes."""
         buffer = self.layout.table[name]
-        base, _, ranges = self.place(buffer)
+        base, ranges = self.place(buffer)
         self.arguments[base] = None
         offset = dict.fromkeys(range(len(index)), Integer(0))
         for axis, start, _ in ranges:

@@ -181,11 +181,7 @@ class NumbaWriter(NumbaAccess):
     def some_rows(self, name: str) -> str:
         """The rows of the batch slice at the steps first to last: (steps, rows, ...)."""
         buffer = self.layout.table[name]
-        _, shift, _ = self.place(buffer)
-        if self.layout.is_brief(buffer):
-            steps = ": last - first"
-        else:
-            steps = f"first + {shift} : last + {shift}" if shift else "first:last"
+        steps = ": last - first" if self.layout.is_brief(buffer) else "first:last"
         return self.view(name, [steps, "lo:hi"])
 
     def nested(self, s: Contraction) -> list[str]:
@@ -255,7 +251,7 @@ class NumbaWriter(NumbaAccess):
         backwards = self.through.loop.backwards
         before, after = self.together("before"), self.together("after")
         inside = [*self.body("loop"), *self.hand_back()]
-        inside = [*self.begin_at_ends(), *inside] if backwards else [*inside, *self.stand_still()]
+        inside = [*self.begin_at_ends(), *inside] if backwards else [*inside, *self.go_on()]
         if not before and not after and not _uses_slot(inside):
             return self.time_loop(inside, "range(T - 1, -1, -1)" if backwards else "range(T)")
         steps = "range(last - 1, first - 1, -1)" if backwards else "range(first, last)"
@@ -282,15 +278,18 @@ class NumbaWriter(NumbaAccess):
         ]
         return [f"{self.rows(carry.here)}[...] = {self.rows(carry.there)}" for carry in apart]
 
-    def stand_still(self) -> list[str]:
-        """Beyond its end, a sample's state stays what it is."""
-        states = [self.layout.table[carry.here] for carry in self.through.loop.carries]
+    def go_on(self) -> list[str]:
+        """The states before the next step; beyond its end, a sample computes its last step again."""
+        later = {carry.here: carry.there for carry in self.through.loop.carries}
+        states = [self.layout.table[name] for name in later]
 
         def keep(buffer: Buffer, index: list[str]) -> str:
-            inside = ", ".join(index)
-            return f"{buffer.name}[{self.t} + 1, {inside}] = {buffer.name}[{self.t}, {inside}]"
+            name, inside = buffer.name, f"{self.t}, {', '.join(index)}"
+            self.arguments |= {name: None, later[name]: None}
+            ended = f"{self.t} + 1 >= lengths[{self.b}]"
+            return f"{name}[{self.t} + 1, {', '.join(index)}] = {name}[{inside}] if {ended} else {later[name]}[{inside}]"
 
-        return self.of_samples(f"{self.t} >= lengths[{self.b}]", states, keep)
+        return self.of_samples("", states, keep)
 
     def begin_at_ends(self) -> list[str]:
         """The final state's cotangent comes in at a sample's last step; after that nothing has."""

@@ -99,8 +99,8 @@ class Elements:
         """The text of the current element in memory."""
         if not buffer.shape:
             return self.writer.element_at(buffer.name, [])
-        base, shift, ranges = self.writer.place(buffer)
-        key = (base, shift, tuple(ranges))
+        base, ranges = self.writer.place(buffer)
+        key = (base, tuple(ranges))
         if key not in self.rows:
             row = self.fresh(f"{buffer.name}_row")
             lead = [*self.writer.at(buffer), *([self.writer.b] if "B" in buffer.lead else [])]

@@ -17,7 +17,7 @@ from symrnn.emission.numpy_module import (
     unpack,
 )
 from symrnn.planning.cost import moving_operations
-from symrnn.planning.ir import Buffer, Pass
+from symrnn.planning.ir import Buffer, Carry, Pass
 
 THREADS = {
     "threads_parameter": ", threads=None",
@@ -138,7 +138,8 @@ def _forward_context(layout: Layout, writer: NumbaWriter, lines: list[str]) -> d
     names, arrays = arguments(writer, layout, inputs)
     memory = writer.memory()
     initial = [layout.initial_of(state) for state in plan.states]
-    shared = [b for b in arrays if b not in memory]
+    later = [carry.there for carry in plan.forward.loop.carries]
+    shared = [b for b in arrays if b not in memory and b.name not in later]
     head = shared_head(layout, set(writer.arguments))
     head += [f"{name} = prepared.{name}" for name in writer.panels.values()]
     head += unpack(initial, "state")
@@ -155,10 +156,12 @@ def _forward_context(layout: Layout, writer: NumbaWriter, lines: list[str]) -> d
         "forward_head": (
             *(layout.allocation(buffer, "steps") for buffer in memory),
             *(f"{c.here}[0] = {c.initial}" for c in plan.forward.loop.carries),
+            *layout.next_states(),
         ),
         "forward_work": f"T * {work(plan.forward, layout)}",
         "output_name": text.part_of_output(),
         "state_names": ", ".join(plan.states),
+        "next_names": ", ".join(carry.there for carry in plan.forward.loop.carries),
         "saved_names": listed(saved),
         **_predict_context(layout, writer, memory, given, taken),
     }
@@ -170,19 +173,22 @@ def _predict_context(
     """The pass without a tape; `given` is what its caller hands over, `taken` what a forward pass takes."""
     plan = layout.plan
     finals = {state: layout.fresh(f"{state}_final") for state in plan.states}
+    later = {carry.here: carry.there for carry in plan.forward.loop.carries}
     initial = {state: layout.initial_of(state) for state in plan.states}
     chunks = [f"{name}[first : first + count]" for name in plan.inputs]
     first = ["part", "lo", "hi", "steps"]
     states = [layout.table[name] for name in plan.states]
+    last = f"(count if left.size == 0 else min(left[{writer.b}], count)) - 1"
 
     def begin(buffer: Buffer, index: list[str]) -> str:
-        return f"{_at(buffer.name, '0', index)} = {_at(initial[buffer.name], None, index)}"
+        first, final = _at(buffer.name, "0", index), _at(finals[buffer.name], None, index)
+        return f"{first} = {final} = {_at(initial[buffer.name], None, index)}"
 
     def advance(buffer: Buffer, index: list[str]) -> str:
         return f"{_at(buffer.name, '0', index)} = {_at(buffer.name, 'count', index)}"
 
     def finish(buffer: Buffer, index: list[str]) -> str:
-        return f"{_at(finals[buffer.name], None, index)} = {_at(buffer.name, '0', index)}"
+        return f"{_at(finals[buffer.name], None, index)} = {_at(later[buffer.name], last, index)}"
 
     def copied(buffer: Buffer, index: list[str]) -> str:
         return f"{_at('outputs', f'first + {writer.t}', index)} = {writer.element_at(plan.output, index[1:])}"
@@ -198,17 +204,18 @@ def _predict_context(
         "predict_head": (
             f"dtype = {next((n for n in plan.inputs if n not in layout.classes), 'outputs')}.dtype",
             *(_few_steps(layout, buffer) for buffer in memory),
+            *(_next_state(layout, carry) for carry in plan.forward.loop.carries),
             *writer.over_samples(states, begin),
         ),
         "chunk_call": wrapped([*first, "left", *chunks, *taken]),
         "chunk_lines": (
             f"for {writer.t} in range(count):",
             *indented(writer.over_samples([layout.table[plan.output]], copied)),
+            *writer.over_samples(states, finish, f"left.size == 0 or left[{writer.b}] > 0"),
             *writer.over_samples(states, advance),
             f"for {writer.b} in range(left.size):",
             f"    left[{writer.b}] -= count",
         ),
-        "final_lines": tuple(writer.over_samples(states, finish)),
     }
 
 
@@ -219,6 +226,12 @@ def _at(name: str, time: str | None, index: list[str]) -> str:
 def _few_steps(layout: Layout, buffer: Buffer) -> str:
     """The line that allocates an array for `steps` time steps inside compiled code."""
     return f"{buffer.name} = np.empty({layout.shape(buffer).replace('(T', '(steps', 1)}, dtype)"
+
+
+def _next_state(layout: Layout, carry: Carry) -> str:
+    """The line that names a state after the steps inside compiled code; see `Layout.next_states`."""
+    shape = layout.shape(layout.table[carry.there]).replace("(T", "(steps", 1)
+    return f"{carry.there} = {carry.here}[1:] if lengths.size == 0 else np.empty({shape}, dtype)"
 
 
 def _backward_context(layout: Layout) -> dict[str, object]:

@@ -75,20 +75,9 @@ class NumpyWriter:
             return name
         if "T" not in buffer.lead:
             return self.static_text(buffer)
-        base, shift, extended = self.time_base(buffer)
         if looping:
-            return f"{base}[{self.t} + {shift}]" if shift else f"{base}[{self.t}]"
-        if not extended:
-            return base
-        return f"{base}[{shift}:]" if shift else f"{base}[:-1]"
-
-    def time_base(self, buffer: Buffer) -> tuple[str, int, bool]:
-        """The variable, the shift in time and whether it has a step more than T."""
-        window = buffer.window
-        if window is not None and window.shift:
-            base, shift, extended = self.time_base(self.layout.table[window.base])
-            return base, shift + window.shift, extended
-        return buffer.name, 0, buffer.extended
+            return f"{name}[{self.t}]"
+        return f"{name}[:-1]" if buffer.extended else name
 
     def static_text(self, buffer: Buffer) -> str:
         """The text of a shared array: its name, or the range of another one that it is."""
@@ -317,8 +306,7 @@ class NumpyWriter:
     def part_of_output(self) -> str:
         """The output (T, B, ...) as a view of the memory that holds it."""
         buffer = self.layout.table[self.plan.output]
-        base = self.layout.root(buffer.name)
-        if buffer.window is None or base.extended:
+        if self.layout.held_in(buffer.name) == buffer:
             return self.access(buffer.name, looping=False)
         if buffer.window.whole:
             return buffer.window.base
@@ -353,13 +341,13 @@ class NumpyWriter:
 
     def forward(self, given: set[str]) -> list[str]:
         """The body of the forward pass; memory for the arrays `given` is there already."""
-        stand_still = [
-            f"    {self.access(c.there, looping=True)}[ended] = {self.access(c.here, looping=True)}[ended]"
-            for c in self.plan.forward.loop.carries
-        ]
-        if stand_still:
-            stand_still = ["if lengths is not None:", f"    ended = {self.t} >= lengths", *stand_still]
-        return [*self.allocations(("value",), given), *self.over_time(self.plan.forward, [], stand_still)]
+        go_on: list[str] = []
+        for carry in self.plan.forward.loop.carries:
+            later = f"{carry.here}[{self.t} + 1]"
+            go_on += [f"    {later} = {carry.there}[{self.t}]", f"    {later}[ended] = {carry.here}[{self.t}][ended]"]
+        if go_on:
+            go_on = ["if lengths is not None:", f"    ended = {self.t} + 1 >= lengths", *go_on]
+        return [*self.allocations(("value",), given), *self.over_time(self.plan.forward, [], go_on)]
 
     def backward(self) -> list[str]:
         """The body of the backward pass, up to the gradients."""

@@ -64,6 +64,7 @@ def numpy_context(layout: Layout) -> dict[str, object]:
     shared = [*plan.parameters, *plan.constants]
     carries = plan.forward.loop.carries
     kept = kept_arrays(layout)
+    kept_names = [*(b.name for b in kept), *(carry.there for carry in carries)]
     head = [
         *unpack(shared, "prepared.parameters"),
         *[f"{b.name} = prepared.{b.name}" for b in prepared_arrays(layout)],
@@ -76,12 +77,14 @@ def numpy_context(layout: Layout) -> dict[str, object]:
             *unpack([layout.initial_of(state) for state in plan.states], "state"),
             *(layout.allocation(buffer) for buffer in kept),
             *(f"{carry.here}[0] = {carry.initial}" for carry in carries),
+            *layout.next_states(),
         ),
-        "kept_names": listed([b.name for b in kept]),
+        "kept_names": listed(kept_names),
         "output_name": writer.part_of_output(),
         "state_names": ", ".join(plan.states),
+        "next_names": ", ".join(carry.there for carry in carries),
         "saved_names": listed(saved),
-        "forward_head": (*head, *unpack([b.name for b in kept], "kept")),
+        "forward_head": (*head, *unpack(kept_names, "kept")),
         "forward_lines": tuple(writer.forward({b.name for b in kept})),
         "backward_head": (
             *head,
