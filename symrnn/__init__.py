@@ -1,5 +1,6 @@
 """symrnn turns the equations of a recurrent cell into the paper, the kernel and the proof."""
 
+from symrnn import zoo
 from symrnn.declaration.axes import axes
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.closed_loop import closed_loop
@@ -101,4 +102,5 @@ __all__ = [
     "total",
     "transpose",
     "where",
+    "zoo",
 ]

@@ -1,5 +1,6 @@
 """`lengths=`: a padded batch gives what its samples give alone, each with its own number of steps."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from kernel_problems import (
     flat,
     spoiled,
 )
+from sympy import Eq
 
 import symrnn as sr
+from symrnn import Cell, Input, Parameter, State, Value
 
 targets = pytest.mark.parametrize("target", TARGETS)
 SOME = np.array([1, 7, 3, 0, 6])
@@ -99,6 +102,42 @@ def test_long_sequences_and_their_chunks(name: str, target: str, dtype: str) -> 
     made = drawn(name, target, 5000, 8, dtype, n=2, m=3)
     expected = one_by_one(made, lengths)
     assert_close(results(padded(made, lengths), lengths), expected, dtype)
+
+
+n, m = sr.axes("n m")
+x, p, h, top = Input("x", m), Parameter("p", m), State("h", m), Value("top")
+SINGULAR = {
+    "largest of a state after the step": Cell("tied", Eq(h.next, h + p * x), Eq(top, sr.largest(h.next)), output=top),
+    "quotient by a state less 2, which ends at 2": Cell("quotient", Eq(h.next, x), Eq(top, sr.total(p / (h - 2))), output=top),
+    "power of a state that ends large": Cell("power", Eq(h.next, p * x), Eq(top, sr.dot(p, sr.exp(h))), output=top),
+}
+"""Cells with a derivative that is infinite, or not a number, at a sample's final state, where no step begins."""
+
+
+@targets
+@pytest.mark.parametrize("save", ["all", "states"])
+@pytest.mark.parametrize("name", SINGULAR)
+def test_what_is_infinite_beyond_the_end_reaches_nothing(name: str, save: str, target: str) -> None:
+    module, rng = sr.load(SINGULAR[name], target, save), np.random.default_rng(3)
+    lengths, last = np.array([2, 5, 0, 1]), 2000.0 if "large" in name else 2.0
+    parameters = module.Parameters(p=rng.random(3) + 0.5)
+    inputs, state = rng.random((5, 4, 3)) + 0.1, module.State(h=rng.random((4, 3)) + 0.1)
+    for b in (0, 1, 3):
+        inputs[lengths[b] - 1, b] = last
+    d_outputs, d_state = rng.random((5, 4)), module.State(h=rng.random((4, 3)))
+    made = SimpleNamespace(
+        parameters=parameters._asdict(),
+        inputs={"x": inputs},
+        state=state._asdict(),
+        d_outputs=d_outputs,
+        d_state=d_state._asdict(),
+    )
+    call = Call(module, made, "float64")
+    expected = one_by_one(call, lengths)
+    assert all(np.isfinite(array).all() for array in expected)
+    assert_close(results(padded(call, lengths), lengths), expected)
+    outputs, final = module.predict(parameters, padded(call, lengths).inputs, state, lengths=lengths)
+    assert_close([outputs, *final], expected[:2])
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
