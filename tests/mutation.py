@@ -56,7 +56,7 @@ TESTS = {
 
 LEFT_OUT = {
     "derivation": "hash_seed or stray or numba",
-    "planning": "hash_seed or stray or numba or compiled or 1-targets or finds_its_lengths or gain_and_offset",
+    "planning": "hash_seed or stray or numba or compiled or 1-targets or finds_its_lengths or gain_and",
     "printers": "hash_seed or stray or random or turns_red or pdflatex or compiled or (numba and float32)",
 }
 """Tests of these files that need the proof, compile a lot or look at many more cells of one kind."""

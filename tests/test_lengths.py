@@ -107,18 +107,20 @@ def test_long_sequences_and_their_chunks(name: str, target: str, dtype: str) -> 
 n, m = sr.axes("n m")
 x, p, h, top = Input("x", m), Parameter("p", m), State("h", m), Value("top")
 SINGULAR = {
-    "largest of a state after the step": Cell("tied", Eq(h.next, h + p * x), Eq(top, sr.largest(h.next)), output=top),
-    "quotient by a state less 2, which ends at 2": Cell("quotient", Eq(h.next, x), Eq(top, sr.total(p / (h - 2))), output=top),
-    "power of a state that ends large": Cell("power", Eq(h.next, p * x), Eq(top, sr.dot(p, sr.exp(h))), output=top),
+    "largest of a state after the step": (h + p * x, sr.largest(h.next)),
+    "quotient by a state less 2, which ends at 2": (x, sr.total(p / (h - 2))),
+    "power of a state that ends large": (p * x, sr.dot(p, sr.exp(h))),
 }
-"""Cells with a derivative that is infinite, or not a number, at a sample's final state, where no step begins."""
+"""A state's next value and an output with a derivative that is infinite, or none, at a sample's final state."""
 
 
 @targets
 @pytest.mark.parametrize("save", ["all", "states"])
 @pytest.mark.parametrize("name", SINGULAR)
 def test_what_is_infinite_beyond_the_end_reaches_nothing(name: str, save: str, target: str) -> None:
-    module, rng = sr.load(SINGULAR[name], target, save), np.random.default_rng(3)
+    after, output = SINGULAR[name]
+    cell = Cell("singular", Eq(h.next, after), Eq(top, output), output=top)
+    module, rng = sr.load(cell, target, save), np.random.default_rng(3)
     lengths, last = np.array([2, 5, 0, 1]), 2000.0 if "large" in name else 2.0
     parameters = module.Parameters(p=rng.random(3) + 0.5)
     inputs, state = rng.random((5, 4, 3)) + 0.1, module.State(h=rng.random((4, 3)) + 0.1)

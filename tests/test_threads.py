@@ -40,7 +40,9 @@ def slices(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def record(module: ModuleType) -> list[tuple[int, int, int]]:
         found: list[tuple[int, int, int]] = []
-        in_slices = module._in_slices  # its argument is replaced, not the function's name: compiled code reads that one
+        in_slices = (
+            module._in_slices
+        )  # its argument changes, not the function's name, which compiled code reads
 
         def recording(bounds: Any, run: Any, *arguments: Any) -> None:
             def recorded(part: int, lo: int, hi: int, *rest: Any) -> None:

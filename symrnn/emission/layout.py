@@ -128,11 +128,11 @@ class Layout:
     def next_states(self) -> list[str]:
         """The lines that name the states after the steps.
 
-        They are the states one step later. Beyond a sample's end they are apart: there the last step is computed
-        again, from the state before it, so that nothing infinite turns up that was not there.
+        They are the states one step later. Beyond a sample's end they are apart: there the last step is
+        computed again, from the state before it, so that nothing infinite turns up that was not there.
         """
         return [
-            f'{carry.there} = {carry.here}[1:] if lengths is None else '
+            f"{carry.there} = {carry.here}[1:] if lengths is None else "
             f'memory("{carry.there}", {self.shape(self.table[carry.there])}, dtype)'
             for carry in self.plan.forward.loop.carries
         ]

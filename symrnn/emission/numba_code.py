@@ -284,10 +284,10 @@ class NumbaWriter(NumbaAccess):
         states = [self.layout.table[name] for name in later]
 
         def keep(buffer: Buffer, index: list[str]) -> str:
-            name, inside = buffer.name, f"{self.t}, {', '.join(index)}"
-            self.arguments |= {name: None, later[name]: None}
-            ended = f"{self.t} + 1 >= lengths[{self.b}]"
-            return f"{name}[{self.t} + 1, {', '.join(index)}] = {name}[{inside}] if {ended} else {later[name]}[{inside}]"
+            name, after, inside = buffer.name, later[buffer.name], ", ".join(index)
+            self.arguments |= {name: None, after: None}
+            again = f"{name}[{self.t}, {inside}] if {self.t} + 1 >= lengths[{self.b}]"
+            return f"{name}[{self.t} + 1, {inside}] = {again} else {after}[{self.t}, {inside}]"
 
         return self.of_samples("", states, keep)
 

@@ -343,8 +343,8 @@ class NumpyWriter:
         """The body of the forward pass; memory for the arrays `given` is there already."""
         go_on: list[str] = []
         for carry in self.plan.forward.loop.carries:
-            later = f"{carry.here}[{self.t} + 1]"
-            go_on += [f"    {later} = {carry.there}[{self.t}]", f"    {later}[ended] = {carry.here}[{self.t}][ended]"]
+            now, later = f"{carry.here}[{self.t}]", f"{carry.here}[{self.t} + 1]"
+            go_on += [f"    {later} = {carry.there}[{self.t}]", f"    {later}[ended] = {now}[ended]"]
         if go_on:
             go_on = ["if lengths is not None:", f"    ended = {self.t} + 1 >= lengths", *go_on]
         return [*self.allocations(("value",), given), *self.over_time(self.plan.forward, [], go_on)]
