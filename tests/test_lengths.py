@@ -111,7 +111,7 @@ SINGULAR = {
     "quotient by a state less 2, which ends at 2": (x, sr.total(p / (h - 2))),
     "power of a state that ends large": (p * x, sr.dot(p, sr.exp(h))),
 }
-"""A state's next value and an output with a derivative that is infinite, or none, at a sample's final state."""
+"""A state's next value, and an output with an infinite derivative, or none, at a sample's final state."""
 
 
 @targets
