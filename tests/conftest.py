@@ -7,6 +7,8 @@ from collections.abc import Iterator
 # The processes that run the tests are the parallelism: threads that wait for work would slow them down.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+# Kernels run for moments here: optimising them takes longer. The commands of `.ci/run` compile as users do.
+os.environ.setdefault("NUMBA_OPT", "1")
 # The reference runs a program once: compiling it takes longer than running it, however slow.
 os.environ.setdefault(
     "XLA_FLAGS",

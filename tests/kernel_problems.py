@@ -237,7 +237,7 @@ def use(module):
 def run_python(script: str, folder: Path, *options: str, **variables: str) -> str:
     """What a fresh Python prints; its warnings are errors, and it must end well."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "NUMBA", "SYMRNN"))}
-    environment |= {"NUMBA_CACHE_DIR": str(folder / "cache"), **variables}
+    environment |= {"NUMBA_CACHE_DIR": str(folder / "cache"), "NUMBA_OPT": "1", **variables}
     command = [
         sys.executable,
         "-W",

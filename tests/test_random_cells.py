@@ -23,7 +23,7 @@ MORE = int(os.environ.get("SYMRNN_RANDOM_CELLS", "0"))
 FIRST_MORE = 10_000
 
 JOBS = [
-    *(("numpy", seed) for seed in range(40)),
+    *(("numpy", seed) for seed in range(24)),
     *(("numba", seed) for seed in range(100, 103)),
     *(("numba_single", seed) for seed in range(116, 118)),
     *(("numpy", FIRST_MORE + i) for i in range(MORE)),
