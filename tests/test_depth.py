@@ -17,6 +17,7 @@ import symrnn as sr
 from symrnn import Cell, DeclarationError, Input, Parameter, State, Value, axes, maximum, sigmoid, tanh, where
 from symrnn.declaration.depth import LEVELS, SLACK
 from symrnn.declaration.digest import cell_digest
+from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.nodes import depth_of
 from symrnn.derivation.bounds import Bounds
 from symrnn.derivation.gradient_paths import gradient_paths
@@ -190,6 +191,22 @@ def test_jacobians_of_many_ways_are_told_in_named_derivatives() -> None:
     assert [str(partial.of) for partial in jacobian.through[-3:]] == ["u_6", "h_6", "u_7"]
     assert nodes([jacobian.expr, *(partial.expr for partial in jacobian.through)]) < 1200
     assert len(gradient_paths(highway(8), (jacobian,))) == 3
+
+
+def test_named_derivatives_by_states_with_long_names_have_letters() -> None:
+    """Each is marked by the state that it is the derivative by, whose letter has braces."""
+    memory, zeta = State("memory", m), State("Zeta", m, latex=r"\mathbf{z}")
+    values, equations = [zeta * sigmoid(memory)], []
+    for i in range(6):
+        u, gate = Value(f"u_{i}"), sigmoid(Parameter(f"U_{i}", m, m) @ values[-1] + b)
+        equations.append(Eq(u, gate * values[-1] + (1 - gate) * x))
+        values.append(u)
+    ends = Eq(memory.next, values[-1]), Eq(zeta.next, values[-1] * memory)
+    cell = Cell("two", *equations, *ends, output=memory.next)
+    letters = {symbol_latex(part.moved) for jacobian in step_jacobian(cell) for part in jacobian.through}
+    assert {r"{\dot{u}_{4}}_{\mathrm{memory}}", r"{\dot{u}_{4}}_{\mathbf{z}}"} <= letters
+    document = Document(sr.latex(cell))
+    assert prove_jacobians(document, given_for(document, draw_problem(cell, T=2, B=1, seed=3), 0)) == 4
 
 
 @pytest.mark.parametrize(

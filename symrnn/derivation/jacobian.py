@@ -177,13 +177,17 @@ class _Reader:
         """Give names to derivatives by the direction: to none, unless all together would be too large."""
         named, chosen = self.named.setdefault(direction, {}), values_to_name(self.tangent, direction)
         wrt, states = self.partners[direction], self.tangent.of.states
-        latex = "{}" if len(states) == 1 else f"{{{{{{}}}}}}_{{{{{symbol_latex(wrt)}}}}}"
+
+        def latex(dotted: Quantity) -> str:
+            letter = symbol_latex(dotted)
+            return letter if len(states) == 1 else f"{{{letter}}}_{{{symbol_latex(wrt)}}}"
+
         for target in self.tangent.equations:  # in the order of dependence, which may be a long chain
             dotted = self.tangent.dotted.get(target)
             inner = S.Zero if dotted is None else self.restrict(dotted, direction)
             if dotted is not None and target in chosen and inner != 0:
                 shape = self.tangent.of.shape_of(target)
-                part = Part(f"{dotted.name}_by_{wrt.name}", *shape, latex=latex.format(symbol_latex(dotted)))
+                part = Part(f"{dotted.name}_by_{wrt.name}", *shape, latex=latex(dotted))
                 named[part], self.named_of[part] = inner, target
                 self.restricted[dotted, direction] = part
 
