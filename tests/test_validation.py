@@ -360,7 +360,7 @@ def test_every_slip_in_the_loops_of_a_text_is_refused(target: str, least: int) -
 def test_a_wrong_text_is_told_with_function_array_and_values() -> None:
     plan = symrnn.plan(zoo.cell("gru"))
     text = emit_module(plan, "numpy", "0")
-    wrong = text.replace("c[t + 1] = u[t] * c_tilde[t]", "c[t + 1] = r[t] * c_tilde[t]")
+    wrong = text.replace("c_next[t] = u[t] * c_tilde[t]", "c_next[t] = r[t] * c_tilde[t]")
     assert wrong != text
     message = r"In the emitted text of gru, forward: outputs is \d+ at \(0, 0, 0\), and should be \d+"
     with pytest.raises(ValidationError, match=message):

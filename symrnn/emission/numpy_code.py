@@ -306,7 +306,7 @@ class NumpyWriter:
     def part_of_output(self) -> str:
         """The output (T, B, ...) as a view of the memory that holds it."""
         buffer = self.layout.table[self.plan.output]
-        if self.layout.held_in(buffer.name) == buffer:
+        if buffer.window is None or buffer.window.shift:
             return self.access(buffer.name, looping=False)
         if buffer.window.whole:
             return buffer.window.base

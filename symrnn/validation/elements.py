@@ -45,11 +45,16 @@ def elements(found: Any) -> "Elements":
     return np.asarray(found, np.float64).view(Elements)
 
 
+def computed(found: Any) -> Any:
+    """Residues as what NumPy's functions give: an array of elements, or a single one."""
+    return elements(found) if np.ndim(found) else Element(int(found))
+
+
 class Element:
-    """One element of the field, for arithmetic of single numbers."""
+    """One element of the field, for arithmetic of single numbers; as NumPy's, nothing writes to it."""
 
     __slots__ = ("residue",)
-    ndim = 0
+    ndim, shape, size, nbytes, dtype, flags = 0, (), 1, 8, np.dtype(np.float64), np.float64(0).flags
 
     def __init__(self, value: int) -> None:
         """The element that a residue is."""
@@ -63,6 +68,10 @@ class Element:
             return SINGLE[ufunc](*map(_single, inputs))
         arrays = [elements(value.residue) if isinstance(value, Element) else value for value in inputs]
         return getattr(ufunc, method)(*arrays, **options)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> "Elements":
+        del dtype, copy
+        return elements(self.residue)
 
     def __add__(self, other: Any) -> Any:
         return _both(self, other, lambda a, b: a + b, np.add)
@@ -108,20 +117,20 @@ class Element:
         """The representative nearest to zero, which gives an order."""
         return self.residue - PRIME if self.residue > PRIME // 2 else self.residue
 
-    def __lt__(self, other: Any) -> bool:
-        return self.centred < _single(other).centred
+    def __lt__(self, other: Any) -> Any:
+        return _compared(self, other, operator.lt, np.less)
 
-    def __le__(self, other: Any) -> bool:
-        return self.centred <= _single(other).centred
+    def __le__(self, other: Any) -> Any:
+        return _compared(self, other, operator.le, np.less_equal)
 
-    def __gt__(self, other: Any) -> bool:
-        return self.centred > _single(other).centred
+    def __gt__(self, other: Any) -> Any:
+        return _compared(self, other, operator.gt, np.greater)
 
-    def __ge__(self, other: Any) -> bool:
-        return self.centred >= _single(other).centred
+    def __ge__(self, other: Any) -> Any:
+        return _compared(self, other, operator.ge, np.greater_equal)
 
-    def __eq__(self, other: object) -> bool:
-        return self.residue == _single(other).residue
+    def __eq__(self, other: object) -> Any:
+        return _compared(self, other, operator.eq, np.equal)
 
     def __hash__(self) -> int:
         return hash(self.residue)
@@ -132,6 +141,13 @@ class Element:
 
 def _single(value: Any) -> Element:
     return value if isinstance(value, Element) else Element(int(residues(value)))
+
+
+def _compared(one: Element, other: Any, numbers: Callable[[int, int], bool], arrays: np.ufunc) -> Any:
+    """A comparison of two elements, or of an element and an array."""
+    if isinstance(other, np.ndarray) and other.ndim:
+        return arrays(elements(one.residue), other)
+    return numbers(one.centred, _single(other).centred)
 
 
 def _both(one: Element, other: Any, numbers: Callable[[int, int], int], arrays: np.ufunc) -> Any:
@@ -157,15 +173,15 @@ class Elements(np.ndarray):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         out = options.pop("out", (None,))[0]
-        options = {name: value for name, value in options.items() if name != "dtype" and value is not True}
+        options.pop("dtype", None)
+        if options.get("where") is True:
+            del options["where"]
         if method == "at":
             _add_at(ufunc, *inputs)
             return None
         value = _ufunc(ufunc, method, inputs, options)
         if out is None:
-            if value.dtype == bool:
-                return value
-            return elements(value)
+            return value[()] if value.dtype == bool else computed(value)
         if not isinstance(out, Elements):
             raise NoRuleError(f"np.{ufunc.__name__} writes elements into memory of {type(out).__name__}.")
         out[...] = elements(value)
@@ -223,7 +239,7 @@ def _power(base: Residues, exponent: Residues) -> Array:
 
 def _matmul(one: Residues, other: Residues) -> Residues:
     left, right = ("k" if one.ndim == 1 else "ik"), ("k" if other.ndim == 1 else "kj")
-    batch = "abcdefgh"[: max(one.ndim, other.ndim) - 2]
+    batch = "abcdefgh"[: max(one.ndim, other.ndim, 2) - 2]
     front = ["" if array.ndim < 2 else batch[len(batch) - array.ndim + 2 :] for array in (one, other)]
     output = batch + "i" * (one.ndim > 1) + "j" * (other.ndim > 1)
     return contracted(f"{front[0]}{left},{front[1]}{right}->{output}", one, other)
@@ -322,15 +338,15 @@ def _concatenate(parts: Sequence[Any], axis: int = 0, out: Any = None) -> Any:
     return out
 
 
-def _einsum(spec: str, *operands: Any) -> Elements:
+def _einsum(spec: str, *operands: Any) -> Any:
     inputs, _, output = spec.partition("->")
     if len(operands) == 1 and sorted(inputs) == sorted(output):  # as in NumPy, another look at the operand
         looked: Elements = operands[0].transpose([inputs.index(letter) for letter in output])
         return looked
-    return elements(contracted(spec, *(residues(operand) for operand in operands)))
+    return computed(contracted(spec, *(residues(operand) for operand in operands)))
 
 
-def _tensordot(one: Any, other: Any, axes: Any) -> Elements:
+def _tensordot(one: Any, other: Any, axes: Any) -> Any:
     letters, others = "abcdefgh"[: one.ndim], list("ijklmnop"[: other.ndim])
     for i, j in zip(*axes, strict=True):
         others[j] = letters[i]
@@ -349,9 +365,14 @@ def _zeros_like(array: Any, dtype: Any = None, shape: Any = None) -> Elements:
     return elements(np.zeros(array.shape if shape is None else shape))
 
 
-def _max(array: Any, axis: Any = None, initial: Any = None) -> Any:
+def _max(array: Any, axis: Any = None, initial: Any = None, keepdims: bool = False) -> Any:
     del initial
-    return np.maximum.reduce(array, axis=axis)
+    return array.max(axis=axis, keepdims=keepdims)
+
+
+def _total(array: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    del dtype
+    return array.sum(axis=axis, keepdims=keepdims)
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
@@ -362,5 +383,5 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.where: chosen_where,
     np.zeros_like: _zeros_like,
     np.max: _max,
-    np.sum: lambda array, axis=None, dtype=None: np.add.reduce(array, axis=axis),
+    np.sum: _total,
 }

@@ -86,12 +86,15 @@ class FieldNumpy:
         return self.asarray(value, dtype).copy()
 
     def ascontiguousarray(self, value: Any) -> Any:
-        """The array itself or a contiguous copy."""
+        """The array itself or a contiguous copy, which has an axis at least."""
+        value = self.asarray(value)
+        value = value if value.ndim else value.reshape(1)
         return value if value.flags.c_contiguous else value.copy()
 
     def require(self, array: Any, dtype: Any = None, requirements: Any = None) -> Any:
         """A contiguous, writable array: the array itself where it is one."""
         del dtype, requirements
+        array = self.asarray(array)
         return array if array.flags.c_contiguous and array.flags.writeable else array.copy()
 
 

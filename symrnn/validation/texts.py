@@ -162,6 +162,9 @@ def _with_lengths(kernel: Any, case: Case, wanted: Result) -> str:
     pairs = [("predict with lengths: outputs", outputs, run.outputs)]
     for i, name in enumerate(case.plan.states):
         pairs.append((f"predict with lengths: state {name}", final[i], run.state[i]))
+    for i, array in enumerate(run.tape.saved):  # else what was not there before might be infinite there
+        what = f"forward with lengths: saved[{i}] beyond the end, where the last step is repeated,"
+        pairs.append((what, array[1:STEPS, 0], np.broadcast_to(array[0, 0], array[1:STEPS, 0].shape)))
     sums = [
         sum(residues(gradients.parameters[i]) for _, gradients in alone) % PRIME
         for i in range(len(made.parameters))
