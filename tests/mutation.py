@@ -49,15 +49,15 @@ NOT_MUTATED = {"interpreter.py", "checker.py", "printout.py", "cost.py", "numeri
 
 TESTS = {
     "derivation": "rules derivation cost tangent gradient_paths",
-    "planning": "plan sizes affine passes recompute random_sums lengths",
-    "printers": "latex vocabulary powers printers",
+    "planning": "plan_costs plan sizes affine passes recompute random_sums lengths",
+    "printers": "printed_kernels latex vocabulary powers printers",
 }
 """The files of tests that bear on a group, the quickest first."""
 
 LEFT_OUT = {
     "derivation": "hash_seed or stray or numba",
     "planning": "hash_seed or stray or numba or compiled or 1-targets or finds_its_lengths or gain_and",
-    "printers": "hash_seed or stray or random or turns_red or pdflatex or compiled or (numba and float32)",
+    "printers": "hash_seed or stray or random_cells or turns_red or pdflatex or compiled or float32",
 }
 """Tests of these files that need the proof, compile a lot or look at many more cells of one kind."""
 
