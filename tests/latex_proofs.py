@@ -8,7 +8,7 @@ from latex_reader import Document, Entry
 from latex_run import Answer, Given, run
 from latex_values import Array
 from random_cells import random_cell, sizes_for
-from sympy import Eq, Rational
+from sympy import Add, Eq, Mul, Rational
 from test_latex import everything, matrix_memory, peephole_lstm
 from test_unshipped_cells import PEEPHOLE
 
@@ -59,9 +59,29 @@ def by_hand() -> Cell:
     )
 
 
+def fractions() -> Cell:
+    """Quotients whose numerators are too wide for a fraction: sums and products, of arrays and of numbers."""
+    m = axes("m")
+    x, h, b, p, q = Input("x", m), State("h", m), Parameter("b", m), Parameter("p"), Parameter("q")
+    wide = [Parameter(f"weight_{i}", m) for i in range(9)]
+    numbers = [Parameter(f"number_{i}") for i in range(12)]
+    below, scale = 2 + b**2, 1 + p**2 * q**2
+    return Cell(
+        "fractions",
+        Eq(
+            h.next,
+            tanh(Add(*(one * x for one in wide)) / below + Add(*wide, h) / scale)
+            - Mul(*(tanh(one) for one in (*wide, h))) / scale
+            + Mul(*(1 + one for one in numbers)) / scale * h / 50
+            + tanh(x - Add(*numbers) / scale) / (2 * below),
+        ),
+    )
+
+
 OWN = (
     collisions(),
     by_hand(),
+    fractions(),
     mgu,
     *declared(PEEPHOLE),
     peephole_lstm(),
