@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from interpretation import Arguments, parts, random_arguments, run
 from kernel_problems import EXTRA
+from odd_cells import ODD
 from random_cells import random_cell
 from random_sums import random_sum
 
@@ -25,6 +26,7 @@ SOME: dict[str, Cell] = {
     **{name: CELLS[name] for name in ("lstm", "gru", "gru_reset_after")},
     **{name: EXTRA[name] for name in ("several", "constants", "layer", "delayed", "affine")},
     **{name: SHIPPED[name] for name in ("embedding", "class_cross_entropy", "layer_norm")},
+    **ODD,
     **{f"random cell {seed}": random_cell(seed) for seed in (301, 302, 303, 305)},
     **{f"random sum {seed}": random_sum(seed).cell for seed in (11, 12, 13, 14, 15)},
 }

@@ -8,7 +8,8 @@ import pytest
 from interpretation import Arguments, random_arguments, run
 from sympy import And, E, Eq, Expr, Integer, Mul, Ne, Not, Or, Rational, Symbol, pi, sqrt
 
-from symrnn import Cell, Input, Parameter, Value, axes
+import symrnn
+from symrnn import Cell, Input, Parameter, Value, axes, zoo
 from symrnn.declaration import operations as op
 from symrnn.declaration.operations import POINTWISE, PointwiseFunction, where
 from symrnn.derivation.reverse import derive
@@ -351,3 +352,18 @@ def test_brackets_are_where_they_must_be_and_nowhere_else() -> None:
     assert text(2 * -a) == "-2 * x"
     assert text((a + b) ** 2) == "(x + z) * (x + z)"
     assert text(a / sqrt(m)) == "m ** (-1 / 2) * x"
+
+
+def test_the_equations_of_a_block_stand_above_it_once() -> None:
+    """Where a part of it serves the inputs' gradients alone, that part has them only if it is all there is."""
+    plan = symrnn.plan(zoo.cell("lstm"))
+    layout = Layout(plan)
+    optional = next(s for s in layout.optional if isinstance(s, Contraction))
+    needed = next(s for block in plan.backward.after for s in block.statements if s not in layout.optional)
+    writer = NumpyWriter(layout)
+    both = writer.blocks((Block("both", (needed, optional), ("said",)),), looping=False)
+    alone = writer.blocks((Block("alone", (optional,), ("said",)),), looping=False)
+    assert both[0] == "# said"
+    assert both.index("if input_gradients:") == len(both) - 2
+    assert [line.strip() for line in both].count("# said") == 1
+    assert alone[:2] == ["if input_gradients:", "    # said"]

@@ -13,7 +13,10 @@ CALLED = ("input", "initial state", "output cotangent", "final cotangent")
 
 
 def split_stacks(plan: Plan) -> Plan:
-    """Contract with the parts of a stack instead of with the stack, forwards and backwards."""
+    """Contract with the parts of a stack instead of with the stack, forwards and backwards.
+
+    Which of the contractions that fill one array defines it is settled at the end.
+    """
     draft = Draft(plan)
     stacks = {
         line.statement.out: line.statement.parts
@@ -49,8 +52,6 @@ def _split(statement: Statement, stacks: dict[str, tuple[str, ...]], draft: Draf
             for part in stacks[operand]:
                 stop = start + draft.buffers[part].shape[0]
                 piece = _piece(statement, letter, (start, stop), {operand: part}, part, draft)
-                summed = letter not in statement.output
-                piece = replace(piece, update=statement.update or (summed and bool(made)))
                 made += _split(piece, stacks, draft)
                 start = stop
             return made
@@ -163,14 +164,11 @@ def _absorb(draft: Draft, name: str) -> None:
     if any(term.has(symbol) for term in terms):
         return
     replacement: list[Line] = []
-    if terms or reader.statement.update:
+    if terms:
         replacement.append(replace(reader, statement=replace(reader.statement, expr=Add(*terms))))
     for position in writers:
         statement = replace(lines[position].statement, out=reader.statement.out)
-        update = reader.statement.update or bool(replacement)
-        replacement.append(
-            Line(replace(statement, update=update), reader.title, (*reader.sources, *lines[position].sources))
-        )
+        replacement.append(Line(statement, reader.title, (*reader.sources, *lines[position].sources)))
     kept = [line for i, line in enumerate(lines[: readers[0]]) if i not in writers]
     draft.regions["backward loop"] = [*kept, *replacement, *lines[readers[0] + 1 :]]
 
