@@ -355,7 +355,7 @@ def test_brackets_are_where_they_must_be_and_nowhere_else() -> None:
 
 
 def test_the_equations_of_a_block_stand_above_it_once() -> None:
-    """Where a part of it serves the inputs' gradients alone, that part has them only if it is all there is."""
+    """A part of it that serves the inputs' gradients alone has them only if it is all there is."""
     plan = symrnn.plan(zoo.cell("lstm"))
     layout = Layout(plan)
     optional = next(s for s in layout.optional if isinstance(s, Contraction))
