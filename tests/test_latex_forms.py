@@ -11,10 +11,11 @@ from test_latex import compiled, complaints, matrix_memory, peephole_lstm
 
 import symrnn as sr
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.operations import Contract, concatenate
+from symrnn.declaration.operations import Contract, Slice, concatenate
 from symrnn.declaration.quantities import Input, Parameter, State, Value
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.reverse import derive
+from symrnn.emission.latex_contractions import ATOM
 from symrnn.emission.latex_document import latex_document
 from symrnn.emission.latex_layout import split_formula
 from symrnn.emission.latex_marks import subscript
@@ -277,6 +278,21 @@ def test_a_long_numerator_stands_beside_its_fraction() -> None:
     assert printer.text(v / 2) == r"\frac{v}{2}"
     assert printer.text(long / 2).startswith(r"\frac{1}{2} \, \tanh(")
     assert printer.text(long / (1 + w**2)).startswith(r"\frac{1}{1 + w^{2}} \odot \tanh(")
+    assert printer.text(sum(long.args[0].args) / (1 + w**2)).startswith(
+        r"\frac{1}{1 + w^{2}} \odot (v_{0} + "
+    )
+
+
+def test_a_transpose_binds_as_closely_as_its_matrix() -> None:
+    printer = Printer(Notation())
+    assert printer.text(Contract("ij->ji", Parameter("A", m, m)), ATOM) == r"A^{\top}"
+    assert printer.text(Contract("i,i->", v, w), ATOM) == r"(v^{\top} w)"
+
+
+def test_pieces_have_as_many_axes_as_what_they_are_pieces_of() -> None:
+    printer, A = Printer(Notation()), Parameter("A", 2 * m, m)
+    assert [printer.rank(Slice(whole, m, 2 * m)) for whole in (A, concatenate(v, w))] == [2, 1]
+    assert printer.text(u * Slice(concatenate(v, w), m, 2 * m)).count(r"\odot") == 1
 
 
 def test_a_product_may_break_with_a_dot() -> None:
