@@ -97,6 +97,11 @@ def test_adjoints_are_in_an_order_in_which_they_can_be_computed(name: str) -> No
         known.add(equation.symbol)
 
 
+def test_the_adjoint_comes_first_in_a_product_that_is_summed() -> None:
+    A, s, h = Input("A", m), Parameter("s"), State("h", m)
+    assert "d_s = sum over t of d_h_next @ A" in str(derive(Cell("scaled", Eq(h.next, s * A + h))))
+
+
 def test_authors_names_win_over_adjoints() -> None:
     """The biases d_r, d_z, d_n are declared: adjoints get another prefix, all of them."""
     derivation = derive(CELLS["gru_reset_after"])
