@@ -72,6 +72,16 @@ def test_no_factor_leaves_its_bounds(cell: Cell) -> None:
                 assert np.all(value <= interval.high + 1e-12), factor
 
 
+def test_what_parameters_determine_has_bounds_too() -> None:
+    rate, state, W = Value("rate"), State("s", m), Parameter("W", m, n)
+    kept = Cell(
+        "kept",
+        Eq(rate, sr.sigmoid(Parameter("r", m))),
+        Eq(state.next, rate * state + sr.tanh(W @ Input("x", n))),
+    )
+    assert Bounds(kept)(rate) == Interval(0.0, 1.0)
+
+
 def test_intervals() -> None:
     gate, bounds = Value("f"), Bounds(gated)
     assert bounds(gate) == Interval(0.0, 1.0)

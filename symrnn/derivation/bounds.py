@@ -38,7 +38,7 @@ class Bounds:
     """Gives the interval of expressions of one cell."""
 
     def __init__(self, cell: Cell) -> None:
-        self.definitions = {d.symbol: d.expr for d in cell.definitions if not d.static}
+        self.definitions = {d.symbol: d.expr for d in cell.definitions}
         self.known: dict[Expr, Interval] = {}
         self.waiting = iter(self.definitions)
 
