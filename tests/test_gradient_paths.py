@@ -72,14 +72,16 @@ def test_no_factor_leaves_its_bounds(cell: Cell) -> None:
                 assert np.all(value <= interval.high + 1e-12), factor
 
 
+rate = Value("rate")
+decayed = Cell(
+    "decayed",
+    Eq(rate, sr.sigmoid(Parameter("r", m))),
+    Eq(h.next, rate * h + sr.tanh(Parameter("U", m, m) @ h + Input("x", m))),
+)
+
+
 def test_what_parameters_determine_has_bounds_too() -> None:
-    rate, state, W = Value("rate"), State("s", m), Parameter("W", m, n)
-    kept = Cell(
-        "kept",
-        Eq(rate, sr.sigmoid(Parameter("r", m))),
-        Eq(state.next, rate * state + sr.tanh(W @ Input("x", n))),
-    )
-    assert Bounds(kept)(rate) == Interval(0.0, 1.0)
+    assert Bounds(decayed)(rate) == Interval(0.0, 1.0)
 
 
 def test_intervals() -> None:
@@ -252,6 +254,11 @@ alike = Cell("alike", Eq(c.next, c + X), Eq(h.next, h + X), output=h.next)
             halved,
             [r"shrinks at every step, to at most $\tfrac{1}{2}$ of its magnitude"],
             ["near $1$", "kept"],
+        ),
+        (
+            decayed,
+            ["which lies between $0$ and $1$, the same at every step", "and is never amplified."],
+            ["explodes where", "stays near"],
         ),
         (tenths, [r"$-\tfrac{3}{10}$ and $\tfrac{3}{10}$: what it carries shrinks"], ["near $1$"]),
         (

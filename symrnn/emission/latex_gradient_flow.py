@@ -114,25 +114,32 @@ class _Narrator:
         by = f"${shown}$" if width(shown) <= INLINE else "the terms that have no matrix"
         each = " element by element" if self.printer.rank(factor) else ""
         multiplies = f"{way} multiplies the gradient{each} by {by}"
-        if all(path.is_steady for path in found):
-            return (
-                f"{multiplies} at every step, so that what it carries vanishes where this is less than $1$ "
-                "in magnitude, and explodes where it is greater."
-            )
+        steady = all(path.is_steady for path in found)
         if span.size > 1.0:
+            if steady:
+                return (
+                    f"{multiplies} at every step, so that what it carries vanishes where this is less than "
+                    "$1$ in magnitude, and explodes where it is greater."
+                )
             return (
                 f"{multiplies}: what it carries vanishes while this stays below $1$ in magnitude, and "
                 "explodes while it stays above."
             )
+        multiplies += f", which lies between ${number(span.low)}$ and ${number(span.high)}$"
         if span.size < 1.0:
             return (
-                f"{multiplies}, which lies between ${number(span.low)}$ and ${number(span.high)}$: what it "
-                f"carries shrinks at every step, to at most ${number(span.size)}$ of its magnitude."
+                f"{multiplies}: what it carries shrinks at every step, to at most ${number(span.size)}$ of "
+                "its magnitude."
+            )
+        if steady:
+            return (
+                f"{multiplies}, the same at every step: what it carries vanishes where this is less than $1$ "
+                "in magnitude, and is never amplified."
             )
         near = "near $1$" if span.low >= 0.0 else "near $1$ in magnitude"
         return (
-            f"{multiplies}, which lies between ${number(span.low)}$ and ${number(span.high)}$: what it "
-            f"carries is kept while this stays {near}, is lost where it is near $0$, and is never amplified."
+            f"{multiplies}: what it carries is kept while this stays {near}, is lost where it is near $0$, "
+            "and is never amplified."
         )
 
     def across(self) -> str:
