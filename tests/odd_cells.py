@@ -71,8 +71,8 @@ def turned() -> Cell:
     Q, R = State("Q", m, m), Value("R")
     return Cell(
         "turned",
-        Eq(R, transpose(Q) + outer(h, W @ x) + transpose(U)),
-        Eq(Q.next, Q / 2 + tanh(transpose(R)) / 4),
+        Eq(R, transpose(Q) + outer(h, W @ x)),
+        Eq(Q.next, Q / 2 + tanh(transpose(R) + transpose(U)) / 4),
         Eq(h.next, tanh(transpose(R) @ h + total(x) * b)),
         output=h.next,
     )
