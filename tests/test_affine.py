@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from interpretation import Arguments, assert_same, random_arguments, run, stages
 from random_cells import SIZES, random_cell
-from sympy import Eq, Expr, Integer, Symbol, symbols
+from sympy import Eq, Expr, Integer, Rational, Symbol, symbols
 
 import symrnn as sr
 from symrnn import Cell, Input, Parameter, State, Value, axes, relu, sigmoid, tanh
@@ -308,3 +308,11 @@ def test_a_recurrence_with_a_product_that_no_array_holds_is_not_marked() -> None
     plan = final(Cell("late", *GATES, BLEND, Eq(y, Parameter("P", k, m) @ h), output=y))
     assert plan.forward.loop.affine
     assert not plan.backward.loop.affine
+
+
+@pytest.mark.parametrize("rate", [1, Rational(1, 2), Parameter("g", m), Input("i", m)])
+def test_a_loop_that_is_as_short_as_it_can_be_is_not_called_shortened(rate: Expr | int) -> None:
+    state = State("s", m)
+    applied = sr.plan(Cell("short", Eq(state.next, rate * state + Input("y", m)))).applied
+    assert MARKED in applied
+    assert SHORTENED not in applied

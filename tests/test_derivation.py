@@ -98,8 +98,11 @@ def test_adjoints_are_in_an_order_in_which_they_can_be_computed(name: str) -> No
 
 
 def test_the_adjoint_comes_first_in_a_product_that_is_summed() -> None:
-    A, s, h = Input("A", m), Parameter("s"), State("h", m)
+    A, s, p, h = Input("A", m), Parameter("s"), Parameter("p"), State("h", m)
     assert "d_s = sum over t of d_h_next @ A" in str(derive(Cell("scaled", Eq(h.next, s * A + h))))
+    twice = str(derive(Cell("twice", Eq(h.next, s * p * A + h))))
+    assert "d_s = sum over t of (d_h_next @ A) * p" in twice
+    assert "d_p = sum over t of (d_h_next @ A) * s" in twice
 
 
 def test_authors_names_win_over_adjoints() -> None:
