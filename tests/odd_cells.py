@@ -29,12 +29,12 @@ b, p = Parameter("b", m), Parameter("p")
 def stacked_matrices() -> Cell:
     """A stack of matrices that are states, whose adjoints are read range by range, elements and products."""
     S, Z, q = Value("S"), Value("Z"), Value("q")
-    A, E = Parameter("A", k, m + n), Parameter("E", m + n)
+    A, e = Parameter("A", k, m + n), Input("e", m + n)
     return Cell(
         "stacked_matrices",
         Eq(S, concatenate(C, D)),
         Eq(Z, tanh(S) * S),
-        Eq(q, tanh(A @ (Z @ y)) + einsum("ij,i->j", S, E)),
+        Eq(q, tanh(A @ (Z @ y)) + einsum("ij,i->j", S, e)),
         Eq(C.next, C / 2 + tanh(outer(h, q)) * tanh(C)),
         Eq(D.next, sigmoid(D) + outer(x, q)),
         Eq(h.next, tanh(U @ h + C.next @ q)),

@@ -316,3 +316,11 @@ def test_a_loop_that_is_as_short_as_it_can_be_is_not_called_shortened(rate: Expr
     applied = sr.plan(Cell("short", Eq(state.next, rate * state + Input("y", m)))).applied
     assert MARKED in applied
     assert SHORTENED not in applied
+
+
+def test_a_product_that_stays_in_the_loop_is_an_array_of_the_recurrence() -> None:
+    """Of two vectors of a sample, over all steps at once, it would be large."""
+    C, key, value, s = State("C", m, k), Input("key", m), Input("value", k), Input("s")
+    memory = Eq(C.next, sigmoid(s) * C + sigmoid(s) * sr.outer(key, value))
+    (recurrence,) = sr.plan(Cell("memory", memory)).forward.loop.affine
+    assert str(recurrence.offset) == "key_value*sigmoid_s"

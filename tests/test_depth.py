@@ -19,10 +19,12 @@ from symrnn.declaration.depth import LEVELS, SLACK
 from symrnn.declaration.digest import cell_digest
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.nodes import depth_of
+from symrnn.derivation import naming
 from symrnn.derivation.bounds import Bounds
 from symrnn.derivation.gradient_paths import gradient_paths
 from symrnn.derivation.jacobian import jacobian_lines, step_jacobian
 from symrnn.derivation.numeric import evaluate_cell
+from symrnn.derivation.tangent import Tangent
 from symrnn.emission import latex_layout
 from symrnn.emission.latex_layout import split_formula, width
 from symrnn.emission.unicode_document import derivation_picture
@@ -191,6 +193,23 @@ def test_jacobians_of_many_ways_are_told_in_named_derivatives() -> None:
     assert [str(partial.of) for partial in jacobian.through[-3:]] == ["u_6", "h_6", "u_7"]
     assert nodes([jacobian.expr, *(partial.expr for partial in jacobian.through)]) < 1200
     assert len(gradient_paths(highway(8), (jacobian,))) == 3
+
+
+@pytest.mark.parametrize(("measure", "uses"), [("USED_ONCE", 1), ("LEVELS", 1), ("USED_AGAIN", 2)])
+def test_a_derivative_has_a_name_from_its_measure_on(
+    measure: str, uses: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tangent = Tangent(chained(4) if uses == 1 else highway(3))
+    (direction,) = (tangent.dotted[state] for state in tangent.of.states)
+    weights = naming._Weights(tangent, direction)
+    sizes, levels, _ = weights.measured(naming=False)
+    target = next(q for q in sizes if weights.uses[q] == uses)
+    least = (levels if measure == "LEVELS" else sizes)[target]
+    for name in ("USED_ONCE", "LEVELS", "USED_AGAIN"):
+        monkeypatch.setattr(naming, name, 10**6)
+    for threshold, named in ((least, True), (least + 1, False)):
+        monkeypatch.setattr(naming, measure, threshold)
+        assert (target in weights.measured(naming=True)[2]) == named
 
 
 def test_named_derivatives_by_states_with_long_names_have_letters() -> None:
