@@ -789,9 +789,9 @@ def _predict(prepared, sizes, inputs, state, outputs, lengths, memory):
         outputs[start : start + count] = held[:count]
         going = slice(None) if left is None else np.flatnonzero(left > 0)
         last = count - 1 if left is None else np.minimum(left[going], count) - 1
-        for array, now, after in zip(final, states, later, strict=True):
-            array[going] = after[last, going]
-            now[0] = now[count]
+        for part, array, after in zip(final, states, later, strict=True):
+            part[going] = after[last, going]
+            array[0] = array[count]
     return final
 
 

@@ -1369,9 +1369,9 @@ def _embedding_predict(prepared, sizes, inputs, state, outputs, lengths, memory)
         outputs[start : start + count] = held[:count]
         going = slice(None) if left is None else np.flatnonzero(left > 0)
         last = count - 1 if left is None else np.minimum(left[going], count) - 1
-        for array, now, after in zip(final, states, later, strict=True):
-            array[going] = after[last, going]
-            now[0] = now[count]
+        for part, array, after in zip(final, states, later, strict=True):
+            part[going] = after[last, going]
+            array[0] = array[count]
     return final
 
 
@@ -1904,9 +1904,9 @@ def _lstm_predict(prepared, sizes, inputs, state, outputs, lengths, memory):
         outputs[start : start + count] = held[:count]
         going = slice(None) if left is None else np.flatnonzero(left > 0)
         last = count - 1 if left is None else np.minimum(left[going], count) - 1
-        for array, now, after in zip(final, states, later, strict=True):
-            array[going] = after[last, going]
-            now[0] = now[count]
+        for part, array, after in zip(final, states, later, strict=True):
+            part[going] = after[last, going]
+            array[0] = array[count]
     return final
 
 
@@ -2472,9 +2472,9 @@ def _class_cross_entropy_predict(prepared, sizes, inputs, state, outputs, length
         outputs[start : start + count] = held[:count]
         going = slice(None) if left is None else np.flatnonzero(left > 0)
         last = count - 1 if left is None else np.minimum(left[going], count) - 1
-        for array, now, after in zip(final, states, later, strict=True):
-            array[going] = after[last, going]
-            now[0] = now[count]
+        for part, array, after in zip(final, states, later, strict=True):
+            part[going] = after[last, going]
+            array[0] = array[count]
     return final
 
 
@@ -2941,9 +2941,9 @@ def _dense_softmax_predict(prepared, sizes, inputs, state, outputs, lengths, mem
         outputs[start : start + count] = held[:count]
         going = slice(None) if left is None else np.flatnonzero(left > 0)
         last = count - 1 if left is None else np.minimum(left[going], count) - 1
-        for array, now, after in zip(final, states, later, strict=True):
-            array[going] = after[last, going]
-            now[0] = now[count]
+        for part, array, after in zip(final, states, later, strict=True):
+            part[going] = after[last, going]
+            array[0] = array[count]
     return final
 
 

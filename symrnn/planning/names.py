@@ -49,7 +49,7 @@ _VARIABLES = (
 _KEYWORDS = ("out", "workspace", "threads", "lengths")
 _CHECKS = ("given", "what", "inputs_t", "outputs", "start", "some", "count", "array")
 _RESULTS = ("shapes", "use", "final", "kept", "saved", "states", "held", "d_inputs", "name", "added")
-_OTHERS = ("known", "stop", "other", "left", "ended", "ending")
+_OTHERS = ("known", "stop", "other", "left", "ended", "ending", "later", "after", "going")
 
 RESERVED = frozenset(
     {
