@@ -42,6 +42,19 @@ def stacked_matrices() -> Cell:
     )
 
 
+def weighed_matrices() -> Cell:
+    """A stack of matrices in a product with an input alone, which is not cut up for its adjoint."""
+    q, e = Value("q"), Input("e", m + n)
+    return Cell(
+        "weighed_matrices",
+        Eq(q, einsum("ij,i->j", concatenate(C, D), e)),
+        Eq(C.next, C / 2 + tanh(outer(h, q))),
+        Eq(D.next, sigmoid(D) + outer(x, q)),
+        Eq(h.next, tanh(U @ h + C @ q)),
+        output=h.next,
+    )
+
+
 def copied() -> Cell:
     """States that hold what the inputs give, and nothing of the past; an output of the states before."""
     out = Value("out")
@@ -78,4 +91,4 @@ def turned() -> Cell:
     )
 
 
-ODD = {cell.name: cell for cell in (stacked_matrices(), copied(), powers(), turned())}
+ODD = {cell.name: cell for cell in (stacked_matrices(), weighed_matrices(), copied(), powers(), turned())}
