@@ -97,6 +97,13 @@ CALLS: dict[str, Callable[[Any, Any, Any, Any, Any, Any], Any]] = {
     "z + z == v - 1": lambda xp, A, B, C, v, z: z + z == v - 1,
     "v / (z - 1)": lambda xp, A, B, C, v, z: 2 * v / (z - 1),
     "a single number with v": lambda xp, A, B, C, v, z: (z + z) * v - v * (z + z) + (z + z) ** 2,
+    "copy of a single number": lambda xp, A, B, C, v, z: (z + z).copy(),
+    "single number turned": lambda xp, A, B, C, v, z: (z + z).T,
+    "single number in another shape": lambda xp, A, B, C, v, z: (z + z).reshape(1, 1),
+    "sum of a single number": lambda xp, A, B, C, v, z: (z + z).sum(),
+    "largest of a single number": lambda xp, A, B, C, v, z: (z + z).max(),
+    "single number as float": lambda xp, A, B, C, v, z: xp.asarray((z + z).astype(np.float64)),
+    "single number picked": lambda xp, A, B, C, v, z: xp.asarray(v.sum())[()],
     "isfinite": lambda xp, A, B, C, v, z: xp.isfinite(A),
 }
 """What emitted kernels, their support and models call, and what their authors might call next."""

@@ -108,6 +108,21 @@ class Element:
 
     __radd__, __rmul__ = __add__, __mul__
 
+    @property
+    def T(self) -> "Element":
+        """The number itself."""
+        return self
+
+    def copy(self) -> "Element":
+        """The number itself, which nothing changes."""
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        """What NumPy's numbers have besides, they have as arrays without axes."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(elements(self.residue), name)
+
     def tobytes(self) -> bytes:
         """What NumPy's numbers call their bytes: equal ones for equal elements."""
         return self.residue.to_bytes(8, "little")

@@ -32,7 +32,7 @@ from symrnn.zoo import (
 from symrnn.zoo import class_cross_entropy as class_loss
 from symrnn.zoo.heads import binary_cross_entropy
 
-LAYER_NAMES = ("first", "second", "upper", "lower", "e", "gru", "h", "layer_2", "W", "x", "encoder", "T1")
+LAYER_NAMES = ("first", "second", "upper", "lower", "e", "gru", "h", "layer_2", "V", "x", "encoder", "T1")
 LOSSES: tuple[Cell, ...] = (
     squared_error,
     class_loss,
