@@ -55,6 +55,12 @@ def weighed_matrices() -> Cell:
     )
 
 
+def cut_state() -> Cell:
+    """Ranges of a state in products with matrices of a sample, whose gradients are made over all steps."""
+    s, M, N, out = State("s", m + n), Input("M", m, m), Input("N", n, m), Value("out")
+    return Cell("cut_state", Eq(s.next, s), Eq(out, s @ concatenate(M, N)), output=out)
+
+
 def copied() -> Cell:
     """States that hold what the inputs give, and nothing of the past; an output of the states before."""
     out = Value("out")
@@ -91,4 +97,7 @@ def turned() -> Cell:
     )
 
 
-ODD = {cell.name: cell for cell in (stacked_matrices(), weighed_matrices(), copied(), powers(), turned())}
+ODD = {
+    cell.name: cell
+    for cell in (stacked_matrices(), weighed_matrices(), cut_state(), copied(), powers(), turned())
+}

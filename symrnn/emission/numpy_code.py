@@ -77,7 +77,9 @@ class NumpyWriter:
             return self.static_text(buffer)
         if looping:
             return f"{name}[{self.t}]"
-        return f"{name}[:-1]" if buffer.extended else name
+        return (
+            f"{name}[:-1]" if self.layout.held_in(name).extended else name
+        )  # without the last step's result
 
     def static_text(self, buffer: Buffer) -> str:
         """The text of a shared array: its name, or the range of another one that it is."""
