@@ -48,7 +48,8 @@ from symrnn.planning.ir import Contraction, Pointwise, Statement
 from symrnn.planning.passes import PASSES
 from symrnn.planning.passes.draft import REGIONS, Draft, Line
 from symrnn.planning.plan import Plan
-from symrnn.validation.elements import contracted, elements, residues
+from symrnn.validation.contractions import contracted
+from symrnn.validation.elements import elements, residues
 from symrnn.validation.models import prove_model
 from symrnn.validation.plans import prove_plan
 from symrnn.validation.prime import PRIME, inverse, residue, residue_of_float, root

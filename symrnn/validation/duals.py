@@ -16,7 +16,7 @@ from sympy import And, Eq, Expr, Ge, Gt, Le, Lt, Ne, Not, Or
 
 from symrnn.declaration import operations as op
 from symrnn.validation import maps
-from symrnn.validation.elements import contracted
+from symrnn.validation.contractions import contracted
 from symrnn.validation.prime import PRIME, Residues, centred, inverse, power
 
 Truth: TypeAlias = NDArray[np.bool_]
