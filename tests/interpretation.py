@@ -110,8 +110,13 @@ def assert_same(found: Result, wanted: Result) -> None:
     """Raise unless both results have the same arrays; NaN never equals."""
     left, right = parts(found), parts(wanted)
     assert left.keys() == right.keys()
-    for name, array in left.items():
-        other = right[name]
+    assert_same_arrays(left, right)
+
+
+def assert_same_arrays(found: dict[str, Doubles], wanted: dict[str, Doubles]) -> None:
+    """Raise unless each array is the wanted one of its name; NaN never equals."""
+    for name, array in found.items():
+        other = wanted[name]
         scale = max(1.0, float(np.max(np.abs(other), initial=0.0)))
         np.testing.assert_allclose(
             array, other, rtol=0, atol=TOLERANCE * scale, equal_nan=False, err_msg=name, strict=True

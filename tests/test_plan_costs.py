@@ -7,17 +7,16 @@ import json
 from pathlib import Path
 
 import pytest
+from interpretation import stages
 from kernel_problems import ALL
 from odd_cells import ODD
 from random_cells import random_cell
 from random_sums import random_sum
 
-from symrnn import Cell, derive
+from symrnn import Cell
 from symrnn.emission.layout import Layout
-from symrnn.planning.checker import check
 from symrnn.planning.cost import moving_operations, recomputed_elements, saved_elements, traffic
 from symrnn.planning.ir import Pass, size_of
-from symrnn.planning.lowering import lower
 from symrnn.planning.passes import PASSES
 from symrnn.planning.plan import Plan
 
@@ -31,13 +30,6 @@ SOME: dict[str, Cell] = {
     **{f"random cell {seed}": random_cell(seed) for seed in range(400, 412)},
     **{f"random sum {seed}": random_sum(seed).cell for seed in range(100, 112)},
 }
-
-
-def planned(cell: Cell, save: str) -> Plan:
-    plan = check(lower(derive(cell)))
-    for improve in PASSES[save]:
-        plan = check(improve(plan))
-    return plan
 
 
 def costs_of(plan: Plan) -> dict[str, list[int]]:
@@ -67,7 +59,7 @@ def costs_of(plan: Plan) -> dict[str, list[int]]:
 
 def record() -> dict[str, dict[str, list[int]]]:
     return {
-        f"{name}, {save}": costs_of(planned(cell, save)) for name, cell in SOME.items() for save in PASSES
+        f"{name}, {save}": costs_of(stages(cell, save)[-1]) for name, cell in SOME.items() for save in PASSES
     }
 
 
@@ -75,7 +67,7 @@ def record() -> dict[str, dict[str, list[int]]]:
 def test_a_plan_costs_what_it_did(name: str) -> None:
     known = json.loads(RECORD.read_text(encoding="utf-8"))
     for save in PASSES:
-        assert costs_of(planned(SOME[name], save)) == known[f"{name}, {save}"]
+        assert costs_of(stages(SOME[name], save)[-1]) == known[f"{name}, {save}"]
 
 
 if __name__ == "__main__":

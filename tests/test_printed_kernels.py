@@ -7,7 +7,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from interpretation import Arguments, parts, random_arguments, run
+from interpretation import Arguments, assert_same_arrays, parts, random_arguments, run
 from kernel_problems import EXTRA
 from odd_cells import ODD
 from random_cells import random_cell
@@ -73,12 +73,6 @@ def alone(plan: Plan, given: Arguments, b: int, length: int) -> dict[str, Any]:
     return parts(run(plan, cut))
 
 
-def assert_equal(found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    for name, array in found.items():
-        scale = max(1.0, float(np.max(np.abs(wanted[name]), initial=0.0)))
-        np.testing.assert_allclose(array, wanted[name], rtol=0, atol=1e-9 * scale, err_msg=name)
-
-
 @pytest.mark.parametrize("target", ["numpy", "numba"])
 @pytest.mark.parametrize("name", SOME)
 def test_a_text_computes_what_its_plan_means(name: str, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,18 +81,20 @@ def test_a_text_computes_what_its_plan_means(name: str, target: str, monkeypatch
     sizes = {axis.name: LENGTHS[i] for i, axis in enumerate(plan.axes)}
     given = random_arguments(plan, sizes, T, B)
     module, wanted = module_of(plan, target, monkeypatch), parts(run(plan, given))
-    assert_equal(results_of(module, plan, given, None, of_inputs=True), wanted)
-    assert_equal(results_of(module, plan, given, None, of_inputs=False), wanted)
+    assert_same_arrays(results_of(module, plan, given, None, of_inputs=True), wanted)
+    assert_same_arrays(results_of(module, plan, given, None, of_inputs=False), wanted)
 
     lengths = np.array([2, 4, 1])
     found = results_of(module, plan, given, lengths, of_inputs=True)
     single = [alone(plan, given, b, int(length)) for b, length in enumerate(lengths)]
     for parameter in plan.parameters:
         what = f"gradient of {parameter}"
-        assert_equal({what: found.pop(what)}, {what: sum(one[what] for one in single)})
+        assert_same_arrays({what: found.pop(what)}, {what: sum(one[what] for one in single)})
     for b, one in enumerate(single):
         over_time = ("outputs", *(f"gradient of {quantity}" for quantity in plan.inputs))
         own = {
             what: array[: lengths[b], b] if what in over_time else array[b] for what, array in found.items()
         }
-        assert_equal(own, {what: one[what][:, 0] if what in over_time else one[what][0] for what in own})
+        assert_same_arrays(
+            own, {what: one[what][:, 0] if what in over_time else one[what][0] for what in own}
+        )

@@ -592,6 +592,14 @@ def _continued(inputs, state, lengths, memory):
     return Inputs(*made), State(*(array[samples] for array in state))
 
 
+def _final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return State(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return State(*(array[last] for array in later))
+
+
 def _stand_still(later, earlier, lengths):
     """Let samples without a step end where they start; both are arrays (B, ...)."""
     for array, same in zip(later, earlier, strict=True):
@@ -1440,12 +1448,8 @@ def _forward(prepared, inputs, state, lengths, memory, threads):
         *map(_plain, inputs),
         n, m, W_s_x_panels, W_s_s_panels, b_s, s, s_next, a_s,
     )
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        states = State(*(array[last, np.arange(B)] for array in State(s_next)))
-    else:
-        states = State(*(array[T] for array in State(s)))
-    return s_next, states, (s, s_next)
+    final = _final_states(State(s), State(s_next), lengths)
+    return s_next, final, (s, s_next)
 
 
 def _predict(prepared, sizes, inputs, state, outputs, lengths, threads):

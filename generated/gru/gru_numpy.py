@@ -611,6 +611,14 @@ def _continued(inputs, state, lengths, memory):
     return Inputs(*made), State(*(array[samples] for array in state))
 
 
+def _final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return State(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return State(*(array[last] for array in later))
+
+
 def _stand_still(later, earlier, lengths):
     """Let samples without a step end where they start; both are arrays (B, ...)."""
     for array, same in zip(later, earlier, strict=True):
@@ -769,10 +777,7 @@ def _forward(prepared, inputs, state, lengths, memory):
         some = Inputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        return outputs, State(*(array[last, np.arange(B)] for array in later)), saved
-    return outputs, State(*(array[T] for array in states)), saved
+    return outputs, _final_states(states, later, lengths), saved
 
 
 def _predict(prepared, sizes, inputs, state, outputs, lengths, memory):

@@ -970,7 +970,7 @@ def _normal(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_language_model_07b77868d6f5", types.ModuleType("symrnn_language_model_07b77868d6f5"))
+_HOME = sys.modules.setdefault("symrnn_language_model_f3c8c5885b33", types.ModuleType("symrnn_language_model_f3c8c5885b33"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1926,6 +1926,14 @@ def _embedding_continued(inputs, state, lengths, memory):
     return EmbeddingInputs(*made), EmbeddingState(*(array[samples] for array in state))
 
 
+def _embedding_final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return EmbeddingState(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return EmbeddingState(*(array[last] for array in later))
+
+
 def _embedding_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
     marks = _marks(tape.prepared.parameters, tape.inputs)
@@ -2039,12 +2047,8 @@ def _embedding_forward(prepared, inputs, state, lengths, memory, threads):
         *map(_plain, inputs),
         v, m, E, x,
     )
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        states = EmbeddingState(*(array[last, np.arange(B)] for array in EmbeddingState()))
-    else:
-        states = EmbeddingState(*(array[T] for array in EmbeddingState()))
-    return x, states, ()
+    final = _embedding_final_states(EmbeddingState(), EmbeddingState(), lengths)
+    return x, final, ()
 
 
 def _embedding_predict(prepared, sizes, inputs, state, outputs, lengths, threads):
@@ -2460,6 +2464,14 @@ def _lstm_continued(inputs, state, lengths, memory):
     return LstmInputs(*made), LstmState(*(array[samples] for array in state))
 
 
+def _lstm_final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return LstmState(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return LstmState(*(array[last] for array in later))
+
+
 def _lstm_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
     marks = _marks(tape.prepared.parameters, tape.inputs)
@@ -2734,12 +2746,8 @@ def _lstm_forward(prepared, inputs, state, lengths, memory, threads):
         *map(_plain, inputs),
         n, m, W_on_x_panels, W_on_h_panels, c, c_next, h, h_next, tanh_c, a_all, b_all,
     )
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        states = LstmState(*(array[last, np.arange(B)] for array in LstmState(c_next, h_next)))
-    else:
-        states = LstmState(*(array[T] for array in LstmState(c, h)))
-    return h_next, states, (c, h, tanh_c, a_all)
+    final = _lstm_final_states(LstmState(c, h), LstmState(c_next, h_next), lengths)
+    return h_next, final, (c, h, tanh_c, a_all)
 
 
 def _lstm_predict(prepared, sizes, inputs, state, outputs, lengths, threads):
@@ -3154,6 +3162,14 @@ def _class_cross_entropy_continued(inputs, state, lengths, memory):
     return ClassCrossEntropyInputs(*made), ClassCrossEntropyState(*(array[samples] for array in state))
 
 
+def _class_cross_entropy_final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return ClassCrossEntropyState(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return ClassCrossEntropyState(*(array[last] for array in later))
+
+
 def _class_cross_entropy_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
     marks = _marks(tape.prepared.parameters, tape.inputs)
@@ -3341,12 +3357,8 @@ def _class_cross_entropy_forward(prepared, inputs, state, lengths, memory, threa
         *map(_plain, inputs),
         n, v, W_y_panels, b_y, z, one_hot_k_z, loss, largest_z, total_exp_z, exp_z,
     )
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        states = ClassCrossEntropyState(*(array[last, np.arange(B)] for array in ClassCrossEntropyState()))
-    else:
-        states = ClassCrossEntropyState(*(array[T] for array in ClassCrossEntropyState()))
-    return loss, states, (exp_z,)
+    final = _class_cross_entropy_final_states(ClassCrossEntropyState(), ClassCrossEntropyState(), lengths)
+    return loss, final, (exp_z,)
 
 
 def _class_cross_entropy_predict(prepared, sizes, inputs, state, outputs, lengths, threads):
@@ -3729,6 +3741,14 @@ def _dense_softmax_continued(inputs, state, lengths, memory):
     return DenseSoftmaxInputs(*made), DenseSoftmaxState(*(array[samples] for array in state))
 
 
+def _dense_softmax_final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return DenseSoftmaxState(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return DenseSoftmaxState(*(array[last] for array in later))
+
+
 def _dense_softmax_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
     marks = _marks(tape.prepared.parameters, tape.inputs)
@@ -3903,12 +3923,8 @@ def _dense_softmax_forward(prepared, inputs, state, lengths, memory, threads):
         *map(_plain, inputs),
         n, m, W_y_panels, b_y, a_y_hat, y_hat, largest_a_y_hat, total_exp_a_y_hat,
     )
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        states = DenseSoftmaxState(*(array[last, np.arange(B)] for array in DenseSoftmaxState()))
-    else:
-        states = DenseSoftmaxState(*(array[T] for array in DenseSoftmaxState()))
-    return y_hat, states, (y_hat,)
+    final = _dense_softmax_final_states(DenseSoftmaxState(), DenseSoftmaxState(), lengths)
+    return y_hat, final, (y_hat,)
 
 
 def _dense_softmax_predict(prepared, sizes, inputs, state, outputs, lengths, threads):

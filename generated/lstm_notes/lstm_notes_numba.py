@@ -641,6 +641,14 @@ def _continued(inputs, state, lengths, memory):
     return Inputs(*made), State(*(array[samples] for array in state))
 
 
+def _final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return State(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return State(*(array[last] for array in later))
+
+
 def _stand_still(later, earlier, lengths):
     """Let samples without a step end where they start; both are arrays (B, ...)."""
     for array, same in zip(later, earlier, strict=True):
@@ -1600,12 +1608,8 @@ def _forward(prepared, inputs, state, lengths, memory, threads):
         *map(_plain, inputs),
         n, m, W_on_x_panels, W_c_c_panels, W_on_a_panels, c, c_next, a, a_next, a_all, b_all,
     )
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        states = State(*(array[last, np.arange(B)] for array in State(c_next, a_next)))
-    else:
-        states = State(*(array[T] for array in State(c, a)))
-    return a_next, states, (c, c_next, a, a_all)
+    final = _final_states(State(c, a), State(c_next, a_next), lengths)
+    return a_next, final, (c, c_next, a, a_all)
 
 
 def _predict(prepared, sizes, inputs, state, outputs, lengths, threads):

@@ -1140,7 +1140,7 @@ def _normal(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_translator_ba4efcfbd048", types.ModuleType("symrnn_translator_ba4efcfbd048"))
+_HOME = sys.modules.setdefault("symrnn_translator_050969426639", types.ModuleType("symrnn_translator_050969426639"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -2096,6 +2096,14 @@ def _embedding_continued(inputs, state, lengths, memory):
     return EmbeddingInputs(*made), EmbeddingState(*(array[samples] for array in state))
 
 
+def _embedding_final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return EmbeddingState(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return EmbeddingState(*(array[last] for array in later))
+
+
 def _embedding_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
     marks = _marks(tape.prepared.parameters, tape.inputs)
@@ -2209,12 +2217,8 @@ def _embedding_forward(prepared, inputs, state, lengths, memory, threads):
         *map(_plain, inputs),
         v, m, E, x,
     )
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        states = EmbeddingState(*(array[last, np.arange(B)] for array in EmbeddingState()))
-    else:
-        states = EmbeddingState(*(array[T] for array in EmbeddingState()))
-    return x, states, ()
+    final = _embedding_final_states(EmbeddingState(), EmbeddingState(), lengths)
+    return x, final, ()
 
 
 def _embedding_predict(prepared, sizes, inputs, state, outputs, lengths, threads):
@@ -2630,6 +2634,14 @@ def _lstm_continued(inputs, state, lengths, memory):
     return LstmInputs(*made), LstmState(*(array[samples] for array in state))
 
 
+def _lstm_final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return LstmState(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return LstmState(*(array[last] for array in later))
+
+
 def _lstm_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
     marks = _marks(tape.prepared.parameters, tape.inputs)
@@ -2904,12 +2916,8 @@ def _lstm_forward(prepared, inputs, state, lengths, memory, threads):
         *map(_plain, inputs),
         n, m, W_on_x_panels, W_on_h_panels, c, c_next, h, h_next, tanh_c, a_all, b_all,
     )
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        states = LstmState(*(array[last, np.arange(B)] for array in LstmState(c_next, h_next)))
-    else:
-        states = LstmState(*(array[T] for array in LstmState(c, h)))
-    return h_next, states, (c, h, tanh_c, a_all)
+    final = _lstm_final_states(LstmState(c, h), LstmState(c_next, h_next), lengths)
+    return h_next, final, (c, h, tanh_c, a_all)
 
 
 def _lstm_predict(prepared, sizes, inputs, state, outputs, lengths, threads):
@@ -3324,6 +3332,14 @@ def _class_cross_entropy_continued(inputs, state, lengths, memory):
     return ClassCrossEntropyInputs(*made), ClassCrossEntropyState(*(array[samples] for array in state))
 
 
+def _class_cross_entropy_final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return ClassCrossEntropyState(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return ClassCrossEntropyState(*(array[last] for array in later))
+
+
 def _class_cross_entropy_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
     marks = _marks(tape.prepared.parameters, tape.inputs)
@@ -3511,12 +3527,8 @@ def _class_cross_entropy_forward(prepared, inputs, state, lengths, memory, threa
         *map(_plain, inputs),
         n, v, W_y_panels, b_y, z, one_hot_k_z, loss, largest_z, total_exp_z, exp_z,
     )
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        states = ClassCrossEntropyState(*(array[last, np.arange(B)] for array in ClassCrossEntropyState()))
-    else:
-        states = ClassCrossEntropyState(*(array[T] for array in ClassCrossEntropyState()))
-    return loss, states, (exp_z,)
+    final = _class_cross_entropy_final_states(ClassCrossEntropyState(), ClassCrossEntropyState(), lengths)
+    return loss, final, (exp_z,)
 
 
 def _class_cross_entropy_predict(prepared, sizes, inputs, state, outputs, lengths, threads):
@@ -3899,6 +3911,14 @@ def _dense_continued(inputs, state, lengths, memory):
     return DenseInputs(*made), DenseState(*(array[samples] for array in state))
 
 
+def _dense_final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return DenseState(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return DenseState(*(array[last] for array in later))
+
+
 def _dense_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
     marks = _marks(tape.prepared.parameters, tape.inputs)
@@ -4018,12 +4038,8 @@ def _dense_forward(prepared, inputs, state, lengths, memory, threads):
         *map(_plain, inputs),
         n, m, W_y_panels, b_y, y_hat,
     )
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        states = DenseState(*(array[last, np.arange(B)] for array in DenseState()))
-    else:
-        states = DenseState(*(array[T] for array in DenseState()))
-    return y_hat, states, ()
+    final = _dense_final_states(DenseState(), DenseState(), lengths)
+    return y_hat, final, ()
 
 
 def _dense_predict(prepared, sizes, inputs, state, outputs, lengths, threads):

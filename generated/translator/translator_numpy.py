@@ -1454,6 +1454,14 @@ def _embedding_continued(inputs, state, lengths, memory):
     return EmbeddingInputs(*made), EmbeddingState(*(array[samples] for array in state))
 
 
+def _embedding_final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return EmbeddingState(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return EmbeddingState(*(array[last] for array in later))
+
+
 def _embedding_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
     marks = _marks(tape.prepared.parameters, tape.inputs)
@@ -1509,10 +1517,7 @@ def _embedding_forward(prepared, inputs, state, lengths, memory):
         some = EmbeddingInputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _embedding_forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        return outputs, EmbeddingState(*(array[last, np.arange(B)] for array in later)), saved
-    return outputs, EmbeddingState(*(array[T] for array in states)), saved
+    return outputs, _embedding_final_states(states, later, lengths), saved
 
 
 def _embedding_predict(prepared, sizes, inputs, state, outputs, lengths, memory):
@@ -1946,6 +1951,14 @@ def _lstm_continued(inputs, state, lengths, memory):
     return LstmInputs(*made), LstmState(*(array[samples] for array in state))
 
 
+def _lstm_final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return LstmState(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return LstmState(*(array[last] for array in later))
+
+
 def _lstm_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
     marks = _marks(tape.prepared.parameters, tape.inputs)
@@ -2044,10 +2057,7 @@ def _lstm_forward(prepared, inputs, state, lengths, memory):
         some = LstmInputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _lstm_forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        return outputs, LstmState(*(array[last, np.arange(B)] for array in later)), saved
-    return outputs, LstmState(*(array[T] for array in states)), saved
+    return outputs, _lstm_final_states(states, later, lengths), saved
 
 
 def _lstm_predict(prepared, sizes, inputs, state, outputs, lengths, memory):
@@ -2540,6 +2550,14 @@ def _class_cross_entropy_continued(inputs, state, lengths, memory):
     return ClassCrossEntropyInputs(*made), ClassCrossEntropyState(*(array[samples] for array in state))
 
 
+def _class_cross_entropy_final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return ClassCrossEntropyState(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return ClassCrossEntropyState(*(array[last] for array in later))
+
+
 def _class_cross_entropy_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
     marks = _marks(tape.prepared.parameters, tape.inputs)
@@ -2612,10 +2630,7 @@ def _class_cross_entropy_forward(prepared, inputs, state, lengths, memory):
         some = ClassCrossEntropyInputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _class_cross_entropy_forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        return outputs, ClassCrossEntropyState(*(array[last, np.arange(B)] for array in later)), saved
-    return outputs, ClassCrossEntropyState(*(array[T] for array in states)), saved
+    return outputs, _class_cross_entropy_final_states(states, later, lengths), saved
 
 
 def _class_cross_entropy_predict(prepared, sizes, inputs, state, outputs, lengths, memory):
@@ -3017,6 +3032,14 @@ def _dense_continued(inputs, state, lengths, memory):
     return DenseInputs(*made), DenseState(*(array[samples] for array in state))
 
 
+def _dense_final_states(states, later, lengths):
+    """The states at the samples' ends (views, if all end at T): `states` are those before every step, `later` those after."""
+    if lengths is None:
+        return DenseState(*(array[-1] for array in states))
+    last = np.maximum(lengths - 1, 0), np.arange(len(lengths))
+    return DenseState(*(array[last] for array in later))
+
+
 def _dense_require_unchanged(tape):
     """Raise if the arrays that a tape refers to are seen to have changed since its forward pass."""
     marks = _marks(tape.prepared.parameters, tape.inputs)
@@ -3073,10 +3096,7 @@ def _dense_forward(prepared, inputs, state, lengths, memory):
         some = DenseInputs(*(array[start:stop] for array in inputs))
         left = None if lengths is None else lengths - start
         _dense_forward_steps(prepared, sizes, some, [array[start : stop + len(array) - T] for array in kept], left, memory)
-    if lengths is not None:
-        last = np.maximum(lengths - 1, 0)
-        return outputs, DenseState(*(array[last, np.arange(B)] for array in later)), saved
-    return outputs, DenseState(*(array[T] for array in states)), saved
+    return outputs, _dense_final_states(states, later, lengths), saved
 
 
 def _dense_predict(prepared, sizes, inputs, state, outputs, lengths, memory):

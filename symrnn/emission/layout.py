@@ -1,6 +1,6 @@
 """Where a plan's arrays live, in the words that all array targets share."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -84,11 +84,9 @@ class Layout:
 
         `steps` is the number of time steps held of arrays that serve within a pass only.
         """
-        shape = self.shape(buffer)
         result = self.results.get(buffer.name)
         if result is None:
-            held = shape.replace("(T,", f"({steps},", 1) if self.is_brief(buffer) else shape
-            return f'{buffer.name} = memory("{buffer.name}", {held}, dtype)'
+            return f"{buffer.name} = {self.memory(buffer, steps)}"
         if buffer.lead == "TB":
             nothing = (0,) * (len(buffer.lead) + len(buffer.shape))
             return f"{buffer.name} = {result} if input_gradients else np.empty({nothing}, dtype)"
@@ -125,17 +123,22 @@ class Layout:
         held = {self.held_in(name).name for name, _ in self.plan.saved}
         return [b for b in self.plan.buffers if b.name in held]
 
-    def next_states(self) -> list[str]:
-        """The lines that name the states after the steps.
+    def next_states(self, whole: str, room: Callable[[Buffer], str]) -> list[str]:
+        """The lines that name the states after the steps; `whole` says in code that no sample ends early.
 
         They are the states one step later. Beyond a sample's end they are apart: there the last step is
         computed again, from the state before it, so that nothing infinite turns up that was not there.
         """
         return [
-            f"{carry.there} = {carry.here}[1:] if lengths is None else "
-            f'memory("{carry.there}", {self.shape(self.table[carry.there])}, dtype)'
+            f"{carry.there} = {carry.here}[1:] if {whole} else {room(self.table[carry.there])}"
             for carry in self.plan.forward.loop.carries
         ]
+
+    def memory(self, buffer: Buffer, steps: str = "T") -> str:
+        """The text that asks for an array's memory; `steps` as in `allocation`."""
+        shape = self.shape(buffer)
+        held = shape.replace("(T,", f"({steps},", 1) if self.is_brief(buffer) else shape
+        return f'memory("{buffer.name}", {held}, dtype)'
 
     def parameter_axes(self) -> list[Axis]:
         """The axes whose lengths the shapes of parameters and constants tell."""

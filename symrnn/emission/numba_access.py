@@ -60,7 +60,7 @@ class NumbaAccess:
     def view(self, name: str, lead: list[str]) -> str:
         """The text of a view of an array with the given leading indices."""
         buffer = self.layout.table[name]
-        base, _ = self.place(buffer)
+        base = self.layout.held_in(name).name
         self.arguments[base] = None
         index = [*lead, *self.sample_slices(buffer)]
         return f"{self.argument(base)}[{', '.join(index)}]" if index else self.argument(base)

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import partial
 
 from symrnn.emission.interface import Field, listed, polynomial, state_shape, tuple_text, wrapped
 from symrnn.emission.layout import Layout
@@ -17,7 +18,7 @@ from symrnn.emission.numpy_module import (
     unpack,
 )
 from symrnn.planning.cost import moving_operations
-from symrnn.planning.ir import Buffer, Carry, Pass
+from symrnn.planning.ir import Buffer, Pass
 
 THREADS = {
     "threads_parameter": ", threads=None",
@@ -156,7 +157,7 @@ def _forward_context(layout: Layout, writer: NumbaWriter, lines: list[str]) -> d
         "forward_head": (
             *(layout.allocation(buffer, "steps") for buffer in memory),
             *(f"{c.here}[0] = {c.initial}" for c in plan.forward.loop.carries),
-            *layout.next_states(),
+            *layout.next_states("lengths is None", layout.memory),
         ),
         "forward_work": f"T * {work(plan.forward, layout)}",
         "output_name": text.part_of_output(),
@@ -179,6 +180,8 @@ def _predict_context(
     first = ["part", "lo", "hi", "steps"]
     states = [layout.table[name] for name in plan.states]
     last = f"(count if left.size == 0 else min(left[{writer.b}], count)) - 1"
+
+    few = partial(_few_steps, layout)
 
     def begin(buffer: Buffer, index: list[str]) -> str:
         first, final = _at(buffer.name, "0", index), _at(finals[buffer.name], None, index)
@@ -203,8 +206,8 @@ def _predict_context(
         "empty_states": ", ".join(shapes),
         "predict_head": (
             f"dtype = {next((n for n in plan.inputs if n not in layout.classes), 'outputs')}.dtype",
-            *(_few_steps(layout, buffer) for buffer in memory),
-            *(_next_state(layout, carry) for carry in plan.forward.loop.carries),
+            *(f"{buffer.name} = {few(buffer)}" for buffer in memory),
+            *layout.next_states("lengths.size == 0", few),
             *writer.over_samples(states, begin),
         ),
         "chunk_call": wrapped([*first, "left", *chunks, *taken]),
@@ -224,14 +227,8 @@ def _at(name: str, time: str | None, index: list[str]) -> str:
 
 
 def _few_steps(layout: Layout, buffer: Buffer) -> str:
-    """The line that allocates an array for `steps` time steps inside compiled code."""
-    return f"{buffer.name} = np.empty({layout.shape(buffer).replace('(T', '(steps', 1)}, dtype)"
-
-
-def _next_state(layout: Layout, carry: Carry) -> str:
-    """The line that names a state after the steps inside compiled code; see `Layout.next_states`."""
-    shape = layout.shape(layout.table[carry.there]).replace("(T", "(steps", 1)
-    return f"{carry.there} = {carry.here}[1:] if lengths.size == 0 else np.empty({shape}, dtype)"
+    """The text that makes an array for `steps` time steps inside compiled code."""
+    return f"np.empty({layout.shape(buffer).replace('(T', '(steps', 1)}, dtype)"
 
 
 def _backward_context(layout: Layout) -> dict[str, object]:

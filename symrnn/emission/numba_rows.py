@@ -29,7 +29,7 @@ def stack_lines(writer: NumbaAccess, s: Stack) -> list[str]:
     out = table[s.out]
     start: Expr = Integer(0)
     lead = ", ".join([*writer.at(out), writer.b])
-    base, _ = writer.place(out)
+    base = layout.held_in(s.out).name
     writer.arguments[base] = None
     for part in s.parts:
         buffer = table[part]

@@ -77,7 +77,7 @@ def numpy_context(layout: Layout) -> dict[str, object]:
             *unpack([layout.initial_of(state) for state in plan.states], "state"),
             *(layout.allocation(buffer) for buffer in kept),
             *(f"{carry.here}[0] = {carry.initial}" for carry in carries),
-            *layout.next_states(),
+            *layout.next_states("lengths is None", layout.memory),
         ),
         "kept_names": listed(kept_names),
         "output_name": writer.part_of_output(),
