@@ -277,6 +277,21 @@ NUMBERS = (
     sympy.sqrt(sympy.log(m) + 1) / sympy.log(m + 1),
 )
 
+MERGING = (
+    *((m**-0.3, 1 / sympy.sqrt(m)), (m**0.3, m ** Rational(-5, 3)), (m ** (n / 2), m ** (n / 3))),
+    *((sympy.exp(-m), sympy.exp(m / 2)), (sympy.exp(m / 3), sympy.exp(2 * m)), (2 ** (m / 2), 2 ** (-m / 3))),
+)
+"""Numbers of whose products SymPy makes one power."""
+
+
+@pytest.mark.parametrize("numbers", MERGING, ids=str)
+def test_numbers_that_merge_in_a_derivative_are_not_refused(numbers: tuple[Expr, Expr]) -> None:
+    outer, inner = numbers
+    cell = Cell("merging", Eq(h.next, tanh(outer * (b + inner * (W @ x)) + U @ h)))
+    for target in ("numpy", "numba"):
+        for save in PASSES:
+            assert symrnn.emit(cell, target, save)
+
 
 @pytest.mark.parametrize("number", NUMBERS, ids=str)
 def test_numbers_made_of_axes_are_not_refused(number: Expr) -> None:

@@ -20,12 +20,12 @@ from symrnn.declaration.resolution import is_coefficient
 from symrnn.errors import ValidationError
 from symrnn.validation import duals
 from symrnn.validation.duals import Dual
-from symrnn.validation.maps import MAPS
+from symrnn.validation.maps import MAPS, number_exp
 from symrnn.validation.prime import PRIME, Residues, centred, inverse, power, residue, residue_of_float
 
 Values: TypeAlias = dict[Quantity, Dual]
 
-NUMBER_MAPS = {sympy_exp: "exp", sympy_log: "log", sympy_tanh: "tanh"}
+NUMBER_MAPS = {sympy_exp: number_exp, sympy_log: MAPS["log"], sympy_tanh: MAPS["tanh"]}
 
 
 class Evaluator:
@@ -115,7 +115,7 @@ def number(expr: Expr, sizes: Mapping[str, int]) -> int:
         lengths = {axis: Integer(sizes[axis.name]) for axis in expr.args[1].atoms(Axis)}
         return int(_number_power(parts[0], expr.args[1].xreplace(lengths), parts[1])[0])
     if type(expr) in NUMBER_MAPS:
-        return int(MAPS[NUMBER_MAPS[type(expr)]](*parts)[0])
+        return int(NUMBER_MAPS[type(expr)](*parts)[0])
     if isinstance(expr, Abs):
         return abs(signed[0]) % PRIME
     if isinstance(expr, Max | Min):
@@ -127,7 +127,4 @@ def _number_power(base: Residues, exponent: Expr, element: Residues) -> Residues
     if exponent.is_Integer:
         whole = int(exponent)
         return power(base if whole >= 0 else inverse(base), abs(whole))
-    if exponent.is_Rational and exponent.q == 2:
-        rooted = MAPS["sqrt"](base)
-        return power(rooted if exponent > 0 else inverse(rooted), abs(int(exponent.p)))
     return MAPS["power"](base, element)

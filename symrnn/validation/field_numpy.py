@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from symrnn.validation.elements import Element, Elements, chosen_where, elements, residues
-from symrnn.validation.maps import MAPS
+from symrnn.validation.maps import MAPS, number_exp
 from symrnn.validation.prime import PRIME
 
 
@@ -110,6 +110,8 @@ class FieldMath:
 def _by_map(name: str, *numbers: Any) -> Element:
     """A function of single numbers by its map."""
     given = [np.atleast_1d(residues(number)) for number in numbers]
+    if name == "exp":
+        return Element(int(number_exp(*given)[0]))
     if name == "log1p":
         return Element(int(MAPS["log"]((given[0] + 1) % PRIME)[0]))
     return Element(int(MAPS["power" if name == "pow" else name](*given)[0]))

@@ -6,46 +6,87 @@ and the few identities that derived equations use: where a formula meets an argu
 another map must answer there (`tell`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from fractions import Fraction
+from math import floor
 from typing import TypeAlias
 
 import numpy as np
 
-from symrnn.validation.prime import PRIME, Residues, centred, inverse, power, root, scramble
+from symrnn.errors import ValidationError
+from symrnn.validation.prime import (
+    PRIME,
+    Residues,
+    centred,
+    fractional_power,
+    inverse,
+    power,
+    root,
+    scramble,
+    small_fraction,
+)
 
 Map: TypeAlias = Callable[..., Residues]
 Known: TypeAlias = dict[tuple[int, ...], int]
 
-SMALL = 1 << 18
+SMALL = 1 << 22
 """Exponentials are positive numbers up to here: sums of them stay positive, as they should."""
 
-_TOLD: ContextVar[dict[str, Known]] = ContextVar("what maps must answer")
+TRIES = 5
 
 HALF_OF_ONE = (PRIME + 1) // 2
 
+BASE = 1_234_321
+"""The square whose powers are the exponentials of numbers."""
 
-@contextmanager
-def identities() -> Iterator[None]:
-    """A context in which maps remember what they are told; a proof needs one around all that it compares."""
-    token = _TOLD.set({"exp": {}, "power": {}})
-    try:
-        yield
-    finally:
-        _TOLD.reset(token)
+
+class _Told:
+    """Which maps a proof has, what they must answer, and whether they were told two answers at one point."""
+
+    def __init__(self, salt: int) -> None:
+        self.salt = salt
+        self.known: dict[str, Known] = {"exp": {}, "power": {}}
+        self.contradicted = False
+
+
+_TOLD: ContextVar[_Told] = ContextVar("what maps must answer")
+
+
+def with_identities(prove: Callable[[], None]) -> None:
+    """Run a proof during which maps remember what they are told; all that it compares belongs inside.
+
+    Exponentials are small, so that two may be equal by chance, and a map may be told two answers at one
+    point. A right formula may then look wrong: a proof that fails so is run again with other maps.
+
+    Raises:
+        ValidationError: what is to be proved is wrong.
+    """
+    for salt in range(TRIES):
+        told = _Told(salt)
+        token = _TOLD.set(told)
+        try:
+            return prove()
+        except ValidationError:
+            if not told.contradicted or salt == TRIES - 1:
+                raise
+        finally:
+            _TOLD.reset(token)
+    raise AssertionError("unreachable: the last try returns or raises")
 
 
 def tell(name: str, arguments: tuple[Residues, ...], values: Residues) -> None:
     """Let the map `name` answer `values` at `arguments`, unless it is told something there already."""
-    known = _TOLD.get()[name]
+    told = _TOLD.get()
+    known = told.known[name]
     for *given, value in zip(*(array.ravel().tolist() for array in (*arguments, values)), strict=True):
-        known.setdefault(tuple(given), value)
+        if known.setdefault(tuple(given), value) != value:
+            told.contradicted = True
 
 
 def _as_told(name: str, arguments: tuple[Residues, ...], values: Residues) -> Residues:
     """`values`, but what the map was told where it was."""
-    known = _TOLD.get()[name]
+    known = _TOLD.get().known[name]
     if not known:
         return values
     points = zip(*(array.ravel().tolist() for array in arguments), strict=True)
@@ -53,49 +94,65 @@ def _as_told(name: str, arguments: tuple[Residues, ...], values: Residues) -> Re
     return np.array(found, np.int64).reshape(values.shape)
 
 
+def _random(x: Residues, name: int) -> Residues:
+    """The random map `name` of this proof."""
+    return scramble(x, name + (_TOLD.get().salt << 16))
+
+
 def _tanh(x: Residues) -> Residues:
     signed = centred(x)
-    return np.sign(signed) * scramble(abs(signed), 0x7A9) % PRIME
+    return np.sign(signed) * _random(abs(signed), 0x7A9) % PRIME
 
 
 def _exp(x: Residues) -> Residues:
-    values = np.where(x == 0, 1, scramble(x, 0xE39) % SMALL + 1)
+    values = np.where(x == 0, 1, _random(x, 0xE39) % SMALL + 1)
     return _as_told("exp", (x,), values)
 
 
 def _log(x: Residues) -> Residues:
-    return np.where(x == 1, 0, scramble(x, 0x106))
+    return np.where(x == 1, 0, _random(x, 0x106))
+
+
+def number_exp(x: Residues) -> Residues:
+    """The exponential of numbers, of which SymPy multiplies several: a power of one residue for fractions."""
+    fractions = [small_fraction(number) for number in x.ravel().tolist()]
+    found = [
+        _fraction_of(np.asarray(BASE), fraction).item() if fraction is not None else value
+        for fraction, value in zip(fractions, _exp(x).ravel().tolist(), strict=True)
+    ]
+    return np.array(found, np.int64).reshape(x.shape)
 
 
 def _power(base: Residues, exponent: Residues) -> Residues:
-    """A power that is not whole: x**(p + 1) is x**p times x wherever both are met, halves are roots.
+    """A power: by its meaning for exponents that are small fractions, else random.
 
-    That of 0 is 0, as for every p > 0.
+    A random one keeps that x**(p + 1) is x**p times x wherever both are met. That of 0 is 0, as for p > 0.
     """
     base, exponent = np.broadcast_arrays(base, exponent)
-    mixed = scramble(base ^ scramble(exponent, 0x90), 0x3)
-    values = np.where(base == 0, 0, np.where(_is_half(exponent), _half_power(base, exponent), mixed))
-    values = _as_told("power", (base, exponent), values)
-    tell("power", (base, exponent), values)
-    tell("power", (base, (exponent - 1) % PRIME), values * inverse(base) % PRIME)
-    tell("power", (base, (exponent + 1) % PRIME), values * base % PRIME)
+    values = _random(base ^ _random(exponent, 0x90), 0x3)
+    drawn = np.ones(base.shape, bool)
+    for number in np.unique(exponent).tolist():
+        if (fraction := small_fraction(number)) is not None:
+            drawn &= exponent != number
+            values = np.where(exponent == number, _fraction_of(base, fraction), values)
+    values = np.where(base == 0, 0, values)
+    if not drawn.any():
+        return values
+    values = np.where(drawn, _as_told("power", (base, exponent), values), values)
+    base, exponent, told = base[drawn], exponent[drawn], values[drawn]
+    tell("power", (base, exponent), told)
+    tell("power", (base, (exponent - 1) % PRIME), told * inverse(base) % PRIME)
+    tell("power", (base, (exponent + 1) % PRIME), told * base % PRIME)
     return values
 
 
-def _is_half(exponent: Residues) -> Residues:
-    """Whether an exponent is 1/2, -1/2, 3/2, ... up to some size."""
-    twice = centred(2 * exponent % PRIME)
-    return np.asarray((twice % 2 == 1) & (abs(twice) < 64))
-
-
-def _half_power(base: Residues, exponent: Residues) -> Residues:
-    """The root times a whole power; ones where the exponent is no half."""
-    values = np.ones_like(base)
-    for twice in np.unique(centred(2 * exponent[_is_half(exponent)] % PRIME)).tolist():
-        made = root(base) * power(base, abs(twice) // 2) % PRIME
-        made = made if twice > 0 else inverse(made)
-        values = np.where(exponent == twice * HALF_OF_ONE % PRIME, made, values)
-    return values
+def _fraction_of(base: Residues, exponent: Fraction) -> Residues:
+    """A power whose exponent is known: whole powers times a root, for negative halves the inverse of both."""
+    if exponent < 0 and exponent.denominator == 2:
+        return inverse(_fraction_of(base, -exponent))
+    whole = floor(exponent)
+    raised = power(base if whole >= 0 else inverse(base), abs(whole))
+    return raised * fractional_power(base, exponent - whole) % PRIME
 
 
 def sigmoid(x: Residues) -> Residues:

@@ -1,6 +1,7 @@
 """The proof of a derivation and of a plan: on random elements they say what the equations say."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from symrnn.validation.answer import Answer, answer
 from symrnn.validation.elements import elements, residues
 from symrnn.validation.equations import number
 from symrnn.validation.faults import BlockWatcher, inner, unequal, wrong_share
-from symrnn.validation.maps import identities
+from symrnn.validation.maps import with_identities
 from symrnn.validation.prime import PRIME, Residues
 from symrnn.validation.problem import draw
 
@@ -52,12 +53,15 @@ def prove_plan(plan: Plan, derivation: Derivation, earlier: Callable[[], Iterabl
     Raises:
         ValidationError: symrnn is at fault; the message names pass, block, equation and both values.
     """
+
+    def prove(seed: int) -> None:
+        truth = answer(derivation, draw(derivation.cell, seed))
+        prove_derivation(derivation, truth)
+        if difference(plan, result_of(plan, truth, seed), truth):
+            raise ValidationError(_located(plan, truth, seed, derivation, earlier()))
+
     for seed in seeds_for(derivation.cell):
-        with identities():
-            truth = answer(derivation, draw(derivation.cell, seed))
-            prove_derivation(derivation, truth)
-            if difference(plan, result_of(plan, truth, seed), truth):
-                raise ValidationError(_located(plan, truth, seed, derivation, earlier()))
+        with_identities(partial(prove, seed))
 
 
 # -- derivations -------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 The prime is below 2**31, so that a product of two residues fits in 64 bits, and leaves 7 when divided by 8,
 so that -1 is no square: exactly one of x and -x has a root, and roots multiply, sqrt(a) sqrt(b) = sqrt(a b).
-The primes up to 19 are squares, so that the roots of small sizes, as in 1 / sqrt(m), are roots.
+The squares are half of all residues, and their number is prime too: each has one root of every order among
+them, so that fractional powers of squares add and multiply as those of positive numbers do. The primes up to
+19 are squares, so that small sizes are, as in 1 / sqrt(m) or m ** 0.3.
 """
 
 from fractions import Fraction
@@ -13,9 +15,9 @@ from numpy.typing import NDArray
 
 Residues: TypeAlias = NDArray[np.int64]
 
-PRIME = 2147481311
+PRIME = 2147146559
 HALF = PRIME // 2
-"""Residues up to here stand for themselves, those above for negative numbers."""
+"""Residues up to here stand for themselves, those above for negative numbers; and the number of squares."""
 
 CLOSE = 4e-16
 """How near, relatively, a float must be to a fraction to stand for it: rounding is at most 1.2e-16."""
@@ -47,6 +49,24 @@ def inverse(residues: Residues) -> Residues:
 def root(residues: Residues) -> Residues:
     """The root of x, or of -x where x is no square; itself a square."""
     return power(residues, (PRIME + 1) // 4)
+
+
+def fractional_power(residues: Residues, exponent: Fraction) -> Residues:
+    """X to a power between 0 and 1, or -x where x is no square; itself a square."""
+    squares = np.where(power(residues, HALF) == 1, residues, -residues % PRIME)
+    return power(squares, exponent.numerator * pow(exponent.denominator, -1, HALF) % HALF)
+
+
+def small_fraction(residue: int) -> Fraction | None:
+    """The fraction with a small denominator that a residue stands for; None if there is none.
+
+    Of random residues one in twenty thousand does.
+    """
+    for denominator in range(1, 101):
+        numerator = residue * denominator % PRIME
+        if numerator <= 1000 or numerator >= PRIME - 1000:
+            return Fraction(numerator if numerator <= 1000 else numerator - PRIME, denominator)
+    return None
 
 
 def scramble(residues: Residues, salt: int) -> Residues:
