@@ -355,3 +355,7 @@ def test_the_command() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Examined" in done.stdout
     assert "Pairs by place" in done.stdout
+
+
+def test_states_that_the_last_equations_need_have_equations_too() -> None:
+    assert len(scheduled_cell(14, 2588).states) > 3

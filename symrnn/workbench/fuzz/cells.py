@@ -273,7 +273,7 @@ class _Builder(Composer):
         """The equations of all states, and of an output that reads what nothing else does."""
         for state in list(self.quantities.states):
             self.updated(state, depth)
-        for state in list(self.quantities.states):  # some were made on the way
+        for state in self.quantities.states:  # the list grows where an equation needs another state
             self.updated(state, 0)
         used = {q for eq in self.equations for q in eq.rhs.atoms(Quantity)}
         self.unused = [term for term in self.unused if term.expr not in used]
