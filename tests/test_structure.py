@@ -35,8 +35,9 @@ SYMBOL_MAKERS = {
     "declaration/equal_sizes.py",
     "declaration/quantities.py",
     "planning/ir.py",
+    "validation/functions.py",
 }
-"""The constructors of symbols: axes, axes of joined cells, quantities, arrays of a plan."""
+"""The constructors of symbols: axes, axes of joined cells, quantities, a plan's arrays, SymPy's arguments."""
 
 
 def named(path: Path) -> str:

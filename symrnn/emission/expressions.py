@@ -6,27 +6,18 @@ One printer walks the expression; a target gives the texts of its leaves, number
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sympy import Abs, Add, And, Expr, Max, Min, Mul, Not, Number, NumberSymbol, Or, Pow, Symbol
-from sympy import exp as sympy_exp
-from sympy import log as sympy_log
-from sympy import tanh as sympy_tanh
+from sympy import Add, And, Expr, Mul, Not, Number, NumberSymbol, Or, Pow, Symbol
 from sympy.core.relational import Relational
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.operations import PointwiseFunction, where
 from symrnn.declaration.reading_order import Roles, is_number, ordered_factors, ordered_terms
 from symrnn.errors import EmissionError
+from symrnn.vocabulary.families import EQUIVALENTS
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # binding strength, weakest first
 
-NUMBER_FUNCTIONS = {
-    sympy_exp: "math.exp",
-    sympy_log: "math.log",
-    sympy_tanh: "math.tanh",
-    Abs: "abs",
-    Max: "max",
-    Min: "min",
-}
+NUMBER_FUNCTIONS = {called: function.facts.spelling.number for called, function in EQUIVALENTS.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,4 @@
-"""Dual numbers over the field: values, and how they move in one direction, for every operation of a cell.
-
-The derivatives are written here once more, by the argument where the derivation's rules go by the result, so
-that a wrong rule meets a right one.
-"""
+"""Dual numbers over the field: values, and how they move in one direction, for sums, products and choices."""
 
 import operator
 from collections.abc import Callable, Iterable
@@ -14,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import And, Eq, Expr, Ge, Gt, Le, Lt, Ne, Not, Or
 
-from symrnn.declaration import operations as op
-from symrnn.validation import maps
 from symrnn.validation.contractions import contracted
 from symrnn.validation.prime import PRIME, Residues, centred, inverse, power
 
@@ -51,7 +45,10 @@ def moved(value: Residues, *parts: tuple[Residues, Dual]) -> Dual:
 
 def aligned(duals: list[Dual]) -> list[Dual]:
     """Numbers reshaped to go with arrays of the highest rank."""
-    rank = max(dual.value.ndim for dual in duals)
+    ranks = {dual.value.ndim for dual in duals}
+    rank = max(ranks)
+    if len(ranks) == 1:
+        return duals
 
     def raised(array: Residues) -> Residues:
         return array.reshape(array.shape[:1] + (1,) * (rank - array.ndim) + array.shape[1:])
@@ -127,106 +124,6 @@ def chosen(truth: Truth, then: Dual, otherwise: Dual) -> Dual:
     tangents = [np.zeros_like(d.value) if d.tangent is None else d.tangent for d in (then, otherwise)]
     return Dual(value, np.where(truth, *tangents))
 
-
-# -- functions of numbers ---------------------------------------------------------------------------------
-
-HALF = (PRIME + 1) // 2
-
-
-def _share(larger: Callable[[Residues, Residues], Truth]) -> Callable[[Dual, Dual], Dual]:
-    """The chosen one of two, whose slope is 1, or 1/2 at a tie."""
-
-    def function(a: Dual, b: Dual) -> Dual:
-        x, y = centred(a.value), centred(b.value)
-        first = np.where(x == y, HALF, np.where(larger(x, y), 1, 0))
-        return moved(np.where(larger(x, y), a.value, b.value), (first, a), ((1 - first) % PRIME, b))
-
-    return function
-
-
-def _by_map(name: str, slope: Callable[[Residues, Residues], Residues]) -> Callable[[Dual], Dual]:
-    """A map whose derivative is slope(argument, value)."""
-
-    def function(a: Dual) -> Dual:
-        value = maps.MAPS[name](a.value) if name in maps.MAPS else FORMULAS[name](a.value)
-        return moved(value, (slope(a.value, value) % PRIME, a))
-
-    return function
-
-
-FORMULAS: dict[str, Callable[[Residues], Residues]] = {
-    "sigmoid": maps.sigmoid,
-    "relu": maps.relu,
-    "softplus": maps.softplus,
-    "abs": lambda x: abs(centred(x)) % PRIME,
-}
-
-
-def _power(a: Dual, p: Dual) -> Dual:
-    """a**p; the slopes are p a**p / a and a**p log(a)."""
-    value = maps.MAPS["power"](a.value, p.value)
-    by_base = p.value * value % PRIME * inverse(a.value) % PRIME
-    if p.tangent is None:
-        return moved(value, (by_base, a))
-    return moved(value, (by_base, a), (value * maps.MAPS["log"](a.value) % PRIME, p))
-
-
-POINTWISE: dict[type, Callable[..., Dual]] = {
-    op.sigmoid: _by_map("sigmoid", lambda x, y: y * (1 - y)),
-    op.tanh: _by_map("tanh", lambda x, y: 1 - y * y),
-    op.relu: _by_map("relu", lambda x, y: (centred(x) > 0).astype(np.int64)),
-    op.exp: _by_map("exp", lambda x, y: y),
-    op.expm1: _by_map("expm1", lambda x, y: y + 1),
-    op.log: _by_map("log", lambda x, y: inverse(x)),
-    op.softplus: _by_map("softplus", lambda x, y: maps.sigmoid(x)),
-    op.sqrt: _by_map("sqrt", lambda x, y: inverse(2 * y % PRIME)),
-    op.absolute: _by_map("abs", lambda x, y: np.sign(centred(x))),
-    op.reciprocal: lambda a: raised(a, -1),
-    op.power: _power,
-    op.maximum: _share(lambda x, y: x > y),
-    op.minimum: _share(lambda x, y: x < y),
-    op.stop_gradient: lambda a: Dual(a.value),
-    op.sign: lambda a: Dual(np.sign(centred(a.value)) % PRIME),
-}
-
-
-# -- functions of a vector --------------------------------------------------------------------------------
-
-
-def _along(weights: Residues, dual: Dual) -> Residues | None:
-    """The sum of the tangent along the vector, weighed."""
-    if dual.tangent is None:
-        return None
-    return np.asarray((weights * dual.tangent % PRIME).sum(axis=-1) % PRIME)
-
-
-def logsumexp(a: Dual) -> Dual:
-    """log(sum(exp(a)))."""
-    return Dual(maps.logsumexp(a.value), _along(maps.softmax(a.value), a))
-
-
-def largest(a: Dual) -> Dual:
-    """The largest element; ties share."""
-    top = centred(a.value).max(axis=-1, keepdims=True)
-    ties = (centred(a.value) == top).astype(np.int64)
-    shares = ties * inverse(ties.sum(axis=-1, keepdims=True)) % PRIME
-    return Dual(top[..., 0] % PRIME, _along(shares, a))
-
-
-def softmax(a: Dual) -> Dual:
-    """exp(a) / sum(exp(a))."""
-    y = maps.softmax(a.value)
-    mean = _along(y, a)
-    if a.tangent is None or mean is None:
-        return Dual(y)
-    return Dual(y, y * ((a.tangent - mean[..., None]) % PRIME) % PRIME)
-
-
-VECTOR: dict[type, Callable[[Dual], Dual]] = {
-    op.logsumexp: logsumexp,
-    op.largest: largest,
-    op.softmax: softmax,
-}
 
 COMPARISONS: dict[type, Callable[[Any, Any], Truth]] = {
     Lt: np.less,

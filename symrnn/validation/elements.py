@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symrnn.validation.contractions import contracted, product
+from symrnn.validation.functions import value_of
 from symrnn.validation.maps import MAPS
 from symrnn.validation.prime import PRIME, Residues, centred, inverse, power, residue_of_float
+from symrnn.vocabulary.activations import softplus
+from symrnn.vocabulary.families import POINTWISE
 
 Array: TypeAlias = NDArray[Any]
 
@@ -242,6 +245,13 @@ def _largest(array: Residues, axis: Any = 0, keepdims: bool = False, initial: An
     return np.asarray(centred(array).max(axis=axis, keepdims=keepdims) % PRIME)
 
 
+def _logaddexp(one: Residues, other: Residues) -> Array:
+    """log(exp(a) + exp(b)), which is only met as the softplus of a, with b = 0."""
+    if np.any(other):
+        raise NoRuleError("np.logaddexp has a meaning here with a second argument of 0 alone.")
+    return value_of(softplus)(one)
+
+
 def _power(base: Residues, exponent: Residues) -> Array:
     """Whole powers exactly, all others by the map of `power`."""
     whole = np.unique(centred(exponent))
@@ -262,6 +272,12 @@ SINGLE: dict[Any, Callable[..., Any]] = {
 """Arithmetic of NumPy's numbers with an element, which Python hands to NumPy."""
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
+    **{
+        vars(np)[name]: value_of(function)
+        for function in POINTWISE
+        if (name := function.facts.spelling.numpy.removeprefix("np.")) in vars(np)
+    },
+    **{getattr(np, name): made for name, made in MAPS.items()},
     np.add: lambda a, b: (a + b) % PRIME,
     np.subtract: lambda a, b: (a - b) % PRIME,
     np.multiply: lambda a, b: a * b % PRIME,
@@ -284,14 +300,9 @@ UFUNCS: dict[Any, Callable[..., Any]] = {
     np.not_equal: lambda a, b: a != b,
     np.isfinite: lambda a: np.ones(a.shape, bool),
     np.isnan: lambda a: np.zeros(a.shape, bool),
-    np.tanh: MAPS["tanh"],
-    np.exp: MAPS["exp"],
-    np.expm1: MAPS["expm1"],
-    np.log: MAPS["log"],
-    np.log1p: lambda a: MAPS["log"]((a + 1) % PRIME),
-    np.sqrt: MAPS["sqrt"],
-    np.logaddexp: MAPS["logaddexp"],
+    np.logaddexp: _logaddexp,
 }
+"""Functions of the vocabulary that NumPy has, the maps, and arithmetic."""
 REDUCTIONS: dict[Any, Callable[..., Array]] = {np.add: _sum, np.maximum: _largest}
 SHAPES = {
     np.transpose,

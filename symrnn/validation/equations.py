@@ -4,14 +4,10 @@ Nothing is planned here: every expression is worked out as it stands.
 """
 
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import TypeAlias
 
 import numpy as np
-from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, Rational
-from sympy import exp as sympy_exp
-from sympy import log as sympy_log
-from sympy import tanh as sympy_tanh
+from sympy import Add, Expr, Mul, Pow
 
 from symrnn.declaration import operations as op
 from symrnn.declaration.axes import Axis, Shape, axes_of
@@ -20,12 +16,12 @@ from symrnn.declaration.resolution import is_coefficient
 from symrnn.errors import ValidationError
 from symrnn.validation import duals
 from symrnn.validation.duals import Dual
-from symrnn.validation.maps import MAPS, number_exp
-from symrnn.validation.prime import PRIME, Residues, centred, inverse, power, residue, residue_of_float
+from symrnn.validation.functions import applied, closed_value
+from symrnn.validation.maps import number_exp
+from symrnn.validation.prime import PRIME
+from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
 
 Values: TypeAlias = dict[Quantity, Dual]
-
-NUMBER_MAPS = {sympy_exp: number_exp, sympy_log: MAPS["log"], sympy_tanh: MAPS["tanh"]}
 
 
 class Evaluator:
@@ -89,42 +85,12 @@ class Evaluator:
             return duals.contraction(expr.spec, parts)
         if isinstance(expr, op.concatenate):
             return duals.stacked(parts)
-        if type(expr) in duals.POINTWISE:
-            return duals.POINTWISE[type(expr)](*duals.aligned(parts))
-        if type(expr) in duals.VECTOR:
-            return duals.VECTOR[type(expr)](*parts)
+        if isinstance(expr, PointwiseFunction | VectorFunction):
+            return applied(type(expr), *parts)
         raise ValidationError(f"{type(expr).__name__} has no meaning in the field: {expr}.")
 
 
 def number(expr: Expr, sizes: Mapping[str, int]) -> int:
     """The residue of a number that may be made of axes, roots and logarithms."""
-    if isinstance(expr, Axis):
-        return sizes[expr.name] % PRIME
-    if isinstance(expr, Rational):
-        return residue(Fraction(int(expr.p), int(expr.q)))
-    if not expr.args:  # a float, or pi and the like
-        return residue_of_float(float(expr))
-    numbers = [number(arg, sizes) for arg in expr.args]
-    parts = [np.asarray([part], np.int64) for part in numbers]
-    signed = [int(centred(part)[0]) for part in parts]
-    if isinstance(expr, Add):
-        return sum(numbers) % PRIME
-    if isinstance(expr, Mul):
-        return int(duals.multiplied([Dual(part) for part in parts]).value[0])
-    if isinstance(expr, Pow):
-        lengths = {axis: Integer(sizes[axis.name]) for axis in expr.args[1].atoms(Axis)}
-        return int(_number_power(parts[0], expr.args[1].xreplace(lengths), parts[1])[0])
-    if type(expr) in NUMBER_MAPS:
-        return int(NUMBER_MAPS[type(expr)](*parts)[0])
-    if isinstance(expr, Abs):
-        return abs(signed[0]) % PRIME
-    if isinstance(expr, Max | Min):
-        return (max if isinstance(expr, Max) else min)(signed) % PRIME
-    raise ValidationError(f"The number {expr} has no meaning in the field.")
-
-
-def _number_power(base: Residues, exponent: Expr, element: Residues) -> Residues:
-    if exponent.is_Integer:
-        whole = int(exponent)
-        return power(base if whole >= 0 else inverse(base), abs(whole))
-    return MAPS["power"](base, element)
+    lengths = {axis: np.asarray([sizes[axis.name] % PRIME]) for axis in expr.atoms(Axis)}
+    return int(closed_value(expr, lengths, number_exp)[0])

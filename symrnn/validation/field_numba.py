@@ -6,16 +6,19 @@ tanh, exp and the like are not: they are right to some digits, and tests of thei
 
 import sys
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from symrnn.validation import maps
 from symrnn.validation.elements import Element, residues
 from symrnn.validation.execution import Surroundings, power_of
-from symrnn.validation.prime import PRIME, Residues, centred
+from symrnn.validation.functions import value_of
+from symrnn.vocabulary.families import POINTWISE
+from symrnn.vocabulary.functions import PointwiseFunction
+from symrnn.vocabulary.reductions import largest
 
 
 class _Own:
@@ -48,16 +51,23 @@ def numba_surroundings() -> Surroundings:
         "sys": _Own(sys, modules={}),
         "os": SimpleNamespace(cpu_count=lambda: 2),
     }
-    return Surroundings(modules, {**FUNCTIONS, **SMALL_PIECES})
+    functions = {
+        name: _single(function)
+        for function in POINTWISE
+        if (name := function.facts.spelling.numba).startswith("_")
+    }
+    return Surroundings(modules, {**functions, **PIECES})
 
 
-def _single(formula: Callable[..., Residues]) -> Callable[..., Element]:
-    """A map for single elements."""
+def _single(function: type[PointwiseFunction]) -> Callable[..., Element]:
+    """A function of the vocabulary for single elements; a kernel asks it of the same ones many times."""
+    formula = value_of(function)
 
-    def function(*numbers: Any) -> Element:
-        return Element(int(formula(*(np.atleast_1d(residues(number)) for number in numbers))[0]))
+    @cache
+    def value(*numbers: int) -> Element:
+        return Element(int(formula(*(np.asarray([number]) for number in numbers))[0]))
 
-    return function
+    return lambda *numbers: value(*(int(residues(number)) for number in numbers))
 
 
 def _tiles(*arguments: Any) -> None:
@@ -90,10 +100,6 @@ def _in_slices(bounds: list[int], function: Callable[..., None], *arguments: Any
         function(part, low, high, *arguments)
 
 
-SMALL_PIECES: dict[str, object] = {"_in_slices": _in_slices, "_WORTHWHILE": 0.5, "_CHUNK": 2}
-"""So that small problems, too, are cut along the batch, and along time into pieces of two steps and one."""
-
-
 def _compiled_power(base: Any, exponent: Any) -> Any:
     """A power as compiled code computes it: whole numbers stay whole, and of 2 ** -3 nothing is left."""
     if isinstance(base, int) and isinstance(exponent, int) and exponent < 0:
@@ -101,22 +107,13 @@ def _compiled_power(base: Any, exponent: Any) -> Any:
     return power_of(base, exponent)
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+PIECES: dict[str, object] = {
     "_power_of": _compiled_power,
     "_tiles": _tiles,
-    "_tanh": _single(maps.MAPS["tanh"]),
-    "_sigmoid": _single(maps.sigmoid),
-    "_exp": _single(maps.MAPS["exp"]),
-    "_log": _single(maps.MAPS["log"]),
-    "_power": _single(maps.MAPS["power"]),
-    "_expm1": _single(maps.MAPS["expm1"]),
-    "_softplus": _single(maps.softplus),
-    "_relu": _single(maps.relu),
-    "_sqrt": _single(maps.MAPS["sqrt"]),
-    "_abs": _single(lambda x: abs(centred(x)) % PRIME),
-    "_sign": _single(lambda x: np.sign(centred(x)) % PRIME),
-    "_maximum": _single(lambda a, b: np.maximum(centred(a), centred(b)) % PRIME),
-    "_minimum": _single(lambda a, b: np.minimum(centred(a), centred(b)) % PRIME),
-    "_largest": lambda row: Element(int(centred(residues(row)).max() % PRIME)),
+    "_largest": lambda row: Element(int(value_of(largest)(residues(row)[None])[0])),
+    "_in_slices": _in_slices,
+    "_WORTHWHILE": 0.5,
+    "_CHUNK": 2,
 }
-"""The functions of one number that every Numba kernel defines."""
+"""What stands in the place of names of a kernel; small problems, too, are cut along the batch, and along time
+into pieces of two steps and one."""

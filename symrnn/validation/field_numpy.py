@@ -1,12 +1,16 @@
 """NumPy as an emitted module sees it while it is proved: arrays of floats hold elements of the field."""
 
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from symrnn.validation.elements import Element, Elements, chosen_where, elements, residues
+from symrnn.validation.functions import value_of
 from symrnn.validation.maps import MAPS, number_exp
-from symrnn.validation.prime import PRIME
+from symrnn.validation.prime import PRIME, Residues
+from symrnn.vocabulary.families import POINTWISE
 
 
 class _ArrayType(type):
@@ -102,16 +106,19 @@ class FieldMath:
     """The standard library's `math`, whose functions give elements."""
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ("exp", "log", "tanh", "sqrt", "expm1", "log1p", "pow"):
-            return getattr(__import__("math"), name)
-        return lambda *numbers: _by_map(name, *numbers)
+        rule = MATH.get(name)
+        return getattr(math, name) if rule is None else lambda *numbers: _single(rule, numbers)
 
 
-def _by_map(name: str, *numbers: Any) -> Element:
-    """A function of single numbers by its map."""
-    given = [np.atleast_1d(residues(number)) for number in numbers]
-    if name == "exp":
-        return Element(int(number_exp(*given)[0]))
-    if name == "log1p":
-        return Element(int(MAPS["log"]((given[0] + 1) % PRIME)[0]))
-    return Element(int(MAPS["power" if name == "pow" else name](*given)[0]))
+def _single(rule: Callable[..., Residues], numbers: Sequence[Any]) -> Element:
+    """A function of single numbers."""
+    return Element(int(rule(*(np.atleast_1d(residues(number)) for number in numbers))[0]))
+
+
+MATH: Mapping[str, Callable[..., Residues]] = {
+    **{function.facts.spelling.number.removeprefix("math."): value_of(function) for function in POINTWISE},
+    **MAPS,
+    "exp": number_exp,
+    "pow": MAPS["power"],
+}
+"""By the names that `math` has for them; exponentials are met in numbers alone."""

@@ -1,12 +1,14 @@
 """What the functions of the vocabulary are on a prime field: random maps that keep the identities we rely on.
 
 No identity of tanh, exp or log holds between random numbers by chance, so two formulas that agree on them are
-the same formula. Kept on purpose are the values at 0 and 1, that tanh is odd, that exponentials are positive,
-and the few identities that derived equations use: where a formula meets an argument of one, it tells what
-another map must answer there (`tell`).
+the same formula. Kept on purpose are the values at 0 and 1, that exponentials are positive, what tanh is in
+terms of them, and the few identities that derived equations use: where a formula meets an argument of one, it
+tells what the exponential must be there (`tell_exp`).
 """
 
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from fractions import Fraction
 from math import floor
@@ -14,7 +16,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from symrnn.errors import ValidationError
 from symrnn.validation.prime import (
     PRIME,
     Residues,
@@ -33,60 +34,37 @@ Known: TypeAlias = dict[tuple[int, ...], int]
 SMALL = 1 << 22
 """Exponentials are positive numbers up to here: sums of them stay positive, as they should."""
 
-TRIES = 5
-
-HALF_OF_ONE = (PRIME + 1) // 2
-
 BASE = 1_234_321
 """The square whose powers are the exponentials of numbers."""
 
 
-class _Told:
-    """Which maps a proof has, what they must answer, and whether they were told two answers at one point."""
-
-    def __init__(self, salt: int) -> None:
-        self.salt = salt
-        self.known: dict[str, Known] = {"exp": {}, "power": {}}
-        self.contradicted = False
+_TOLD: ContextVar[dict[str, Known]] = ContextVar("what maps must answer")
 
 
-_TOLD: ContextVar[_Told] = ContextVar("what maps must answer")
+@contextmanager
+def identities() -> Iterator[None]:
+    """A context in which maps remember what they are told; a proof needs one around all that it compares."""
+    token = _TOLD.set({"exp": {}, "power": {}})
+    try:
+        yield
+    finally:
+        _TOLD.reset(token)
 
 
-def with_identities(prove: Callable[[], None]) -> None:
-    """Run a proof during which maps remember what they are told; all that it compares belongs inside.
-
-    Exponentials are small, so that two may be equal by chance, and a map may be told two answers at one
-    point. A right formula may then look wrong: a proof that fails so is run again with other maps.
-
-    Raises:
-        ValidationError: what is to be proved is wrong.
-    """
-    for salt in range(TRIES):
-        told = _Told(salt)
-        token = _TOLD.set(told)
-        try:
-            return prove()
-        except ValidationError:
-            if not told.contradicted or salt == TRIES - 1:
-                raise
-        finally:
-            _TOLD.reset(token)
-    raise AssertionError("unreachable: the last try returns or raises")
+def tell_exp(x: Residues, values: Residues) -> None:
+    """Let exponentials of x be `values`, unless they are told to be something already."""
+    _tell("exp", (x,), values)
 
 
-def tell(name: str, arguments: tuple[Residues, ...], values: Residues) -> None:
-    """Let the map `name` answer `values` at `arguments`, unless it is told something there already."""
-    told = _TOLD.get()
-    known = told.known[name]
+def _tell(name: str, arguments: tuple[Residues, ...], values: Residues) -> None:
+    known = _TOLD.get()[name]
     for *given, value in zip(*(array.ravel().tolist() for array in (*arguments, values)), strict=True):
-        if known.setdefault(tuple(given), value) != value:
-            told.contradicted = True
+        known.setdefault(tuple(given), value)
 
 
 def _as_told(name: str, arguments: tuple[Residues, ...], values: Residues) -> Residues:
     """`values`, but what the map was told where it was."""
-    known = _TOLD.get().known[name]
+    known = _TOLD.get()[name]
     if not known:
         return values
     points = zip(*(array.ravel().tolist() for array in arguments), strict=True)
@@ -94,23 +72,29 @@ def _as_told(name: str, arguments: tuple[Residues, ...], values: Residues) -> Re
     return np.array(found, np.int64).reshape(values.shape)
 
 
-def _random(x: Residues, name: int) -> Residues:
-    """The random map `name` of this proof."""
-    return scramble(x, name + (_TOLD.get().salt << 16))
-
-
-def _tanh(x: Residues) -> Residues:
+def random_map(x: Residues, name: str, parity: int = 0, at_zero: int | None = None) -> Residues:
+    """A map of which nothing is known but whether it is odd (-1) or even (1), and its value at 0."""
     signed = centred(x)
-    return np.sign(signed) * _random(abs(signed), 0x7A9) % PRIME
+    values = scramble(abs(signed) if parity else x, zlib.crc32(name.encode()))
+    values = np.sign(signed) * values % PRIME if parity < 0 else values
+    return values if at_zero is None else np.where(x == 0, at_zero, values)
 
 
 def _exp(x: Residues) -> Residues:
-    values = np.where(x == 0, 1, _random(x, 0xE39) % SMALL + 1)
+    """Random and positive. Two may be equal; what is made of them is then equal too, sigmoid and softplus."""
+    values = np.where(x == 0, 1, scramble(x, 0xE39) % SMALL + 1)
     return _as_told("exp", (x,), values)
 
 
+def _tanh(x: Residues) -> Residues:
+    """(1 - e) / (1 + e), e = exp(-2|x|), with the sign of 2 x: what is twice a half has its sign."""
+    twice = centred(2 * x % PRIME)
+    e = _exp(-abs(twice) % PRIME)
+    return np.sign(twice) * (1 - e) * inverse(1 + e) % PRIME
+
+
 def _log(x: Residues) -> Residues:
-    return np.where(x == 1, 0, _random(x, 0x106))
+    return np.where(x == 1, 0, scramble(x, 0x106))
 
 
 def number_exp(x: Residues) -> Residues:
@@ -129,7 +113,7 @@ def _power(base: Residues, exponent: Residues) -> Residues:
     A random one keeps that x**(p + 1) is x**p times x wherever both are met. That of 0 is 0, as for p > 0.
     """
     base, exponent = np.broadcast_arrays(base, exponent)
-    values = _random(base ^ _random(exponent, 0x90), 0x3)
+    values = scramble(base ^ scramble(exponent, 0x90), 0x3)
     drawn = np.ones(base.shape, bool)
     for number in np.unique(exponent).tolist():
         if (fraction := small_fraction(number)) is not None:
@@ -140,9 +124,9 @@ def _power(base: Residues, exponent: Residues) -> Residues:
         return values
     values = np.where(drawn, _as_told("power", (base, exponent), values), values)
     base, exponent, told = base[drawn], exponent[drawn], values[drawn]
-    tell("power", (base, exponent), told)
-    tell("power", (base, (exponent - 1) % PRIME), told * inverse(base) % PRIME)
-    tell("power", (base, (exponent + 1) % PRIME), told * base % PRIME)
+    _tell("power", (base, exponent), told)
+    _tell("power", (base, (exponent - 1) % PRIME), told * inverse(base) % PRIME)
+    _tell("power", (base, (exponent + 1) % PRIME), told * base % PRIME)
     return values
 
 
@@ -155,57 +139,13 @@ def _fraction_of(base: Residues, exponent: Fraction) -> Residues:
     return raised * fractional_power(base, exponent - whole) % PRIME
 
 
-def sigmoid(x: Residues) -> Residues:
-    """(1 + tanh(x/2)) / 2."""
-    return (1 + _tanh(x * HALF_OF_ONE % PRIME)) * HALF_OF_ONE % PRIME
-
-
-def relu(x: Residues) -> Residues:
-    """X where it is positive, else 0."""
-    return np.where(centred(x) > 0, x, 0)
-
-
-def softplus(x: Residues) -> Residues:
-    """relu(x) + log(1 + exp(-|x|)); exp(-softplus(x)) is then told to be 1 - sigmoid(x)."""
-    y = (relu(x) + _log((1 + _exp(-abs(centred(x)) % PRIME)) % PRIME)) % PRIME
-    tell("exp", (-y % PRIME,), (1 - sigmoid(x)) % PRIME)
-    return y
-
-
-def logsumexp(x: Residues) -> Residues:
-    """Along the last axis; the exponential of x minus the result is then told to be softmax(x)."""
-    top, powers, total = _exponentials(x)
-    y = (top + _log(total)) % PRIME
-    tell("exp", ((x - y) % PRIME,), powers * inverse(total) % PRIME)
-    return y[..., 0]
-
-
-def softmax(x: Residues) -> Residues:
-    """Along the last axis."""
-    _, powers, total = _exponentials(x)
-    return powers * inverse(total) % PRIME
-
-
-def _exponentials(x: Residues) -> tuple[Residues, Residues, Residues]:
-    top = centred(x).max(axis=-1, keepdims=True) % PRIME
-    powers = _exp((x - top) % PRIME)
-    return top, powers, powers.sum(axis=-1, keepdims=True) % PRIME
-
-
-def _logaddexp(one: Residues, other: Residues) -> Residues:
-    """log(exp(a) + exp(b)), which is only met as the softplus of a, with b = 0."""
-    if np.any(other):
-        raise ValueError("np.logaddexp has a meaning here with a second argument of 0 alone.")
-    return softplus(one)
-
-
 MAPS: Mapping[str, Map] = {
     "tanh": _tanh,
     "exp": _exp,
     "expm1": lambda x: (_exp(x) - 1) % PRIME,
     "log": _log,
+    "log1p": lambda x: _log((1 + x) % PRIME),
     "sqrt": root,
     "power": _power,
-    "logaddexp": _logaddexp,
 }
 """By the names that NumPy has for them."""

@@ -18,7 +18,7 @@ from symrnn.validation.elements import elements, residues
 from symrnn.validation.equations import Evaluator, Values
 from symrnn.validation.execution import execute
 from symrnn.validation.faults import inner, unequal
-from symrnn.validation.maps import with_identities
+from symrnn.validation.maps import identities
 from symrnn.validation.prime import PRIME, Residues, inverse
 from symrnn.validation.problem import LENGTHS, SAMPLES, STEPS
 from symrnn.validation.steps import CellSteps
@@ -126,19 +126,16 @@ def prove_model(source: str, model: Model, target: str) -> None:
     Raises:
         ValidationError: symrnn is at fault; the message names the function, the array and both values.
     """
-    with_identities(lambda: _prove(source, model, target))
-
-
-def _prove(source: str, model: Model, target: str) -> None:
-    batch = Batch(model, 0)
-    try:
-        module = execute(source, SURROUNDINGS[target]())
-        said = _evaluated(module, batch, {}) or _evaluated(module, batch, batch.lengths)
-        said = said or _predicted(module, batch) or _stepped(module, batch)
-    except FAULTS as error:
-        said = f"execution ends with {type(error).__name__}: {error}".rstrip(".")
-    if said:
-        raise ValidationError(f"In the emitted text of the model {model.name}, {said}.")
+    with identities():
+        batch = Batch(model, 0)
+        try:
+            module = execute(source, SURROUNDINGS[target]())
+            said = _evaluated(module, batch, {}) or _evaluated(module, batch, batch.lengths)
+            said = said or _predicted(module, batch) or _stepped(module, batch)
+        except FAULTS as error:
+            said = f"execution ends with {type(error).__name__}: {error}".rstrip(".")
+        if said:
+            raise ValidationError(f"In the emitted text of the model {model.name}, {said}.")
 
 
 def _evaluated(module: Any, batch: Batch, lengths: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """The proof of a derivation and of a plan: on random elements they say what the equations say."""
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from symrnn.validation.answer import Answer, answer
 from symrnn.validation.elements import elements, residues
 from symrnn.validation.equations import number
 from symrnn.validation.faults import BlockWatcher, inner, unequal, wrong_share
-from symrnn.validation.maps import with_identities
+from symrnn.validation.maps import identities
 from symrnn.validation.prime import PRIME, Residues
 from symrnn.validation.problem import draw
 
@@ -53,15 +52,12 @@ def prove_plan(plan: Plan, derivation: Derivation, earlier: Callable[[], Iterabl
     Raises:
         ValidationError: symrnn is at fault; the message names pass, block, equation and both values.
     """
-
-    def prove(seed: int) -> None:
-        truth = answer(derivation, draw(derivation.cell, seed))
-        prove_derivation(derivation, truth)
-        if difference(plan, result_of(plan, truth, seed), truth):
-            raise ValidationError(_located(plan, truth, seed, derivation, earlier()))
-
     for seed in seeds_for(derivation.cell):
-        with_identities(partial(prove, seed))
+        with identities():
+            truth = answer(derivation, draw(derivation.cell, seed))
+            prove_derivation(derivation, truth)
+            if difference(plan, result_of(plan, truth, seed), truth):
+                raise ValidationError(_located(plan, truth, seed, derivation, earlier()))
 
 
 # -- derivations -------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from symrnn.validation.equations import Evaluator
 from symrnn.validation.execution import Surroundings, execute
 from symrnn.validation.faults import unequal
 from symrnn.validation.field_numba import numba_surroundings
-from symrnn.validation.maps import with_identities
+from symrnn.validation.maps import identities
 from symrnn.validation.plans import field_numbers
 from symrnn.validation.prime import PRIME
 from symrnn.validation.problem import LENGTHS, SAMPLES, STEPS
@@ -85,19 +85,16 @@ def prove_text(source: str, plan: Plan, target: str) -> None:
     Raises:
         ValidationError: symrnn is at fault; the message names the function, the array and both values.
     """
-    with_identities(lambda: _prove(source, plan, target))
-
-
-def _prove(source: str, plan: Plan, target: str) -> None:
-    case = Case(plan, 0)
-    wanted = case.wanted()
-    try:
-        kernel = execute(source, SURROUNDINGS[target]())
-        said = next(filter(None, (check(kernel, case, wanted) for check in CHECKS)), "")
-    except FAULTS as error:
-        said = f"execution ends with {type(error).__name__}: {error}".rstrip(".")
-    if said:
-        raise ValidationError(f"In the emitted text of {plan.name}, {said}.")
+    with identities():
+        case = Case(plan, 0)
+        wanted = case.wanted()
+        try:
+            kernel = execute(source, SURROUNDINGS[target]())
+            said = next(filter(None, (check(kernel, case, wanted) for check in CHECKS)), "")
+        except FAULTS as error:
+            said = f"execution ends with {type(error).__name__}: {error}".rstrip(".")
+        if said:
+            raise ValidationError(f"In the emitted text of {plan.name}, {said}.")
 
 
 def _arguments(kernel: Any, case: Case) -> tuple[Any, Any, Any]:

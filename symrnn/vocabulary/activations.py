@@ -62,7 +62,14 @@ class tanh(PointwiseFunction):  # noqa: N801
         range=(-1.0, 1.0),
         at_zero=S.Zero,
         limits=(S.One, -S.One),
-        spelling=Spelling(numpy="np.tanh", numba="_tanh", torch="torch.tanh", jax="jnp.tanh", latex=r"\tanh"),
+        spelling=Spelling(
+            numpy="np.tanh",
+            numba="_tanh",
+            torch="torch.tanh",
+            jax="jnp.tanh",
+            number="math.tanh",
+            latex=r"\tanh",
+        ),
         words=Words(derivative=r", and $\tanh' = 1 - \tanh^{2}$", bound=r"$\tanh' = 1 - \tanh^{2} \le 1$"),
     )
 
@@ -84,6 +91,7 @@ class softplus(PointwiseFunction):  # noqa: N801
         reference=_softplus,
         number=lambda x: sympy_log(1 + sympy_exp(x)),
         derivative=sigmoid,
+        exponential=lambda xp, x, y: (-y, 1 - _sigmoid(xp, x)),
         range=(0.0, inf),
         at_zero=sympy_log(2),
         spelling=Spelling(

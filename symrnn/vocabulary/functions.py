@@ -33,14 +33,16 @@ class Spelling:
 
     A target in which it has no spelling has "".
 
-    `numpy_once` stands where parameters alone are computed, whatever the target: NumPy without the functions
-    that a kernel defines. `sign` marks it in diagrams; without `latex` it has a notation of its own there.
+    `number` is Python's, for what is made of numbers and axes alone. `numpy_once` stands where parameters
+    alone are computed, whatever the target: NumPy without the functions that a kernel defines. `sign` marks
+    it in diagrams; without `latex` it has a notation of its own there.
     """
 
     numpy: str = ""
     numba: str = ""
     torch: str = ""
     jax: str = ""
+    number: str = ""
     numpy_once: str = ""
     latex: str = ""
     sign: str = ""
@@ -61,6 +63,7 @@ class Facts:
         range: between which numbers it lies, whatever its arguments.
         at_zero: its value at 0, where comparisons look for one.
         limits: what it approaches as its argument grows and falls.
+        exponential: `exponential(xp, *arrays, y)` is what a rule takes the exponential of, and what that is.
         at_zero_singular: what is infinite at 0, and what to write instead.
     """
 
@@ -72,6 +75,7 @@ class Facts:
     number: Callable[..., Expr] | None = None
     equivalent: type | None = None
     derivative: type[Operation] | None = None
+    exponential: Callable[..., tuple[Any, Any]] | None = None
     range: tuple[float, float] = (-inf, inf)
     at_zero: Expr | None = None
     limits: tuple[Expr, ...] = ()

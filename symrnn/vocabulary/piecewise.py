@@ -79,7 +79,12 @@ class absolute(PointwiseFunction):  # noqa: N801
         equivalent=Abs,
         range=(0.0, inf),
         spelling=Spelling(
-            numpy="np.abs", numba="_abs", torch="torch.abs", jax="jnp.abs", sign=r"\lvert\,\cdot\,\rvert"
+            numpy="np.abs",
+            numba="_abs",
+            torch="torch.abs",
+            jax="jnp.abs",
+            number="abs",
+            sign=r"\lvert\,\cdot\,\rvert",
         ),
         words=Words(
             definition=r"$\operatorname{sign}(<a>)$ is $-1$, $0$ or $1$",
@@ -114,7 +119,12 @@ class maximum(PointwiseFunction):  # noqa: N801
         number=Max,
         equivalent=Max,
         spelling=Spelling(
-            numpy="np.maximum", numba="_maximum", torch="torch.maximum", jax="jnp.maximum", latex=r"\max"
+            numpy="np.maximum",
+            numba="_maximum",
+            torch="torch.maximum",
+            jax="jnp.maximum",
+            number="max",
+            latex=r"\max",
         ),
     )
 
@@ -137,7 +147,12 @@ class minimum(PointwiseFunction):  # noqa: N801
         number=Min,
         equivalent=Min,
         spelling=Spelling(
-            numpy="np.minimum", numba="_minimum", torch="torch.minimum", jax="jnp.minimum", latex=r"\min"
+            numpy="np.minimum",
+            numba="_minimum",
+            torch="torch.minimum",
+            jax="jnp.minimum",
+            number="min",
+            latex=r"\min",
         ),
     )
 

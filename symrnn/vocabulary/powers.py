@@ -28,7 +28,9 @@ class exp(PointwiseFunction):  # noqa: N801  (reads like the publication)
         equivalent=sympy_exp,
         range=(0.0, inf),
         at_zero=S.One,
-        spelling=Spelling(numpy="np.exp", numba="_exp", torch="torch.exp", jax="jnp.exp", latex=r"\exp"),
+        spelling=Spelling(
+            numpy="np.exp", numba="_exp", torch="torch.exp", jax="jnp.exp", number="math.exp", latex=r"\exp"
+        ),
         words=Words(derivative=r", and $\exp' = \exp$"),
     )
 
@@ -45,7 +47,9 @@ class log(PointwiseFunction):  # noqa: N801
         number=sympy_log,
         equivalent=sympy_log,
         at_zero_singular=("Its logarithm is infinite", "log({} + eps)"),
-        spelling=Spelling(numpy="np.log", numba="_log", torch="torch.log", jax="jnp.log", latex=r"\log"),
+        spelling=Spelling(
+            numpy="np.log", numba="_log", torch="torch.log", jax="jnp.log", number="math.log", latex=r"\log"
+        ),
         words=Words(derivative=r", and $\log'(<a>) = 1/<a>$"),
     )
 

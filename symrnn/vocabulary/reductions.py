@@ -57,6 +57,7 @@ class logsumexp(VectorFunction):  # noqa: N801
         value=np.logaddexp.reduce,
         reference=_logsumexp,
         derivative=softmax,
+        exponential=lambda xp, x, y: (x - y[..., None], _softmax(xp, x)),
         spelling=Spelling(latex=r"\operatorname{logsumexp}"),
         words=Words(
             definition=r"$\operatorname{logsumexp}(<a>) = \log \sum_<i> e^{<a>_<i>}$",
