@@ -10,27 +10,13 @@ from symrnn.declaration.operations import (
     concatenate,
     dot,
     einsum,
-    exp,
     identity,
-    largest,
-    log,
-    log_softmax,
-    logsumexp,
     matmul,
-    maximum,
     mean,
-    minimum,
     one_hot,
     ones,
     outer,
-    relu,
-    sigmoid,
-    softmax,
-    softplus,
-    sqrt,
-    stop_gradient,
     take,
-    tanh,
     total,
     transpose,
     where,
@@ -42,6 +28,11 @@ from symrnn.emission.latex_style import Style
 from symrnn.errors import DeclarationError, SymrnnError, SymrnnWarning
 from symrnn.pipeline import derive, diff, emit, latex, plan
 from symrnn.version import __version__
+from symrnn.vocabulary import activations, piecewise, powers, reductions
+from symrnn.vocabulary.activations import *  # noqa: F403  (a function is named in its family alone)
+from symrnn.vocabulary.piecewise import *  # noqa: F403
+from symrnn.vocabulary.powers import *  # noqa: F403
+from symrnn.vocabulary.reductions import *  # noqa: F403
 from symrnn.workbench.loading import load
 from symrnn.workbench.notebook import register
 from symrnn.workbench.proof import check
@@ -73,34 +64,24 @@ __all__ = [
     "dot",
     "einsum",
     "emit",
-    "exp",
     "identity",
-    "largest",
     "latex",
     "load",
-    "log",
-    "log_softmax",
-    "logsumexp",
     "matmul",
-    "maximum",
     "mean",
-    "minimum",
     "one_hot",
     "ones",
     "outer",
     "plan",
-    "relu",
-    "sigmoid",
-    "softmax",
-    "softplus",
-    "sqrt",
     "step_jacobian",
-    "stop_gradient",
     "take",
     "tangent",
-    "tanh",
     "total",
     "transpose",
     "where",
     "zoo",
 ]
+__all__ += activations.__all__
+__all__ += piecewise.__all__
+__all__ += powers.__all__
+__all__ += reductions.__all__

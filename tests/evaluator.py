@@ -10,6 +10,7 @@ from symrnn.declaration import operations as op
 from symrnn.declaration.quantities import Quantity
 
 FUNCTIONS: dict[type, Any] = {
+    **{function: function.facts.value for function in op.POINTWISE},
     op.sigmoid: lambda x: 1 / (1 + np.exp(-x)),
     op.tanh: np.tanh,
     op.relu: lambda x: np.maximum(x, 0),

@@ -10,12 +10,15 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from symrnn.declaration.operations import POINTWISE, VECTOR_FUNCTIONS
+
 TOKEN = re.compile(
     r"\\text\{[^{}]*\}|\\begin\{\w+\*?\}|\\end\{\w+\*?\}|\\\\\*?|\\[a-zA-Z]+|\\.|\d+(?:\.\d+)?|\S", re.DOTALL
 )
 SPACING = re.compile(r"\\([bB]igg?[lr]?|[,!;: ]|q?quad|notag|displaystyle|limits)")
-FUNCTIONS = ("tanh", "exp", "log", "max", "min")
-OPERATORS = ("relu", "softplus", "sg", "sigmoid", "sign", "softmax", "logsumexp")
+SPELLED = {function.facts.spelling.latex for function in (*POINTWISE, *VECTOR_FUNCTIONS)}
+OPERATORS = ("sigmoid", *(text[14:-1] for text in SPELLED if text.startswith(r"\operatorname{")))
+FUNCTIONS = tuple(text[1:] for text in SPELLED if text and not text.startswith(r"\operatorname{"))
 RELATIONS = ("<", ">", "=", r"\le", r"\ge", r"\ne")
 ENDS = frozenset([*RELATIONS, *"+-)]},&:", r"\rvert", r"\times", r"\\", ""])
 

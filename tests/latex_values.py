@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from latex_mathematics import Node, UnreadableError
 
+from symrnn.declaration.operations import POINTWISE as OURS
+
 Array = np.ndarray
 
 RELATIONS: dict[str, Callable[..., Array]] = {
@@ -23,6 +25,7 @@ RELATIONS: dict[str, Callable[..., Array]] = {
     r"\ne": np.not_equal,
 }
 POINTWISE: dict[str, Callable[..., Array]] = {
+    **{f.facts.spelling.latex.removeprefix(r"\operatorname{").removesuffix("}"): f.facts.value for f in OURS},
     r"\tanh": np.tanh,
     r"\exp": np.exp,
     r"\log": np.log,

@@ -543,7 +543,7 @@ def test_the_imaginary_unit_is_refused_by_name(right):
 )
 def test_a_function_outside_the_vocabulary(right, name):
     with refused(
-        IN_FIRST, f"{name} is outside the vocabulary", "known functions: sigmoid, tanh, relu", "@, matmul"
+        IN_FIRST, f"{name} is outside the vocabulary", "known functions: sigmoid, tanh, softplus", "@, matmul"
     ):
         declare(W @ x + right)
 

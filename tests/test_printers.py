@@ -42,6 +42,7 @@ s, g = array_symbol("y"), array_symbol("g")  # a number per sample, and one for 
 positive = 1 + a * a
 
 FUNCTIONS: dict[type[PointwiseFunction], list[Expr]] = {
+    **{function: [function(*[positive, b][: function.arity])] for function in op.POINTWISE},
     op.sigmoid: [op.sigmoid(a), op.sigmoid(30 * a), op.sigmoid(a - b)],
     op.tanh: [op.tanh(a), op.tanh(-3 * a * b)],
     op.relu: [op.relu(a), -op.relu(b - a)],

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from symrnn.workbench.golden import with_functions
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -50,3 +52,7 @@ def test_there_are_exactly_two_commands_and_ci_runs_them() -> None:
 def test_linked_files_exist() -> None:
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / link).exists(), link
+
+
+def test_the_functions_are_those_of_the_vocabulary() -> None:
+    assert with_functions(README) == README, "run: python -m symrnn.workbench.golden"

@@ -34,6 +34,7 @@ def layer(right: Expr) -> Cell:
 
 
 CALLS: dict[str, Callable[[Expr, Expr], Expr]] = {
+    **{f.name: lambda a, c, f=f: c * f(positive(a), *[c][: f.arity - 1]) for f in POINTWISE},  # type: ignore[misc]
     "sigmoid": lambda a, _: sr.sigmoid(a),
     "tanh": lambda a, _: sr.tanh(a),
     "relu": lambda a, _: sr.relu(a),

@@ -17,6 +17,8 @@ from symrnn.derivation.numeric import evaluate, evaluate_cell, size_value
 from symrnn.derivation.operators import Block, Diag
 from symrnn.derivation.reverse import derive
 from symrnn.derivation.tangent import Tangent, dotted_latex, tangent
+from symrnn.vocabulary.families import POINTWISE
+from symrnn.workbench.formulas import formula, jax_library
 from symrnn.zoo import CELLS, elman
 
 SIZES = {"n": 3, "m": 4, "k": 2}
@@ -155,6 +157,7 @@ def draw(cell: Cell, seed: int = 1) -> dict[str, np.ndarray]:
 
 
 FORMULAS: dict[str, Callable[..., Any]] = {
+    **{function.name: formula(function, jax_library(eager=True)) for function in POINTWISE},
     "sigmoid": jax.nn.sigmoid,
     "tanh": jnp.tanh,
     "relu": jax.nn.relu,

@@ -42,7 +42,6 @@ from symrnn import (
     where,
 )
 from symrnn.declaration.operations import (
-    POINTWISE,
     VECTOR_FUNCTIONS,
     Contract,
     absolute,
@@ -249,12 +248,6 @@ def test_functions_of_a_vector_take_vectors(author, fact):
 
 def test_every_function_of_a_vector_has_a_case():
     assert set(VECTOR_FUNCTIONS) <= {type(author) for author, _, _ in VECTOR_CASES}
-
-
-def test_every_pointwise_function_has_a_case():
-    internal = {"sign", "expm1"}  # they arise in derivatives alone
-    covered = {type(author) for author, _, _ in POINTWISE_CASES}
-    assert {function for function in POINTWISE if function.name not in internal} <= covered
 
 
 def test_the_public_names_are_those_of_the_vocabulary():

@@ -7,12 +7,13 @@ whole. *Structural* operations know about axes: products, stacks, sums. The auth
 """
 
 from symrnn.declaration.picking import one_hot, take
-from symrnn.vocabulary.activations import sigmoid, softplus, tanh
+from symrnn.vocabulary import activations, piecewise, powers, reductions
+from symrnn.vocabulary.activations import *  # noqa: F403  (a function is named in its family alone)
 from symrnn.vocabulary.families import POINTWISE, VECTOR_FUNCTIONS
 from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
-from symrnn.vocabulary.piecewise import absolute, maximum, minimum, relu, sign, stop_gradient
-from symrnn.vocabulary.powers import exp, expm1, log, power, reciprocal, sqrt
-from symrnn.vocabulary.reductions import largest, log_softmax, logsumexp, softmax
+from symrnn.vocabulary.piecewise import *  # noqa: F403
+from symrnn.vocabulary.powers import *  # noqa: F403
+from symrnn.vocabulary.reductions import *  # noqa: F403
 from symrnn.vocabulary.structure import (
     AT_SPECS,
     AuthorProduct,
@@ -47,39 +48,24 @@ __all__ = [
     "Slice",
     "Tensorial",
     "VectorFunction",
-    "absolute",
     "as_operand",
     "canonical_spec",
     "concatenate",
     "dot",
     "einsum",
-    "exp",
-    "expm1",
     "identity",
-    "largest",
-    "log",
-    "log_softmax",
-    "logsumexp",
     "matmul",
-    "maximum",
     "mean",
-    "minimum",
     "one_hot",
     "ones",
     "outer",
     "piecewise_as_where",
-    "power",
-    "reciprocal",
-    "relu",
-    "sigmoid",
-    "sign",
-    "softmax",
-    "softplus",
-    "sqrt",
-    "stop_gradient",
     "take",
-    "tanh",
     "total",
     "transpose",
     "where",
 ]
+__all__ += activations.__all__
+__all__ += piecewise.__all__
+__all__ += powers.__all__
+__all__ += reductions.__all__

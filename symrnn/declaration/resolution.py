@@ -61,7 +61,7 @@ from symrnn.declaration.operations import (
 from symrnn.declaration.picking import check_picked, index_as_number
 from symrnn.declaration.quantities import Index, Quantity, Value
 from symrnn.errors import DeclarationError
-from symrnn.vocabulary.families import EQUIVALENTS
+from symrnn.vocabulary.families import EQUIVALENTS, NAMED
 
 LETTERS = "ijklmnopqrstuvwxyz"
 ARRAY_OPERATIONS = (AuthorProduct, Contract, VectorFunction, concatenate, identity, ones, where)
@@ -303,10 +303,9 @@ def _log_of_number(base: Expr) -> Expr:
 
 def _outside_vocabulary(expr: Expr) -> DeclarationError:
     return DeclarationError(
-        f"{type(expr).__name__} is outside the vocabulary. Write it with the known functions: sigmoid, tanh, "
-        "relu, exp, log, softplus, sqrt, abs, maximum, minimum, where, stop_gradient; @, matmul, dot, outer, "
-        "total, mean, logsumexp, largest, softmax, take, one_hot, transpose, einsum, concatenate, identity, "
-        "ones"
+        f"{type(expr).__name__} is outside the vocabulary. Write it with the known functions: "
+        f"{', '.join(NAMED)}; where; @, matmul, dot, outer, total, mean, take, one_hot, transpose, einsum, "
+        "concatenate, identity, ones"
     )
 
 

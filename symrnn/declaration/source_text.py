@@ -34,8 +34,8 @@ SUM, PRODUCT, POWER, ATOM = range(4)  # binding strength, weakest first
 AT_SPECS = ("ij,j->i", "i,ij->j", "ij,jk->ik", "i,i->")
 AUTHORS_NAMES = ("Eq", "axes", "Cell", "Input", "Index", "State", "Parameter", "Constant", "Value")
 ORDERS = ("<", "<=", ">", ">=")
-INNER_NAMES = ("absolute", "reciprocal", "power", "sign", "expm1", "Contract")
-"""What an author writes otherwise, as abs, a quotient or `@`; a script imports them from where they are."""
+INNER_NAMES = ("Contract",)
+"""What an author writes otherwise, as `@`; a script imports it from where it is."""
 
 WIDTH = 100  # of imports
 

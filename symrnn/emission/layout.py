@@ -8,6 +8,7 @@ from sympy import Add, Expr, Mul
 
 from symrnn.declaration.axes import Axis, axes_of
 from symrnn.declaration.normal_form import unique_name
+from symrnn.declaration.operations import POINTWISE, PointwiseFunction
 from symrnn.planning.ir import Block, Buffer, Pointwise, Statement, overlap
 from symrnn.planning.names import RESERVED
 from symrnn.planning.plan import Plan
@@ -78,6 +79,12 @@ class Layout:
         root = self.root(buffer.name)
         passing = root.kind in ("value", "adjoint", "recomputed") and root.lead == "TB" and not root.extended
         return passing and root.name not in self.kept
+
+    def functions(self) -> list[type[PointwiseFunction]]:
+        """The functions that the plan computes, in the order of the vocabulary."""
+        told = [s.expr for block in self.plan.blocks for s in block.statements if isinstance(s, Pointwise)]
+        used = {type(call) for expr in told for call in expr.atoms(PointwiseFunction)}
+        return [function for function in POINTWISE if function in used]
 
     def allocation(self, buffer: Buffer, steps: str = "T") -> str:
         """The line that gives an array its memory: the caller's for a result, else from `memory`.

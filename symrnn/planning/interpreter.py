@@ -18,7 +18,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
 
 from symrnn.declaration.axes import Axis, axes_of
-from symrnn.declaration.operations import POINTWISE, Operation, where
+from symrnn.declaration.operations import Operation, PointwiseFunction, where
 from symrnn.errors import PlanError
 from symrnn.planning.ir import (
     Block,
@@ -38,7 +38,6 @@ from symrnn.planning.plan import Plan
 Array = NDArray[np.float64]
 Sizes = Mapping[str, int]
 
-FUNCTIONS: dict[type, Callable[..., Any]] = {function: function.facts.value for function in POINTWISE}
 COMBINATIONS: dict[type, Callable[..., Any]] = {
     Add: operator.add,
     Mul: operator.mul,
@@ -64,18 +63,20 @@ class Numbers:
 
     `array` makes one of given numbers or truth values, `unwritten` the memory of a shape that nothing has
     written yet, `number` one number of an expression that holds none but numbers and axes, whose lengths it
-    gets by name.
+    gets by name, `function` a function of the vocabulary on arrays.
     """
 
     array: Callable[[Any], Array]
     unwritten: Callable[[tuple[int, ...]], Array]
     number: Callable[[Expr, Mapping[str, int]], Any]
+    function: Callable[[type[PointwiseFunction]], Callable[..., Array]]
 
 
 DOUBLES = Numbers(
     array=lambda given: np.asarray(given, dtype=float),
     unwritten=lambda shape: np.full(shape, np.nan),  # reading before writing shows
     number=lambda expr, sizes: float(expr.xreplace({axis: sizes[axis.name] for axis in expr.atoms(Axis)})),
+    function=lambda function: function.facts.value,
 )
 
 Watcher: TypeAlias = Callable[[Block, int | None, Callable[[str], Array]], None]
@@ -288,9 +289,9 @@ class _Machine:
             return np.where(args[0], args[1], args[2])
         if isinstance(expr, Not):
             return np.asanyarray(np.logical_not(args[0]))
-        if type(expr) not in FUNCTIONS:
+        if not isinstance(expr, PointwiseFunction):
             raise PlanError(f"The interpreter does not know {type(expr).__name__}.")
-        return np.asanyarray(FUNCTIONS[type(expr)](*args))
+        return np.asanyarray(self.numbers.function(type(expr))(*args))
 
     def number(self, expr: Expr) -> Array | None:
         """The number, perhaps made of axes, that `expr` is; None if it is none."""

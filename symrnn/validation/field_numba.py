@@ -15,6 +15,7 @@ import numpy as np
 
 from symrnn.validation.elements import Element, residues
 from symrnn.validation.execution import Surroundings, power_of
+from symrnn.validation.field_numpy import APPROXIMATIONS
 from symrnn.validation.functions import value_of
 from symrnn.vocabulary.families import POINTWISE
 from symrnn.vocabulary.functions import PointwiseFunction
@@ -56,7 +57,7 @@ def numba_surroundings() -> Surroundings:
         for function in POINTWISE
         if (name := function.facts.spelling.numba).startswith("_")
     }
-    return Surroundings(modules, {**functions, **PIECES})
+    return Surroundings(modules, {**functions, **APPROXIMATIONS, **PIECES})
 
 
 def _single(function: type[PointwiseFunction]) -> Callable[..., Element]:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from symrnn.validation.elements import Element, Elements, chosen_where, elements, residues
+from symrnn.validation.elements import Element, Elements, chosen_where, computed, elements, residues
 from symrnn.validation.functions import value_of
 from symrnn.validation.maps import MAPS, number_exp
 from symrnn.validation.prime import PRIME, Residues
 from symrnn.vocabulary.families import POINTWISE
+from symrnn.vocabulary.functions import PointwiseFunction
 
 
 class _ArrayType(type):
@@ -114,6 +115,15 @@ def _single(rule: Callable[..., Residues], numbers: Sequence[Any]) -> Element:
     """A function of single numbers."""
     return Element(int(rule(*(np.atleast_1d(residues(number)) for number in numbers))[0]))
 
+
+def of_arrays(function: type[PointwiseFunction]) -> Callable[..., Any]:
+    """A function of the vocabulary on elements, as NumPy would compute it."""
+    rule = value_of(function)
+    return lambda *arrays: computed(rule(*map(residues, arrays)))
+
+
+APPROXIMATIONS = {f.facts.spelling.numpy: of_arrays(f) for f in POINTWISE if f.facts.support}
+"""Functions that a kernel approximates: right to some digits, to which tests of their own hold them."""
 
 MATH: Mapping[str, Callable[..., Residues]] = {
     **{function.facts.spelling.number.removeprefix("math."): value_of(function) for function in POINTWISE},

@@ -15,6 +15,7 @@ from symrnn.validation.answer import Answer, answer
 from symrnn.validation.elements import elements, residues
 from symrnn.validation.equations import number
 from symrnn.validation.faults import BlockWatcher, inner, unequal, wrong_share
+from symrnn.validation.field_numpy import of_arrays
 from symrnn.validation.maps import identities
 from symrnn.validation.prime import PRIME, Residues
 from symrnn.validation.problem import draw
@@ -40,6 +41,7 @@ def field_numbers(seed: int) -> Numbers:
         array=lambda given: elements(residues(given)),
         unwritten=unwritten,
         number=number,
+        function=of_arrays,
     )
 
 

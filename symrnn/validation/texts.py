@@ -13,6 +13,7 @@ from symrnn.validation.equations import Evaluator
 from symrnn.validation.execution import Surroundings, execute
 from symrnn.validation.faults import unequal
 from symrnn.validation.field_numba import numba_surroundings
+from symrnn.validation.field_numpy import APPROXIMATIONS
 from symrnn.validation.maps import identities
 from symrnn.validation.plans import field_numbers
 from symrnn.validation.prime import PRIME
@@ -21,7 +22,7 @@ from symrnn.validation.problem import LENGTHS, SAMPLES, STEPS
 
 def numpy_surroundings() -> Surroundings:
     """Small pieces of time: two steps of two samples, and one."""
-    return Surroundings(functions={"_ROWS": 4})
+    return Surroundings(functions={"_ROWS": 4, **APPROXIMATIONS})
 
 
 SURROUNDINGS: dict[str, Callable[[], Surroundings]] = {

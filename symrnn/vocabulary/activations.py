@@ -12,6 +12,8 @@ from sympy import tanh as sympy_tanh
 from symrnn.vocabulary.functions import Facts, PointwiseFunction, Spelling, Words
 from symrnn.vocabulary.powers import expm1
 
+__all__ = ["sigmoid", "softplus", "tanh"]
+
 
 def _sigmoid(xp: Any, x: Any) -> Any:
     """1 / (1 + exp(-x)), without overflow."""

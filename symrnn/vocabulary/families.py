@@ -1,12 +1,11 @@
-"""All functions of the vocabulary, gathered from their families: who writes one there has added it."""
+"""Tables of all functions, gathered from their families: who writes one there has added it."""
 
 from collections.abc import Iterator
-from types import ModuleType
 
 from symrnn.vocabulary import activations, piecewise, powers, reductions
 from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
 
-FAMILIES: tuple[ModuleType, ...] = (activations, powers, piecewise, reductions)
+FAMILIES = (activations, powers, piecewise, reductions)
 
 
 def _classes() -> Iterator[type]:

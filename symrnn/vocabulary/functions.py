@@ -59,8 +59,10 @@ class Facts:
             ties that the vocabulary promises; None where the array library has a function of its own.
         number: its value in SymPy's terms, where it is applied to numbers and axes.
         equivalent: SymPy's own function that means the same; a declaration may use either.
+        support: the text of the function that `spelling.numpy` names, where NumPy has none.
         derivative: the function of the same arguments that is its derivative, if the vocabulary has it.
         range: between which numbers it lies, whatever its arguments.
+        turns: where it stops to grow or to fall; None: it does so everywhere, and `range` bounds it.
         at_zero: its value at 0, where comparisons look for one.
         limits: what it approaches as its argument grows and falls.
         exponential: `exponential(xp, *arrays, y)` is what a rule takes the exponential of, and what that is.
@@ -74,9 +76,11 @@ class Facts:
     words: Words = Words()
     number: Callable[..., Expr] | None = None
     equivalent: type | None = None
+    support: str = ""
     derivative: type[Operation] | None = None
     exponential: Callable[..., tuple[Any, Any]] | None = None
     range: tuple[float, float] = (-inf, inf)
+    turns: tuple[float, ...] | None = ()
     at_zero: Expr | None = None
     limits: tuple[Expr, ...] = ()
     at_zero_singular: tuple[str, str] | None = None

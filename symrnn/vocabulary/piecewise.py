@@ -9,6 +9,8 @@ from sympy import Abs, Eq, Gt, Lt, Max, Min, S
 from symrnn.vocabulary.functions import Facts, PointwiseFunction, Rule, Spelling, Words
 from symrnn.vocabulary.structure import where
 
+__all__ = ["absolute", "maximum", "minimum", "relu", "sign", "stop_gradient"]
+
 ZERO = S.Zero
 
 
@@ -78,6 +80,7 @@ class absolute(PointwiseFunction):  # noqa: N801
         number=Abs,
         equivalent=Abs,
         range=(0.0, inf),
+        turns=(0.0,),
         spelling=Spelling(
             numpy="np.abs",
             numba="_abs",

@@ -12,6 +12,8 @@ from sympy import sqrt as sympy_sqrt
 from symrnn.vocabulary.functions import Facts, PointwiseFunction, Spelling, Words
 from symrnn.vocabulary.structure import where
 
+__all__ = ["exp", "expm1", "log", "power", "reciprocal", "sqrt"]
+
 ZERO = S.Zero
 
 

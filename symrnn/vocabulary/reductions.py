@@ -9,6 +9,8 @@ from symrnn.vocabulary.functions import Facts, Spelling, VectorFunction, Words
 from symrnn.vocabulary.powers import exp
 from symrnn.vocabulary.structure import Contract, as_operand, where
 
+__all__ = ["largest", "log_softmax", "logsumexp", "softmax"]
+
 ZERO = S.Zero
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pkgutil import resolve_name
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,6 +28,7 @@ class ArrayLibrary:
     """What the reference needs of an array library.
 
     `elementwise(function, *arrays)` applies a function of `xp` to arrays of equal shape.
+    `own(function)` is its own form of a function of the vocabulary that has no formula.
     `scan(step, state, inputs, steps)` returns the last state and the stacked outputs of
     `state, output = step(state, inputs[t])`; `inputs` and `state` are dicts of arrays.
     """
@@ -34,16 +36,20 @@ class ArrayLibrary:
     xp: Any
     elementwise: Callable[..., Array]
     stop_gradient: Callable[[Array], Array]
+    own: Callable[[type[op.PointwiseFunction]], Callable[..., Array]]
     scan: Callable[..., tuple[dict[Any, Array], Array]]
 
 
-FORMULAS: dict[type[op.PointwiseFunction], Callable[..., Array]] = {
-    function: formula for function in op.POINTWISE if (formula := function.facts.reference) is not None
-}
-"""Every pointwise function but stop_gradient, which is the library's own."""
+def formula(function: type[op.PointwiseFunction], library: ArrayLibrary) -> Callable[..., Array]:
+    """A pointwise function of arrays of equal shape."""
+    if function is op.stop_gradient:
+        return library.stop_gradient
+    reference = function.facts.reference
+    return library.own(function) if reference is None else partial(reference, library.xp)
+
 
 VECTOR_FORMULAS: dict[type[op.VectorFunction], Callable[..., Array]] = {
-    function: formula for function in op.VECTOR_FUNCTIONS if (formula := function.facts.reference) is not None
+    function: made for function in op.VECTOR_FUNCTIONS if (made := function.facts.reference) is not None
 }
 """Every function of a vector, applied along the last axis."""
 
@@ -70,7 +76,13 @@ def _loop(
 
 def numpy_library(stop_gradient: Callable[[Array], Array] = lambda x: x) -> ArrayLibrary:
     """NumPy; `stop_gradient` may record the values that pass, to hold them fixed later."""
-    return ArrayLibrary(np, lambda function, *arrays: function(*arrays), stop_gradient, partial(_loop, np))
+    return ArrayLibrary(
+        np, _applied, stop_gradient, lambda function: function.facts.value, partial(_loop, np)
+    )
+
+
+def _applied(function: Callable[..., Array], *arrays: Array) -> Array:
+    return function(*arrays)
 
 
 def jax_is_installed() -> bool:
@@ -88,9 +100,7 @@ def jax_library(eager: bool = False) -> ArrayLibrary:
     import jax.numpy as jnp
 
     if eager:
-        return ArrayLibrary(
-            jnp, lambda function, *arrays: function(*arrays), jax.lax.stop_gradient, partial(_loop, jnp)
-        )
+        return ArrayLibrary(jnp, _applied, jax.lax.stop_gradient, _own_of_jax, partial(_loop, jnp))
 
     def scan(
         step: Callable[..., Any], state: dict[Any, Array], inputs: dict[Any, Array], steps: int
@@ -107,7 +117,12 @@ def jax_library(eager: bool = False) -> ArrayLibrary:
         last, outputs = jax.lax.scan(named_step, first, rows, length=steps)
         return _rekeyed(last, by_name), outputs
 
-    return ArrayLibrary(jnp, partial(_guarded, jax), jax.lax.stop_gradient, scan)
+    return ArrayLibrary(jnp, partial(_guarded, jax), jax.lax.stop_gradient, _own_of_jax, scan)
+
+
+def _own_of_jax(function: type[op.PointwiseFunction]) -> Callable[..., Array]:
+    found: Callable[..., Array] = resolve_name(function.facts.spelling.jax)
+    return found
 
 
 def _rekeyed(arrays: dict[str, Array], keys: dict[str, Any]) -> dict[Any, Array]:

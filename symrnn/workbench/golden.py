@@ -1,13 +1,16 @@
 """The golden files: what symrnn writes about shipped cells and a few models, checked in under `generated/`.
 
-`python -m symrnn.workbench.golden [FOLDER]` writes them anew; that is how a change of the output is accepted.
+`python -m symrnn.workbench.golden [FOLDER]` writes them anew; that is how a change of the output is accepted. In
+the folder of the project it writes the README's list of functions, too.
 """
 
+import re
 import sys
 from pathlib import Path
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
+from symrnn.declaration.operations import POINTWISE, VECTOR_FUNCTIONS
 from symrnn.emission.latex_style import Style
 from symrnn.pipeline import latex
 from symrnn.workbench.building import texts_of
@@ -26,6 +29,15 @@ def golden_files() -> dict[str, str]:
     return files | {"gru/gru_fragment.tex": latex(CELLS["gru"], Style("subscript", "row"), fragment=True)}
 
 
+def with_functions(readme: str) -> str:
+    """The README's text with the names of all functions in the rows of functions."""
+    for row, functions in (("functions", POINTWISE), ("functions of a vector", VECTOR_FUNCTIONS)):
+        names = " ".join(sorted(function.name for function in functions))
+        readme, count = re.subn(rf"(?m)^(\| {row} \| `)[a-z0-9_ ]*(`)", rf"\g<1>{names}\g<2>", readme)
+        assert count == 1, f"the README has {count} rows of {row}"
+    return readme
+
+
 def main(arguments: list[str]) -> int:
     """Write all golden files and remove the ones that are no more; the exit code."""
     folder = Path(arguments[0] if arguments else FOLDER)
@@ -34,6 +46,11 @@ def main(arguments: list[str]) -> int:
     for old in sorted(folder.rglob("*")):
         if old.is_file() and old.relative_to(folder).as_posix() not in files:
             old.unlink()
+    readme = Path("README.md")
+    if not arguments and readme.is_file():
+        write_all(
+            readme.parent, {readme.name: with_functions(readme.read_text(encoding="utf-8"))}, force=True
+        )
     sys.stdout.write(f"{len(files)} files in {folder}\n")
     return 0
 

@@ -26,11 +26,11 @@ from symrnn.errors import RequestError
 from symrnn.workbench.differences import HeldValues, slopes
 from symrnn.workbench.formulas import (
     COMPARISONS,
-    FORMULAS,
     VECTOR_FORMULAS,
     Array,
     ArrayLibrary,
     double_precision,
+    formula,
     jax_is_installed,
     jax_library,
     numpy_library,
@@ -170,11 +170,8 @@ class _Moment:
         if isinstance(expr, Pow):
             exponent = int(expr.args[1])
             return self.library.elementwise(lambda x: x**exponent, self.value(expr.args[0]))
-        if isinstance(expr, op.stop_gradient):
-            return self.library.stop_gradient(self.value(expr.args[0]))
         if isinstance(expr, op.PointwiseFunction):
-            formula = FORMULAS[type(expr)]
-            return self.library.elementwise(lambda *x: formula(self.xp, *x), *self.aligned(expr.args))
+            return self.library.elementwise(formula(type(expr), self.library), *self.aligned(expr.args))
         return self._structural(expr)
 
     def work_out(self, quantity: Quantity) -> None:

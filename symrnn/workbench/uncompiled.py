@@ -1,7 +1,7 @@
 """JAX programs evaluated by NumPy: JAX traces and differentiates, and nothing is compiled.
 
-To compile a program of a few steps takes far longer than to run it. Only what the reference's programs
-consist of has a meaning here; anything else is an error that names it.
+To compile a program of a few steps takes far longer than to run it. What the reference's programs consist of
+has a meaning here; anything else, such as a function that NumPy has not, is left to JAX.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,7 +44,8 @@ def _evaluated(program: Any, constants: Sequence[Any], arguments: Sequence[Any])
             made = PRIMITIVES[name](parameters, *values)
             results = made if isinstance(made, list) else [np.asarray(made)]
         else:
-            raise NotImplementedError(f"JAX's operation {name} has no meaning in NumPy here.")
+            bound = equation.primitive.bind(*values, **parameters)
+            results = list(map(np.asarray, bound if equation.primitive.multiple_results else [bound]))
         known.update(zip(equation.outvars, results, strict=True))
     return list(map(read, program.outvars))
 

@@ -13,6 +13,8 @@ from sympy.core.relational import Relational
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.operations import (
+    POINTWISE,
+    VECTOR_FUNCTIONS,
     Contract,
     PointwiseFunction,
     VectorFunction,
@@ -39,11 +41,12 @@ class Pair(NamedTuple):
     rank: int
 
 
-POSITIVE = ("log", "sqrt", "reciprocal", "power")
+POSITIVE = tuple(function.name for function in POINTWISE if function.facts.at_zero_singular is not None)
 """Functions whose argument must be positive."""
-UNARY = (*POSITIVE, "sigmoid", "tanh", "relu", "exp", "softplus", "abs", "stop_gradient", "square")
-BINARY = ("maximum", "minimum")
-VECTOR = ("softmax", "logsumexp", "largest")
+BINARY = tuple(f.name for f in POINTWISE if f.arity == 2 and f.name not in POSITIVE)
+UNARY = (*(function.name for function in POINTWISE if function.name not in BINARY), "square")
+"""Functions of one argument, and of a base where the exponent is a number."""
+VECTOR = tuple(function.name for function in VECTOR_FUNCTIONS)
 LINES = ("first", "middle", "last")
 
 LEAVES: dict[str, Ranks] = {

@@ -5,35 +5,25 @@ is finite: arguments of logarithms, roots and quotients stay clear of 0, and not
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from typing import NamedTuple
 
+import numpy as np
 from sympy import Expr, Rational
 
 from symrnn.declaration.axes import Axis, Shape
-from symrnn.declaration.operations import (
-    absolute,
-    as_operand,
-    exp,
-    largest,
-    log,
-    logsumexp,
-    maximum,
-    minimum,
-    power,
-    reciprocal,
-    relu,
-    sigmoid,
-    softmax,
-    softplus,
-    sqrt,
-    stop_gradient,
-    tanh,
-)
+from symrnn.declaration.operations import as_operand, logsumexp, softmax
+from symrnn.vocabulary.families import POINTWISE, VECTOR_FUNCTIONS
+from symrnn.vocabulary.functions import PointwiseFunction
+
+FUNCTIONS = {function.name: function for function in POINTWISE}
+VECTORS = {function.name: function for function in VECTOR_FUNCTIONS}
 
 LIMIT = 4.0
 """What is larger is scaled down or squashed before it goes on."""
+LARGEST = 150.0
+"""No function of one argument gives more."""
 CLEAR = 0.02
 """What must be positive is at least this."""
 
@@ -61,73 +51,56 @@ def number_of(size: Expr, sizes: dict[Axis, int]) -> int:
     return int(size.subs(sizes))
 
 
-def _sigmoid(x: float) -> float:
-    return 1 / (1 + math.exp(-x))
-
-
-def _softplus(x: float) -> float:
-    return math.log1p(math.exp(-abs(x))) + max(x, 0)
-
-
-RISING: dict[str, tuple[Callable[[Expr], Expr], Callable[[float], float]]] = {
-    "sigmoid": (sigmoid, _sigmoid),
-    "tanh": (tanh, math.tanh),
-    "relu": (relu, lambda x: max(x, 0.0)),
-    "exp": (exp, math.exp),
-    "softplus": (softplus, _softplus),
-    "log": (log, math.log),
-    "sqrt": (sqrt, math.sqrt),
-    "stop_gradient": (stop_gradient, lambda x: x),
-}
-"""Functions that keep the order of their arguments, with their values."""
-
 EXPONENTS = (0.3, Rational(1, 3), 1.7, -0.4)
 
 
 def applied(name: str, term: Term, choice: int) -> Term:
-    """A function of one argument."""
+    """A function of one argument, with `power` one of its base, or a whole power."""
     expr, shape, low, high = term
-    if name in ("log", "sqrt", "reciprocal", "power") and low < CLEAR:
+    if name == "square":
+        if choice % 3 == 2:
+            return Term(expr**3, shape, low**3, high**3)
+        least = max(low, -high, 0.0)  # the least magnitude, if the bounds are of one sign
+        return Term(expr**2, shape, least**2, term.size**2)
+    function = FUNCTIONS[name]
+    if function.facts.at_zero_singular is not None and low < CLEAR:
         raise NoTermError
-    if name == "exp" and high > LIMIT + 1:
-        raise NoTermError
-    if name in RISING:
-        function, value = RISING[name]
-        return Term(function(expr), shape, value(low), value(high))
-    if name == "reciprocal":
-        return Term(reciprocal(expr), shape, 1 / high, 1 / low)
-    if name == "power":
-        exponent = EXPONENTS[choice % len(EXPONENTS)]
-        ends = low ** float(exponent), high ** float(exponent)
-        return Term(power(expr, exponent), shape, min(ends), max(ends))
-    least = max(low, -high, 0.0)  # the least magnitude, if the bounds are of one sign
-    if name == "abs":
-        return Term(absolute(expr), shape, least, term.size)
-    assert name == "square"
-    if choice % 3 == 2:
-        return Term(expr**3, shape, low**3, high**3)
-    return Term(expr**2, shape, least**2, term.size**2)
+    if function.arity == 1:
+        made = Term(function(expr), shape, *_bounds(function, low, high))
+        if made.size > LARGEST:
+            raise NoTermError
+        return made
+    exponent = EXPONENTS[choice % len(EXPONENTS)]
+    ends = low ** float(exponent), high ** float(exponent)
+    return Term(function(expr, exponent), shape, min(ends), max(ends))
+
+
+def _bounds(function: type[PointwiseFunction], low: float, high: float) -> tuple[float, float]:
+    """Between which numbers a function lies if its argument lies between `low` and `high`."""
+    facts = function.facts
+    if facts.turns is None:
+        return facts.range
+    met = [low, *(point for point in facts.turns if low < point < high), high]
+    values = [float(facts.value(np.float64(point))) for point in met]
+    return min(values), max(values)
 
 
 def of_two(name: str, left: Term, right: Term) -> Term:
-    """The larger or the smaller of two terms."""
-    function, pick = (maximum, max) if name == "maximum" else (minimum, min)
-    return Term(
-        function(left.expr, right.expr),
-        left.shape or right.shape,
-        pick(left.low, right.low),
-        pick(left.high, right.high),
-    )
+    """A function of two arguments that grows with both."""
+    function = FUNCTIONS[name]
+    ends = (left.low, right.low), (left.high, right.high)
+    low, high = (float(function.facts.value(*pair)) for pair in ends)
+    return Term(function(left.expr, right.expr), left.shape or right.shape, low, high)
 
 
 def of_vector(name: str, term: Term, count: int) -> Term:
     """A function of a vector with so many elements."""
     expr, shape, low, high = term
-    if name == "softmax":
-        return Term(softmax(expr), shape, math.exp(low - high) / count, 1.0)
-    if name == "logsumexp":
-        return Term(logsumexp(expr), (), low + math.log(count), high + math.log(count))
-    return Term(largest(expr), (), low, high)
+    function = VECTORS[name]
+    if function is softmax:
+        return Term(function(expr), shape, math.exp(low - high) / count, 1.0)
+    spread = math.log(count) if function is logsumexp else 0.0
+    return Term(function(expr), shape if function.gives_vector else (), low + spread, high + spread)
 
 
 SCALES = (-1, Rational(1, 2), 2, 0.75, Rational(-3, 2), -0.25, Rational(1, 3))
