@@ -1,7 +1,7 @@
 """The golden files: what symrnn writes about shipped cells and a few models, checked in under `generated/`.
 
-`python -m symrnn.workbench.golden [FOLDER]` writes them anew; that is how a change of the output is accepted. In
-the folder of the project it writes the README's list of functions, too.
+`python -m symrnn.workbench.golden [FOLDER]` writes them anew; that is how a change of the output is accepted.
+In the folder of the project it writes the README's lists of functions, too.
 """
 
 import re
