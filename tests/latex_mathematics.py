@@ -5,6 +5,7 @@ guesses. Names come from a table of symbols, the longest first, so that W_{i} is
 of V where the table has it so. What a tree means is in `latex_values`.
 """
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -215,6 +216,7 @@ class Parser:
             r"\begin{cases}": self.cases,
             r"\mathbf": self.bold,
             "I": self.identity,
+            r"\pi": lambda: Node("number", number=math.pi),
             "e": self.exponential,
             r"\operatorname": self.operator,
             r"\sigma": lambda: self.call(r"\sigma"),

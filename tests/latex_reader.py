@@ -13,6 +13,8 @@ from typing import TypeAlias
 from latex_mathematics import Grammar, Node, Tokens, UnreadableError, tokens_of
 from latex_values import Array
 
+from symrnn.declaration.operations import POINTWISE
+
 Arrays: TypeAlias = dict[str, Array]
 
 HEADING = re.compile(r"\\(?:section|subsection|subsubsection|paragraph|textbf)\*?\{([^{}]*?)\.?\}")
@@ -28,6 +30,11 @@ SMALL = re.compile(r"\\text\{\\(?:small|footnotesize|scriptsize|tiny)\$\\display
 TIME = re.compile(r"A (super|sub)script \$(?:\\langle )?(\\?\w+?)(?:\\rangle)?\$ is the time step")
 
 SIGNS = {
+    **{  # a reader knows what an integral is
+        function.name: re.compile(re.escape(told).replace("<a>", r"\w"))
+        for function in POINTWISE
+        if r"\int" in (told := function.facts.words.definition)
+    },
     "[]": re.compile(r"\$\[\w\]\$ is \$1\$ where \$\w\$ holds and \$0\$ elsewhere"),
     "1": re.compile(r"\$\\mathbf\{1\}\$ is an array of ones"),
     "e": re.compile(

@@ -132,8 +132,7 @@ class Meaning:
         return pointwise(lambda *factors: np.prod(np.broadcast_arrays(*factors), axis=0), *parts)
 
     def power(self, node: Node) -> Value:
-        exponent = scalar(self.of(node.parts[1]))
-        return pointwise(lambda base: base**exponent, self.of(node.parts[0]))
+        return pointwise(np.power, *map(self.of, node.parts))
 
     def transpose(self, node: Node) -> Value:
         of = self.of(node.parts[0])

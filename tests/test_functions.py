@@ -5,15 +5,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from latex_proofs import PARTS, prove
+from latex_reader import Document
 from sympy import Eq, Expr, zeta
 
 import symrnn as sr
 from symrnn import Cell, Input, Parameter, State, axes
 from symrnn.declaration.operations import POINTWISE, VECTOR_FUNCTIONS, PointwiseFunction
+from symrnn.derivation.reverse import derive
+from symrnn.emission.latex_document import latex_document
 from symrnn.emission.unicode_document import derivation_picture
 from symrnn.vocabulary.families import NAMED
 from symrnn.workbench.fuzz.constructs import BINARY, UNARY, VECTOR
 from symrnn.workbench.page import page
+from symrnn.workbench.problem import draw_problem
 
 n, m = axes("n m")
 x, h = Input("x", n), State("h", m)
@@ -140,6 +145,14 @@ def test_gradients_at_zero_are_those_of_the_formula(function: type[PointwiseFunc
 
 
 @functions
+def test_the_paper_says_what_autodiff_says(function: Any) -> None:
+    cell = cell_with(function)
+    document = Document(latex_document(derive(cell)))
+    for part in PARTS:
+        prove(document, draw_problem(cell, T=3, B=2, seed=1, eager=True), part)
+
+
+@functions
 def test_every_view_shows_it(function: Any) -> None:
     cell = cell_with(function)
     document = sr.latex(cell)
@@ -149,7 +162,7 @@ def test_every_view_shows_it(function: Any) -> None:
     assert stem in document
     assert function.name in str(cell) or function.name in ("reciprocal", "power", "abs")
     assert "<math" in page(cell)
-    assert derivation_picture(sr.derive(cell), 80)
+    assert derivation_picture(derive(cell), 80)
 
 
 @pointwise

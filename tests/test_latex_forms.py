@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import sympy
 from sympy import Eq, Expr
 from test_latex import compiled, complaints, matrix_memory, peephole_lstm
 
@@ -320,3 +321,26 @@ def test_the_letter_of_time_is_none_of_the_cells(names: tuple[str, ...], letter:
 
 def subscripted(cell: Cell) -> str:
     return latex_document(derive(cell), Style(time="subscript"))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (sympy.exp(-m), r"\exp(-m)"),
+        (sympy.tanh(m / 3), r"\tanh\Bigl(\frac{m}{3}\Bigr)"),
+        (sympy.Abs(m - n), r"\lvert -n + m \rvert"),
+        (sympy.Max(m, n), r"\max(m,\, n)"),
+        (sympy.Max(m, n, 3), r"\max(3,\, m,\, n)"),
+        (sympy.pi / m, r"\frac{\pi}{m}"),
+        (1 / sympy.sqrt(sympy.pi), r"\frac{1}{\sqrt{\pi}}"),
+    ],
+    ids=str,
+)
+def test_numbers_of_functions_and_pi_are_written_as_mathematics(number: Expr, text: str) -> None:
+    assert text in sr.latex(Cell("numbered", Eq(h.next, sr.tanh(v * (W @ x) + number * (A @ h)))))
+
+
+def test_pi_is_written_in_digits_where_it_is_a_name() -> None:
+    named = Parameter("pi", m)
+    text = sr.latex(Cell("named", Eq(h.next, sr.tanh(named * (W @ x) + sympy.pi * (A @ h)))))
+    assert "3.14159" in text

@@ -57,6 +57,11 @@ def sigmoid_sign(used: Collection[str]) -> str:
     return r"\operatorname{sigmoid}" if "sigma" in used else r"\sigma"
 
 
+def pi_sign(used: Collection[str]) -> str:
+    """How the number pi is written where the letters of `used` are names; no sign: in digits."""
+    return "" if "pi" in used else r"\pi"
+
+
 def free_letters(used: Collection[str]) -> Letters:
     """Letters that are not in `used`, each from the first candidates that are free."""
     taken = set(used)

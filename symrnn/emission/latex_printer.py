@@ -9,7 +9,7 @@ matrix products where they are such and with indices where they are not.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sympy import Add, Expr, Mul, Pow, Rational, S
+from sympy import Add, Expr, Mul, Pow, Rational, S, pi
 from sympy import log as log_of_number
 from sympy.logic.boolalg import Boolean
 
@@ -38,7 +38,7 @@ from symrnn.emission.latex_layout import is_sum, width
 from symrnn.emission.latex_marks import bracketed, decimal, subscript, superscript
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.errors import EmissionError
-from symrnn.vocabulary.families import NAMED
+from symrnn.vocabulary.families import EQUIVALENTS, NAMED
 
 NOW, BEFORE = r"\langle t\rangle", r"\langle t-1\rangle"
 FIRST, LAST = r"\langle 0\rangle", r"\langle T\rangle"
@@ -61,7 +61,8 @@ class Notation:
 
     `shapes` are those of computed values, `static` the values that parameters alone determine, `names`
     the LaTeX names of parts and of anything that is not called as it was declared, `delta` and `sigma`
-    the signs for adjoints and for the logistic function, `style` the notation of time and vectors,
+    the signs for adjoints and for the logistic function, `pi` that for the number (none where it is a name,
+    so that its digits are written), `style` the notation of time and vectors,
     `time` the letter of a step.
     """
 
@@ -71,6 +72,7 @@ class Notation:
     roles: Roles = field(default_factory=dict)
     delta: str = r"\delta"
     sigma: str = r"\sigma"
+    pi: str = r"\pi"
     style: Style = DEFAULT
     time: str = "t"
 
@@ -115,7 +117,7 @@ class Printer(ContractionPrinter, ChoicePrinter):
         if isinstance(expr, Pow):
             return self._power(expr)
         if isinstance(expr, PointwiseFunction | VectorFunction):
-            return self._function(expr)
+            return self._function(expr.name, expr.args)
         if isinstance(expr, where):
             return self.choice(expr)
         if isinstance(expr, Contract):
@@ -208,6 +210,8 @@ class Printer(ContractionPrinter, ChoicePrinter):
             return text, SUM if expr < 0 else PRODUCT if "\\" in text else ATOM
         if isinstance(expr, Axis):
             return name_latex(expr.name), ATOM
+        if expr is pi and self.notation.pi:
+            return self.notation.pi, ATOM
         if isinstance(expr, Pow) and expr.args[1] in (S.Half, -S.Half):
             root = rf"\sqrt{{{self.text(expr.args[0])}}}"
             return (root, ATOM) if expr.args[1] == S.Half else (rf"\frac{{1}}{{{root}}}", PRODUCT)
@@ -219,6 +223,8 @@ class Printer(ContractionPrinter, ChoicePrinter):
             return self._power(expr)
         if isinstance(expr, log_of_number):
             return rf"\log{bracketed(self.text(expr.args[0]))}", ATOM
+        if expr.free_symbols and type(expr) in EQUIVALENTS:
+            return self._function(EQUIVALENTS[type(expr)].name, expr.args)
         if expr.free_symbols:
             raise EmissionError(f"{expr} has no LaTeX form: it is neither a quantity nor a number.")
         return decimal(float(expr)), PRODUCT
@@ -296,25 +302,25 @@ class Printer(ContractionPrinter, ChoicePrinter):
 
     # functions
 
-    def _function(self, expr: PointwiseFunction | VectorFunction) -> tuple[str, int]:
+    def _function(self, name: str, args: tuple[Expr, ...]) -> tuple[str, int]:
         special: dict[str, Callable[[], tuple[str, int]]] = {
-            "sqrt": lambda: (rf"\sqrt{{{self.text(expr.args[0])}}}", ATOM),
-            "abs": lambda: (rf"\lvert {self.text(expr.args[0])} \rvert", ATOM),
-            "reciprocal": lambda: (rf"\frac{{1}}{{{self.text(expr.args[0])}}}", PRODUCT),
-            "power": lambda: (rf"{bracketed(self.text(expr.args[0]))}^{{{self.text(expr.args[1])}}}", ATOM),
-            "expm1": lambda: (rf"e^{{{self.text(expr.args[0])}}} - 1", SUM),
-            "e": lambda: (rf"e^{{{self.text(expr.args[0])}}}", ATOM),
+            "sqrt": lambda: (rf"\sqrt{{{self.text(args[0])}}}", ATOM),
+            "abs": lambda: (rf"\lvert {self.text(args[0])} \rvert", ATOM),
+            "reciprocal": lambda: (rf"\frac{{1}}{{{self.text(args[0])}}}", PRODUCT),
+            "power": lambda: (rf"{bracketed(self.text(args[0]))}^{{{self.text(args[1])}}}", ATOM),
+            "expm1": lambda: (rf"e^{{{self.text(args[0])}}} - 1", SUM),
+            "e": lambda: (rf"e^{{{self.text(args[0])}}}", ATOM),
         }
-        if expr.name in special:
-            return special[expr.name]()
-        if expr.name == "sigmoid":
-            name = self.notation.sigma
-        elif expr.name in FUNCTIONS:
-            name = FUNCTIONS[expr.name]
+        if name in special:
+            return special[name]()
+        if name == "sigmoid":
+            sign = self.notation.sigma
+        elif name in FUNCTIONS:
+            sign = FUNCTIONS[name]
         else:
-            raise EmissionError(f"{expr.name} has no LaTeX form. Add one to latex_printer.py.")
-        inside = r",\, ".join(self.text(arg) for arg in expr.args)
-        return name + bracketed(inside), ATOM
+            raise EmissionError(f"{name} has no LaTeX form. Add one to latex_printer.py.")
+        inside = r",\, ".join(self.text(arg) for arg in args)
+        return sign + bracketed(inside), ATOM
 
 
 class _Exponential(PointwiseFunction):

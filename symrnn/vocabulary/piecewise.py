@@ -48,7 +48,7 @@ class relu(PointwiseFunction):  # noqa: N801  (reads like the publication)
 
 
 class sign(PointwiseFunction):  # noqa: N801
-    """-1, 0 or 1; internal: the derivative of the absolute value."""
+    """-1, 0 or 1, whose gradient is 0; the derivative of the absolute value."""
 
     __slots__ = ()
     name = "sign"
@@ -57,6 +57,7 @@ class sign(PointwiseFunction):  # noqa: N801
         value=np.sign,
         reference=lambda xp, x: xp.sign(x),
         range=(-1.0, 1.0),
+        words=Words(definition=r"$\operatorname{sign}(<a>)$ is $-1$, $0$ or $1$"),
         spelling=Spelling(
             numpy="np.sign", numba="_sign", torch="torch.sign", jax="jnp.sign", latex=r"\operatorname{sign}"
         ),
@@ -90,7 +91,6 @@ class absolute(PointwiseFunction):  # noqa: N801
             sign=r"\lvert\,\cdot\,\rvert",
         ),
         words=Words(
-            definition=r"$\operatorname{sign}(<a>)$ is $-1$, $0$ or $1$",
             derivative=r", and $\lvert <a>\rvert' = \operatorname{sign}(<a>)$, which is $0$ at $0$",
         ),
     )

@@ -138,7 +138,7 @@ class power(PointwiseFunction):  # noqa: N801
 
 
 class expm1(PointwiseFunction):  # noqa: N801
-    """exp(x) - 1 without cancellation; internal: the derivative of softplus by its output."""
+    """exp(x) - 1 without cancellation; the derivative of softplus by its output."""
 
     __slots__ = ()
     name = "expm1"
