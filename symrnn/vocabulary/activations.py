@@ -1,18 +1,21 @@
 """Smooth functions that squash or rectify."""
 
+from math import erf as erf_of_number
 from math import inf
 from typing import Any
 
 import numpy as np
-from sympy import S
+from sympy import S, pi
+from sympy import erf as sympy_erf
 from sympy import exp as sympy_exp
 from sympy import log as sympy_log
+from sympy import sqrt as sympy_sqrt
 from sympy import tanh as sympy_tanh
 
 from symrnn.vocabulary.functions import Facts, PointwiseFunction, Spelling, Words
-from symrnn.vocabulary.powers import expm1
+from symrnn.vocabulary.powers import exp, expm1
 
-__all__ = ["sigmoid", "softplus", "tanh"]
+__all__ = ["erf", "sigmoid", "softplus", "tanh"]
 
 
 def _sigmoid(xp: Any, x: Any) -> Any:
@@ -107,5 +110,59 @@ class softplus(PointwiseFunction):  # noqa: N801
         words=Words(
             definition=r"$\operatorname{softplus}(<a>) = \log(1 + e^{<a>})$",
             derivative=(r", and $\operatorname{softplus}'(<a>) = 1 - e^{-\operatorname{softplus}(<a>)}$"),
+        ),
+    )
+
+
+ERF = '''\
+def _erf(x):
+    """The error function, right to the last places, by two quotients of polynomials (Cephes, S. Moshier)."""
+    size = np.minimum(np.abs(x), 6)  # from there on it is 1
+    square = size * size
+    p = _horner(square, 9.604973739870516, 90.02601972038427, 2232.005345946843,
+                7003.325141128051, 55592.30130103949)
+    q = _horner(square, 1.0, 33.56171416475031, 521.3579497801527, 4594.323829709801,
+                22629.000061389095, 49267.39426086359)
+    r = _horner(size, 2.461969814735305e-10, 0.5641895648310689, 7.463210564422699,
+                48.63719709856814, 196.5208329560771, 526.4451949954773, 934.5285271719576,
+                1027.5518868951572, 557.5353353693994)
+    s = _horner(size, 1.0, 13.228195115474499, 86.70721408859897, 354.9377788878199,
+                975.7085017432055, 1823.9091668790973, 2246.3376081871097, 1656.6630919416134,
+                557.5353408177277)
+    return np.where(size < 1, x * (p / q), np.copysign(1 - np.exp(-square) * (r / s), x))
+
+
+def _horner(x, *coefficients):
+    """The polynomial with these coefficients, highest power first."""
+    return functools.reduce(lambda value, coefficient: value * x + coefficient, coefficients)'''
+
+
+class erf(PointwiseFunction):  # noqa: N801
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x."""
+
+    __slots__ = ()
+    name = "erf"
+    facts = Facts(
+        rules=(lambda d, y, a: d * exp(-(a**2)) * 2 / sympy_sqrt(pi),),
+        value=np.vectorize(erf_of_number, otypes=[np.float64]),
+        reference=None,
+        number=sympy_erf,
+        equivalent=sympy_erf,
+        range=(-1.0, 1.0),
+        at_zero=S.Zero,
+        limits=(S.One, -S.One),
+        support=ERF,
+        spelling=Spelling(
+            numpy="_erf",
+            numba="math.erf",
+            torch="torch.erf",
+            jax="jax.scipy.special.erf",
+            number="math.erf",
+            latex=r"\operatorname{erf}",
+        ),
+        words=Words(
+            definition=r"$\operatorname{erf}(<a>) = \frac{2}{\sqrt{\pi}} \int_0^{<a>} e^{-t^{2}}\, dt$",
+            derivative=r", and $\operatorname{erf}'(<a>) = 2 e^{-<a>^{2}} / \sqrt{\pi}$",
+            bound=r"$\operatorname{erf}' \le 2 / \sqrt{\pi}$",
         ),
     )
