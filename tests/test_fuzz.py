@@ -1,6 +1,7 @@
 """The fuzzer: a slice of its cells and models is well, and a planted fault is found, shrunk and told."""
 
 import io
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,8 @@ from symrnn import Cell, Input, Parameter, State, tanh, zoo
 from symrnn.declaration.digest import cell_digest
 from symrnn.declaration.model import Model
 from symrnn.errors import CheckError
-from symrnn.workbench.fuzz import examination
-from symrnn.workbench.fuzz.cells import PAIRS_PER_CELL, scheduled_cell, scheduled_pairs
+from symrnn.workbench.fuzz import cells, examination
+from symrnn.workbench.fuzz.cells import PAIRS_PER_CELL, build_cell, scheduled_cell, scheduled_pairs
 from symrnn.workbench.fuzz.comparing import Kernel, require_equal, require_lengths, require_streaming
 from symrnn.workbench.fuzz.constructs import (
     LEAVES,
@@ -357,5 +358,15 @@ def test_the_command() -> None:
     assert "Pairs by place" in done.stdout
 
 
-def test_states_that_the_last_equations_need_have_equations_too() -> None:
-    assert len(scheduled_cell(14, 2588).states) > 3
+def test_states_that_the_last_equations_need_have_equations_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    right, made = cells._Builder.recurrence, []
+
+    def recurrence(builder: Any, state: Any, depth: int) -> Any:
+        if len(made) < 4:
+            made.append(builder.quantities.state(state.shape))
+        return right(builder, state, depth)
+
+    monkeypatch.setattr(cells._Builder, "recurrence", recurrence)
+    states = set(build_cell(random.Random(1).randrange).states)
+    assert {term.expr for term in made} <= states
+    assert len(made) == 4
