@@ -23,6 +23,7 @@ from symrnn.workbench.problem import draw_problem
 n, m = axes("n m")
 x, h = Input("x", n), State("h", m)
 W, U, p, q = Parameter("W", m, n), Parameter("U", m, m), Parameter("p", m), Parameter("q", m)
+s = Parameter("s", init=0.5)
 ALL = (*POINTWISE, *VECTOR_FUNCTIONS)
 functions = pytest.mark.parametrize("function", ALL, ids=lambda function: function.name)
 pointwise = pytest.mark.parametrize("function", POINTWISE, ids=lambda function: function.name)
@@ -40,18 +41,19 @@ def points_of(function: type[PointwiseFunction]) -> list[np.ndarray]:
     return [first, POINTS[::-1] / 2][: function.arity]
 
 
-def call(function: Any, argument: Expr) -> Expr:
+def call(function: Any, argument: Expr, other: Expr = q) -> Expr:
     """The function of an argument, and of a parameter if it has two."""
     if function in VECTOR_FUNCTIONS:
         return function(argument)
     first = 1 + argument**2 if is_positive(function) else argument
-    return function(first, q) if function.arity == 2 else function(first)
+    return function(first, other) if function.arity == 2 else function(first)
 
 
 @cache
 def cell_with(function: Any) -> Cell:
     """A cell whose next state has the function of what comes in, of the state, and of parameters alone."""
-    return Cell("called", Eq(h.next, p * call(function, W @ x + U @ h) + call(function, q)))
+    fixed = call(function, q) + (call(function, s, s) if function in POINTWISE else 0)
+    return Cell("called", Eq(h.next, p * call(function, W @ x + U @ h) + fixed))
 
 
 @pointwise
@@ -104,7 +106,7 @@ def test_numpy_kernels_agree_with_autodiff(function: Any) -> None:
 
 def test_one_numba_kernel_of_all_functions_agrees_with_autodiff() -> None:
     g = State("g", m)
-    terms = [call(function, W @ x + U @ h) for function in ALL]
+    terms = [call(function, W @ x + U @ h) for function in ALL] + [call(f, s, s) for f in POINTWISE]
     whole = Cell("all", Eq(g.next, sr.tanh(sum(terms)) + call(sr.tanh, q)), Eq(h.next, sr.tanh(g)), output=g)
     for dtype in ("float64", "float32"):
         sr.check(whole, "numba", dtype=dtype).raise_if_failed()
@@ -135,7 +137,7 @@ def test_gradients_at_zero_are_those_of_the_formula(function: type[PointwiseFunc
     parameters = kernel.Parameters(
         **{
             name: np.zeros(shape) if name in "Wq" else np.eye(3) if name == "U" else np.ones(shape)
-            for name, shape in {"W": (3, 2), "U": (3, 3), "p": (3,), "q": (3,)}.items()
+            for name, shape in {"W": (3, 2), "U": (3, 3), "p": (3,), "q": (3,), "s": ()}.items()
             if name in kernel.PARAMETERS
         }
     )

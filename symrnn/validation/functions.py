@@ -219,8 +219,15 @@ def applied(function: Function, *arguments: Dual) -> Dual:
 
 
 def value_of(function: Function) -> Callable[..., Residues]:
-    """A function of the vocabulary on residues of one shape."""
-    return lambda *arrays: applied(function, *(Dual(array) for array in np.broadcast_arrays(*arrays))).value
+    """A function of the vocabulary on residues, of a vector along the last axis."""
+
+    def value(*arrays: Residues) -> Residues:
+        together = np.broadcast_arrays(*arrays)
+        made = applied(function, *map(Dual, together)).value
+        pointwise = issubclass(function, PointwiseFunction)
+        return made.reshape(together[0].shape) if pointwise else made  # formulas have numbers of shape (1,)
+
+    return value
 
 
 # -- SymPy's expressions ----------------------------------------------------------------------------------
