@@ -1,5 +1,6 @@
 """What all tests share: where kernels are compiled to, how JAX compiles, and room for its programs."""
 
+import gc
 import itertools
 import os
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ os.environ.setdefault(
 import pytest  # noqa: E402
 from compiled_programs import compile_in_turn, make_room  # noqa: E402
 
+gc.set_threshold(50_000, 20, 20)  # tests leave a lot of garbage, and there is room for it
 COUNT = itertools.count()
 
 
@@ -26,6 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Kernels that tests load lie in pytest's own cache folder: all processes and later runs share them."""
     os.environ.setdefault("SYMRNN_CACHE", str(config.cache.mkdir("kernels")))
     compile_in_turn()
+
+
+def pytest_collection_finish() -> None:
+    """To look for garbage among all that is imported would take a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -24,8 +24,8 @@ FIRST_MORE = 10_000
 
 JOBS = [
     *(("numpy", seed) for seed in range(24)),
-    *(("numba", seed) for seed in range(100, 103)),
-    *(("numba_single", seed) for seed in range(116, 118)),
+    *(("numba", seed) for seed in range(100, 102)),
+    *(("numba_single", seed) for seed in range(116, 117)),
     *(("numpy", FIRST_MORE + i) for i in range(MORE)),
     *(("numba", FIRST_MORE + i) for i in range(0, MORE, 10)),
 ]
