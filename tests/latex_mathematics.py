@@ -218,6 +218,7 @@ class Parser:
             "I": self.identity,
             r"\pi": lambda: Node("number", number=math.pi),
             "e": self.exponential,
+            r"\mathrm": self.upright,
             r"\operatorname": self.operator,
             r"\sigma": lambda: self.call(r"\sigma"),
         }
@@ -352,6 +353,11 @@ class Parser:
     def identity(self) -> Node:
         self.expect("_")
         return Node("identity", (self.group(),))
+
+    def upright(self) -> Node:
+        """The number e where the letter is a name."""
+        self.expect("{", "e", "}")
+        return self.exponential()
 
     def exponential(self) -> Node:
         self.expect("^")

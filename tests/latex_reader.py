@@ -29,6 +29,7 @@ FUNCTION = re.compile(r"\$(\\sigma|\\operatorname\{\w+\})\((\w)\) = ([^$]*)\$")
 SMALL = re.compile(r"\\text\{\\(?:small|footnotesize|scriptsize|tiny)\$\\displaystyle ([^$]*)\$\}")
 TIME = re.compile(r"A (super|sub)script \$(?:\\langle )?(\\?\w+?)(?:\\rangle)?\$ is the time step")
 
+E = r"(?:e|\\mathrm\{e\})"
 SIGNS = {
     **{  # a reader knows what an integral is
         function.name: re.compile(re.escape(told).replace("<a>", r"\w"))
@@ -43,9 +44,15 @@ SIGNS = {
     r"\max": re.compile(r"\$\\max\(\w\)\$ of one vector is its largest element"),
     "sign": re.compile(r"\$\\operatorname\{sign\}\(\w\)\$ is \$-1\$, \$0\$ or \$1\$"),
     "softmax": re.compile(
-        r"\$\\operatorname\{softmax\}\((\w)\)_(\w) = e\^\{\1_\2\} / \\sum_(\w) e\^\{\1_\3\}\$"
+        r"\$\\operatorname\{softmax\}\((\w)\)_(\w) = "
+        + E
+        + r"\^\{\1_\2\} / \\sum_(\w) "
+        + E
+        + r"\^\{\1_\3\}\$"
     ),
-    "logsumexp": re.compile(r"\$\\operatorname\{logsumexp\}\((\w)\) = \\log \\sum_(\w) e\^\{\1_\2\}\$"),
+    "logsumexp": re.compile(
+        r"\$\\operatorname\{logsumexp\}\((\w)\) = \\log \\sum_(\w) " + E + r"\^\{\1_\2\}\$"
+    ),
 }
 """What the prose must say before a sign may be used."""
 

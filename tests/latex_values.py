@@ -132,7 +132,8 @@ class Meaning:
         return pointwise(lambda *factors: np.prod(np.broadcast_arrays(*factors), axis=0), *parts)
 
     def power(self, node: Node) -> Value:
-        return pointwise(np.power, *map(self.of, node.parts))
+        exponent = scalar(self.of(node.parts[1]))
+        return pointwise(lambda base: base**exponent, self.of(node.parts[0]))
 
     def transpose(self, node: Node) -> Value:
         of = self.of(node.parts[0])

@@ -344,3 +344,12 @@ def test_pi_is_written_in_digits_where_it_is_a_name() -> None:
     named = Parameter("pi", m)
     text = sr.latex(Cell("named", Eq(h.next, sr.tanh(named * (W @ x) + sympy.pi * (A @ h)))))
     assert "3.14159" in text
+
+
+def test_the_number_e_is_upright_where_its_letter_is_a_name() -> None:
+    named = Parameter("e", m)
+    right = sr.softplus(named * (W @ x) + A @ h) * sr.softmax(A @ h)
+    text = sr.latex(Cell("named", Eq(h.next, right)))
+    assert r"\log(1 + \mathrm{e}^{" in text
+    assert r"1 - \mathrm{e}^{-\operatorname{softplus}" in text
+    assert not re.search(r"(?<![{a-z])e\^", text)

@@ -38,7 +38,7 @@ def test_the_text_about_a_random_cell_says_what_the_expressions_say(seed: int) -
         prove(Document(text), problem, part)
 
 
-@pytest.mark.parametrize("seed", [710, 725])
+@pytest.mark.parametrize("seed", [707, 725])
 def test_formulas_in_smaller_type_are_read_as_well(seed: int) -> None:
     cell = random_cell(seed)
     derivation = derive(cell)

@@ -173,7 +173,7 @@ class _Narrator:
         else:
             subject, each = ("The other term leads" if others else "The only term leads"), "It carries"
         names = sorted({name for path in paths for name in path.derivatives}, key=list(BOUNDS).index)
-        limits = ", ".join(BOUNDS[name] for name in names).replace(r"\sigma", self.printer.notation.sigma)
+        limits = self.printer.said(", ".join(BOUNDS[name] for name in names))
         ends = (
             "vanishes where the derivative is $0$"
             if "relu" in names

@@ -62,6 +62,11 @@ def pi_sign(used: Collection[str]) -> str:
     return "" if "pi" in used else r"\pi"
 
 
+def e_sign(used: Collection[str]) -> str:
+    """How the number e is written where the letters of `used` are names."""
+    return r"\mathrm{e}" if "e" in used else "e"
+
+
 def free_letters(used: Collection[str]) -> Letters:
     """Letters that are not in `used`, each from the first candidates that are free."""
     taken = set(used)

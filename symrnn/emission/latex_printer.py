@@ -61,8 +61,8 @@ class Notation:
 
     `shapes` are those of computed values, `static` the values that parameters alone determine, `names`
     the LaTeX names of parts and of anything that is not called as it was declared, `delta` and `sigma`
-    the signs for adjoints and for the logistic function, `pi` that for the number (none where it is a name,
-    so that its digits are written), `style` the notation of time and vectors,
+    the signs for adjoints and for the logistic function, `pi` and `e` those of the numbers (no `pi` where it
+    is a name: its digits are written), `style` the notation of time and vectors,
     `time` the letter of a step.
     """
 
@@ -73,6 +73,7 @@ class Notation:
     delta: str = r"\delta"
     sigma: str = r"\sigma"
     pi: str = r"\pi"
+    e: str = "e"
     style: Style = DEFAULT
     time: str = "t"
 
@@ -82,6 +83,10 @@ class Printer(ContractionPrinter, ChoicePrinter):
     """Prints resolved expressions and what the derivation makes of them."""
 
     notation: Notation = field(default_factory=Notation)
+
+    def said(self, words: str) -> str:
+        """Words about functions in the signs of this notation."""
+        return words.replace("e^{", f"{self.notation.e}^{{").replace(r"\sigma", self.notation.sigma)
 
     def text(self, expr: Expr, needed: int = SUM) -> str:
         """`expr` in LaTeX, in brackets where its operator binds less closely than `needed`."""
@@ -308,8 +313,8 @@ class Printer(ContractionPrinter, ChoicePrinter):
             "abs": lambda: (rf"\lvert {self.text(args[0])} \rvert", ATOM),
             "reciprocal": lambda: (rf"\frac{{1}}{{{self.text(args[0])}}}", PRODUCT),
             "power": lambda: (rf"{bracketed(self.text(args[0]))}^{{{self.text(args[1])}}}", ATOM),
-            "expm1": lambda: (rf"e^{{{self.text(args[0])}}} - 1", SUM),
-            "e": lambda: (rf"e^{{{self.text(args[0])}}}", ATOM),
+            "expm1": lambda: (rf"{self.notation.e}^{{{self.text(args[0])}}} - 1", SUM),
+            "e": lambda: (rf"{self.notation.e}^{{{self.text(args[0])}}}", ATOM),
         }
         if name in special:
             return special[name]()

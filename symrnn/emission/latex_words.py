@@ -79,7 +79,7 @@ def conventions(
         found.append(r"$\mathbf{1}$ is an array of ones")
     if any(expr.atoms(one_hot) for expr in told):
         found.append(r"$\mathbf{e}_{<k>}$ is $1$ at position $<k>$, counted from $0$, and $0$ elsewhere")
-    sentence = letters.put(sentence_list(found)).replace(r"\sigma", printer.notation.sigma)
+    sentence = printer.said(letters.put(sentence_list(found)))
     return f"{general} Here {sentence}." if found else general
 
 
@@ -208,7 +208,7 @@ def reason(
         target = made_by[of]
         call = next(d.expr for d in cell.definitions if d.symbol == target)
         known = call.facts.words.derivative if isinstance(call, PointwiseFunction | VectorFunction) else ""
-        known = letters.put(known).replace(r"\sigma", printer.notation.sigma)
+        known = printer.said(letters.put(known))
         made = f"${printer.symbol(target)}$"
         return rf"By \eqref{{{label_of(target)}}}, {made} is a function of {name} alone{known}, so"
     numbered = [*(equation.target for equation in cell.equations), *(part for part, _ in reading.named)]
