@@ -18,7 +18,22 @@ from sum_checks import check_cell, check_sum
 from sympy import Eq, Expr
 
 import symrnn as sr
-from symrnn import Cell, Input, Parameter, State, Value, axes, concatenate, mean, outer, sigmoid, tanh, total
+from symrnn import (
+    Cell,
+    Constant,
+    Input,
+    Parameter,
+    State,
+    Value,
+    axes,
+    check,
+    concatenate,
+    mean,
+    outer,
+    sigmoid,
+    tanh,
+    total,
+)
 from symrnn.planning.ir import Contraction
 from symrnn.workbench.loading import load_source
 
@@ -297,3 +312,10 @@ def test_every_text_is_the_same_under_any_hash_seed() -> None:
     )
     assert len(first.splitlines()) > 50
     assert first == second
+
+
+def test_a_product_that_a_sum_has_alone_and_times_a_constant_is_there_for_both() -> None:
+    given = Constant("given", m, value=0.5)
+    cell = Cell("twice", Eq(h.next, tanh(U @ h + given * (U @ h) + W @ x)))
+    for target in TARGETS:
+        check(cell, target).raise_if_failed()

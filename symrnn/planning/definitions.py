@@ -140,7 +140,8 @@ class Definitions:
             users = uses.get(symbol, [])
             if symbol in backward or len(users) != 1 or users[0].static:
                 continue
-            if users[0].shape == definition.shape and symbol in Add.make_args(users[0].expr):
+            reading = [term for term in Add.make_args(users[0].expr) if symbol in term.atoms(Quantity)]
+            if users[0].shape == definition.shape and reading == [symbol]:
                 found[symbol] = product
         return found
 
