@@ -32,7 +32,7 @@ TIME = re.compile(r"A (super|sub)script \$(?:\\langle )?(\\?\w+?)(?:\\rangle)?\$
 E = r"(?:e|\\mathrm\{e\})"
 SIGNS = {
     **{  # a reader knows what an integral is
-        function.name: re.compile(re.escape(told).replace("<a>", r"\w"))
+        function.name: re.compile(re.escape(told).replace("<a>", r"\w").replace(r"e\^", E + r"\^"))
         for function in POINTWISE
         if r"\int" in (told := function.facts.words.definition)
     },
