@@ -21,7 +21,7 @@ from symrnn.workbench.loading import load_source
 from symrnn.workbench.reference import reference_run
 
 T, B = 3, 2
-STEP = 1e-4
+STEP = 3e-5
 SLOPE_TOLERANCE = 1e-8
 """Of the slope's terms: differences of fourth order at this step have an error of about 1e-10 of them."""
 
