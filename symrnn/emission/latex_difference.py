@@ -17,7 +17,7 @@ from symrnn.comparison.wording import sentences
 from symrnn.declaration.normal_form import Equation
 from symrnn.emission.latex_document import signature
 from symrnn.emission.latex_layout import split_formula, width
-from symrnn.emission.latex_letters import e_sign, pi_sign, sigmoid_sign, taken_letters
+from symrnn.emission.latex_letters import free_signs, taken_letters
 from symrnn.emission.latex_printer import Notation, Printer
 from symrnn.emission.templates import render
 from symrnn.emission.texts import latex_text
@@ -74,9 +74,7 @@ def printer_for(form: Form, marked: frozenset[Expr] = frozenset(), mark: Mark = 
         shapes=dict(cell.shapes),
         static=static | {block.symbol for block in form.blocks},
         roles=cell.roles,
-        sigma=sigmoid_sign(taken_letters(cell)),
-        pi=pi_sign(taken_letters(cell)),
-        e=e_sign(taken_letters(cell)),
+        **free_signs(taken_letters(cell)),
     )
     return MarkingPrinter(notation, marked, mark)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
@@ -57,14 +58,21 @@ def sigmoid_sign(used: Collection[str]) -> str:
     return r"\operatorname{sigmoid}" if "sigma" in used else r"\sigma"
 
 
-def pi_sign(used: Collection[str]) -> str:
-    """How the number pi is written where the letters of `used` are names; no sign: in digits."""
-    return "" if "pi" in used else r"\pi"
+class Signs(TypedDict):
+    """The signs of a notation that may be names of a cell."""
+
+    sigma: str
+    pi: str
+    e: str
 
 
-def e_sign(used: Collection[str]) -> str:
-    """How the number e is written where the letters of `used` are names."""
-    return r"\mathrm{e}" if "e" in used else "e"
+def free_signs(used: Collection[str]) -> Signs:
+    """A notation's `sigma`, `pi` (none: in digits) and `e` where the letters of `used` are names."""
+    return {
+        "sigma": sigmoid_sign(used),
+        "pi": "" if "pi" in used else r"\pi",
+        "e": r"\mathrm{e}" if "e" in used else "e",
+    }
 
 
 def free_letters(used: Collection[str]) -> Letters:

@@ -12,7 +12,7 @@ from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.derivation import Derivation
 from symrnn.emission.latex_layout import is_sum
-from symrnn.emission.latex_letters import Letters, e_sign, free_letters, pi_sign, sigmoid_sign, taken_letters
+from symrnn.emission.latex_letters import Letters, free_letters, free_signs, taken_letters
 from symrnn.emission.latex_marks import bracketed
 from symrnn.emission.latex_printer import Notation, Printer, joined
 from symrnn.emission.latex_reading import ColumnBlock, Contribution, PrintedAdjoint, Reading, read
@@ -101,9 +101,7 @@ def printed(derivation: Derivation, style: Style = DEFAULT) -> Printed:
         names={**dict(reading.names), **_kept_apart(cell, reading)},
         roles=cell.roles,
         delta=r"\delta" if "delta" not in used else r"\nabla\!",
-        sigma=sigmoid_sign(used),
-        pi=pi_sign(used),
-        e=e_sign(used),
+        **free_signs(used),
         style=style,
         time=letters.time,
     )
