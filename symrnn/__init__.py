@@ -28,11 +28,12 @@ from symrnn.emission.latex_style import Style
 from symrnn.errors import DeclarationError, SymrnnError, SymrnnWarning
 from symrnn.pipeline import derive, diff, emit, latex, plan
 from symrnn.version import __version__
-from symrnn.vocabulary import activations, piecewise, powers, reductions
+from symrnn.vocabulary import activations, piecewise, powers, reductions, trigonometric
 from symrnn.vocabulary.activations import *  # noqa: F403  (a function is named in its family alone)
 from symrnn.vocabulary.piecewise import *  # noqa: F403
 from symrnn.vocabulary.powers import *  # noqa: F403
 from symrnn.vocabulary.reductions import *  # noqa: F403
+from symrnn.vocabulary.trigonometric import *  # noqa: F403
 from symrnn.workbench.loading import load
 from symrnn.workbench.notebook import register
 from symrnn.workbench.proof import check
@@ -85,3 +86,4 @@ __all__ += activations.__all__
 __all__ += piecewise.__all__
 __all__ += powers.__all__
 __all__ += reductions.__all__
+__all__ += trigonometric.__all__

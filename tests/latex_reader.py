@@ -31,10 +31,10 @@ TIME = re.compile(r"A (super|sub)script \$(?:\\langle )?(\\?\w+?)(?:\\rangle)?\$
 
 E = r"(?:e|\\mathrm\{e\})"
 SIGNS = {
-    **{  # a reader knows what an integral is
+    **{  # a reader knows what an integral is, and what words say
         function.name: re.compile(re.escape(told).replace("<a>", r"\w").replace(r"e\^", E + r"\^"))
         for function in POINTWISE
-        if r"\int" in (told := function.facts.words.definition)
+        if (told := function.facts.words.definition) and (r"\int" in told or "$ is " in told)
     },
     "[]": re.compile(r"\$\[\w\]\$ is \$1\$ where \$\w\$ holds and \$0\$ elsewhere"),
     "1": re.compile(r"\$\\mathbf\{1\}\$ is an array of ones"),

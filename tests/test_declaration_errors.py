@@ -533,10 +533,10 @@ def test_the_imaginary_unit_is_refused_by_name(right):
 @pytest.mark.parametrize(
     ("right", "name"),
     [
-        (sympy.sin(h), "sin"),
+        (sympy.gamma(h), "gamma"),
         (sympy.Function("f")(h), "f"),
-        (sympy.sign(h) * h, "sign"),
-        (sympy.sin(m) * h, "sin"),
+        (sympy.asin(h) * h, "asin"),
+        (sympy.gamma(m) * h, "gamma"),
         (sympy.Derivative(h**2, h), "Derivative"),
         (sympy.Integral(h, h), "Integral"),
     ],

@@ -3,11 +3,13 @@
 from functools import cache
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from latex_proofs import PARTS, prove
 from latex_reader import Document
-from sympy import Eq, Expr, zeta
+from sympy import Eq, Expr, Mod, ceiling, floor, zeta
 
 import symrnn as sr
 from symrnn import Cell, Input, Parameter, State, axes
@@ -15,7 +17,7 @@ from symrnn.declaration.operations import POINTWISE, VECTOR_FUNCTIONS, Pointwise
 from symrnn.derivation.reverse import derive
 from symrnn.emission.latex_document import latex_document
 from symrnn.emission.unicode_document import derivation_picture
-from symrnn.vocabulary.families import NAMED
+from symrnn.vocabulary.families import COMPOSED, NAMED
 from symrnn.workbench.fuzz.constructs import BINARY, UNARY, VECTOR
 from symrnn.workbench.page import page
 from symrnn.workbench.problem import draw_problem
@@ -82,7 +84,7 @@ def test_what_is_known_at_zero_and_far_away(function: Any) -> None:
     with np.errstate(all="ignore"):
         if facts.at_zero is not None:
             assert float(facts.value(np.float64(0))) == pytest.approx(float(facts.at_zero), rel=1e-15)
-        for far, limit in zip((40.0, -40.0), facts.limits, strict=bool(facts.limits)):
+        for far, limit in zip((1e300, -1e300), facts.limits, strict=bool(facts.limits)):
             assert float(facts.value(np.float64(far))) == pytest.approx(float(limit), abs=1e-15)
         if isinstance(facts.turns, tuple):
             for point in facts.turns:
@@ -130,9 +132,8 @@ def test_gradients_at_zero_are_those_of_the_formula(function: type[PointwiseFunc
     facts = function.facts
     if facts.reference is None or not any(facts.rules) or facts.at_zero_singular is not None:
         return
-    jax = pytest.importorskip("jax")
-    zero = jax.numpy.zeros(3)
-    gradient = jax.grad(lambda *a: facts.reference(jax.numpy, *a).sum())(*[zero] * function.arity)
+    zero = jnp.zeros(3)
+    gradient = jax.grad(lambda *a: facts.reference(jnp, *a).sum())(*[zero] * function.arity)
     kernel = sr.load(cell_with(function), "numpy")
     parameters = kernel.Parameters(
         **{
@@ -183,3 +184,41 @@ def test_names_are_public_and_drawn_by_the_generator() -> None:
         assert function.name in (*UNARY, *BINARY, *VECTOR)
     with pytest.raises(sr.DeclarationError, match=", ".join(NAMED)):
         Cell("wrong", Eq(h.next, zeta(U @ h + W @ x)))
+
+
+AS_ELSEWHERE = {
+    "silu": jax.nn.silu,
+    "gelu": lambda v: jax.nn.gelu(v, approximate=False),
+    "log_softmax": jax.nn.log_softmax,
+    "mod": lambda v: jnp.mod(v, jnp.array([0.7, -1.1, 2.0])),
+}
+"""Functions that are formulas of others, as another library has them; `mod` by these numbers."""
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_functions_that_are_formulas_of_others(name: str) -> None:
+    made = COMPOSED[name]
+    assert getattr(sr, name) is made
+    cell = Cell("called", Eq(h.next, W @ x + (made(h, q) if name == "mod" else made(h))))
+    kernel = sr.load(cell, "numpy")
+    numbers = {"W": np.zeros((3, 2)), "q": np.array([0.7, -1.1, 2.0])}
+    parameters = kernel.Parameters(**{key: numbers[key] for key in kernel.PARAMETERS})
+    state = np.array([[-2.5, 0.3, 5.5]])
+    found, _ = kernel.predict(parameters, np.zeros((1, 1, 2)), state)
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(found[0], AS_ELSEWHERE[name](jnp.asarray(state)), rtol=1e-14, atol=1e-15)
+    sr.check(cell, "numpy").raise_if_failed()
+
+
+def test_sympys_remainder_and_ceiling_mean_the_same() -> None:
+    a = W @ x + U @ h
+    theirs = Cell("called", Eq(h.next, Mod(a, q) + a % 2 + ceiling(a) * Mod(m, 2) + ceiling(n / 2)))
+    ours = Cell(
+        "called",
+        Eq(
+            h.next,
+            sr.mod(a, q) + sr.mod(a, 2) - sr.floor(-a) * (m - 2 * floor(m / 2)) - floor(-n / 2),
+        ),
+    )
+    assert theirs == ours
+    sr.check(theirs, "numpy").raise_if_failed()

@@ -28,7 +28,10 @@ STAGES = (
 )
 """A module imports from its own stage and from those before it; the zoo needs declarations alone."""
 
-FAMILIES = {f"symrnn.vocabulary.{name}" for name in ("activations", "piecewise", "powers", "reductions")}
+FAMILIES = {
+    f"symrnn.vocabulary.{name}"
+    for name in ("activations", "piecewise", "powers", "reductions", "trigonometric")
+}
 """What they name is public; no other file names it again."""
 
 FACE = HOME / "__init__.py"  # it shows what is inside: exempt from the order

@@ -36,11 +36,18 @@ SYMBOLS = frozenset(
         """
     varepsilon vartheta varphi varrho varsigma ell hbar imath jmath infty partial nabla prime star ast circ
     bullet cdot times odot oplus otimes pm mp dagger ddagger top bot perp parallel ldots cdots to gets
-    leftarrow rightarrow uparrow downarrow exp log max min sin cos tanh
+    leftarrow rightarrow uparrow downarrow
     """,
     )
 )
 """Commands that stand alone."""
+
+NAMED_OPERATORS = frozenset(
+    re.findall(
+        r"\w+", "arccos arcsin arctan cos cosh cot coth csc det exp ln log max min sec sin sinh tan tanh"
+    )
+)
+"""Commands that stand alone and are set as the upright word they are."""
 
 TEXT = frozenset(["text", "textrm", "textbf", "textit"])
 """Commands whose argument is words, not mathematics."""
@@ -76,7 +83,7 @@ def _fault(latex: str) -> str:
 
 
 def _token_fault(tokens: list[str]) -> str:
-    known = GREEK | ACCENTS_AND_FONTS | SYMBOLS | TEXT | SPACES | ESCAPED
+    known = GREEK | ACCENTS_AND_FONTS | SYMBOLS | NAMED_OPERATORS | TEXT | SPACES | ESCAPED
     for token in tokens:
         if token == "\\":
             return "ends in a backslash. Finish the command."

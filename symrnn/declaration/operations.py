@@ -7,7 +7,7 @@ whole. *Structural* operations know about axes: products, stacks, sums. The auth
 """
 
 from symrnn.declaration.picking import one_hot, take
-from symrnn.vocabulary import activations, piecewise, powers, reductions
+from symrnn.vocabulary import activations, piecewise, powers, reductions, trigonometric
 from symrnn.vocabulary.activations import *  # noqa: F403  (a function is named in its family alone)
 from symrnn.vocabulary.families import POINTWISE, VECTOR_FUNCTIONS
 from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
@@ -36,6 +36,7 @@ from symrnn.vocabulary.structure import (
     transpose,
     where,
 )
+from symrnn.vocabulary.trigonometric import *  # noqa: F403
 
 __all__ = [
     "AT_SPECS",
@@ -69,3 +70,4 @@ __all__ += activations.__all__
 __all__ += piecewise.__all__
 __all__ += powers.__all__
 __all__ += reductions.__all__
+__all__ += trigonometric.__all__

@@ -13,27 +13,21 @@ from sympy import (
     Add,
     And,
     Expr,
-    I,
     Integer,
     Mul,
     Not,
-    Number,
-    NumberSymbol,
     Or,
     Piecewise,
     Pow,
     Rational,
     S,
-    Symbol,
     expand,
-    preorder_traversal,
 )
-from sympy import log as sympy_log
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
-from symrnn.declaration.axes import Axis, Shape, as_size, require_vector, shape_text
-from symrnn.declaration.number_range import within_floats, writable_exponent
+from symrnn.declaration.axes import Shape, as_size, require_vector, shape_text
+from symrnn.declaration.numbers import checked_number, log_of_number, outside_vocabulary, writable_exponent
 from symrnn.declaration.operations import (
     AuthorProduct,
     Contract,
@@ -61,12 +55,11 @@ from symrnn.declaration.operations import (
 from symrnn.declaration.picking import check_picked, index_as_number
 from symrnn.declaration.quantities import Index, Quantity, Value
 from symrnn.errors import DeclarationError
-from symrnn.vocabulary.families import EQUIVALENTS, NAMED
+from symrnn.vocabulary.families import EQUIVALENTS, FORMULAS
 
 LETTERS = "ijklmnopqrstuvwxyz"
 ARRAY_OPERATIONS = (AuthorProduct, Contract, VectorFunction, concatenate, identity, ones, where)
 PRECEDENCE_HINT = "; @ binds like *, so a * U @ h is read as (a * U) @ h: write a * (U @ h)"
-NUMBER_PARTS = (Add, Mul, Pow, Number, NumberSymbol, Axis, *EQUIVALENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +90,11 @@ class Resolver:
         if isinstance(expr, Quantity):
             return Resolved(expr, self.shapes[expr] if isinstance(expr, Value) else expr.shape)
         if is_coefficient(expr):
-            return Resolved(_checked_number(expr), ())
+            return Resolved(checked_number(expr), ())
         if type(expr) in EQUIVALENTS:
             return self._sympy_function(expr)
+        if type(expr) in FORMULAS:
+            return self.resolve(FORMULAS[type(expr)](*expr.args))
         if isinstance(expr, Piecewise):
             return self.resolve(piecewise_as_where(expr))
         if isinstance(expr, Add | Mul):
@@ -124,7 +119,7 @@ class Resolver:
             return _constant_array(expr)
         if isinstance(expr, Contract):
             return self._contract(expr.spec, [self.resolve(op) for op in expr.operands], str(expr))
-        raise _outside_vocabulary(expr)
+        raise outside_vocabulary(expr)
 
     def _sympy_function(self, expr: Expr) -> Resolved:
         function = EQUIVALENTS[type(expr)]
@@ -174,10 +169,10 @@ class Resolver:
         base, exponent = expr.args
         if not is_coefficient(exponent):
             if is_coefficient(base):
-                return self.resolve(exp(exponent * _log_of_number(base)))
+                return self.resolve(exp(exponent * log_of_number(base)))
             return self._pointwise(power, [self.resolve(base), self.resolve(exponent)])
         inner = self.resolve(base)
-        exponent = writable_exponent(_checked_number(exponent), expr)
+        exponent = writable_exponent(checked_number(exponent), expr)
         if exponent.is_Float and float(2 * exponent).is_integer():
             exponent = Rational(exponent)  # x**0.5 is the square root, x**2.0 the square
         if exponent.is_Integer and exponent > 0:
@@ -292,47 +287,6 @@ def _constant_array(expr: Expr) -> Resolved:
     if isinstance(expr, identity):
         return Resolved(identity(sizes[0]), (sizes[0], sizes[0]))
     return Resolved(ones(*sizes), sizes)
-
-
-def _log_of_number(base: Expr) -> Expr:
-    base = _checked_number(base)
-    if not (base.is_number and base.is_positive):
-        raise DeclarationError(f"the base {base} of a power is not a positive number; write exp(p*log(x))")
-    return sympy_log(base)
-
-
-def _outside_vocabulary(expr: Expr) -> DeclarationError:
-    return DeclarationError(
-        f"{type(expr).__name__} is outside the vocabulary. Write it with the known functions: "
-        f"{', '.join(NAMED)}; where; @, matmul, dot, outer, total, mean, take, one_hot, transpose, einsum, "
-        "concatenate, identity, ones"
-    )
-
-
-def _checked_number(expr: Expr) -> Expr:
-    """A number made of SymPy's functions alone, of which every part is in the vocabulary."""
-    if expr.has(I):
-        raise DeclarationError(
-            "SymPy's imaginary unit I is in the equation; cells are real. Declare a quantity of that name"
-        )
-    foreign = [atom for atom in expr.atoms(Symbol) if not isinstance(atom, Axis)]
-    if foreign:
-        raise DeclarationError(
-            f"{', '.join(sorted(map(str, foreign)))} is a plain SymPy symbol. "
-            "Declare it as Input, State, Parameter, Constant or Value"
-        )
-    number = expr.replace(
-        lambda part: isinstance(part, PointwiseFunction),
-        lambda part: part.facts.number(*part.args),
-    )
-    if number.is_number and not (number.is_finite and number.is_real):
-        raise DeclarationError(
-            f"the number {expr} is not finite and real. Mend the division, root or logarithm it comes from"
-        )
-    for part in preorder_traversal(number):
-        if not isinstance(part, NUMBER_PARTS):
-            raise _outside_vocabulary(part)
-    return within_floats(number)
 
 
 def _spec_of(expr: AuthorProduct, operands: list[Resolved]) -> str:

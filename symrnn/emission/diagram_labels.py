@@ -8,7 +8,7 @@ size, y points down, and the baseline is 0. Widths are estimates that fit Comput
 import unicodedata
 from dataclasses import dataclass, replace
 
-from symrnn.declaration.latex_syntax import TEXT, TOKEN
+from symrnn.declaration.latex_syntax import NAMED_OPERATORS, TEXT, TOKEN
 
 SCRIPT, SUBSCRIPT_DROP, SUPERSCRIPT_RISE = 0.7, 0.27, 0.46
 
@@ -22,8 +22,7 @@ SYMBOLS: dict[str, str] = {
     "times": "×", "div": "÷", "odot": "⊙", "oplus": "⊕", "otimes": "⊗", "pm": "±", "mp": "∓", "dagger": "†",
     "ddagger": "‡", "top": "⊤", "bot": "⊥", "perp": "⊥", "parallel": "∥", "ldots": "…", "cdots": "⋯",
     "to": "→", "gets": "←", "leftarrow": "←", "rightarrow": "→", "uparrow": "↑", "downarrow": "↓",
-    "langle": "⟨", "rangle": "⟩", "lvert": "|", "rvert": "|", "sum": "Σ", "surd": "√", "max": "max",
-    "min": "min", "exp": "exp", "log": "log", "sin": "sin", "cos": "cos", "tanh": "tanh",
+    "langle": "⟨", "rangle": "⟩", "lvert": "|", "rvert": "|", "sum": "Σ", "surd": "√",
 }  # fmt: skip
 ACCENTS: dict[str, str] = {
     "acute": "´", "bar": "¯", "breve": "˘", "check": "ˇ", "dot": "˙", "ddot": "¨", "grave": "`",
@@ -193,6 +192,8 @@ class _Setter:
             made = self.argument(FONTS[name])
             self.words = outside
             return made
+        if name in NAMED_OPERATORS:
+            return self.word(name, "roman")
         if name in SYMBOLS:
             text = SYMBOLS[name]
             upright = len(text) > 1 or not text.isalpha() or text == "Σ"

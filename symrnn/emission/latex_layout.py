@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
+from symrnn.declaration.latex_syntax import NAMED_OPERATORS
+
 Fit: TypeAlias = Callable[[str, float], str]
 """Makes a piece of a formula smaller, given the room that it has in points."""
 
@@ -136,6 +138,8 @@ def _atom(token: str, tokens: _Tokens) -> float:
         return WIDE[token]
     if token.isspace() or token in NARROW or token == "}":
         return 0.0
+    if token[1:] in NAMED_OPERATORS:
+        return 5.6 * len(token[1:])
     if token in "()[].,|":
         return 4.5
     if token == "&":

@@ -72,11 +72,6 @@ SIGNS: dict[str, str] = {
 }
 """Commands that are one sign, set close to their neighbours."""
 
-WORDS = frozenset(
-    ["tanh", "exp", "log", "max", "min", "sin", "cos", "tr", "det", "ln", "sinh", "cosh", "arctan"]
-)
-"""Commands that are words."""
-
 RELATIONS: dict[str, str] = {
     "=": "=",
     "<": "<",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sympy.printing.pretty.stringpict import stringPict
 
+from symrnn.declaration.latex_syntax import NAMED_OPERATORS
 from symrnn.emission.unicode_drawing import (
     CLOSE,
     OPEN,
@@ -41,7 +42,6 @@ from symrnn.emission.unicode_names import (
     OPERATORS,
     RELATIONS,
     SIGNS,
-    WORDS,
     small,
 )
 from symrnn.errors import EmissionError
@@ -170,7 +170,7 @@ class _Reader:
     def command(self, token: str, command: str) -> list[Piece]:
         if command in SIGNS:
             return [sign(SIGNS[command])]
-        if command in WORDS:
+        if command in NAMED_OPERATORS:
             return [sign(command)]
         if command in FONTS:
             return self.words()

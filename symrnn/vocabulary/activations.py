@@ -5,7 +5,7 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from sympy import S, pi
+from sympy import Expr, S, pi
 from sympy import erf as sympy_erf
 from sympy import exp as sympy_exp
 from sympy import log as sympy_log
@@ -14,8 +14,9 @@ from sympy import tanh as sympy_tanh
 
 from symrnn.vocabulary.functions import Facts, PointwiseFunction, Spelling, Words
 from symrnn.vocabulary.powers import exp, expm1
+from symrnn.vocabulary.structure import as_operand
 
-__all__ = ["erf", "sigmoid", "softplus", "tanh"]
+__all__ = ["erf", "gelu", "sigmoid", "silu", "softplus", "tanh"]
 
 
 def _sigmoid(xp: Any, x: Any) -> Any:
@@ -166,3 +167,21 @@ class erf(PointwiseFunction):  # noqa: N801
             bound=r"$\operatorname{erf}' \le 2 / \sqrt{\pi}$",
         ),
     )
+
+
+def silu(argument: Any) -> Expr:
+    """The sigmoid linear unit, a * sigmoid(a), also called swish.
+
+    Source: Elfwing et al. 2018, arXiv:1702.03118.
+    """
+    a = as_operand(argument, "silu")
+    return a * sigmoid(a)
+
+
+def gelu(argument: Any) -> Expr:
+    """The Gaussian error linear unit, a * (1 + erf(a / sqrt(2))) / 2.
+
+    Source: Hendrycks and Gimpel 2016, arXiv:1606.08415.
+    """
+    a = as_operand(argument, "gelu")
+    return a * (1 + erf(a / sympy_sqrt(2))) / 2

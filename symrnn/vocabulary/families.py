@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from symrnn.vocabulary import activations, piecewise, powers, reductions
+from symrnn.vocabulary import activations, piecewise, powers, reductions, trigonometric
 from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
 
-FAMILIES = (activations, powers, piecewise, reductions)
+FAMILIES = (activations, trigonometric, powers, piecewise, reductions)
 
 
 def _classes() -> Iterator[type]:
@@ -29,5 +29,18 @@ VECTOR_FUNCTIONS: tuple[type[VectorFunction], ...] = tuple(
 NAMED = {function.name: function for function in (*POINTWISE, *VECTOR_FUNCTIONS)}
 """All functions by name."""
 
+COMPOSED = {
+    name: made
+    for family in FAMILIES
+    for name in family.__all__
+    if not isinstance(made := getattr(family, name), type)
+}
+"""Functions that are formulas of others, by name."""
+
 EQUIVALENTS = {function.facts.equivalent: function for function in POINTWISE if function.facts.equivalent}
 """SymPy's own functions that mean the same; a declaration may use either."""
+
+FORMULAS = {
+    called: formula for family in FAMILIES for called, formula in getattr(family, "FORMULAS", {}).items()
+}
+"""SymPy's functions that are written as formulas of others."""

@@ -4,12 +4,14 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from sympy import Abs, Eq, Gt, Lt, Max, Min, S
+from sympy import Abs, Eq, Expr, Gt, Lt, Max, Min, Mod, S, ceiling
+from sympy import floor as sympy_floor
+from sympy import sign as sympy_sign
 
 from symrnn.vocabulary.functions import Facts, PointwiseFunction, Rule, Spelling, Words
-from symrnn.vocabulary.structure import where
+from symrnn.vocabulary.structure import as_operand, where
 
-__all__ = ["absolute", "maximum", "minimum", "relu", "sign", "stop_gradient"]
+__all__ = ["absolute", "floor", "maximum", "minimum", "mod", "relu", "sign", "stop_gradient"]
 
 ZERO = S.Zero
 
@@ -56,10 +58,17 @@ class sign(PointwiseFunction):  # noqa: N801
         rules=(None,),
         value=np.sign,
         reference=lambda xp, x: xp.sign(x),
+        number=sympy_sign,
+        equivalent=sympy_sign,
         range=(-1.0, 1.0),
         words=Words(definition=r"$\operatorname{sign}(<a>)$ is $-1$, $0$ or $1$"),
         spelling=Spelling(
-            numpy="np.sign", numba="_sign", torch="torch.sign", jax="jnp.sign", latex=r"\operatorname{sign}"
+            numpy="np.sign",
+            numba="_sign",
+            torch="torch.sign",
+            jax="jnp.sign",
+            number="np.sign",
+            latex=r"\operatorname{sign}",
         ),
     )
 
@@ -179,3 +188,38 @@ class stop_gradient(PointwiseFunction):  # noqa: N801
         ),
         words=Words(definition=r"$\operatorname{sg}(<a>) = <a>$ passes no gradient back"),
     )
+
+
+class floor(PointwiseFunction):  # noqa: N801
+    """The largest whole number that is not above x; its gradient is 0."""
+
+    __slots__ = ()
+    name = "floor"
+    facts = Facts(
+        rules=(None,),
+        value=np.floor,
+        reference=lambda xp, x: xp.floor(x),
+        number=sympy_floor,
+        equivalent=sympy_floor,
+        spelling=Spelling(
+            numpy="np.floor",
+            numba="np.floor",
+            torch="torch.floor",
+            jax="jnp.floor",
+            number="math.floor",
+            latex=r"\operatorname{floor}",
+        ),
+        words=Words(
+            definition=r"$\operatorname{floor}(<a>)$ is the largest whole number that is not above $<a>$"
+        ),
+    )
+
+
+def mod(dividend: Any, divisor: Any) -> Expr:
+    """The remainder a - b * floor(a / b), which has the sign of b; `a % b` gives it too."""
+    a, b = as_operand(dividend, "mod"), as_operand(divisor, "mod")
+    return a - b * floor(a / b)
+
+
+FORMULAS = {Mod: mod, ceiling: lambda number: -floor(-number)}
+"""SymPy's functions by the formulas that mean the same."""

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
-from symrnn.declaration.operations import POINTWISE, VECTOR_FUNCTIONS
 from symrnn.emission.latex_style import Style
 from symrnn.pipeline import latex
+from symrnn.vocabulary import reductions
+from symrnn.vocabulary.families import COMPOSED, NAMED, VECTOR_FUNCTIONS
 from symrnn.workbench.building import texts_of
 from symrnn.workbench.files import write_all
 from symrnn.zoo import CELLS, MODELS
@@ -31,9 +32,13 @@ def golden_files() -> dict[str, str]:
 
 def with_functions(readme: str) -> str:
     """The README's text with the names of all functions in the rows of functions."""
-    for row, functions in (("functions", POINTWISE), ("functions of a vector", VECTOR_FUNCTIONS)):
-        names = " ".join(sorted(function.name for function in functions))
-        readme, count = re.subn(rf"(?m)^(\| {row} \| `)[a-z0-9_ ]*(`)", rf"\g<1>{names}\g<2>", readme)
+    of_vectors = {function.name for function in VECTOR_FUNCTIONS} | (COMPOSED.keys() & {*reductions.__all__})
+    for row, names in (
+        ("functions", (NAMED.keys() | COMPOSED.keys()) - of_vectors),
+        ("functions of a vector", of_vectors),
+    ):
+        listed = " ".join(sorted(names))
+        readme, count = re.subn(rf"(?m)^(\| {row} \| `)[a-z0-9_ ]*(`)", rf"\g<1>{listed}\g<2>", readme)
         assert count == 1, f"the README has {count} rows of {row}"
     return readme
 

@@ -1,0 +1,99 @@
+"""Functions of angles."""
+
+from math import pi
+
+import numpy as np
+from sympy import S
+from sympy import atan as sympy_atan
+from sympy import cos as sympy_cos
+from sympy import pi as exact_pi
+from sympy import sin as sympy_sin
+
+from symrnn.vocabulary.functions import Facts, PointwiseFunction, Spelling, Words
+
+__all__ = ["atan", "cos", "sin"]
+
+
+class sin(PointwiseFunction):  # noqa: N801  (reads like the publication)
+    """The sine, of radians."""
+
+    __slots__ = ()
+    name = "sin"
+    facts = Facts(
+        rules=(lambda d, y, a: d * cos(a),),
+        value=np.sin,
+        reference=lambda xp, x: xp.sin(x),
+        number=sympy_sin,
+        equivalent=sympy_sin,
+        range=(-1.0, 1.0),
+        turns=None,
+        at_zero=S.Zero,
+        spelling=Spelling(
+            numpy="np.sin",
+            numba="np.sin",
+            torch="torch.sin",
+            jax="jnp.sin",
+            number="math.sin",
+            latex=r"\sin",
+        ),
+        words=Words(
+            derivative=r", and $\sin' = \cos$", bound=r"$\lvert\sin'\rvert = \lvert\cos\rvert \le 1$"
+        ),
+    )
+
+
+class cos(PointwiseFunction):  # noqa: N801
+    """The cosine, of radians."""
+
+    __slots__ = ()
+    name = "cos"
+    facts = Facts(
+        rules=(lambda d, y, a: -d * sin(a),),
+        value=np.cos,
+        reference=lambda xp, x: xp.cos(x),
+        number=sympy_cos,
+        equivalent=sympy_cos,
+        range=(-1.0, 1.0),
+        turns=None,
+        at_zero=S.One,
+        spelling=Spelling(
+            numpy="np.cos",
+            numba="np.cos",
+            torch="torch.cos",
+            jax="jnp.cos",
+            number="math.cos",
+            latex=r"\cos",
+        ),
+        words=Words(
+            derivative=r", and $\cos' = -\sin$", bound=r"$\lvert\cos'\rvert = \lvert\sin\rvert \le 1$"
+        ),
+    )
+
+
+class atan(PointwiseFunction):  # noqa: N801
+    """The angle whose tangent is x, between -pi/2 and pi/2."""
+
+    __slots__ = ()
+    name = "atan"
+    facts = Facts(
+        rules=(lambda d, y, a: d / (1 + a**2),),
+        value=np.arctan,
+        reference=lambda xp, x: xp.arctan(x),
+        number=sympy_atan,
+        equivalent=sympy_atan,
+        range=(-pi / 2, pi / 2),
+        at_zero=S.Zero,
+        limits=(exact_pi / 2, -exact_pi / 2),
+        spelling=Spelling(
+            numpy="np.arctan",
+            numba="np.arctan",
+            torch="torch.arctan",
+            jax="jnp.arctan",
+            number="math.atan",
+            latex=r"\arctan",
+        ),
+        words=Words(
+            derivative=r", and $\arctan'(<a>) = 1/(1 + <a>^{2})$",
+            bound=r"$\arctan'(<a>) = 1/(1 + <a>^{2}) \le 1$",
+        ),
+    )
