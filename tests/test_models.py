@@ -34,7 +34,7 @@ def reference(name: str, **options: Any) -> ReferenceEvaluation:
     """JAX's answer for a batch, for all targets and dtypes."""
     batch = drawn(MODELS[name], **options)
     return reference_evaluation(
-        MODELS[name], batch.parameters, batch.inputs, state=batch.state, lengths=batch.lengths
+        MODELS[name], batch.parameters, batch.inputs, state=batch.state, lengths=batch.lengths, eager=True
     )
 
 
@@ -177,7 +177,9 @@ def test_the_state_is_carried_from_stretch_to_stretch(target: str) -> None:
     for start in (0, 4):
         part = type(inputs)(*(array[start : start + 4] for array in inputs))
         found = made.loss_and_gradients(parameters, part, state)
-        alone = reference_evaluation(MODELS["plain"], batch.parameters, part._asdict(), state=state._asdict())
+        alone = reference_evaluation(
+            MODELS["plain"], batch.parameters, part._asdict(), state=state._asdict(), eager=True
+        )
         np.testing.assert_allclose(found.gradients.W_i, alone.gradients["W_i"], rtol=0, atol=1e-12)
         losses.append(found.loss)
         state = found.state
@@ -242,7 +244,9 @@ def test_without_jax_models_are_checked_by_differences(monkeypatch: pytest.Monke
     source = sr.emit(MODELS["tied"], "numpy")
     line = "np.add(gradients.W_y, mixed_back.parameters.W_y, out=gradients.W_y)"
     spoiled = load_source(source.replace(line, "pass"), "tied_by_differences_spoiled")
-    assert not check_model_module(ModelProblem(MODELS["tied"]), spoiled, "float64", "numpy").passed
+    assert not check_model_module(
+        ModelProblem(MODELS["tied"], eager=True), spoiled, "float64", "numpy"
+    ).passed
 
 
 SLIPS = [
@@ -266,5 +270,5 @@ def test_a_slip_in_the_joining_turns_the_check_red(name: str, line: str, wrong: 
     source = sr.emit(MODELS[name], "numpy")
     assert line in source
     spoiled = load_source(source.replace(line, wrong), f"{name}_spoiled")
-    report = check_model_module(ModelProblem(MODELS[name]), spoiled, "float64", "numpy")
+    report = check_model_module(ModelProblem(MODELS[name], eager=True), spoiled, "float64", "numpy")
     assert not report.passed
