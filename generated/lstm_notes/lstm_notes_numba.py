@@ -952,6 +952,27 @@ def _tile_function(module, real, itemsize, rows):
     return function
 
 
+def _tiles_function(module, real, itemsize):
+    """Return the LLVM function that computes ``count`` rows, tile by tile: as `_tile_function`, with count before depth."""
+    name = f"symrnn_tiles_{real.intrinsic_name}_{_VECTOR_BYTES}"
+    if name in module.globals:
+        return module.globals[name]
+    i1, i64, pointer = ir.IntType(1), ir.IntType(64), ir.PointerType()
+    signature = ir.FunctionType(ir.VoidType(), [pointer, *[i64] * 4, pointer, pointer, i64, i64, i1, pointer, i64])
+    function, builder = _shared_function(module, name, signature)
+    a, a_row, a_k, count, depth, panel, out, out_row, columns, started, start, start_row = function.args
+    whole = builder.sub(count, builder.urem(count, i64(_TILE_ROWS)))
+    for rows, first, last in ((_TILE_ROWS, i64(0), whole), (1, whole, count)):
+        tile = _tile_function(module, real, itemsize, rows)
+        with _loop(builder, first, last, rows) as (i, _):
+            from_a, to_out, begin = (
+                _at(builder, base, builder.mul(i, step)) for base, step in ((a, a_row), (out, out_row), (start, start_row))
+            )
+            builder.call(tile, [from_a, a_row, a_k, depth, panel, to_out, out_row, columns, started, begin, start_row])
+    builder.ret_void()
+    return function
+
+
 def _address(context, builder, kind, array):
     """Address, shape and strides (in bytes) of an array argument of an intrinsic."""
     view = context.make_array(kind)(context, builder, array)
@@ -1001,47 +1022,47 @@ def _fill(typing_context, values, t, first, count, q, panels, p, depth):
     return nb_types.void(values, n, n, n, n, panels, n, n), emit
 
 
-def _plain_tile(count, rows, s, i, panels, p, depth, out, t, o, started, start):
-    """`_tile` in plain Python."""
+def _plain_tiles(rows, s, count, panels, p, depth, out, t, first, started, start):
+    """`_tiles` in plain Python."""
     for r in range(count):
         columns = slice(p * panels.shape[2], (p + 1) * panels.shape[2])
-        target = _row(out, t, o + r)[columns]
+        target = _row(out, t, first + r)[columns]
         before = (start[columns] if start.ndim == 1 else target) if started else 0
-        target[...] = before + _row(rows, s, i + r)[:depth] @ panels[p, :depth, : target.size]
+        target[...] = before + _row(rows, s, r)[:depth] @ panels[p, :depth, : target.size]
 
 
-@_intrinsic(_plain_tile, literal=True)
-def _tile(typing_context, count, rows, s, i, panels, p, depth, out, t, o, started, start):
-    """Compute rows o to o + count of ``out[t]``, in the columns of panel p, from rows i to i + count of ``rows[s]``.
+@_intrinsic(_plain_tiles)
+def _tiles(typing_context, rows, s, count, panels, p, depth, out, t, first, started, start):
+    """Rows first to first + count of ``out[t]``, in the columns of panel p, from the first ``count`` rows of ``rows[s]``.
 
-    ``rows`` and ``out`` are (T, B, ...) or, with s or t ignored, matrices; ``count`` is a literal. If ``started``, the
-    products are added to ``start``: to its one row, or, where ``out`` itself is given, to what stands there.
+    ``rows`` and ``out`` are (T, B, ...) or, with s or t ignored, matrices. If ``started``, the products are added to
+    ``start``: to its one row, or, where ``out`` itself is given, to what stands there.
     """
     if not rows.dtype == panels.dtype == out.dtype == start.dtype:
         raise NumbaTypeError(f"a product mixes {rows.dtype}, {panels.dtype}, {out.dtype} and {start.dtype}")
 
     def emit(context, builder, signature, arguments):
         i64, real = ir.IntType(64), context.get_value_type(rows.dtype)
-        _, a, s, i, b, p, depth, c, t, o, started, z = arguments
+        a, s, count, b, p, depth, c, t, o, started, z = arguments
         a, _, (*a_step, a_row, a_k) = _address(context, builder, rows, a)
         b, _, (p_step, _, _) = _address(context, builder, panels, b)
         c, (*_, columns), (*c_step, c_row, _) = _address(context, builder, out, c)
         itemsize = context.get_abi_sizeof(real)
         column = builder.mul(p, i64(2 * _VECTOR_BYTES // itemsize))
-        for index, step in zip((i, s), (a_row, *a_step), strict=False):
-            a = _at(builder, a, builder.mul(index, step))
+        for step in a_step:
+            a = _at(builder, a, builder.mul(s, step))
         for index, step in zip((p, o, t), (i64(2 * _VECTOR_BYTES), c_row, *c_step), strict=False):
             c = _at(builder, c, builder.mul(index, step))
         z = _at(builder, _address(context, builder, start, z)[0], builder.mul(p, i64(2 * _VECTOR_BYTES)))
         begin, begin_row = (z, i64(0)) if start.ndim == 1 else (c, c_row)
         b = _at(builder, b, builder.mul(p, p_step))
-        function = _tile_function(builder.module, real, itemsize, count.literal_value)
+        function = _tiles_function(builder.module, real, itemsize)
         columns = builder.sub(columns, column)
-        builder.call(function, [a, a_row, a_k, depth, b, c, c_row, columns, started, begin, begin_row])
+        builder.call(function, [a, a_row, a_k, count, depth, b, c, c_row, columns, started, begin, begin_row])
         return context.get_dummy_value()
 
     n = nb_types.intp
-    return nb_types.void(count, rows, n, n, panels, n, n, out, n, n, nb_types.boolean, start), emit
+    return nb_types.void(rows, n, n, panels, n, n, out, n, n, nb_types.boolean, start), emit
 
 
 def _panel_width(kind):
@@ -1060,18 +1081,6 @@ def _pack(matrix, panels):
     """Copy matrix (K, N), of any strides, into panels (ceil(N / w), K, w); columns beyond N become zero."""
     for p in range(panels.shape[0]):
         _fill(matrix, 0, 0, matrix.shape[0], p, panels, p, 0)
-
-
-@_inlined
-def _tiles(rows, s, count, panels, p, depth, out, t, first, started, start):
-    """Rows first to first + count of ``out[t]``, in the columns of panel p, from the first ``count`` rows of ``rows[s]``."""
-    i = 0
-    while i + _TILE_ROWS <= count:
-        _tile(_TILE_ROWS, rows, s, i, panels, p, depth, out, t, first + i, started, start)
-        i += _TILE_ROWS
-    while i < count:
-        _tile(1, rows, s, i, panels, p, depth, out, t, first + i, started, start)
-        i += 1
 
 
 @_compiled
@@ -1116,21 +1125,21 @@ def _pack_steps(values, first, stop, q, panels, p):
 def _add_outer(a, b, out, scratch):
     """Add to out (M, N) the sum over t and rows of a (T, B, M) times b (T, B, N): the gradient of a weight matrix.
 
-    Both are packed into ``scratch`` (1 + panels of N, rows, w), as many rows at a time as that has, across time steps, so that
+    Both are packed into ``scratch`` (panels of N + 1, rows, w), as many rows at a time as that has, across time steps, so that
     B may be small. Any strides for a and b (slices of the batch), unit stride along a row of out.
     """
     total, height = a.shape[0] * a.shape[1], a.shape[2]
     _, room, width = scratch.shape
-    left, right = scratch[:1], scratch[1:]
-    rows, panels = left[0].T, -(-out.shape[1] // width)
+    panels = -(-out.shape[1] // width)
+    rows = scratch[panels].T
     for first in range(0, total, max(room, 1)):
         stop = min(first + room, total)
         for p in range(panels):
-            _pack_steps(b, first, stop, p, right, p)
+            _pack_steps(b, first, stop, p, scratch, p)
         for q in range(-(-height // width)):
-            _pack_steps(a, first, stop, q, left, 0)
+            _pack_steps(a, first, stop, q, scratch, panels)
             for p in range(panels):
-                _tiles(rows, 0, min(width, height - q * width), right, p, stop - first, out, 0, q * width, True, out)
+                _tiles(rows, 0, min(width, height - q * width), scratch, p, stop - first, out, 0, q * width, True, out)
 
 
 class _Constants(NamedTuple):
