@@ -8,9 +8,12 @@
 
 Each verb takes its predecessor's result, or a `Cell`. A `Model` is emitted whole: the kernels of its cells
 and what joins them.
+
+What was made and proved is remembered: equal sources get the same derivation, plan and text.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import symrnn.comparison.printout
 import symrnn.planning.printout  # noqa: F401  (these two say how comparisons and plans print)
@@ -19,13 +22,13 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
-from symrnn.derivation.reverse import derive
+from symrnn.derivation.reverse import derive, derived
 from symrnn.emission.latex_difference import latex_difference
 from symrnn.emission.latex_document import latex_document
 from symrnn.emission.latex_model import latex_model
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.model_module import emit_model
-from symrnn.emission.targets import emit_module
+from symrnn.emission.targets import emit_module, require_target
 from symrnn.errors import RequestError, shown
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.cost import step_cost
@@ -39,6 +42,9 @@ from symrnn.validation.texts import prove_text
 from symrnn.version import __version__
 
 __all__ = ["cost", "derive", "diff", "emit", "latex", "plan"]
+
+REMEMBERED = 64
+"""So many plans, and so many texts, are remembered."""
 
 
 def _derivation(source: object, verb: str) -> Derivation:
@@ -75,10 +81,16 @@ def _planned(source: object, save: str, verb: str) -> Plan:
     """The plan of what `verb` was called with."""
     require_save(save)
     derivation = _derivation(source, verb)
+    with told_of(derivation, f'symrnn.plan(source, save="{save}")'):
+        return _proved_plan(derivation, save)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _proved_plan(derivation: Derivation, save: str) -> Plan:
+    """What all passes make of the lowered plan, proved."""
     for made in _plans(derivation, save):
         planned = made
-    with told_of(derivation, f'symrnn.plan(source, save="{save}")'):
-        prove_plan(planned, derivation, lambda: _plans(derivation, save))
+    prove_plan(planned, derivation, lambda: _plans(derivation, save))
     return planned
 
 
@@ -103,21 +115,39 @@ def emit(source: Plan | Derivation | Cell | Model, target: str = "numba", save: 
     require_save(save)
     call = f'symrnn.emit(source, target="{target}", save="{save}")'
     if isinstance(source, Model):
-        cells = {run.layer.cell.name: run.layer.cell for run in source.runs}
-        kernels = {name: emit(cell, target, save) for name, cell in cells.items()}
-        text = emit_model(source, kernels, target, __version__)
-        with told_of(source, call):
-            prove_model(text, source, target)
-        return text
+        return _proved_model(source, require_target(target), save, call)
     planned = source if isinstance(source, Plan) else _planned(source, save, "emit")
     if save not in ("all", planned.save):
         raise RequestError(
             f"This plan of {planned.name} is made with save='all'. Plan it with save='{save}'."
         )
-    text = emit_module(planned, target, __version__)
     with told_of(source, call):
-        prove_text(text, planned, target)
+        return _proved_text(planned, require_target(target))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _proved_text(planned: Plan, target: str) -> str:
+    """The module of a plan, proved."""
+    text = emit_module(planned, target, __version__)
+    prove_text(text, planned, target)
     return text
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _proved_model(model: Model, target: str, save: str, call: str) -> str:
+    """The module of a model, with the kernels of its cells, proved; `call` is what asks for it."""
+    cells = {run.layer.cell.name: run.layer.cell for run in model.runs}
+    kernels = {name: emit(cell, target, save) for name, cell in cells.items()}
+    text = emit_model(model, kernels, target, __version__)
+    with told_of(model, call):
+        prove_model(text, model, target)
+    return text
+
+
+def forget() -> None:
+    """Make everything anew when it is asked for: what makes it was changed, as tests do."""
+    for remembered in (derived, _proved_plan, _proved_text, _proved_model):
+        remembered.cache_clear()
 
 
 def diff(left: Cell, right: Cell) -> Comparison:

@@ -20,6 +20,8 @@ os.environ.setdefault(
 import pytest  # noqa: E402
 from compiled_programs import compile_in_turn, make_room  # noqa: E402
 
+from symrnn import pipeline  # noqa: E402
+
 gc.set_threshold(50_000, 20, 20)  # tests leave a lot of garbage, and there is room for it
 COUNT = itertools.count()
 
@@ -34,6 +36,17 @@ def pytest_collection_finish() -> None:
     """To look for garbage among all that is imported would take a tenth of the time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def made_anew_where_something_is_patched(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What the pipeline remembers was made before a test changes what makes it."""
+    patches = "monkeypatch" in request.fixturenames
+    if patches:
+        pipeline.forget()
+    yield
+    if patches:
+        pipeline.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive
 from symrnn.derivation.rules import POINTWISE_RULES, VECTOR_RULES
 from symrnn.errors import DerivationError
+from symrnn.pipeline import forget
 from symrnn.vocabulary.families import NAMED
 from symrnn.workbench.problem import Problem, draw_problem
 
@@ -69,6 +70,7 @@ STRUCTURES: dict[str, Expr] = {
 
 def agrees(cell: Cell, problem: Problem) -> bool:
     """Whether the lowered plan of a cell computes the reference's answer."""
+    forget()
     plan = stages(cell)[0]
     try:
         assert_same(run(plan, arguments_of(problem, plan)), expected(problem, plan))

@@ -1,7 +1,7 @@
 """The reverse sweep: from a cell's definitions to the adjoints of everything they use."""
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from sympy import Eq, Expr, Mul, S
 
@@ -62,6 +62,12 @@ def derive(cell: Cell) -> Derivation:
         )
     if not isinstance(cell, Cell):
         raise RequestError(f"derive() got {shown(cell)}, which is no Cell. Of a model, derive its cells.")
+    return derived(cell)
+
+
+@lru_cache(maxsize=64)
+def derived(cell: Cell) -> Derivation:
+    """The derivation, made once of equal cells: who shows, checks or emits a cell asks for it again."""
     return _Sweep(cell).run()
 
 

@@ -39,6 +39,17 @@ TARGETS: dict[str, Target] = {
 """The targets by name."""
 
 
+def require_target(target: str) -> str:
+    """The name of a target.
+
+    Raises:
+        RequestError: there is no such target.
+    """
+    if not isinstance(target, str) or target not in TARGETS:
+        raise RequestError(f"There is no target {target!r}. Targets: {', '.join(TARGETS)}.")
+    return target
+
+
 def emit_module(plan: Plan, target: str, version: str) -> str:
     """The source of a standalone module that computes `plan`.
 
@@ -46,9 +57,7 @@ def emit_module(plan: Plan, target: str, version: str) -> str:
         RequestError: there is no such target.
         EmissionError: the plan holds something that the target cannot write.
     """
-    if not isinstance(target, str) or target not in TARGETS:
-        raise RequestError(f"There is no target {target!r}. Targets: {', '.join(TARGETS)}.")
-    chosen = TARGETS[target]
+    chosen = TARGETS[require_target(target)]
     layout = Layout(plan)
     shared = interface(layout, chosen.prepared(layout))
     return render(
