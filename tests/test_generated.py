@@ -54,9 +54,9 @@ def test_a_change_a_loss_and_a_stray_file_are_seen(made: dict[str, str], tmp_pat
     assert differences(tmp_path, made) == []
 
 
-@pytest.mark.parametrize("seed", ["1", "20"])
-def test_bytes_do_not_depend_on_the_hash_seed(seed: str, tmp_path: Path, made: dict[str, str]) -> None:
-    environment = {**os.environ, "PYTHONHASHSEED": seed}
+def test_bytes_do_not_depend_on_the_hash_seed(tmp_path: Path, made: dict[str, str]) -> None:
+    """This process has a seed of its own, another one every time."""
+    environment = {**os.environ, "PYTHONHASHSEED": "20"}
     subprocess.run(
         [sys.executable, "-m", "symrnn.workbench.golden", str(tmp_path)], env=environment, check=True
     )
