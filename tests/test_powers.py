@@ -13,6 +13,7 @@ from symrnn.declaration.operations import power
 from symrnn.derivation import rules
 from symrnn.derivation.rules import POINTWISE_RULES
 from symrnn.errors import ValidationError
+from symrnn.pipeline import forget
 from symrnn.workbench.problem import draw_problem
 from symrnn.workbench.reference import reference_gradients
 
@@ -197,6 +198,7 @@ def test_a_wrong_sign_by_the_exponent_turns_red(monkeypatch: pytest.MonkeyPatch)
     assert by_exponent is not None
     wrong = (by_base, lambda *arguments: -by_exponent(*arguments))
     monkeypatch.setitem(rules.POINTWISE_RULES, power, wrong)
+    forget()
     with pytest.raises(
         ValidationError, match=r"what v = power\(a_v, p\) hands back .* is not its derivative"
     ):
