@@ -5,10 +5,18 @@ import inspect
 import mpmath
 import numpy as np
 import pytest
-from kernel_problems import kernel, run_python
+from kernel_problems import run_python
 from numba import njit
+from sympy import Eq
 
-demo = kernel("elman", "numba")
+from symrnn import Cell, Input, Parameter, State, axes, largest, load
+from symrnn.declaration.operations import POINTWISE
+
+n, m = axes("n m")
+h, x, q = State("h", m), Input("x", n), Parameter("q", m)
+mixed = Parameter("U", m, m) @ h + Parameter("W", m, n) @ x
+CALLS = [function(*[1 + mixed**2, q][: function.arity]) for function in POINTWISE]
+demo = load(Cell("demo", Eq(h.next, sum(CALLS) + largest(h))), "numba")
 
 DTYPES = (np.float32, np.float64)
 GUARD = 12345.0

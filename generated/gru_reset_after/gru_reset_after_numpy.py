@@ -510,13 +510,6 @@ def _bundle(what, value, kind):
     raise ValueError(f"{what} is a {type(value).__name__}; pass {kind.__name__}({named}).")
 
 
-def _difference(what, value, size):
-    """A size that is left of a longer one, which must not be too short for it."""
-    if size < 0:
-        raise ValueError(f"{what} has shape {value.shape}, which is too short for the other parameters.")
-    return size
-
-
 def _rank(what, value, rank):
     """The shape of an array whose sizes are still unknown."""
     _require_array(what, value)
@@ -570,15 +563,6 @@ def _common_dtype(p):
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"The parameters' dtype is {dtype}; this kernel computes in float32 or float64.")
     return dtype
-
-
-def _scalar(what, value, dtype):
-    """A scalar parameter: a Python or NumPy number, or an array without axes."""
-    if isinstance(value, np.ndarray):
-        return _checked_array(what, value, (), dtype)
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise ValueError(f"{what} is a {type(value).__name__}; pass a number or an array without axes.")
-    return np.asarray(value, dtype)
 
 
 def _checked_call(parameters, inputs, state, lengths, memory, out):
@@ -718,16 +702,6 @@ def _glorot(rng, shape, dtype):
 def _sigmoid(x):
     """The logistic function, without overflow."""
     return 0.5 * np.tanh(0.5 * x) + 0.5
-
-
-def _relu(x):
-    """max(x, 0)."""
-    return np.maximum(x, 0)
-
-
-def _softplus(x):
-    """log(1 + exp(x)), without overflow."""
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 def _multiply(rows, matrix, out):

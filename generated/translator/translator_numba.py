@@ -576,10 +576,7 @@ def _checked_arrays(parameters, others):
     dtype, owner = _usual_dtype(arrays, p)
     arrays = {what: a if what in _CLASSES else _of_dtype(what, a, dtype, owner) for what, a in arrays.items()}
     if prepared is None:
-        p = Parameters(*(
-            arrays[f"parameters.{name}"] if PARAMETERS[name] else _scalar(f"parameters.{name}", value, dtype)
-            for name, value in p._asdict().items()
-        ))
+        p = Parameters(*(arrays[f"parameters.{name}"] for name in Parameters._fields))
         prepared = Prepared(p, _layers(p), {axis: sizes[axis] for axis in AXES if axis in sizes})
     return prepared, arrays, sizes
 
@@ -812,31 +809,6 @@ def _mean(losses, lengths):
     return float(np.sum(losses, dtype=np.float64)) / count, np.full(losses.shape, 1 / count, losses.dtype)
 
 
-def _turned(array, lengths):
-    """An array (T, B, ...) with the steps of every sample in the opposite order; padding stays where it is."""
-    if lengths is None:
-        return array[::-1]
-    t = np.arange(len(array))[:, None]
-    return array[np.where(t < lengths, lengths - 1 - t, t), np.arange(len(lengths))]
-
-
-def _ends(array, lengths):
-    """The index of the samples' last steps in an array (T, B, ...)."""
-    return len(array) - 1 if lengths is None else (lengths - 1, np.arange(len(lengths)))
-
-
-def _last(array, lengths):
-    """What an array (T, B, ...) holds at the samples' last steps: (B, ...)."""
-    return array[_ends(array, lengths)]
-
-
-def _placed(array, like, where):
-    """Zeros like an array (T, B, ...), with (B, ...) at an index."""
-    made = np.zeros_like(like)
-    made[where] = array
-    return made
-
-
 # ---- Kernels -----------------------------------------------------------------------------------------
 # What the kernels of all cells share, and then every kernel under the name of its cell.
 
@@ -1056,13 +1028,6 @@ def _bundle(what, value, kind):
     raise ValueError(f"{what} is a {type(value).__name__}; pass {kind.__name__}({named}).")
 
 
-def _difference(what, value, size):
-    """A size that is left of a longer one, which must not be too short for it."""
-    if size < 0:
-        raise ValueError(f"{what} has shape {value.shape}, which is too short for the other parameters.")
-    return size
-
-
 def _rank(what, value, rank):
     """The shape of an array whose sizes are still unknown."""
     _require_array(what, value)
@@ -1071,13 +1036,11 @@ def _rank(what, value, rank):
     return value.shape
 
 
-def _scalar(what, value, dtype):
-    """A scalar parameter: a Python or NumPy number, or an array without axes."""
-    if isinstance(value, np.ndarray):
-        return _checked_array(what, value, (), dtype)
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise ValueError(f"{what} is a {type(value).__name__}; pass a number or an array without axes.")
-    return np.asarray(value, dtype)
+def _difference(what, value, size):
+    """A size that is left of a longer one, which must not be too short for it."""
+    if size < 0:
+        raise ValueError(f"{what} has shape {value.shape}, which is too short for the other parameters.")
+    return size
 
 
 def _checked_lengths(lengths, T, B, what="lengths"):
@@ -1140,7 +1103,7 @@ def _normal(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_translator_a2010c037d2f", types.ModuleType("symrnn_translator_a2010c037d2f"))
+_HOME = sys.modules.setdefault("symrnn_translator_a2e340d2e699", types.ModuleType("symrnn_translator_a2e340d2e699"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -1166,11 +1129,6 @@ def _compiled(function):
     return dispatcher
 
 
-def _intrinsic(plain, *, literal=False):
-    """Turn what the decorated function emits into a compiled function; ``plain`` does the same, and defines it."""
-    return (lambda _: plain) if config.DISABLE_JIT else intrinsic(prefer_literal=literal)
-
-
 def _plain(array):
     """The array as compiled code takes it: contiguous, aligned and writable; a copy only if it is not."""
     if array.flags.carray:
@@ -1178,20 +1136,6 @@ def _plain(array):
     if array.nbytes > _MEMORY:
         raise _no_room(f"a copy in one piece of an array of shape {array.shape}", array.size, array.dtype)
     return np.require(array, requirements="CAW")
-
-
-def _panels(matrix, name, memory):
-    """A matrix packed for products; transposed ones are packed from the matrix that they transpose."""
-    panels = _empty_panels(matrix, name, memory)
-    _pack(matrix, panels)
-    return panels
-
-
-def _summed(parts):
-    """The sum of what the threads made, in the memory of the first."""
-    for part in parts[1:]:
-        parts[0] += part
-    return parts[0]
 
 
 # ---- Threads -----------------------------------------------------------------------------------------
@@ -1222,13 +1166,6 @@ def _steps_together(T, bounds):
     return max(1, min(T, _CHUNK // max(rows, 1)))
 
 
-def _scratch_shape(width, steps, bounds, dtype):
-    """Room for what `_add_outer` packs in one slice; width is the largest number of columns."""
-    rows = -(-bounds[-1] // (len(bounds) - 1))
-    columns = _panel_width(dtype)
-    return 1 - (-width // columns), min(steps * rows, _CHUNK), columns
-
-
 def _in_slices(bounds, function, *arguments):
     """Call function(part, low, high, *arguments) for every slice of the batch, the last one in this thread."""
     if len(bounds) == 2:
@@ -1250,7 +1187,7 @@ if hasattr(os, "register_at_fork"):
 
 
 # ---- Products and functions --------------------------------------------------------------------------
-# The same text in every kernel: matrix products on packed panels, and the functions of the vocabulary for one number.
+# The same text in every kernel that uses it: matrix products on packed panels, and functions of one number.
 #
 # A matrix (K, N) is packed once into panels (ceil(N / w), K, w) of w columns, w being two vector registers wide. A product
 # then walks over tiles of a few rows and w columns of the result; a tile lives in registers while k runs over K.
@@ -1259,6 +1196,11 @@ _FEATURES = cpu_target.target_context.codegen().magic_tuple()[2]  # also the key
 _VECTOR_BYTES = 64 if "+avx512f" in _FEATURES else 32 if "+avx2" in _FEATURES else 16
 _TILE_ROWS = 4 if _VECTOR_BYTES == 32 else 8  # two accumulators a row; AVX2 has 16 registers, AVX-512 and NEON have 32
 _CHUNK = 256  # rows (steps times samples) of a slice that are worked on together: they stay in the second-level cache
+
+
+def _intrinsic(plain, *, literal=False):
+    """Turn what the decorated function emits into a compiled function; ``plain`` does the same, and defines it."""
+    return (lambda _: plain) if config.DISABLE_JIT else intrinsic(prefer_literal=literal)
 
 
 def _fused(builder, a, b, c):
@@ -1516,6 +1458,13 @@ def _pack(matrix, panels):
         _fill(matrix, 0, 0, matrix.shape[0], p, panels, p, 0)
 
 
+def _panels(matrix, name, memory):
+    """A matrix packed for products; transposed ones are packed from the matrix that they transpose."""
+    panels = _empty_panels(matrix, name, memory)
+    _pack(matrix, panels)
+    return panels
+
+
 @_compiled
 def _multiply(rows, panels, out, accumulate):
     """Write rows (M, K) @ matrix (K, N) to out (M, N), or add it.
@@ -1573,6 +1522,20 @@ def _add_outer(a, b, out, scratch):
             _pack_steps(a, first, stop, q, scratch, panels)
             for p in range(panels):
                 _tiles(rows, 0, min(width, height - q * width), scratch, p, stop - first, out, 0, q * width, True, out)
+
+
+def _scratch_shape(width, steps, bounds, dtype):
+    """Room for what `_add_outer` packs in one slice; width is the largest number of columns."""
+    rows = -(-bounds[-1] // (len(bounds) - 1))
+    columns = _panel_width(dtype)
+    return 1 - (-width // columns), min(steps * rows, _CHUNK), columns
+
+
+def _summed(parts):
+    """The sum of what the threads made, in the memory of the first."""
+    for part in parts[1:]:
+        parts[0] += part
+    return parts[0]
 
 
 class _Constants(NamedTuple):
@@ -1690,6 +1653,32 @@ def _exp(x):
     return (k.one + tail) * _two_to(near + k.shift) * _two_to(n - near + k.shift)
 
 
+def _inlined_or(plain):
+    """`_inlined`, or where nothing is compiled ``plain``: Python's math raises where there is no finite result."""
+    return (lambda _: plain) if config.DISABLE_JIT else _inlined
+
+
+@_inlined_or(np.log)
+def _log(x):
+    """log(x): -inf at 0, NaN below."""
+    return math.log(x)
+
+
+@_inlined
+def _maximum(a, b):
+    """The larger; NaN if either is."""
+    return a if a >= b or a != a else b
+
+
+@_inlined
+def _largest(row):
+    """The largest element of a vector; NaN if one is, -inf if there is none."""
+    best = row.dtype.type(-np.inf)
+    for j in range(row.shape[0]):
+        best = _maximum(best, row[j])
+    return best
+
+
 @_inlined
 def _tanh(x):
     """tanh(x) = e / (e + 2) with e = exp(2|x|) - 1, which is right to the last places near 0 as well; odd, at most 1."""
@@ -1710,81 +1699,6 @@ def _sigmoid(x):
     minus = -k.saturated if x > k.saturated else k.high if x < -k.high else -x
     n, tail = _split_exp(minus)
     return k.one / (k.one + (k.one + tail) * _two_to(n + k.shift))
-
-
-@_inlined
-def _log(x):
-    """log(x): -inf at 0, NaN below."""
-    return math.log(x)
-
-
-@_inlined
-def _power(x, p):
-    """x ** p for x >= 0."""
-    return math.pow(x, p)
-
-
-@_inlined
-def _expm1(x):
-    """exp(x) - 1, right near 0."""
-    return math.expm1(x)
-
-
-@_inlined
-def _softplus(x):
-    """log(1 + exp(x)) without overflow."""
-    return _relu(x) + math.log1p(_exp(-abs(x)))
-
-
-@_inlined
-def _relu(x):
-    """max(x, 0); NaN stays."""
-    k = _constants(x)
-    return k.zero if x < k.zero else x
-
-
-@_inlined
-def _maximum(a, b):
-    """The larger; NaN if either is."""
-    return a if a >= b or a != a else b
-
-
-@_inlined
-def _minimum(a, b):
-    """The smaller; NaN if either is."""
-    return a if a <= b or a != a else b
-
-
-@_inlined
-def _largest(row):
-    """The largest element of a vector; NaN if one is, -inf if there is none."""
-    best = row.dtype.type(-np.inf)
-    for j in range(row.shape[0]):
-        best = _maximum(best, row[j])
-    return best
-
-
-@_inlined
-def _sqrt(x):
-    """The square root; NaN below 0."""
-    return math.sqrt(x)
-
-
-@_inlined
-def _abs(x):
-    """The absolute value."""
-    return abs(x)
-
-
-@_inlined
-def _sign(x):
-    """-1, 0 or 1; NaN stays."""
-    k = _constants(x)
-    return k.one if x > k.zero else -k.one if x < k.zero else x
-
-
-if config.DISABLE_JIT:  # Python's math raises where there is no finite result
-    _log, _power, _expm1, _sqrt = np.log, np.power, np.expm1, np.sqrt
 
 
 # ---- The passes over time ----------------------------------------------------------------------------

@@ -545,10 +545,7 @@ def _checked_arrays(parameters, others):
     dtype, owner = _usual_dtype(arrays, p)
     arrays = {what: a if what in _CLASSES else _of_dtype(what, a, dtype, owner) for what, a in arrays.items()}
     if prepared is None:
-        p = Parameters(*(
-            arrays[f"parameters.{name}"] if PARAMETERS[name] else _scalar(f"parameters.{name}", value, dtype)
-            for name, value in p._asdict().items()
-        ))
+        p = Parameters(*(arrays[f"parameters.{name}"] for name in Parameters._fields))
         prepared = Prepared(p, _layers(p), {axis: sizes[axis] for axis in AXES if axis in sizes})
     return prepared, arrays, sizes
 
@@ -781,31 +778,6 @@ def _mean(losses, lengths):
     return float(np.sum(losses, dtype=np.float64)) / count, np.full(losses.shape, 1 / count, losses.dtype)
 
 
-def _turned(array, lengths):
-    """An array (T, B, ...) with the steps of every sample in the opposite order; padding stays where it is."""
-    if lengths is None:
-        return array[::-1]
-    t = np.arange(len(array))[:, None]
-    return array[np.where(t < lengths, lengths - 1 - t, t), np.arange(len(lengths))]
-
-
-def _ends(array, lengths):
-    """The index of the samples' last steps in an array (T, B, ...)."""
-    return len(array) - 1 if lengths is None else (lengths - 1, np.arange(len(lengths)))
-
-
-def _last(array, lengths):
-    """What an array (T, B, ...) holds at the samples' last steps: (B, ...)."""
-    return array[_ends(array, lengths)]
-
-
-def _placed(array, like, where):
-    """Zeros like an array (T, B, ...), with (B, ...) at an index."""
-    made = np.zeros_like(like)
-    made[where] = array
-    return made
-
-
 # ---- Kernels -----------------------------------------------------------------------------------------
 # What the kernels of all cells share, and then every kernel under the name of its cell.
 
@@ -1025,13 +997,6 @@ def _bundle(what, value, kind):
     raise ValueError(f"{what} is a {type(value).__name__}; pass {kind.__name__}({named}).")
 
 
-def _difference(what, value, size):
-    """A size that is left of a longer one, which must not be too short for it."""
-    if size < 0:
-        raise ValueError(f"{what} has shape {value.shape}, which is too short for the other parameters.")
-    return size
-
-
 def _rank(what, value, rank):
     """The shape of an array whose sizes are still unknown."""
     _require_array(what, value)
@@ -1040,13 +1005,11 @@ def _rank(what, value, rank):
     return value.shape
 
 
-def _scalar(what, value, dtype):
-    """A scalar parameter: a Python or NumPy number, or an array without axes."""
-    if isinstance(value, np.ndarray):
-        return _checked_array(what, value, (), dtype)
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise ValueError(f"{what} is a {type(value).__name__}; pass a number or an array without axes.")
-    return np.asarray(value, dtype)
+def _difference(what, value, size):
+    """A size that is left of a longer one, which must not be too short for it."""
+    if size < 0:
+        raise ValueError(f"{what} has shape {value.shape}, which is too short for the other parameters.")
+    return size
 
 
 def _checked_lengths(lengths, T, B, what="lengths"):
@@ -1099,28 +1062,12 @@ def _glorot(rng, shape, dtype):
     return rng.uniform(-limit, limit, shape).astype(dtype)
 
 
-def _normal(rng, shape, dtype):
-    """Standard deviation 1 / sqrt(columns)."""
-    columns = shape[-1] if len(shape) > 1 else 1
-    return np.asarray(rng.standard_normal(shape) / math.sqrt(max(columns, 1)), dtype)
-
-
 # ---- The passes over time ----------------------------------------------------------------------------
 
 
 def _sigmoid(x):
     """The logistic function, without overflow."""
     return 0.5 * np.tanh(0.5 * x) + 0.5
-
-
-def _relu(x):
-    """max(x, 0)."""
-    return np.maximum(x, 0)
-
-
-def _softplus(x):
-    """log(1 + exp(x)), without overflow."""
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 def _multiply(rows, matrix, out):
@@ -1131,6 +1078,18 @@ def _multiply(rows, matrix, out):
         np.matmul(rows, matrix, out=out.reshape(T * B, width))
     else:
         out[...] = (rows @ matrix).reshape(out.shape)
+
+
+# ---- Checks ------------------------------------------------------------------------------------------
+
+
+def _normal(rng, shape, dtype):
+    """Standard deviation 1 / sqrt(columns)."""
+    columns = shape[-1] if len(shape) > 1 else 1
+    return np.asarray(rng.standard_normal(shape) / math.sqrt(max(columns, 1)), dtype)
+
+
+# ---- The passes over time ----------------------------------------------------------------------------
 
 
 _ROWS = 4096  # number of rows (steps times samples) that a pass works on at once, so that memory stays bounded

@@ -58,7 +58,6 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "init_note": _axis_note(plan),
         "init_lines": tuple(_init_line(layout, b) for b in shared),
         "init_functions": _init_functions(plan),
-        "support": tuple(f.facts.support for f in layout.functions() if f.facts.support),
         "size_check_lines": tuple(parameter_lines),
         "known_sizes": tuple_text(layout.axis_names[axis.name] for axis in told),
         "parameter_check_lines": tuple(_parameter_check(layout, b, told) for b in shared),

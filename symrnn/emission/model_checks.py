@@ -19,6 +19,7 @@ def checks(model: Model) -> dict[str, object]:
         "sizes_table": table_text(_sizes(model)),
         "classes_table": table_text(classes),
         "has_indices": bool(classes),
+        "has_scalars": any(not shape for _, _, shape in model.parameters),
     }
 
 

@@ -15,6 +15,7 @@ from symrnn.emission.model_checks import checks
 from symrnn.emission.model_code import ModelWriter, shape_with
 from symrnn.emission.model_steps import step_text
 from symrnn.emission.scopes import bound_in
+from symrnn.emission.support import with_support
 from symrnn.emission.targets import TARGETS
 from symrnn.emission.templates import render
 from symrnn.emission.texts import python_docstring
@@ -36,24 +37,22 @@ def _prefixed(cell: str) -> dict[str, str]:
 def _module(model: Model, linked: Linked, target: str, version: str) -> str:
     threads = TARGETS[target].threads
     writer = ModelWriter(model, linked.names, has_threads=bool(threads["threads_parameter"]))
-    return render(
-        "model.py.jinja",
-        {
-            "docstring": docstring(model, writer, target, version),
-            "imports": linked.imports,
-            "shared": linked.shared,
-            "own": tuple(linked.own.values()),
-            **_interface(model, writer),
-            **_calls(model, writer),
-            "layer_fields": tuple(run.label for run in model.runs),
-            "layer_lines": tuple(line for run in model.runs for line in writer.parameters(run)),
-            "prepare_lines": tuple(writer.prepared(run) for run in model.runs),
-            "steps": step_text(model, writer),
-            **checks(model),
-            "threads_parameter": threads["threads_parameter"],
-            "threads_note": threads["threads_note"],
-        },
-    )
+    context = {
+        "docstring": docstring(model, writer, target, version),
+        "imports": linked.imports,
+        "shared": linked.shared,
+        "own": tuple(linked.own.values()),
+        **_interface(model, writer),
+        **_calls(model, writer),
+        "layer_fields": tuple(run.label for run in model.runs),
+        "layer_lines": tuple(line for run in model.runs for line in writer.parameters(run)),
+        "prepare_lines": tuple(writer.prepared(run) for run in model.runs),
+        "steps": step_text(model, writer),
+        **checks(model),
+        "threads_parameter": threads["threads_parameter"],
+        "threads_note": threads["threads_note"],
+    }
+    return with_support("model.py.jinja", context, {"support": render("model_support.py.jinja", {})})
 
 
 def model_digest(model: Model) -> str:

@@ -7,6 +7,7 @@ from symrnn.emission.interface import Field, interface
 from symrnn.emission.layout import Layout
 from symrnn.emission.numba_module import THREADS, numba_context, numba_prepared
 from symrnn.emission.numpy_module import NO_THREADS, numpy_context, numpy_prepared
+from symrnn.emission.support import with_support
 from symrnn.emission.templates import render
 from symrnn.emission.texts import python_docstring
 from symrnn.errors import RequestError
@@ -15,15 +16,15 @@ from symrnn.planning.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A language for kernels: its name, its template, and what it puts into the template.
+    """A language for kernels: its name, and what it puts into its templates.
 
-    `prepared` lists the arrays that `Prepared` keeps; `context` gives the texts that only this target has,
-    `threads` those of its threads among them, which a model's module takes too.
+    These are NAME.py.jinja, NAME_imports.py.jinja and NAME_support.py.jinja. `prepared` lists the arrays
+    that `Prepared` keeps; `context` gives the texts that only this target has, `threads` those of its threads
+    among them, which a model's module takes too.
     """
 
     name: str
     title: str
-    template: str
     prepared: Callable[[Layout], tuple[Field, ...]]
     context: Callable[[Layout], Mapping[str, object]]
     threads: Mapping[str, str]
@@ -32,8 +33,8 @@ class Target:
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
-        Target("numpy", "NumPy", "numpy.py.jinja", numpy_prepared, numpy_context, NO_THREADS),
-        Target("numba", "Numba", "numba.py.jinja", numba_prepared, numba_context, THREADS),
+        Target("numpy", "NumPy", numpy_prepared, numpy_context, NO_THREADS),
+        Target("numba", "Numba", numba_prepared, numba_context, THREADS),
     )
 }
 """The targets by name."""
@@ -59,10 +60,20 @@ def emit_module(plan: Plan, target: str, version: str) -> str:
     """
     chosen = TARGETS[require_target(target)]
     layout = Layout(plan)
-    shared = interface(layout, chosen.prepared(layout))
-    return render(
-        chosen.template,
-        {**shared, "docstring": docstring(layout, chosen, version), **chosen.context(layout)},
+    context = {
+        **interface(layout, chosen.prepared(layout)),
+        "docstring": docstring(layout, chosen, version),
+        **chosen.context(layout),
+    }
+    return with_support(
+        f"{target}.py.jinja",
+        context,
+        {
+            "functions": "\n\n\n".join(function.facts.support for function in layout.functions()),
+            "checks": render("module_support.py.jinja", {}),
+            "support": render(f"{target}_support.py.jinja", {}),
+        },
+        render(f"{target}_imports.py.jinja", {}),
     )
 
 

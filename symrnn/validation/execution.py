@@ -98,5 +98,5 @@ def execute(source: str, surroundings: Surroundings, seed: int = 0) -> types.Sim
             exec(compile(source, "<emitted>", "exec"), scope)
     except SyntaxError as error:
         raise ValidationError(f"Emitted text is no Python: {error}.") from None
-    scope.update(surroundings.functions)
+    scope.update({name: own for name, own in surroundings.functions.items() if name in scope})
     return types.SimpleNamespace(**scope)
