@@ -28,12 +28,13 @@ from symrnn.emission.latex_document import latex_document
 from symrnn.emission.latex_model import latex_model
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.emission.model_module import emit_model
-from symrnn.emission.targets import emit_module, require_target
+from symrnn.emission.numpy_minimal import MINIMAL_TARGET, emit_minimal
+from symrnn.emission.targets import emit_module, require_contract, require_target
 from symrnn.errors import RequestError, shown
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
-from symrnn.planning.passes import PASSES, require_save
+from symrnn.planning.passes import AS_WRITTEN, PASSES, PlanPass, require_save
 from symrnn.planning.plan import Plan
 from symrnn.validation.models import prove_model
 from symrnn.validation.plans import prove_plan
@@ -82,47 +83,80 @@ def _planned(source: object, save: str, verb: str) -> Plan:
     require_save(save)
     derivation = _derivation(source, verb)
     with told_of(derivation, f'symrnn.plan(source, save="{save}")'):
-        return _proved_plan(derivation, save)
+        return _proved_plan(derivation, PASSES[save])
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _proved_plan(derivation: Derivation, save: str) -> Plan:
-    """What all passes make of the lowered plan, proved."""
-    for made in _plans(derivation, save):
+def _proved_plan(derivation: Derivation, passes: tuple[PlanPass, ...]) -> Plan:
+    """What passes make of the lowered plan, proved."""
+    for made in _plans(derivation, passes):
         planned = made
-    prove_plan(planned, derivation, lambda: _plans(derivation, save))
+    prove_plan(planned, derivation, lambda: _plans(derivation, passes))
     return planned
 
 
-def _plans(derivation: Derivation, save: str) -> Iterator[Plan]:
+def _plans(derivation: Derivation, passes: tuple[PlanPass, ...]) -> Iterator[Plan]:
     """The lowered plan and what each pass makes of it, checked."""
     planned = check_plan(lower(derivation))
     yield planned
-    for improve in PASSES[save]:
+    for improve in passes:
         planned = check_plan(improve(planned))
         yield planned
 
 
-def emit(source: Plan | Derivation | Cell | Model, target: str = "numba", save: str = "all") -> str:
+def emit(
+    source: Plan | Derivation | Cell | Model,
+    target: str = "numba",
+    save: str = "all",
+    *,
+    contract: str = "full",
+) -> str:
     """The source of a standalone module of a kernel or a whole model, for the target "numpy" or "numba".
 
-    `save` is what `plan` takes; a plan that is made already keeps its own.
+    `save` is what `plan` takes; a plan that is made already keeps its own. With `contract="minimal"` a
+    NumPy kernel of a cell has `forward`, `backward` and `step` alone, unchecked: to read, teach and paste.
 
     Raises:
-        RequestError: there is no such target or no such `save`, or a plan that saves all is to save states.
+        RequestError: there is no such target, contract or `save`, the minimal contract is asked of a model, a
+            plan or Numba, or a plan that saves all is to save states.
         ValidationError: symrnn is at fault: the text does not compute what the plan says.
     """
     require_save(save)
+    require_contract(contract)
+    require_target(target)
+    if contract == "minimal":
+        return _minimal(source, target, save)
     call = f'symrnn.emit(source, target="{target}", save="{save}")'
     if isinstance(source, Model):
-        return _proved_model(source, require_target(target), save, call)
+        return _proved_model(source, target, save, call)
     planned = source if isinstance(source, Plan) else _planned(source, save, "emit")
     if save not in ("all", planned.save):
         raise RequestError(
             f"This plan of {planned.name} is made with save='all'. Plan it with save='{save}'."
         )
     with told_of(source, call):
-        return _proved_text(planned, require_target(target))
+        return _proved_text(planned, target)
+
+
+def _minimal(source: object, target: str, save: str) -> str:
+    """The minimal module of a cell, or of its derivation."""
+    if target != MINIMAL_TARGET or save != "all" or isinstance(source, Plan | Model):
+        raise RequestError(
+            "The minimal contract is written for cells, in NumPy, with save='all'. "
+            "Write emit(cell, 'numpy', contract='minimal'), or leave the contract out."
+        )
+    derivation = _derivation(source, "emit")
+    with told_of(derivation, 'symrnn.emit(source, target="numpy", contract="minimal")'):
+        return _proved_minimal(derivation)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _proved_minimal(derivation: Derivation) -> str:
+    """The minimal module of a derivation, proved."""
+    planned = _proved_plan(derivation, AS_WRITTEN)
+    text = emit_minimal(planned, __version__)
+    prove_text(text, planned, MINIMAL_TARGET, "minimal")
+    return text
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -146,7 +180,7 @@ def _proved_model(model: Model, target: str, save: str, call: str) -> str:
 
 def forget() -> None:
     """Make everything anew when it is asked for: what makes it was changed, as tests do."""
-    for remembered in (derived, _proved_plan, _proved_text, _proved_model):
+    for remembered in (derived, _proved_plan, _proved_text, _proved_minimal, _proved_model):
         remembered.cache_clear()
 
 

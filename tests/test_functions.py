@@ -212,12 +212,16 @@ def test_functions_that_are_formulas_of_others(name: str) -> None:
 
 def test_sympys_remainder_and_ceiling_mean_the_same() -> None:
     a = W @ x + U @ h
-    theirs = Cell("called", Eq(h.next, Mod(a, q) + a % 2 + ceiling(a) * Mod(m, 2) + ceiling(n / 2)))
+    theirs = Cell("called", Eq(h.next, Mod(a, q) + a % 2 + a // q + ceiling(a) * Mod(m, 2) + ceiling(n / 2)))
     ours = Cell(
         "called",
         Eq(
             h.next,
-            sr.mod(a, q) + sr.mod(a, 2) - sr.floor(-a) * (m - 2 * floor(m / 2)) - floor(-n / 2),
+            sr.mod(a, q)
+            + sr.mod(a, 2)
+            + sr.floor(a / q)
+            - sr.floor(-a) * (m - 2 * floor(m / 2))
+            - floor(-n / 2),
         ),
     )
     assert theirs == ours

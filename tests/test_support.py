@@ -1,6 +1,7 @@
 """A module carries what it uses: each private definition and each import of an emitted text is used."""
 
 import ast
+import builtins
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from random_cells import random_cell
 from sympy import Eq
 
 from symrnn import Cell, Input, Parameter, State, axes, emit, softplus
+from symrnn.emission.scopes import occurrences
 from symrnn.emission.targets import TARGETS
 from symrnn.zoo import MODELS
 
@@ -57,16 +59,27 @@ def names_in(statement: ast.stmt) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("target", TARGETS)
+def undefined(text: str) -> set[str]:
+    """The global names that a module uses and neither defines nor imports."""
+    found = list(occurrences(ast.parse(text)))
+    bound = {name for name, _, binds in found if binds}
+    return {name for name, _, _ in found} - bound - {*dir(builtins)}
+
+
+@pytest.mark.parametrize("kind", [*TARGETS, "minimal"])
 @pytest.mark.parametrize("name", CELLS)
-def test_kernels_carry_what_they_use(name: str, target: str) -> None:
-    assert unused(emit(CELLS[name], target)) == set()
+def test_kernels_carry_what_they_use(name: str, kind: str) -> None:
+    text = emit(CELLS[name], "numpy", contract="minimal") if kind == "minimal" else emit(CELLS[name], kind)
+    assert unused(text) == set()
+    assert undefined(text) == set()
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", MODELS)
 def test_models_carry_what_they_use(name: str, target: str) -> None:
-    assert unused(emit(MODELS[name], target)) == set()
+    text = emit(MODELS[name], target)
+    assert unused(text) == set()
+    assert undefined(text) == set()
 
 
 def test_what_is_used_only_by_what_is_used_comes_along() -> None:
@@ -74,6 +87,10 @@ def test_what_is_used_only_by_what_is_used_comes_along() -> None:
     names = {name for name, _ in definitions(ast.parse(emit(softened, "numba")))}
     assert {"_softplus", "_relu", "_exp", "_split_exp", "_constants", "_fused", "ir"} <= names
     assert names.isdisjoint({"_tiles", "_tanh", "_log", "NumbaTypeError"})
+
+
+def test_an_undefined_name_is_seen() -> None:
+    assert undefined("import os\ndef f(a):\n    return os.path.join(a, _g(b))\n") == {"_g", "b"}
 
 
 def test_an_unused_definition_is_seen() -> None:

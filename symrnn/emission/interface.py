@@ -23,6 +23,18 @@ class Field:
     shape: str
 
 
+def record_fields(layout: Layout) -> dict[str, object]:
+    """The fields of `Inputs`, `State` and `Parameters`, and what is said of constants."""
+    plan, table = layout.plan, layout.table
+    shared = [table[name] for name in (*plan.parameters, *plan.constants)]
+    return {
+        "input_fields": tuple(_input_field(layout, table[name]) for name in plan.inputs),
+        "state_fields": tuple(Field(layout.field(name), f"(B{_tail(table[name])})") for name in plan.states),
+        "parameter_fields": tuple(Field(layout.field(b.name), _shape_comment(b)) for b in shared),
+        "constants_note": constants_note(bool(plan.constants)),
+    }
+
+
 def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
     """The values of the template's names that do not depend on the target.
 
@@ -41,11 +53,8 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         "parameters_table": _table(layout, map(plan.buffer, plan.parameters)),
         "constants_table": _table(layout, map(plan.buffer, plan.constants)),
         "output_shape": shape_data(plan.buffer(plan.output).shape),
-        "input_fields": tuple(_input_field(layout, b) for b in inputs),
-        "state_fields": tuple(Field(layout.field(b.name), f"(B{_tail(b)})") for b in states),
-        "parameter_fields": tuple(Field(layout.field(b.name), _shape_comment(b)) for b in shared),
+        **record_fields(layout),
         "no_parameters": not shared,
-        "constants_note": constants_note(bool(plan.constants)),
         "prepared_fields": prepared,
         "prepares_late": layout.prepares_late,
         "prepared_arguments": ", ".join(["parameters", "sizes", "dtype", *(f.name for f in prepared)]),

@@ -136,6 +136,8 @@ class NumpyWriter:
             return f"{texts[0]}.T @ {texts[1]}"
         if s.spec == "TBi,TBj->ij":
             return f"np.tensordot({texts[0]}, {texts[1]}, ((0, 1), (0, 1)))"
+        if s.spec == "Bi->i":
+            return f"{texts[0]}.sum(axis=0)"
         if s.spec == "TBi->i":
             return f"{texts[0]}.sum(axis=(0, 1))"
         if s.spec == "ij,j->i":

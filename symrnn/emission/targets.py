@@ -9,7 +9,7 @@ from symrnn.emission.numba_module import THREADS, numba_context, numba_prepared
 from symrnn.emission.numpy_module import NO_THREADS, numpy_context, numpy_prepared
 from symrnn.emission.support import with_support
 from symrnn.emission.templates import render
-from symrnn.emission.texts import python_docstring
+from symrnn.emission.texts import module_docstring
 from symrnn.errors import RequestError
 from symrnn.planning.plan import Plan
 
@@ -51,6 +51,20 @@ def require_target(target: str) -> str:
     return target
 
 
+CONTRACTS = ("full", "minimal")
+"""What a kernel offers: all there is, or `forward`, `backward` and `step` without checks."""
+
+
+def require_contract(contract: str) -> None:
+    """Nothing, for the name of a contract.
+
+    Raises:
+        RequestError: there is no such contract.
+    """
+    if contract not in CONTRACTS:
+        raise RequestError(f"There is no contract {contract!r}. Contracts: {', '.join(CONTRACTS)}.")
+
+
 def emit_module(plan: Plan, target: str, version: str) -> str:
     """The source of a standalone module that computes `plan`.
 
@@ -62,7 +76,7 @@ def emit_module(plan: Plan, target: str, version: str) -> str:
     layout = Layout(plan)
     context = {
         **interface(layout, chosen.prepared(layout)),
-        "docstring": docstring(layout, chosen, version),
+        "docstring": module_docstring(layout, chosen.title, version),
         **chosen.context(layout),
     }
     return with_support(
@@ -75,20 +89,3 @@ def emit_module(plan: Plan, target: str, version: str) -> str:
         },
         render(f"{target}_imports.py.jinja", {}),
     )
-
-
-def docstring(layout: Layout, target: Target, version: str) -> tuple[str, ...]:
-    """The lines of the module's docstring, the signature in it."""
-    plan, header = layout.plan, layout.plan.header
-    variant = f" ({header.variant})" if header.variant else ""
-    lines = [
-        f"{header.title}{variant}: forward and backward pass over a sequence, in {target.title}.",
-        "",
-        f"made by symrnn {version} from {plan.name} ({header.digest}), do not edit.",
-    ]
-    if header.source:
-        lines += ["", f"Source: {header.source}"]
-    lines += ["", "The step (a bare state is its value at t-1, .next the one at t):", ""]
-    lines += [f"    {equation}" for equation in header.equations]
-    lines += ["", f"The output is {header.output}. Arrays carry time T first, then the batch B."]
-    return python_docstring(lines)

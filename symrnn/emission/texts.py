@@ -7,6 +7,8 @@ through `html.escape`.
 import unicodedata
 from collections.abc import Iterable
 
+from symrnn.emission.layout import Layout
+
 LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -53,3 +55,20 @@ def _known(character: str) -> str:
     parts = unicodedata.normalize("NFKD", character)
     base = "".join(part for part in parts if not unicodedata.combining(part))
     return base.encode("ascii", "replace").decode()
+
+
+def module_docstring(layout: Layout, language: str, version: str, note: str = "") -> tuple[str, ...]:
+    """The lines of a kernel's docstring, its equations among them; `note` is a last sentence."""
+    plan, header = layout.plan, layout.plan.header
+    variant = f" ({header.variant})" if header.variant else ""
+    lines = [
+        f"{header.title}{variant}: forward and backward pass over a sequence, in {language}.",
+        "",
+        f"made by symrnn {version} from {plan.name} ({header.digest}), do not edit.",
+    ]
+    if header.source:
+        lines += ["", f"Source: {header.source}"]
+    lines += ["", "The step (a bare state is its value at t-1, .next the one at t):", ""]
+    lines += [f"    {equation}" for equation in header.equations]
+    lines += ["", f"The output is {header.output}. Arrays carry time T first, then the batch B."]
+    return python_docstring([*lines, *([note] if note else [])])

@@ -146,13 +146,16 @@ def emit_kernel(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The file to write.")] = None,
     force: Force = False,
     save: Save = "all",
+    contract: Annotated[
+        str, typer.Option(help="full, or minimal: forward, backward and step in NumPy, to read.")
+    ] = "full",
 ) -> None:
     """Write a kernel, or a model's module, that runs alone, to a file or to the standard output."""
     found = find_declared(cell)
     require_target(target)
     if output is not None:
         require_writable([output], force=force)
-    source = building.signed(emit(found, target=target, save=save), found, "#")
+    source = building.signed(emit(found, target=target, save=save, contract=contract), found, "#")
     if output is None:
         typer.echo(source, nl=False)
     else:

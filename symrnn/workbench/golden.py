@@ -11,7 +11,7 @@ from pathlib import Path
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
 from symrnn.emission.latex_style import Style
-from symrnn.pipeline import latex
+from symrnn.pipeline import emit, latex
 from symrnn.vocabulary import reductions
 from symrnn.vocabulary.families import COMPOSED, NAMED, VECTOR_FUNCTIONS
 from symrnn.workbench.building import texts_of
@@ -27,7 +27,11 @@ def golden_files() -> dict[str, str]:
     """The text of every golden file by its path below `generated/`."""
     declared: tuple[Cell | Model, ...] = (*CELLS.values(), *(MODELS[name] for name in GOLDEN_MODELS))
     files = {f"{made.name}/{name}": text for made in declared for name, text in texts_of(made).items()}
-    return files | {"gru/gru_fragment.tex": latex(CELLS["gru"], Style("subscript", "row"), fragment=True)}
+    gru = CELLS["gru"]
+    return files | {
+        "gru/gru_fragment.tex": latex(gru, Style("subscript", "row"), fragment=True),
+        "gru/gru_minimal.py": emit(gru, "numpy", contract="minimal"),
+    }
 
 
 def with_functions(readme: str) -> str:

@@ -28,6 +28,10 @@ PASSES: dict[str, tuple[PlanPass, ...]] = {
 """By what the forward pass saves, in the order in which `plan` applies them."""
 
 
+AS_WRITTEN: tuple[PlanPass, ...] = (choose_saved,)
+"""For a kernel that computes in every step what the equations say, and no more."""
+
+
 def require_save(save: str) -> None:
     """Raise unless there are passes that save this.
 
