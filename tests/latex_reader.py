@@ -88,8 +88,9 @@ def replaced(tokens: Tokens, old: Tokens, new: Tokens) -> Tokens:
 
 
 def unfitted(text: str) -> str:
-    r"""The text without \fitted{...} and changes of size around formulas."""
+    r"""The text without \fitted{340pt}{...} and changes of size around formulas."""
     text = SMALL.sub(lambda found: found[1], text)
+    text = re.sub(r"\\fitted\{\d+pt\}", r"\\fitted", text)
     while r"\fitted{" in text:
         before, _, rest = text.partition(r"\fitted{")
         depth, end = 1, 0

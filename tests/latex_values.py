@@ -132,8 +132,8 @@ class Meaning:
         return pointwise(lambda *factors: np.prod(np.broadcast_arrays(*factors), axis=0), *parts)
 
     def power(self, node: Node) -> Value:
-        exponent = scalar(self.of(node.parts[1]))
-        return pointwise(lambda base: base**exponent, self.of(node.parts[0]))
+        """Element by element, as the document says of powers; the exponent may be an array, too."""
+        return pointwise(np.power, *self.parts(node))
 
     def transpose(self, node: Node) -> Value:
         of = self.of(node.parts[0])

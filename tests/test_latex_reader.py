@@ -101,7 +101,6 @@ def test_where_vectors_are_rows_they_stand_on_the_left() -> None:
         "(v",
         "v)",
         r"[ v ]",
-        r"v^{w}",
         r"\sum_{t=1}^{T} v",
         r"\begin{cases} v, & \text{if } w \end{cases}",
         r"v'",

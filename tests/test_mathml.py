@@ -7,7 +7,15 @@ from xml.etree import ElementTree
 import pytest
 from random_cells import random_cell
 
-from symrnn.declaration.latex_syntax import ACCENTS_AND_FONTS, ESCAPED, GREEK, SPACES, SYMBOLS, TEXT
+from symrnn.declaration.latex_syntax import (
+    ACCENTS_AND_FONTS,
+    ESCAPED,
+    GREEK,
+    NAMED_OPERATORS,
+    SPACES,
+    SYMBOLS,
+    TEXT,
+)
 from symrnn.derivation.reverse import derive
 from symrnn.emission.equation_html import breaks, equation_html
 from symrnn.emission.latex_parts import Equation, Parts
@@ -22,12 +30,13 @@ SIGNS = {
     "delta": "δ", "sigma": "σ", "Gamma": "Γ", "epsilon": "ϵ", "gamma": "γ", "beta": "β", "lambda": "λ",
     "alpha": "α", "eta": "η", "theta": "θ", "nabla": "∇", "langle": "⟨", "rangle": "⟩", "top": "⊤",
     "odot": "⊙", "partial": "∂", "sum": "∑", "le": "≤", "ge": "≥", "ne": "≠", "times": "×", "cdot": "·",
-    "dots": "…", "lvert": "|", "rvert": "|", "mapsto": "↦", "tanh": "tanh", "exp": "exp", "log": "log",
-    "max": "max", "min": "min", "infty": "∞", "quad": "", "qquad": "", "hat": "", "bar": "", "tilde": "",
+    "dots": "…", "lvert": "|", "rvert": "|", "mapsto": "↦", "infty": "∞",
+    "quad": "", "qquad": "", "hat": "", "bar": "", "tilde": "",
     "dot": "", "ddot": "", "vec": "", "frac": "", "sqrt": "", "mathrm": "", "operatorname": "", "text": "",
     "mathbf": "", "mathcal": "", "mathbb": "", "mathtt": "", "land": "∧", "lor": "∨", "neg": "¬", "in": "∈",
     "ell": "ℓ", "mu": "μ", "phi": "ϕ", "tau": "τ", "zeta": "ζ", "kappa": "κ", "nu": "ν", "xi": "ξ", "pi": "π",
     "rho": "ρ", "upsilon": "υ", "chi": "χ", "psi": "ψ", "omega": "ω", "iota": "ι", "varphi": "φ",
+    **{name: name for name in NAMED_OPERATORS},
 }  # fmt: skip
 """What a command shows; nothing for those that only change their argument."""
 

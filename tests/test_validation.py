@@ -417,7 +417,7 @@ def test_slips_in_the_wiring_of_models_are_refused(name: str, right: str, wrong:
 
 def test_there_is_no_switch() -> None:
     for verb in (symrnn.plan, symrnn.emit, symrnn.load):
-        assert set(inspect.signature(verb).parameters) <= {"source", "plan", "target", "save"}
+        assert set(inspect.signature(verb).parameters) <= {"source", "plan", "target", "save", "contract"}
 
 
 def test_values_of_a_value_cell() -> None:

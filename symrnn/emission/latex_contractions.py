@@ -2,9 +2,10 @@ r"""How contractions are set: as matrix products where they are such, with indic
 
 from abc import ABC, abstractmethod
 
-from sympy import Expr
+from sympy import Expr, Pow
 
 from symrnn.declaration.operations import Contract, identity
+from symrnn.emission.latex_marks import bracketed, in_brackets
 
 PRODUCT, POWER, ATOM = 1, 2, 3
 
@@ -57,13 +58,10 @@ class ContractionPrinter(ABC):
         if isinstance(operand, Contract) and operand.spec == "ij->ji":
             return self.text(operand.operands[0], POWER)
         text = self.text(operand, ATOM)
+        if isinstance(operand, Pow):
+            return rf"{bracketed(text)}^{{\top}}"
         base, mark, above = text.rpartition("^{")
-        if (
-            mark
-            and above.count("{") == above.count("}") - 1
-            and text.endswith("}")
-            and not text.startswith("\\b")
-        ):
+        if mark and above.count("{") == above.count("}") - 1 and text.endswith("}") and not in_brackets(text):
             return rf"{base}^{{{above[:-1]}\top}}"
         return rf"{text}^{{\top}}"
 
@@ -83,7 +81,7 @@ class ContractionPrinter(ABC):
         text = self.text(operand, ATOM)
         if not letters:
             return text
-        bracketed = text.endswith(")") and text.startswith(("(", r"\b", r"\B"))
+        bracketed = text.endswith(")") and in_brackets(text)
         if bracketed or "_" not in text:
             return f"{text}_{{{letters}}}"
         return rf"\bigl({text}\bigr)_{{{letters}}}"

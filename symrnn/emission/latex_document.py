@@ -190,8 +190,9 @@ class _Setter:
         """The lines of an align environment, each ending as it must."""
         made: list[str] = []
         room += 0.0 if numbered else UNNUMBERED
+        column = max((width(equation.left) for equation in equations), default=0.0)
         for number, equation in enumerate(equations):
-            *before, last = equation_lines(equation.left, equation.rights, room, self.fit)
+            *before, last = equation_lines(equation.left, equation.rights, room, self.fit, column)
             for position, line in enumerate(before):
                 may_break = len(before) >= LONG and 0 < position < len(before) - 1
                 notag = r" \notag" if numbered else ""
@@ -206,12 +207,14 @@ class _Setter:
         """A formula that TeX measures and makes smaller, or in smaller type where it cannot."""
         if self.form.stands_alone:
             self.has_wide = True
-            return rf"\fitted{{{formula}}}"
+            return rf"\fitted{{{min(room, WIDEST):.0f}pt}}{{{formula}}}"
         size = next(name for scale, name in SIZES if scale * width(formula) <= room or not scale)
         return rf"\text{{{size}$\displaystyle {formula}$}}"
 
 
 BREAK, STAY = r"\\", r"\\*"
+WIDEST = 340.0
+"""Of formulas that are made smaller, in points: three quarters of a line."""
 
 
 def symbol_sentence(rows: tuple[SymbolRow, ...]) -> str:

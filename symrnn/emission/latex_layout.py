@@ -23,12 +23,6 @@ NARROW = frozenset(
         "\\;",
         "\\bigl",
         "\\bigr",
-        "\\Bigl",
-        "\\Bigr",
-        "\\biggl",
-        "\\biggr",
-        "\\Biggl",
-        "\\Biggr",
         "\\mathrm",
         "\\mathbf",
         "\\mathcal",
@@ -65,8 +59,15 @@ WIDE = {
     "\\min": 19.0,
     "<": 14.0,
     ">": 14.0,
+    "\\le": 14.0,
+    "\\ge": 14.0,
+    "\\ne": 14.0,
+    **dict.fromkeys(["\\Bigl", "\\Bigr"], 2.0),  # what a large bracket is wider than a small one
+    **dict.fromkeys(["\\biggl", "\\biggr"], 3.5),
+    **dict.fromkeys(["\\Biggl", "\\Biggr"], 4.5),
 }
 LETTER = 6.4
+SIGN = 16.0
 _SPACE = r"\, "
 
 
@@ -219,13 +220,18 @@ def _operators(latex: str) -> list[tuple[int, int]]:
     return found
 
 
-def equation_lines(left: str, rights: Iterable[str], room: float, fit: Fit) -> list[str]:
-    """An equation as lines aligned at its signs; `fit` makes smaller what cannot be broken."""
-    rest = room - width(left) - 16.0
+def equation_lines(left: str, rights: Iterable[str], room: float, fit: Fit, column: float = 0.0) -> list[str]:
+    """An equation as lines aligned at its signs; `fit` makes smaller what cannot be broken.
+
+    `column` is the width of the widest left side that it is aligned with, and where smaller formulas begin.
+    """
+    rest = room - width(left) - SIGN
     made: list[str] = []
     for right in rights:
         pieces = split_formula(right, rest)
         for position, (piece, depth) in enumerate(zip(pieces, indents(pieces), strict=True)):
-            fitted = fit(piece, rest) if width(piece) > rest + 10.0 else piece
+            indent = (depth + 1) * WIDE[r"\qquad"] if position else 0.0
+            beside = room - max(column, width(left)) - SIGN - indent
+            fitted = fit(piece, beside) if width(piece) > rest + 10.0 else piece
             made.append("&" + r"\qquad" * (depth + 1) + f" {{}}{fitted}" if position else f"&= {fitted}")
     return [f"{left} {made[0]}", *made[1:]]

@@ -93,6 +93,11 @@ def letters_of(name: str) -> set[str]:
     return found - {""}
 
 
+def in_brackets(text: str) -> bool:
+    r"""Whether `text` begins with a bracket of whatever size, or that of a stack; `\beta` is none."""
+    return text.startswith(("(", r"\bigl", r"\Bigl", r"\biggl", r"\Biggl", r"\begin"))
+
+
 def bracketed(text: str) -> str:
     r"""`text` in round brackets as large as it needs, of explicit size so that a line may end inside."""
     rows = max((part.count(r"\\") + 1 for part in text.split(r"\begin{")[1:]), default=1)

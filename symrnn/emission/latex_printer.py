@@ -35,7 +35,7 @@ from symrnn.derivation.derivation import Adjoint, LaterAdjoint, OutputAdjoint
 from symrnn.emission.latex_choices import ChoicePrinter
 from symrnn.emission.latex_contractions import ContractionPrinter
 from symrnn.emission.latex_layout import is_sum, width
-from symrnn.emission.latex_marks import bracketed, decimal, subscript, superscript
+from symrnn.emission.latex_marks import bracketed, decimal, in_brackets, subscript, superscript
 from symrnn.emission.latex_style import DEFAULT, Style
 from symrnn.errors import EmissionError
 from symrnn.vocabulary.families import EQUIVALENTS, NAMED
@@ -301,7 +301,7 @@ class Printer(ContractionPrinter, ChoicePrinter):
             return rf"{name}^{{{raised}}}{bracketed(self.text(base.args[0]))}", ATOM
         inner = self.text(base, ATOM)
         marked = "^" in inner or (self.notation.style.time == "subscript" and ("_" in inner or "'" in inner))
-        if marked and not inner.startswith(("(", r"\b", r"\B")):
+        if marked and not in_brackets(inner):
             inner = bracketed(inner)
         return rf"{inner}^{{{raised}}}", ATOM
 
