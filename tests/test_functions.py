@@ -110,8 +110,7 @@ def test_one_numba_kernel_of_all_functions_agrees_with_autodiff() -> None:
     g = State("g", m)
     terms = [call(function, W @ x + U @ h) for function in ALL] + [call(f, s, s) for f in POINTWISE]
     whole = Cell("all", Eq(g.next, sr.tanh(sum(terms)) + call(sr.tanh, q)), Eq(h.next, sr.tanh(g)), output=g)
-    for dtype in ("float64", "float32"):
-        sr.check(whole, "numba", dtype=dtype).raise_if_failed()
+    sr.check(whole, "numba").raise_if_failed()  # in float32, functions are held against long references
 
 
 @pointwise

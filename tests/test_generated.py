@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from symrnn.workbench import golden
 from symrnn.workbench.golden import golden_files, main
 
 GENERATED = Path(__file__).parents[1] / "generated"
@@ -39,7 +40,10 @@ def test_generated_is_up_to_date(made: dict[str, str]) -> None:
     assert not lines, "\n".join([*lines[:200], f"Accept the change with: {ACCEPT}"])
 
 
-def test_a_change_a_loss_and_a_stray_file_are_seen(made: dict[str, str], tmp_path: Path) -> None:
+def test_a_change_a_loss_and_a_stray_file_are_seen(
+    made: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(golden, "golden_files", lambda: made)
     assert main([str(tmp_path)]) == 0
     assert differences(tmp_path, made) == []
     victim = tmp_path / "gru" / "gru_plan.txt"
