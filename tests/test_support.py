@@ -17,7 +17,8 @@ from symrnn.zoo import MODELS
 n, m = axes("n m")
 h, x = State("h", m), Input("x", m)
 WITHOUT_FUNCTIONS = Cell("plain", Eq(h.next, Parameter("a", m) * h + x))
-CELLS = {**ALL, "plain": WITHOUT_FUNCTIONS, **{str(seed): random_cell(seed) for seed in (1, 4, 5)}}
+CELLS = {name: ALL[name] for name in ("gru", "several", "layer", "ties", "affine", "constants")}
+CELLS |= {"plain": WITHOUT_FUNCTIONS, **{str(seed): random_cell(seed) for seed in (1, 4, 5)}}
 
 
 def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
