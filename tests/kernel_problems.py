@@ -101,7 +101,8 @@ def kernel(name: str, target: str, save: str = "all") -> ModuleType:
 @cache
 def problem(name: str, T: int = 4, B: int = 3, zero_state: bool = False, **sizes: int) -> Problem:
     """A random problem with the reference's answer, for all targets and dtypes."""
-    return draw_problem(ALL[name], sizes=sizes, T=T, B=B, seed=T + 7 * B, zero_state=zero_state)
+    seed, eager = T + 7 * B, T < 10 and not zero_state  # at zero a reference needs the rule about ties
+    return draw_problem(ALL[name], sizes=sizes, T=T, B=B, seed=seed, zero_state=zero_state, eager=eager)
 
 
 class Call:
