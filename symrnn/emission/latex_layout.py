@@ -67,7 +67,6 @@ WIDE = {
     **dict.fromkeys(["\\Biggl", "\\Biggr"], 4.5),
 }
 LETTER = 6.4
-SIGN = 16.0
 _SPACE = r"\, "
 
 
@@ -225,13 +224,13 @@ def equation_lines(left: str, rights: Iterable[str], room: float, fit: Fit, colu
 
     `column` is the width of the widest left side that it is aligned with, and where smaller formulas begin.
     """
-    rest = room - width(left) - SIGN
+    rest = room - width(left) - WIDE["="]
     made: list[str] = []
     for right in rights:
         pieces = split_formula(right, rest)
         for position, (piece, depth) in enumerate(zip(pieces, indents(pieces), strict=True)):
             indent = (depth + 1) * WIDE[r"\qquad"] if position else 0.0
-            beside = room - max(column, width(left)) - SIGN - indent
+            beside = room - max(column, width(left)) - WIDE["="] - indent
             fitted = fit(piece, beside) if width(piece) > rest + 10.0 else piece
             made.append("&" + r"\qquad" * (depth + 1) + f" {{}}{fitted}" if position else f"&= {fitted}")
     return [f"{left} {made[0]}", *made[1:]]

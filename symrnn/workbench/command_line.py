@@ -14,7 +14,7 @@ import typer
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.model import Model
 from symrnn.emission.latex_style import Style
-from symrnn.emission.targets import TARGETS
+from symrnn.emission.targets import TARGETS, require_target
 from symrnn.errors import RequestError
 from symrnn.pipeline import derive, emit, latex, plan
 from symrnn.planning.passes import require_save
@@ -38,7 +38,6 @@ from symrnn.workbench.options import (
     Seed,
     Time,
     Vectors,
-    require_target,
 )
 from symrnn.workbench.outermost import DEBUG, ReportingGroup, interrupt_when_ended
 from symrnn.workbench.page import require_pages, write_pages

@@ -1,11 +1,8 @@
-"""What several commands share: their arguments and options, exit codes, and the test of a target's name."""
+"""What several commands share: their arguments and options, and exit codes."""
 
 from typing import Annotated
 
 import typer
-
-from symrnn.emission.targets import TARGETS
-from symrnn.errors import RequestError
 
 DONE, CHECK_FAILED, WRONG_REQUEST, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 70, 130, 141
 """Exit codes: a fault is symrnn's own; what nobody reads ends as programs do that write to a closed pipe."""
@@ -17,13 +14,3 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
 Time = Annotated[str, typer.Option(help="How time is written: superscript or subscript.")]
 Vectors = Annotated[str, typer.Option(help="How vectors are written: column or row.")]
 Save = Annotated[str, typer.Option(help="What the forward pass keeps: all, or states only.")]
-
-
-def require_target(target: str) -> None:
-    """Nothing, for the name of a target.
-
-    Raises:
-        RequestError: there is no such target.
-    """
-    if target not in TARGETS:
-        raise RequestError(f"There is no target {target!r}. Targets: {', '.join(TARGETS)}.")

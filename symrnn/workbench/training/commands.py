@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from symrnn.emission.targets import TARGETS
-from symrnn.workbench.options import CHECK_FAILED, INTERRUPTED, Seed, require_target
+from symrnn.emission.targets import TARGETS, require_target
+from symrnn.workbench.options import CHECK_FAILED, INTERRUPTED, Seed
 from symrnn.workbench.training import session
 from symrnn.workbench.training.display import print_line, training_progress
 from symrnn.workbench.training.trainer import DivergenceError, InterruptedTrainingError
