@@ -86,6 +86,10 @@ class Layout:
         used = {type(call) for expr in told for call in expr.atoms(PointwiseFunction)}
         return [function for function in POINTWISE if function in used]
 
+    def functions_text(self) -> str:
+        """The functions that NumPy has not, of those that the plan computes, as pieces of support."""
+        return "\n\n\n".join(f.facts.support for f in self.functions() if f.facts.support)
+
     def allocation(self, buffer: Buffer, steps: str = "T") -> str:
         """The line that gives an array its memory: the caller's for a result, else from `memory`.
 

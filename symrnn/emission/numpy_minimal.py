@@ -80,8 +80,7 @@ def emit_minimal(plan: Plan, version: str) -> str:
         **_forward(layout, writer),
         **_backward(layout, writer),
     }
-    support = {"support": render("numpy_support.py.jinja", {})}
-    support["support"] += "".join(f"\n\n\n{f.facts.support}" for f in layout.functions() if f.facts.support)
+    support = {"functions": layout.functions_text(), "support": render("numpy_support.py.jinja", {})}
     return with_support("numpy_minimal.py.jinja", context, support, IMPORTS)
 
 

@@ -83,7 +83,7 @@ def emit_module(plan: Plan, target: str, version: str) -> str:
         f"{target}.py.jinja",
         context,
         {
-            "functions": "\n\n\n".join(function.facts.support for function in layout.functions()),
+            "functions": layout.functions_text(),
             "checks": render("module_support.py.jinja", {}),
             "support": render(f"{target}_support.py.jinja", {}),
         },
