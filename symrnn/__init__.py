@@ -1,11 +1,9 @@
 """symrnn turns the equations of a recurrent cell into the paper, the kernel and the proof."""
 
 from symrnn import zoo
+from symrnn.checking.proof import check
 from symrnn.declaration.axes import axes
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.closed_loop import closed_loop
-from symrnn.declaration.layers import Feed, Layer
-from symrnn.declaration.model import Model
 from symrnn.declaration.operations import (
     concatenate,
     dot,
@@ -24,9 +22,14 @@ from symrnn.declaration.operations import (
 from symrnn.declaration.quantities import Constant, Index, Input, Parameter, State, Value
 from symrnn.derivation.jacobian import step_jacobian
 from symrnn.derivation.tangent import tangent
-from symrnn.emission.latex_style import Style
 from symrnn.errors import DeclarationError, SymrnnError, SymrnnWarning
+from symrnn.mathematics.style import Style
+from symrnn.models.closed_loop import closed_loop
+from symrnn.models.layers import Feed, Layer
+from symrnn.models.model import Model
+from symrnn.notebook import register
 from symrnn.pipeline import derive, diff, emit, latex, plan
+from symrnn.running.loading import load
 from symrnn.version import __version__
 from symrnn.vocabulary import activations, piecewise, powers, reductions, trigonometric
 from symrnn.vocabulary.activations import *  # noqa: F403  (a function is named in its family alone)
@@ -34,9 +37,6 @@ from symrnn.vocabulary.piecewise import *  # noqa: F403
 from symrnn.vocabulary.powers import *  # noqa: F403
 from symrnn.vocabulary.reductions import *  # noqa: F403
 from symrnn.vocabulary.trigonometric import *  # noqa: F403
-from symrnn.workbench.loading import load
-from symrnn.workbench.notebook import register
-from symrnn.workbench.proof import check
 
 register()  # how cells, derivations, plans and reports show themselves in notebooks
 

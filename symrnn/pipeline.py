@@ -19,18 +19,18 @@ import symrnn.comparison.printout
 import symrnn.planning.printout  # noqa: F401  (these two say how comparisons and plans print)
 from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.model import Model
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive, derived
-from symrnn.emission.latex_difference import latex_difference
-from symrnn.emission.latex_document import latex_document
-from symrnn.emission.latex_model import latex_model
-from symrnn.emission.latex_style import DEFAULT, Style
-from symrnn.emission.model_module import emit_model
-from symrnn.emission.numpy_minimal import MINIMAL_TARGET, emit_minimal
-from symrnn.emission.targets import emit_module, require_contract, require_target
 from symrnn.errors import RequestError, shown
+from symrnn.kernels.models.module import emit_model
+from symrnn.kernels.numpy.minimal import MINIMAL_TARGET, emit_minimal
+from symrnn.kernels.targets import emit_module, require_contract, require_target
+from symrnn.mathematics.style import DEFAULT, Style
+from symrnn.models.model import Model
+from symrnn.papers.difference import latex_difference
+from symrnn.papers.document import latex_document
+from symrnn.papers.model import latex_model
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower

@@ -20,9 +20,9 @@ from symrnn.comparison.verdict import (
     Verdict,
 )
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.model import Model
 from symrnn.declaration.quantities import Quantity
 from symrnn.errors import RequestError, shown
+from symrnn.models.model import Model
 from symrnn.printing import Printed
 
 

@@ -4,8 +4,8 @@ An own, small table instead of SymPy's, which reads `c_tilde` as a subscript and
 suffixes `_tilde _hat _bar _prime`, Greek words and subscripts; nothing else is interpreted.
 """
 
-from symrnn.declaration.latex_syntax import GREEK
 from symrnn.declaration.quantities import NextState, Quantity
+from symrnn.notation.syntax import GREEK
 
 ACCENTS = {"tilde": r"\tilde", "hat": r"\hat", "bar": r"\bar"}
 

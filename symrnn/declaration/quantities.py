@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 from sympy import Eq, Symbol
 
 from symrnn.declaration.axes import Shape, Size, as_size, shape_text, size_text
-from symrnn.declaration.latex_syntax import check_latex
 from symrnn.declaration.nodes import depth_of
 from symrnn.errors import DeclarationError, shown
+from symrnn.notation.syntax import check_latex
 from symrnn.vocabulary.structure import Tensorial
 
 LEVELS = 20

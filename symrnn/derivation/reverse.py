@@ -7,7 +7,6 @@ from sympy import Eq, Expr, Mul, S
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.model import Model
 from symrnn.declaration.normal_form import Definition, plain_name, unique_name
 from symrnn.declaration.operations import (
     Contract,
@@ -45,6 +44,7 @@ from symrnn.derivation.rules import (
     where_term,
 )
 from symrnn.errors import RequestError, shown
+from symrnn.models.model import Model
 
 PREFIXES = ("d_", "grad_", "adjoint_")
 

@@ -18,8 +18,8 @@ import numpy as np
 
 import symrnn
 from symrnn import Cell, Feed, Layer, Model, zoo
-from symrnn.workbench.training.optimisers import Adam
-from symrnn.workbench.training.trainer import Batch, Position, Trainer
+from symrnn.training.optimisers import Adam
+from symrnn.training.trainer import Batch, Position, Trainer
 
 
 def adding_model(cell: Cell) -> Model:

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 import symrnn
 from symrnn import Feed, Layer, Model, zoo
-from symrnn.workbench.training.optimisers import Adam
-from symrnn.workbench.training.trainer import Batch, Position, Trainer
+from symrnn.training.optimisers import Adam
+from symrnn.training.trainer import Batch, Position, Trainer
 
 LOCALES = ("en", "en_GB", "de", "fr", "es", "it", "nl", "pt", "sv", "pl")
 FORMATS = ("full", "long", "medium")

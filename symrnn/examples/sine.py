@@ -14,7 +14,7 @@ import numpy as np
 
 import symrnn
 from symrnn import Feed, Layer, Model, closed_loop, zoo
-from symrnn.workbench.training.optimisers import Adam, clip_by_norm
+from symrnn.training.optimisers import Adam, clip_by_norm
 
 SLOWEST, FASTEST = 0.02, 0.1  # cycles per step
 

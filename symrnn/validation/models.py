@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from symrnn.declaration.layers import ONCE, Feed, Layer, Reading, Sequence
-from symrnn.declaration.model import Model
 from symrnn.declaration.quantities import Constant
-from symrnn.declaration.stepping import stepped_feeds, why_no_step
 from symrnn.errors import ValidationError
+from symrnn.models.layers import ONCE, Feed, Layer, Reading, Sequence
+from symrnn.models.model import Model
+from symrnn.models.stepping import stepped_feeds, why_no_step
 from symrnn.validation.duals import Dual, total_of
 from symrnn.validation.elements import elements, residues
 from symrnn.validation.equations import Evaluator, Values

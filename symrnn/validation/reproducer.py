@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.model import Model
 from symrnn.declaration.source_text import cell_source
 from symrnn.derivation.derivation import Derivation
 from symrnn.errors import ValidationError
+from symrnn.models.model import Model
 from symrnn.planning.plan import Plan
 
 

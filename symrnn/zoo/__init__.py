@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.model import Model
 from symrnn.errors import RequestError, shown
+from symrnn.models.model import Model
 from symrnn.zoo.shelf import Shelf
 
 if TYPE_CHECKING:

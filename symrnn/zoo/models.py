@@ -1,8 +1,8 @@
 """The shipped models: the four shapes in which recurrent networks take and give sequences."""
 
-from symrnn.declaration.closed_loop import closed_loop
-from symrnn.declaration.layers import Feed, Layer
-from symrnn.declaration.model import Model
+from symrnn.models.closed_loop import closed_loop
+from symrnn.models.layers import Feed, Layer
+from symrnn.models.model import Model
 from symrnn.zoo.gated import gru
 from symrnn.zoo.heads import class_cross_entropy, dense, embedding, output_error
 from symrnn.zoo.joining import joined

@@ -1,0 +1,1 @@
+"""The proof against autodiff: an emitted kernel, or a model, and the reference."""

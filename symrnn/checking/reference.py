@@ -1,0 +1,397 @@
+"""The reference: the author's equations, evaluated as they stand, and their gradients by other means.
+
+A small interpreter walks the resolved equations of a cell. It shares nothing with derivation, planning and
+emission, so an agreement with an emitted kernel is evidence. Its gradients come from JAX's autodiff in
+float64, or from central differences in float64 where JAX is not installed.
+
+Every array inside carries one leading axis, the batch or 1.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sympy import Add, And, Expr, Mul, Not, Or, Pow
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import Boolean
+
+from symrnn.checking.differences import HeldValues, slopes
+from symrnn.checking.formulas import (
+    COMPARISONS,
+    VECTOR_FORMULAS,
+    Array,
+    ArrayLibrary,
+    double_precision,
+    formula,
+    jax_is_installed,
+    jax_library,
+    numpy_library,
+)
+from symrnn.checking.uncompiled import uncompiled
+from symrnn.declaration import operations as op
+from symrnn.declaration.axes import Axis, Shape, shape_text
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.quantities import Index, Quantity
+from symrnn.errors import RequestError
+
+Arrays: TypeAlias = Mapping[str, Any]
+"""Arrays by the name of their quantity; what is absent from a state is zero."""
+Values: TypeAlias = dict[Quantity, Array]
+
+AUTODIFF, DIFFERENCES = "JAX autodiff", "central differences"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRun:
+    """Outputs (T, B, ...) and the final state, (B, ...) by name."""
+
+    outputs: Array
+    state: dict[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceGradients:
+    """A run and the gradients by name, all float64: what a kernel's `forward` and `backward` should say.
+
+    `parameters` includes the constants, whose gradient is zero. `method` tells where the gradients come
+    from: "JAX autodiff" or "central differences". Class indices have no gradient.
+    """
+
+    outputs: NDArray[np.float64]
+    final_state: dict[str, NDArray[np.float64]]
+    parameters: dict[str, NDArray[np.float64]]
+    inputs: dict[str, NDArray[np.float64]]
+    state: dict[str, NDArray[np.float64]]
+    method: str
+
+
+def reference_run(
+    cell: Cell,
+    parameters: Arrays,
+    inputs: Arrays,
+    state: Arrays,
+    *,
+    library: ArrayLibrary | None = None,
+) -> ReferenceRun:
+    """Outputs and final state of `cell` by plain evaluation of its equations.
+
+    `parameters` (with the constants) have the declared shapes, `inputs` are (T, B, ...) and `state`
+    (B, ...). `library` is NumPy if it is not given.
+    """
+    sizes = bind_sizes(cell, {**parameters, **inputs, **state})
+    return _Interpreter(cell, library or numpy_library(), sizes).run(parameters, inputs, state)
+
+
+class _Interpreter:
+    """The meaning of a cell's equations in an array library, for given sizes."""
+
+    def __init__(self, cell: Cell, library: ArrayLibrary, sizes: Mapping[Axis, int]) -> None:
+        self.cell = cell
+        self.library = library
+        self.sizes = sizes
+        self.rules = {equation.target: equation.rhs for equation in cell.equations}
+        self.reads = {
+            target: sorted(rhs.atoms(Quantity) & self.rules.keys(), key=str)
+            for target, rhs in self.rules.items()
+        }
+        self.shapes = {
+            target: numeric_shape(cell.shape_of(target), sizes)
+            for target in (*cell.states, *self.rules, cell.output)
+        }
+        self.after = {state: state.next for state in cell.states}
+        self.numbers: dict[Expr, float | None] = {}
+
+    def run(self, parameters: Arrays, inputs: Arrays, state: Arrays) -> ReferenceRun:
+        """The outputs and the final state."""
+        xp = self.library.xp
+        given = {
+            q: xp.asarray(parameters[q.name])[None] for q in (*self.cell.parameters, *self.cell.constants)
+        }
+        rows = {q: xp.asarray(inputs[q.name]) for q in self.cell.inputs}
+        steps, batch = next(iter(rows.values())).shape[:2]
+        first = {  # copies: the final state of no steps is not the caller's array
+            q: xp.array(state[q.name]) if q.name in state else xp.zeros((batch, *self.shapes[q]))
+            for q in self.cell.states
+        }
+
+        def step(carry: Values, now: Values) -> tuple[Values, Array]:
+            moment = _Moment(self, {**given, **carry, **now}, batch)
+            return {q: moment.full(after) for q, after in self.after.items()}, moment.full(self.cell.output)
+
+        with np.errstate(all="ignore"):
+            last, outputs = self.library.scan(step, first, rows, steps)
+        if outputs is None:
+            outputs = xp.zeros((0, batch, *self.shapes[self.cell.output]))
+        return ReferenceRun(outputs, {q.name: array for q, array in last.items()})
+
+    def number(self, expr: Expr) -> float | None:
+        """The number that `expr` is, or None if it is no number."""
+        if expr not in self.numbers:
+            named = expr.atoms(Quantity, op.ones, op.identity)
+            self.numbers[expr] = None if named else float(expr.subs(self.sizes))
+        return self.numbers[expr]
+
+
+class _Moment:
+    """The values of one time step, each computed when it is first asked for."""
+
+    def __init__(self, interpreter: _Interpreter, values: Values, batch: int) -> None:
+        self.interpreter = interpreter
+        self.library = interpreter.library
+        self.xp = interpreter.library.xp
+        self.sizes = interpreter.sizes
+        self.values = values
+        self.batch = batch
+
+    def full(self, quantity: Quantity) -> Array:
+        """The value of `quantity` for the whole batch: (B, ...)."""
+        shape = self.interpreter.shapes[quantity]
+        value = self.value(quantity)
+        if value.ndim == 1:  # a scalar stands for an array of equal elements
+            value = value.reshape(value.shape + (1,) * len(shape))
+        return self.xp.broadcast_to(value, (self.batch, *shape))
+
+    def value(self, expr: Expr) -> Array:
+        """The value of an expression, (B or 1, ...)."""
+        if isinstance(expr, Quantity):
+            if expr not in self.values:
+                self.work_out(expr)
+            return self.values[expr]
+        number = self.interpreter.number(expr)
+        if number is not None:
+            return self.xp.full((1,), number)
+        if isinstance(expr, Add):
+            return reduce(lambda a, b: a + b, self.aligned(expr.args))
+        if isinstance(expr, Mul):
+            return reduce(self._times, self.aligned(expr.args))
+        if isinstance(expr, Pow):
+            exponent = int(expr.args[1])
+            return self.library.elementwise(lambda x: x**exponent, self.value(expr.args[0]))
+        if isinstance(expr, op.PointwiseFunction):
+            return self.library.elementwise(formula(type(expr), self.library), *self.aligned(expr.args))
+        return self._structural(expr)
+
+    def work_out(self, quantity: Quantity) -> None:
+        """Compute a quantity after those that it is made of, of which there may be a long chain."""
+        waiting = [quantity]
+        while waiting:
+            missing = [q for q in self.interpreter.reads[waiting[-1]] if q not in self.values]
+            if not missing:
+                made = waiting.pop()
+                self.values[made] = self.value(self.interpreter.rules[made])
+            waiting += missing[:1]
+
+    def _times(self, left: Array, right: Array) -> Array:
+        return self.library.elementwise(lambda a, b: a * b, left, right)
+
+    def _structural(self, expr: Expr) -> Array:
+        if isinstance(expr, op.where):
+            condition, *branches = expr.args
+            return self.xp.where(*_align([self.truth(condition), *map(self.value, branches)]))
+        if isinstance(expr, op.VectorFunction):
+            return VECTOR_FORMULAS[type(expr)](self.xp, self.value(expr.args[0]))
+        if isinstance(expr, op.Contract):
+            inputs = ",".join(f"...{letters}" for letters in expr.letters)
+            return self.xp.einsum(f"{inputs}->...{expr.output}", *map(self.value, expr.operands))
+        if isinstance(expr, op.concatenate):
+            parts = [self.value(part) for part in expr.args]
+            batch = max(part.shape[0] for part in parts) if self.batch else 0
+            return self.xp.concatenate(
+                [self.xp.broadcast_to(part, (batch, *part.shape[1:])) for part in parts], axis=1
+            )
+        if isinstance(expr, op.ones):
+            return self.xp.ones((1, *numeric_shape(expr.args, self.sizes)))
+        if isinstance(expr, op.one_hot):
+            classes = self.xp.arange(numeric_size(expr.index.classes, self.sizes))
+            return self.xp.where(classes == self.values[expr.index][:, None], 1.0, 0.0)
+        if isinstance(expr, op.identity):
+            return self.xp.eye(numeric_size(expr.args[0], self.sizes))[None]
+        if isinstance(expr, op.Slice):
+            start, stop = (numeric_size(size, self.sizes) for size in expr.args[1:])
+            return self.value(expr.args[0])[:, start:stop]
+        raise NotImplementedError(f"The reference has no meaning for {type(expr).__name__} in {expr}.")
+
+    def aligned(self, operands: Sequence[Expr]) -> list[Array]:
+        """The values of `operands`, scalars reshaped to go with arrays."""
+        return _align([self.value(operand) for operand in operands])
+
+    def truth(self, condition: Boolean) -> Array:
+        """The truth of a condition, (B or 1, ...)."""
+        if isinstance(condition, Relational):
+            compare = getattr(self.xp, COMPARISONS[type(condition)])
+            return compare(*self.aligned(condition.args))
+        parts = _align([self.truth(arg) for arg in condition.args])
+        if isinstance(condition, Not):
+            return self.xp.logical_not(parts[0])
+        assert isinstance(condition, And | Or)
+        return reduce(self.xp.logical_and if isinstance(condition, And) else self.xp.logical_or, parts)
+
+
+def _align(arrays: list[Array]) -> list[Array]:
+    rank = max(array.ndim for array in arrays)
+    return [a.reshape(a.shape[:1] + (1,) * (rank - a.ndim) + a.shape[1:]) for a in arrays]
+
+
+def reference_gradients(
+    cell: Cell,
+    parameters: Arrays,
+    inputs: Arrays,
+    state: Arrays,
+    *,
+    d_outputs: Any,
+    d_state: Arrays,
+    eager: bool = False,
+) -> ReferenceGradients:
+    """The run and all gradients of sum(d_outputs * outputs) + sum(d_state * final state).
+
+    By JAX's autodiff, or by central differences where JAX is not installed. Shapes are as in
+    `reference_run`; `d_outputs` is (T, B, ...) and `d_state` (B, ...) by name, zero where absent. `eager` is
+    that of `jax_library`.
+    """
+    if jax_is_installed():
+        return autodiff_gradients(
+            cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state, eager=eager
+        )
+    return difference_gradients(cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state)
+
+
+def autodiff_gradients(
+    cell: Cell,
+    parameters: Arrays,
+    inputs: Arrays,
+    state: Arrays,
+    *,
+    d_outputs: Any,
+    d_state: Arrays,
+    eager: bool = False,
+) -> ReferenceGradients:
+    """`reference_gradients` by JAX's autodiff, float64."""
+    with double_precision():
+        import jax
+
+        sizes = bind_sizes(cell, {**parameters, **inputs, **state})
+        interpreter = _Interpreter(cell, jax_library(eager), sizes)
+        first = _full_state(cell, inputs, state, sizes)
+        adjoints = {name: np.zeros(array.shape) for name, array in first.items()} | _doubles(d_state)
+
+        def run(*arrays: Any) -> tuple[Any, Any]:
+            result = interpreter.run(*arrays)
+            return result.outputs, result.state
+
+        def differentiated(arguments: tuple[Any, ...], adjoints: tuple[Any, Any]) -> tuple[Any, Any]:
+            results, pull = jax.vjp(run, *arguments)
+            return results, pull(adjoints)
+
+        # One program to compile, instead of one for every operation outside the loop over time.
+        evaluated = uncompiled(differentiated) if eager else jax.jit(differentiated)
+        (outputs, last), gradients = evaluated(
+            (_doubles(parameters), _doubles(inputs), first), (np.asarray(d_outputs, np.float64), adjoints)
+        )
+        d_parameters, d_inputs, d_first = (_doubles(group) for group in gradients)
+        d_parameters |= _zeros_for_constants(cell, d_parameters)
+        d_inputs = {name: array for name, array in d_inputs.items() if name not in indices_of(cell)}
+        return ReferenceGradients(
+            np.asarray(outputs), _doubles(last), d_parameters, d_inputs, d_first, AUTODIFF
+        )
+
+
+def difference_gradients(
+    cell: Cell, parameters: Arrays, inputs: Arrays, state: Arrays, *, d_outputs: Any, d_state: Arrays
+) -> ReferenceGradients:
+    """`reference_gradients` by central differences, element by element, float64.
+
+    The step is eps^(1/3), about 6e-6: the error of a difference is of the order of 1e-9 of the largest
+    terms of the sum, so a comparison can hold 1e-6 and no more. At a kink (relu at 0) the answer is the
+    mean of the two slopes, which is not the declaration's rule: keep away from ties.
+    """
+    sizes = bind_sizes(cell, {**parameters, **inputs, **state})
+    groups = (_doubles(parameters), _doubles(inputs), _full_state(cell, inputs, state, sizes))
+    stops = HeldValues()
+    interpreter = _Interpreter(cell, numpy_library(stops), sizes)
+    base = interpreter.run(*groups)
+    weights = {"": np.asarray(d_outputs, np.float64)} | _doubles(d_state)
+
+    def run() -> dict[str, Any]:
+        stops.rewind()
+        result = interpreter.run(*groups)
+        return {"": result.outputs} | result.state
+
+    d_parameters, d_inputs, d_first = (
+        {name: slopes(array, run, weights) for name, array in group.items() if name not in indices_of(cell)}
+        for group in groups
+    )
+    d_parameters |= _zeros_for_constants(cell, d_parameters)
+    return ReferenceGradients(
+        base.outputs, _doubles(base.state), d_parameters, d_inputs, d_first, DIFFERENCES
+    )
+
+
+def indices_of(cell: Cell) -> set[str]:
+    """The names of the inputs that are classes: whole numbers, without a gradient."""
+    return {quantity.name for quantity in cell.inputs if isinstance(quantity, Index)}
+
+
+def _doubles(arrays: Arrays) -> dict[str, NDArray[np.float64]]:
+    return {name: np.array(array, dtype=np.float64) for name, array in arrays.items()}
+
+
+def _zeros_for_constants(cell: Cell, arrays: Arrays) -> dict[str, NDArray[np.float64]]:
+    return {q.name: np.zeros_like(arrays[q.name]) for q in cell.constants}
+
+
+def _full_state(
+    cell: Cell, inputs: Arrays, state: Arrays, sizes: Mapping[Axis, int]
+) -> dict[str, NDArray[np.float64]]:
+    batch = np.shape(inputs[cell.inputs[0].name])[1]
+    zeros = {q.name: np.zeros((batch, *numeric_shape(q.shape, sizes))) for q in cell.states}
+    return zeros | _doubles(state)
+
+
+def numeric_size(size: Expr, sizes: Mapping[Axis, int]) -> int:
+    """The number that `size` is."""
+    return int(size.subs(sizes))
+
+
+def numeric_shape(shape: Shape, sizes: Mapping[Axis, int]) -> tuple[int, ...]:
+    """The numbers that `shape` is made of."""
+    return tuple(numeric_size(size, sizes) for size in shape)
+
+
+def bind_sizes(cell: Cell, arrays: Arrays) -> dict[Axis, int]:
+    """The number of every axis of `cell`, read off the shapes of `arrays`.
+
+    Raises:
+        RequestError: two arrays disagree, or an axis is in no shape.
+
+    """
+    leading: dict[Quantity, int] = dict.fromkeys(cell.inputs, 2) | dict.fromkeys(cell.states, 1)
+    found: dict[Axis, int] = {}
+    pairs = [
+        (quantity, size, length)
+        for quantity in (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
+        if quantity.name in arrays
+        for size, length in zip(
+            quantity.shape, np.shape(arrays[quantity.name])[leading.get(quantity, 0) :], strict=True
+        )
+    ]
+    for _ in cell.axes:  # every pass settles one more axis of a sum such as m + n
+        for quantity, size, length in pairs:
+            rest = size.subs(found)
+            unknown = sorted(rest.free_symbols, key=str)
+            if not unknown and int(rest) != length:
+                raise RequestError(
+                    f"The array {quantity} of cell {cell.name!r} has a length {length} where its shape "
+                    f"{shape_text(quantity.shape)} means {int(rest)}. Give arrays of one set of sizes."
+                )
+            if len(unknown) == 1:
+                found[unknown[0]] = (length - int(rest.subs(unknown[0], 0))) // int(rest.coeff(unknown[0]))
+    missing = [str(axis) for axis in cell.axes if axis not in found]
+    if missing:
+        raise RequestError(
+            f"The shapes of the arrays of cell {cell.name!r} do not tell the size of {', '.join(missing)}. "
+            "Every axis is needed in the shape of an input, a state or a parameter."
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Drawing what flows where in one step of a cell."""

@@ -1,1 +1,0 @@
-"""Writing plans as source code and derivations as LaTeX."""

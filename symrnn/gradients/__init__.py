@@ -1,0 +1,1 @@
+"""How gradients vanish or explode over time, measured."""

@@ -1,0 +1,1 @@
+"""Writing plans as source code."""

@@ -1,0 +1,1 @@
+"""How a derivation is told: its equations, reasons, Jacobians and costs as mathematics."""

@@ -1,0 +1,1 @@
+"""Joining cells to models: layers, what feeds them, losses and closed loops."""

@@ -1,0 +1,1 @@
+"""Documents about derivations and comparisons: LaTeX, notebooks, terminals."""

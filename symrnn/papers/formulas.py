@@ -1,0 +1,102 @@
+r"""Formulas for notebooks: LaTeX that MathJax sets without a preamble.
+
+MathJax knows amsmath's aligned, bmatrix and cases. It numbers and labels for the whole page, so that a label
+in two cells of a notebook would clash: numbers are written as text, and nothing is labelled.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from symrnn.comparison.comparison import Comparison
+from symrnn.declaration.cell import Cell
+from symrnn.derivation.derivation import Derivation
+from symrnn.derivation.jacobian import StepJacobian
+from symrnn.derivation.reverse import derive
+from symrnn.mathematics.jacobian import jacobian_text, partial_text
+from symrnn.mathematics.printed import Printed, printed
+from symrnn.notation.layout import indents, split_formula, width
+from symrnn.papers.difference import difference_rows
+
+ROOM = 430.0
+"""The room for a formula beside its number, in points."""
+
+
+def aligned(groups: Iterable[Iterable[str]]) -> str:
+    r"""Groups of lines as one display, with space between groups."""
+    body = " \\\\[8pt]\n".join(" \\\\\n".join(lines) for lines in groups)
+    return f"$$\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n$$"
+
+
+def equation_lines(left: str, right: str, number: int | None = None) -> Iterator[str]:
+    """An equation in three columns: number, left side, right side; broken at operators."""
+    pieces = split_formula(right, ROOM - width(left))
+    for position, (piece, depth) in enumerate(zip(pieces, indents(pieces), strict=True)):
+        before = rf"\text{{({number})}} \quad" if number is not None and not position else ""
+        if position:
+            indent = r"\qquad" * (depth + 1)
+            yield f"& & & {indent} {{}} {piece}"
+        else:
+            yield rf"{before} & & {left} & = {piece}"
+
+
+def cell_display(cell: Cell) -> str:
+    """The equations of a cell, numbered."""
+    return aligned([_forward(printed(derive(cell)))])
+
+
+def derivation_display(derivation: Derivation) -> str:
+    """The equations, and the gradients in the order in which they are computed, each with its reason."""
+    shown = printed(derivation)
+    symbol = shown.printer.symbol
+    named = [
+        line
+        for part, expr in shown.reading.named
+        for line in equation_lines(symbol(part), shown.printer.text(expr), shown.numbers[part])
+    ]
+    divided = [line for left, right in shown.block_rows() for line in equation_lines(left, right)]
+    groups = [list(_forward(shown)), named, divided]
+    for adjoint in shown.step:
+        name, goes = symbol(adjoint.of), shown.ways(adjoint)
+        why = rf"{name} \text{{ {goes}, so}}" if goes else rf"\text{{Nothing depends on }} {name} \text{{:}}"
+        result = equation_lines(symbol(adjoint.equation.symbol), shown.sum_text(adjoint.moving))
+        groups.append([f"& & & {why}", *result])
+    groups += [
+        list(equation_lines(symbol(adjoint.equation.symbol), shown.static_text(adjoint)))
+        for adjoint in shown.fixed
+    ]
+    return aligned(group for group in groups if group)
+
+
+def _forward(shown: Printed) -> Iterator[str]:
+    for equation in shown.cell.equations:
+        target = shown.printer.symbol(equation.target)
+        yield from equation_lines(target, shown.printer.text(equation.rhs), equation.number)
+        if equation.is_rewritten:
+            yield r"& & & \text{computed as}"
+            yield from equation_lines(target, shown.printer.text(equation.computed))
+
+
+def jacobian_display(jacobian: StepJacobian) -> str:
+    """A step Jacobian as an equation."""
+    shown = printed(derive(jacobian.cell))
+    printer, blocks = shown.printer, shown.reading.blocks
+    texts = [*(partial_text(partial, printer, blocks) for partial in jacobian.through)]
+    texts.append(jacobian_text(jacobian, printer, blocks))
+    return aligned(equation_lines(left, right) for left, right in texts)
+
+
+def comparison_display(comparison: Comparison) -> str:
+    """The aligned equations of two cells, what differs in frames."""
+    groups = []
+    for row in difference_rows(comparison):
+        lines = []
+        for name, texts in zip(comparison.names, (row.left, row.right), strict=True):
+            for position, text in enumerate(texts):
+                before = "" if position else rf"\text{{{escaped_text(name)}}}"
+                lines.append(f"{before} & & {text}")
+        groups.append(lines)
+    return aligned(groups)
+
+
+def escaped_text(text: str) -> str:
+    r"""A name for `\text`, in which MathJax reads a few signs of TeX."""
+    return text.replace("_", r"\_")

@@ -1,0 +1,1 @@
+"""Web pages about cells and about how they differ."""

@@ -1,0 +1,1 @@
+"""Files for users: documents, pages, pictures, and the golden files."""

@@ -1,0 +1,1 @@
+"""Using what was emitted: finding cells, loading kernels."""

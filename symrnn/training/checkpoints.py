@@ -1,0 +1,225 @@
+"""Checkpoints: a whole training in one safetensors file.
+
+The arrays are tensors named by what they belong to, `parameters.W_f` or `moments.first.W_f`; everything else
+is one JSON text in the file's metadata. The format holds data and nothing that could be run.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symrnn.errors import RequestError
+from symrnn.files import SIGNATURE, write
+from symrnn.training.optimisers import Bundle, Moments, Optimiser
+from symrnn.training.trainer import Snapshot, generator_from
+from symrnn.version import __version__
+
+FORMAT = 1
+KEY = "symrnn"
+"""The entry of the metadata that holds our JSON text."""
+
+NOT_INSTALLED = 'Checkpoints need the package safetensors. Install it with: pip install "symrnn[train]"'
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """What a file holds: its kind, the settings of the training, its numbers, and its arrays by name."""
+
+    path: Path
+    kind: str
+    settings: Mapping[str, Any]
+    record: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+
+
+def require_safetensors() -> None:
+    """Raise unless checkpoints can be written and read.
+
+    Raises:
+        RequestError: the package safetensors is not installed.
+
+    """
+    try:
+        import safetensors.numpy  # noqa: F401
+    except ImportError:
+        raise RequestError(NOT_INSTALLED) from None
+
+
+def write_checkpoint(
+    path: Path,
+    kind: str,
+    settings: Mapping[str, Any],
+    snapshot: Snapshot,
+    more: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write a training to `path`: afterwards the file is whole, or as it was.
+
+    `more` are arrays that belong to the settings.
+
+    Raises:
+        RequestError: safetensors is not installed, or the file cannot be written.
+
+    """
+    require_safetensors()
+    from safetensors.numpy import save
+
+    arrays = {f"settings.{name}": array for name, array in (more or {}).items()}
+    arrays |= _arrays("parameters", snapshot.parameters)
+    for name, bundle in snapshot.moments.means.items():
+        arrays |= _arrays(f"moments.{name}", bundle)
+    if snapshot.carried is not None:
+        arrays |= _arrays("state", snapshot.carried)
+    text = {
+        "made": f"{SIGNATURE} {__version__}",
+        "format": FORMAT,
+        "kind": kind,
+        "settings": dict(settings),
+        "step": snapshot.step,
+        "optimiser_steps": snapshot.moments.steps,
+        "carried": snapshot.carried is not None,
+        "position": list(snapshot.position),
+        "generator": snapshot.generator,
+        "losses": [snapshot.loss_sum, snapshot.loss_count],
+        "first_loss": snapshot.first_loss,
+    }
+    write(path, save(arrays, {KEY: json.dumps(text)}), force=True)
+
+
+def _arrays(prefix: str, bundle: Bundle) -> dict[str, np.ndarray]:
+    pairs = zip(bundle._fields, bundle, strict=True)
+    return {f"{prefix}.{name}": np.ascontiguousarray(a).reshape(np.shape(a)) for name, a in pairs}
+
+
+def read_checkpoint(path: Path, kind: str) -> Checkpoint:
+    """What the checkpoint at `path`, of this kind, holds.
+
+    Raises:
+        RequestError: there is no such file, it is cut off or not ours, or it is of another kind or format.
+
+    """
+    require_safetensors()
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        fact = "is a folder" if path.is_dir() else "does not exist"
+        raise RequestError(f"The checkpoint {path} {fact}. Name a file that a training wrote.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise RequestError(
+            f"The file {path} is no safetensors file, or it is cut off ({error}). "
+            "Name a file that a training wrote."
+        ) from None
+    except OSError as error:
+        raise RequestError(
+            f"The checkpoint {path} cannot be read: {error.strerror}. Name a file that a training wrote."
+        ) from None
+    if KEY not in metadata:
+        raise RequestError(
+            f"The file {path} was not written by symrnn. Name a checkpoint that a training wrote."
+        )
+    with damage_told(path):
+        record = json.loads(metadata[KEY])
+        found, made = record["format"], record["made"]
+        if found != FORMAT:
+            raise RequestError(
+                f"The checkpoint {path} has format {found} ({made}), and this is symrnn {__version__}, which "
+                f"reads format {FORMAT}. Use the version that wrote it."
+            )
+        if record["kind"] != kind:
+            raise RequestError(f"The checkpoint {path} holds a {record['kind']}, where a {kind} is wanted.")
+        return Checkpoint(path, kind, dict(record["settings"]), record, arrays)
+
+
+def restored(
+    checkpoint: Checkpoint,
+    module: Any,
+    optimiser: Optimiser,
+    shapes: Mapping[str, tuple[int, ...]],
+    states: Mapping[str, tuple[int, ...]],
+) -> Snapshot:
+    """The training that a checkpoint holds, for a module whose parameters and states have these shapes.
+
+    Raises:
+        RequestError: names, shapes or dtypes are not those of the module, or the file is damaged.
+
+    """
+    record = checkpoint.record
+    with damage_told(checkpoint.path):
+        parameters = parameters_of(checkpoint, module, shapes)
+        dtype = next((array.dtype for array in parameters), None)
+        means = {
+            name: _bundle(checkpoint, f"moments.{name}", module.Parameters, shapes, dtype)
+            for name in optimiser.start(parameters).means
+        }
+        carried = _bundle(checkpoint, "state", module.State, states, dtype) if record["carried"] else None
+        loss_sum, loss_count = record["losses"]
+        first = record.get("first_loss")  # None before the first step, or written by an earlier version
+        generator_from(record["generator"])
+        return Snapshot(
+            int(record["step"]),
+            parameters,
+            Moments(int(record["optimiser_steps"]), means),
+            carried,
+            tuple(map(int, record["position"])),
+            record["generator"],
+            float(loss_sum),
+            int(loss_count),
+            None if first is None else float(first),
+        )
+
+
+def parameters_of(checkpoint: Checkpoint, module: Any, shapes: Mapping[str, tuple[int, ...]]) -> Bundle:
+    """The parameters alone.
+
+    Raises:
+        RequestError: names, shapes or dtypes are not those of the module, or the file is damaged.
+
+    """
+    with damage_told(checkpoint.path):
+        return _bundle(checkpoint, "parameters", module.Parameters, shapes)
+
+
+def _bundle(
+    checkpoint: Checkpoint, prefix: str, kind: Any, shapes: Mapping[str, tuple[int, ...]], dtype: Any = None
+) -> Bundle:
+    """A NamedTuple of a checkpoint's arrays, all of one dtype of floats."""
+    arrays = {
+        name.removeprefix(f"{prefix}."): array
+        for name, array in checkpoint.arrays.items()
+        if name.startswith(f"{prefix}.")
+    }
+    if set(arrays) != set(shapes):
+        raise RequestError(
+            f"The checkpoint {checkpoint.path} has {prefix} {', '.join(sorted(arrays)) or 'without arrays'}, "
+            f"and the model has {', '.join(sorted(shapes))}. It belongs to another model."
+        )
+    for name, array in arrays.items():
+        dtype = array.dtype if dtype is None else dtype
+        if array.shape != shapes[name]:
+            raise RequestError(
+                f"The checkpoint {checkpoint.path} has {prefix}.{name} of shape {array.shape}, and the "
+                f"model's has {shapes[name]}. It belongs to another model."
+            )
+        if array.dtype != dtype or array.dtype not in (np.float32, np.float64):
+            raise ValueError(f"{prefix}.{name} is of dtype {array.dtype}")
+        if not np.all(np.isfinite(array)):
+            raise ValueError(f"{prefix}.{name} has elements that are not finite")
+    return kind(**arrays)
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """What is missing or of a wrong kind in a checkpoint becomes a `RequestError`."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        fact = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise RequestError(f"The checkpoint {path} is damaged: {fact}. Take another one.") from None

@@ -1,0 +1,61 @@
+"""Processes that need the same compiled function at the same time."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TOOLS = Path(__file__).parents[1] / "tools"
+
+FUNCTION = """
+import time
+
+from numba import njit
+from numba.extending import intrinsic
+
+
+@intrinsic
+def slowly(context, x):
+    time.sleep(0.5)
+    return x(x), lambda context, builder, signature, arguments: arguments[0]
+
+
+@njit(cache=True)
+def function(x):
+    return slowly(x)
+"""
+
+PROCESS = """
+import sys
+from pathlib import Path
+
+import compiled_programs
+
+compiled_programs.compile_in_turn()
+import shared
+
+Path(sys.argv[1]).touch()
+while len(list(Path(".").glob("ready*"))) < 2:
+    pass
+assert shared.function(1.5) == 1.5
+print(sum(shared.function.stats.cache_hits.values()), sum(shared.function.stats.cache_misses.values()))
+"""
+
+
+def test_one_process_compiles_and_the_other_loads(tmp_path: Path) -> None:
+    (tmp_path / "shared.py").write_text(FUNCTION)
+    (tmp_path / "process.py").write_text(PROCESS)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{TOOLS}"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "process.py", f"ready{i}"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(2)
+    ]
+    counts = sorted(process.communicate()[0].strip() for process in started)
+    assert [process.returncode for process in started] == [0, 0]
+    assert counts == ["0 1", "1 0"]

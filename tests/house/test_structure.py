@@ -1,0 +1,234 @@
+"""The house's order, read from the source: imports go one way, things are small, outside has one door."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import symrnn
+
+HOME = Path(symrnn.__file__).parent
+STAGES = (
+    "errors",
+    "version",
+    "files",
+    "console",
+    "printing",
+    "templates",
+    "notation",
+    "vocabulary",
+    "declaration",
+    "models",
+    "derivation",
+    "mathematics",
+    "comparison",
+    "planning",
+    "kernels",
+    "diagrams",
+    "papers",
+    "validation",
+    "pipeline",
+    "zoo",
+    "running",
+    "checking",
+    "publishing",
+    "training",
+    "gradients",
+    "bench",
+    "notebook",
+    "commands",
+    "fuzzing",
+    "examples",
+)
+"""A module imports from its own room and from those before it."""
+
+APART = {
+    "zoo": set(STAGES) - {"errors", "declaration", "models", "zoo"},  # pure declarations
+    "mathematics": {"models"},
+    "planning": {"comparison", "mathematics", "models"},  # plans know derivations, not how they are told
+    "kernels": {"comparison", "derivation", "mathematics"},  # kernels know plans, not derivations,
+    "papers": {"planning"},  # and papers the other way round: costs are handed over as data
+    "diagrams": {"planning", "kernels"},
+}
+"""Rooms that stand before another in the order, and which it leaves alone all the same."""
+
+HEAVY = (
+    "running",
+    "checking",
+    "publishing",
+    "training",
+    "gradients",
+    "bench",
+    "notebook",
+    "commands",
+    "fuzzing",
+)
+"""Where libraries that may be absent, or take their time to load, are imported, within functions too."""
+
+FAMILIES = {
+    f"symrnn.vocabulary.{name}"
+    for name in ("activations", "piecewise", "powers", "reductions", "trigonometric")
+}
+"""What they name is public; no other file names it again."""
+
+FACE = HOME / "__init__.py"  # it shows what is inside: exempt from the order
+MODULES = sorted(path for path in HOME.rglob("*.py") if path != FACE)
+SYMBOL_MAKERS = {
+    "declaration/axes.py",
+    "models/equal_sizes.py",
+    "declaration/quantities.py",
+    "planning/ir.py",
+    "validation/functions.py",
+}
+"""The constructors of symbols: axes, axes of joined cells, quantities, a plan's arrays, SymPy's arguments."""
+
+
+def named(path: Path) -> str:
+    return path.relative_to(HOME).as_posix()
+
+
+def stage(path: Path) -> str:
+    return path.relative_to(HOME).parts[0].removesuffix(".py")
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    """The modules that an import statement names; relative ones do not occur."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "a relative import"
+        if node.module == "symrnn":
+            yield from (f"symrnn.{alias.name}" for alias in node.names)
+        else:
+            yield node.module or ""
+
+
+def own_imports(path: Path) -> set[str]:
+    """The stages that a module imports from."""
+    names = {name for node in ast.walk(tree(path)) for name in imported(node)}
+    return {name.split(".")[1] for name in names if name.startswith("symrnn.")}
+
+
+def test_every_module_belongs_to_a_stage() -> None:
+    assert {stage(path) for path in MODULES} <= set(STAGES)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_imports_go_one_way(path: Path) -> None:
+    own = stage(path)
+    if own == "examples":
+        return  # a user's work: it imports the face, symrnn itself
+    allowed = set(STAGES[: STAGES.index(own) + 1]) - APART.get(own, set())
+    if own in STAGES[: STAGES.index("zoo")]:
+        allowed -= {"zoo"}
+    assert own_imports(path) <= allowed
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(HOME.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    """Not within a stage either; what is imported for types alone counts."""
+    modules = {module_name(path): path for path in MODULES}
+    graph: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        needed = set()
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ImportFrom):
+                needed |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+            elif isinstance(node, ast.Import):
+                needed |= {alias.name for alias in node.names}
+        graph[name] = (needed & modules.keys()) - {name}
+    TopologicalSorter(graph).prepare()  # raises with the circle
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_no_function_imports_a_module_of_ours(path: Path) -> None:
+    for function in ast.walk(tree(path)):
+        if isinstance(function, ast.FunctionDef):
+            names = [name for node in ast.walk(function) for name in imported(node)]
+            assert not [name for name in names if name.partition(".")[0] == "symrnn"], function.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_only_rooms_of_users_import_inside_functions(path: Path) -> None:
+    for function in ast.walk(tree(path)):
+        if isinstance(function, ast.FunctionDef) and stage(path) not in (*HEAVY, "console"):
+            assert not [name for node in ast.walk(function) for name in imported(node)], function.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_modules_and_functions_are_small(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines <= 400, f"{named(path)} has {lines} lines"
+    for function in ast.walk(tree(path)):
+        if isinstance(function, ast.FunctionDef):
+            length = (function.end_lineno or 0) - function.lineno + 1
+            assert length <= 60, f"{function.name} has {length} lines"
+
+
+def importers(package: str) -> set[str]:
+    return {
+        named(path)
+        for path in MODULES
+        for node in ast.walk(tree(path))
+        for name in imported(node)
+        if name.partition(".")[0] == package
+    }
+
+
+def test_jinja_has_one_door() -> None:
+    assert importers("jinja2") == {"templates.py"}
+
+
+def test_optional_libraries_are_imported_by_rooms_of_users_alone() -> None:
+    for package in ("jax", "torch", "matplotlib", "typer", "rich"):
+        assert all(name.split("/")[0] in (*HEAVY, "console.py") for name in importers(package))
+
+
+def test_symbols_are_made_in_the_known_places() -> None:
+    makers = {"Symbol", "symbols", "Dummy", "MatrixSymbol", "Wild", "__xnew__"}
+    found = set()
+    for path in MODULES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call):
+                callee = node.func
+                name = callee.attr if isinstance(callee, ast.Attribute) else getattr(callee, "id", "")
+                if name in makers:
+                    found.add(named(path))
+    assert found <= SYMBOL_MAKERS
+
+
+def test_no_string_goes_through_sympify() -> None:
+    """`sympify("I")` is the imaginary unit: the door takes numbers and expressions."""
+    calls = {
+        named(path)
+        for path in MODULES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("sympify", "parse_expr")
+    }
+    assert calls == {"vocabulary/structure.py"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_house_rules(path: Path) -> None:
+    """No star imports but of functions, no `global`, no utils or helpers, no mutable dataclass that flows."""
+    assert path.stem not in ("utils", "helpers", "common", "misc")
+    for node in ast.walk(tree(path)):
+        assert not isinstance(node, ast.Global)
+        if isinstance(node, ast.ImportFrom):
+            assert node.names[0].name != "*" or node.module in FAMILIES
+        if isinstance(node, ast.ClassDef):
+            for decorator in node.decorator_list:
+                text = ast.unparse(decorator)
+                if text.startswith("dataclass") and not node.name.startswith("_"):
+                    assert "frozen=True" in text, node.name
+                    assert "slots=True" in text, node.name
