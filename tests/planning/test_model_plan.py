@@ -12,7 +12,13 @@ from symrnn import Model, pipeline, zoo
 from symrnn.errors import RequestError, ValidationError
 from symrnn.fuzzing.models import scheduled_model
 from symrnn.planning.model_cost import layer_costs
-from symrnn.planning.model_plan import AT_FIRST, AT_LAST, INPUT, STATE, BackwardCall, Change, ModelPlan
+from symrnn.planning.model_plan import (
+    BackwardCall,
+    Change,
+    How,
+    Kind,
+    ModelPlan,
+)
 from symrnn.validation.wiring import prove_calls
 
 ALL = {**MODELS, **{f"shipped {name}": zoo.MODELS[name] for name in zoo.MODELS}}
@@ -140,7 +146,7 @@ def in_backward(changed: Callable[[BackwardCall], BackwardCall]) -> Callable[[Mo
 
 def other_end(call: BackwardCall) -> BackwardCall:
     def moved(change: Change) -> Change:
-        return replace(change, how=AT_FIRST) if change.how == AT_LAST else change
+        return replace(change, how=How.AT_FIRST) if change.how == How.AT_LAST else change
 
     arrives = tuple(replace(a, changes=tuple(map(moved, a.changes))) for a in call.arrives)
     return replace(call, arrives=arrives)
@@ -163,9 +169,7 @@ def swapped_inputs(planned: ModelPlan) -> ModelPlan:
     layers = tuple(
         replace(
             call,
-            inputs=tuple(
-                (q, replace(a, name=feeds.get(a.name, a.name))) for q, a in call.inputs if a.kind == INPUT
-            ),
+            inputs=tuple((q, replace(a, name=feeds.get(a.name, a.name))) for q, a in call.inputs),
         )
         for call in planned.layers
     )
@@ -236,4 +240,4 @@ def test_states_that_nothing_computes_are_the_callers() -> None:
     judge = sr.Layer(zoo.cell("elman"), used, name="judge")
     model = Model("judged", sr.Layer(zoo.squared_error, {"a": judge, "y": sr.Feed("y")}), output=used)
     kinds = {name: array.kind for name, array in sr.plan(model).output.states}
-    assert kinds["judge_s"] == STATE != kinds["used_s"]
+    assert kinds["judge_s"] == Kind.STATE != kinds["used_s"]
