@@ -161,7 +161,7 @@ def _derived_takes(derivation: ModelDerivation, steps: Callable[[str], int]) -> 
     for wire in (wire for layer in derivation.layers for wire in layer.wires):
         taker, source = wire.taker, wire.source
         last = steps(taker.time) - 1
-        for t in (BEFORE,) if taker.at == At.START else range(last + 1):
+        for t in {At.START: [BEFORE], At.FIRST: [0]}.get(taker.at, range(last + 1)):
             if isinstance(source, Feed):
                 spot = ("", source.name, last - t if taker.reverse else t)
             elif source.at == At.END:

@@ -11,6 +11,7 @@ import symrnn as sr
 from symrnn import Model, pipeline, zoo
 from symrnn.errors import RequestError, ValidationError
 from symrnn.fuzzing.models import scheduled_model
+from symrnn.models.stepping import layers_below
 from symrnn.planning.model_cost import layer_costs
 from symrnn.planning.model_plan import (
     BackwardCall,
@@ -122,6 +123,15 @@ def calls_in(text: str, function: str) -> Iterator[str]:
             first = ast.unparse(node.value.args[0])
             if first.startswith("layers."):
                 yield first.removeprefix("layers.")
+
+
+@everywhere
+def test_nothing_is_computed_that_is_not_needed(model: Model) -> None:
+    planned = sr.plan(model)
+    for evaluation, layer in ((planned.loss, model.loss), (planned.output, model.output)):
+        needed = {model.run_of(below).label for below in layers_below(layer)}
+        assert {call.layer for call in evaluation.calls} == needed
+        assert evaluation.layer == model.run_of(layer).label
 
 
 @everywhere
