@@ -24,8 +24,7 @@ from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.reverse import derive, derived
 from symrnn.errors import RequestError, shown
 from symrnn.kernels.models.module import emit_model
-from symrnn.kernels.numpy.minimal import MINIMAL_TARGET, emit_minimal
-from symrnn.kernels.targets import emit_module, require_contract, require_target
+from symrnn.kernels.targets import TARGETS, require_offer
 from symrnn.mathematics.style import DEFAULT, Style
 from symrnn.models.model import Model
 from symrnn.papers.difference import latex_difference
@@ -117,53 +116,34 @@ def emit(
     NumPy kernel of a cell has `forward`, `backward` and `step` alone, unchecked: to read, teach and paste.
 
     Raises:
-        RequestError: there is no such target, contract or `save`, the minimal contract is asked of a model, a
-            plan or Numba, or a plan that saves all is to save states.
+        RequestError: there is no such target, contract or `save`, the target cannot meet what is asked of it
+            (see `require_offer`), or a plan that saves all is to save states.
         ValidationError: symrnn is at fault: the text does not compute what the plan says.
     """
     require_save(save)
-    require_contract(contract)
-    require_target(target)
-    if contract == "minimal":
-        return _minimal(source, target, save)
-    call = f'symrnn.emit(source, target="{target}", save="{save}")'
+    asked_of = {"model": isinstance(source, Model), "planned": isinstance(source, Plan)}
+    offer = require_offer(target, contract, save, **asked_of)
+    call = f'symrnn.emit(source, target="{target}", save="{save}", contract="{contract}")'
     if isinstance(source, Model):
         return _proved_model(source, target, save, call)
+    if offer.as_written:
+        source = _derivation(source, "emit")
+        with told_of(source, call):
+            return _proved_text(_proved_plan(source, AS_WRITTEN), target, contract)
     planned = source if isinstance(source, Plan) else _planned(source, save, "emit")
     if save not in ("all", planned.save):
         raise RequestError(
             f"This plan of {planned.name} is made with save='all'. Plan it with save='{save}'."
         )
     with told_of(source, call):
-        return _proved_text(planned, target)
-
-
-def _minimal(source: object, target: str, save: str) -> str:
-    """The minimal module of a cell, or of its derivation."""
-    if target != MINIMAL_TARGET or save != "all" or isinstance(source, Plan | Model):
-        raise RequestError(
-            "The minimal contract is written for cells, in NumPy, with save='all'. "
-            "Write emit(cell, 'numpy', contract='minimal'), or leave the contract out."
-        )
-    derivation = _derivation(source, "emit")
-    with told_of(derivation, 'symrnn.emit(source, target="numpy", contract="minimal")'):
-        return _proved_minimal(derivation)
+        return _proved_text(planned, target, contract)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _proved_minimal(derivation: Derivation) -> str:
-    """The minimal module of a derivation, proved."""
-    planned = _proved_plan(derivation, AS_WRITTEN)
-    text = emit_minimal(planned, __version__)
-    prove_text(text, planned, MINIMAL_TARGET, "minimal")
-    return text
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _proved_text(planned: Plan, target: str) -> str:
-    """The module of a plan, proved."""
-    text = emit_module(planned, target, __version__)
-    prove_text(text, planned, target)
+def _proved_text(planned: Plan, target: str, contract: str) -> str:
+    """The module of a plan under a contract, proved."""
+    text = require_offer(target, contract).text(planned, __version__)
+    prove_text(text, planned, target, contract)
     return text
 
 
@@ -171,8 +151,10 @@ def _proved_text(planned: Plan, target: str) -> str:
 def _proved_model(model: Model, target: str, save: str, call: str) -> str:
     """The module of a model, with the kernels of its cells, proved; `call` is what asks for it."""
     cells = {run.layer.cell.name: run.layer.cell for run in model.runs}
-    kernels = {name: emit(cell, target, save) for name, cell in cells.items()}
-    text = emit_model(model, kernels, target, __version__)
+    for cell in cells.values():
+        emit(cell, target, save)  # a kernel that is wrong is told of alone
+    plans = {name: plan(cell, save) for name, cell in cells.items()}
+    text = emit_model(model, plans, TARGETS[target], __version__)
     with told_of(model, call):
         prove_model(text, model, target)
     return text
@@ -180,7 +162,7 @@ def _proved_model(model: Model, target: str, save: str, call: str) -> str:
 
 def forget() -> None:
     """Make everything anew when it is asked for: what makes it was changed, as tests do."""
-    for remembered in (derived, _proved_plan, _proved_text, _proved_minimal, _proved_model):
+    for remembered in (derived, _proved_plan, _proved_text, _proved_model):
         remembered.cache_clear()
 
 

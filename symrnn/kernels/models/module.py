@@ -1,58 +1,51 @@
 """A whole model as one standalone module: the kernels of its cells, and what joins them."""
 
-import ast
 import hashlib
 from collections.abc import Mapping
 
 from symrnn.declaration.axes import size_text
 from symrnn.declaration.normal_form import unique_name
 from symrnn.declaration.quantities import Constant
+from symrnn.errors import EmissionError
 from symrnn.kernels.docstrings import python_docstring
 from symrnn.kernels.interface import Field, constants_note, shape_data, table_text, tuple_text
-from symrnn.kernels.link import CONTRACT, Linked, link, own_name
 from symrnn.kernels.models.checks import checks
 from symrnn.kernels.models.code import ModelWriter, shape_with
 from symrnn.kernels.models.steps import step_text
-from symrnn.kernels.scopes import bound_in
-from symrnn.kernels.support import with_support
-from symrnn.kernels.targets import TARGETS
+from symrnn.kernels.target import Target
 from symrnn.models.layers import ONCE, Feed, Layer
 from symrnn.models.model import Model
+from symrnn.planning.plan import Plan
 from symrnn.templates import render
 
 
-def emit_model(model: Model, kernels: Mapping[str, str], target: str, version: str) -> str:
-    """The source of a standalone module; `kernels` are the modules of the model's cells by name."""
-    home = f"symrnn_{model.name}_{hashlib.sha256(repr(sorted(kernels.items())).encode()).hexdigest()[:12]}"
-    empty = Linked("", "", {}, {cell: _prefixed(cell) for cell in kernels})
-    taken = bound_in(ast.parse(_module(model, empty, target, version)))
-    return _module(model, link(kernels, home=home, taken=taken), target, version)
+def emit_model(model: Model, plans: Mapping[str, Plan], target: Target, version: str) -> str:
+    """The source of a standalone module; `plans` are those of the model's cells by name.
 
+    Raises:
+        EmissionError: the target has no modules of models.
+    """
+    printer = target.model
+    if printer is None:
+        raise EmissionError(f"The target {target.name!r} has nothing that prints models.")
+    threads = printer.threads
 
-def _prefixed(cell: str) -> dict[str, str]:
-    """The names that a kernel's contract has in the module, unless something else is called so."""
-    return {name: own_name(cell, name) for name in CONTRACT}
+    def values(names: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
+        writer = ModelWriter(model, names, has_threads=bool(threads["threads_parameter"]))
+        return {
+            "docstring": docstring(model, writer, target.title, version),
+            **_interface(model, writer),
+            **_calls(model, writer),
+            "layer_fields": tuple(run.label for run in model.runs),
+            "layer_lines": tuple(line for run in model.runs for line in writer.parameters(run)),
+            "prepare_lines": tuple(writer.prepared(run) for run in model.runs),
+            "steps": step_text(model, writer),
+            **checks(model),
+            "threads_parameter": threads["threads_parameter"],
+            "threads_note": threads["threads_note"],
+        }
 
-
-def _module(model: Model, linked: Linked, target: str, version: str) -> str:
-    threads = TARGETS[target].threads
-    writer = ModelWriter(model, linked.names, has_threads=bool(threads["threads_parameter"]))
-    context = {
-        "docstring": docstring(model, writer, target, version),
-        "imports": linked.imports,
-        "shared": linked.shared,
-        "own": tuple(linked.own.values()),
-        **_interface(model, writer),
-        **_calls(model, writer),
-        "layer_fields": tuple(run.label for run in model.runs),
-        "layer_lines": tuple(line for run in model.runs for line in writer.parameters(run)),
-        "prepare_lines": tuple(writer.prepared(run) for run in model.runs),
-        "steps": step_text(model, writer),
-        **checks(model),
-        "threads_parameter": threads["threads_parameter"],
-        "threads_note": threads["threads_note"],
-    }
-    return with_support("model.py.jinja", context, {"support": render("model_support.py.jinja", {})})
+    return printer.module(model.name, plans, values, {"sequences": render("model_support.py.jinja", {})})
 
 
 def model_digest(model: Model) -> str:
@@ -61,10 +54,10 @@ def model_digest(model: Model) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
-def docstring(model: Model, writer: ModelWriter, target: str, version: str) -> tuple[str, ...]:
+def docstring(model: Model, writer: ModelWriter, title: str, version: str) -> tuple[str, ...]:
     """The lines of the module's docstring."""
     what = f"a model of {len(model.runs)} layers, its loss and its gradients"
-    lines = [f"{model.title}: {what}, in {TARGETS[target].title}.", ""]
+    lines = [f"{model.title}: {what}, in {title}.", ""]
     lines += [f"made by symrnn {version} from {model.name} ({model_digest(model)}), do not edit.", ""]
     if model.source:
         lines += [f"Source: {model.source}", ""]
