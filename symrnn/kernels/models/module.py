@@ -1,6 +1,5 @@
 """A whole model as one standalone module: the kernels of its cells, and what joins them."""
 
-import hashlib
 from collections.abc import Mapping
 
 from symrnn.declaration.axes import size_text
@@ -14,7 +13,7 @@ from symrnn.kernels.models.code import ModelWriter, shape_with
 from symrnn.kernels.models.steps import step_text
 from symrnn.kernels.target import Target
 from symrnn.models.layers import ONCE, Feed, Layer
-from symrnn.models.model import Model
+from symrnn.models.model import Model, model_digest
 from symrnn.planning.plan import Plan
 from symrnn.templates import render
 
@@ -46,12 +45,6 @@ def emit_model(model: Model, plans: Mapping[str, Plan], target: Target, version:
         }
 
     return printer.module(model.name, plans, values, {"sequences": render("model_support.py.jinja", {})})
-
-
-def model_digest(model: Model) -> str:
-    """Twelve hexadecimal digits that change with the model."""
-    lines = [str(model), *(str(run.layer.cell) for run in model.runs)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
 def docstring(model: Model, writer: ModelWriter, title: str, version: str) -> tuple[str, ...]:
