@@ -34,6 +34,8 @@ from symrnn.papers.model import latex_model
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
+from symrnn.planning.model_lowering import lower_model
+from symrnn.planning.model_plan import ModelPlan
 from symrnn.planning.passes import AS_WRITTEN, PASSES, PlanPass, require_save
 from symrnn.planning.plan import Plan
 from symrnn.validation.models import prove_model
@@ -126,7 +128,10 @@ def emit(
     offer = require_offer(target, contract, save, **asked_of)
     call = f'symrnn.emit(source, target="{target}", save="{save}", contract="{contract}")'
     if isinstance(source, Model):
-        return _proved_model(source, target, save, call)
+        derivation = derive_model(source)
+        plans = {layer.derivation.cell.name: plan(layer.derivation, save) for layer in derivation.layers}
+        with told_of(source, call):
+            return _proved_model(lower_model(derivation, plans, save), target)
     if offer.as_written:
         source = _derivation(source, "emit")
         with told_of(source, call):
@@ -149,15 +154,12 @@ def _proved_text(planned: Plan, target: str, contract: str) -> str:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _proved_model(model: Model, target: str, save: str, call: str) -> str:
-    """The module of a model, with the kernels of its cells, proved; `call` is what asks for it."""
-    cells = {run.layer.cell.name: run.layer.cell for run in model.runs}
-    for cell in cells.values():
-        emit(cell, target, save)  # a kernel that is wrong is told of alone
-    plans = {name: plan(cell, save) for name, cell in cells.items()}
-    text = emit_model(model, plans, TARGETS[target], __version__)
-    with told_of(model, call):
-        prove_model(text, model, target)
+def _proved_model(planned: ModelPlan, target: str) -> str:
+    """The module of a model, with the kernels of its cells, proved."""
+    for _, of_cell in planned.plans:
+        emit(of_cell, target)  # a kernel that is wrong is told of alone
+    text = emit_model(planned, TARGETS[target], __version__)
+    prove_model(text, planned.model, target)
     return text
 
 
