@@ -19,15 +19,15 @@ from symrnn.templates import render
 
 
 def emit_model(planned: ModelPlan, target: Target, version: str) -> str:
-    """The source of a standalone module, with the kernels of the model's cells.
+    """The source of a standalone module of a model, with the kernels of its cells.
 
     Raises:
         EmissionError: the target has no modules of models.
     """
-    model, printer = planned.model, target.model
+    printer = target.model
     if printer is None:
         raise EmissionError(f"The target {target.name!r} has nothing that prints models.")
-    threads = printer.threads
+    threads, model = printer.threads, planned.model
 
     def values(names: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
         writer = ModelWriter(names, bool(threads["threads_parameter"]))
@@ -44,8 +44,8 @@ def emit_model(planned: ModelPlan, target: Target, version: str) -> str:
             "threads_note": threads["threads_note"],
         }
 
-    pieces = {"sequences": render("model_support.py.jinja", {})}
-    return printer.module(planned.name, dict(planned.plans), values, pieces)
+    plans = {of_cell.name: of_cell for of_cell in planned.cells}
+    return printer.module(planned.name, plans, values, {"sequences": render("model_support.py.jinja", {})})
 
 
 def docstring(planned: ModelPlan, title: str, version: str) -> tuple[str, ...]:
