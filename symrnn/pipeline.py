@@ -15,8 +15,6 @@ What was made and proved is remembered: equal sources get the same derivation, p
 from collections.abc import Iterator
 from functools import lru_cache
 
-import symrnn.comparison.printout
-import symrnn.planning.printout  # noqa: F401  (these two say how comparisons and plans print)
 from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.cost import StepCost

@@ -1,0 +1,13 @@
+"""The command `symrnn plan`: what a kernel computes."""
+
+import typer
+
+from symrnn.commands import rooms
+from symrnn.commands.options import Declared, Save
+
+
+def show_plan(cell: Declared, save: Save = "all") -> None:
+    """Show what a kernel computes, block by block; of a model, the kernels of its cells."""
+    rooms.require_save(save)
+    parts = rooms.cells_of(rooms.find_declared(cell))
+    typer.echo("\n\n".join(str(rooms.plan(part, save=save)) for part in parts))
