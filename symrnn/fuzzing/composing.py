@@ -231,6 +231,10 @@ class Composer:
             return self.contraction(name, shape, given, depth, low)
         if name == "stack":
             return self.stack(shape, given, depth, low)
+        return self.function(name, shape, given, depth, low)
+
+    def function(self, name: str, shape: Shape, given: Given, depth: int, low: float) -> Term:
+        """A function, a multiple, or what goes element by element."""
         if name in VECTOR:
             size = self.choose(INNER_SIZES) if name != "softmax" else shape[0]
             inside = given["of"] if given else self.term((size,), depth, low)
@@ -319,15 +323,7 @@ class Composer:
         """A contraction of one of the specs of its construct that fit."""
         if self.static and name in ("row", "element"):
             raise NoTermError
-        places = list(PLACES[name])
-        fitting = []
-        for spec in SPECS[name]:
-            letters = dict(zip(places, spec.partition("->")[0].split(","), strict=True))
-            ranks = [(len(letters[place]), len(term.shape)) for place, term in given.items()]
-            wanted = not given and len(spec.partition("->")[2]) != len(shape)
-            if not wanted and all(one == other for one, other in ranks):
-                fitting.append((spec, letters))
-        if not fitting:
+        if not (fitting := _fitting(name, shape, given)):
             raise NoTermError
         spec, letters = self.choose(fitting)
         sizes: dict[str, Expr] = {} if given else dict(zip(spec.partition("->")[2], shape, strict=True))
@@ -361,10 +357,8 @@ class Composer:
         kind = self.pick(4)
         if kind == 3 or name.startswith("einsum"):
             return einsum(spec, *operands)
-        if spec == "i,j->ij":
-            return outer(*operands)
-        if spec == "i,j->ji":
-            return outer(*operands[::-1])
+        if spec in ("i,j->ij", "i,j->ji"):
+            return outer(*(operands if spec == "i,j->ij" else operands[::-1]))
         if kind < 2 and name in OPERATORS:
             return OPERATORS[name](*operands)
         return matmul(*operands) if len(operands) == 2 else OPERATORS[name](*operands)
@@ -391,6 +385,18 @@ class Composer:
 
 
 LINES_OF = ("sum", "product")
+
+
+def _fitting(name: str, shape: Shape, given: Given) -> list[tuple[str, dict[str, str]]]:
+    """The specs of a construct that fit a shape, or what is given, each with the letters of its places."""
+    found = []
+    for spec in SPECS[name]:
+        inside, _, result = spec.partition("->")
+        letters = dict(zip(PLACES[name], inside.split(","), strict=True))
+        ranks = [(len(letters[place]), len(term.shape)) for place, term in given.items()]
+        if (given or len(result) == len(shape)) and all(one == other for one, other in ranks):
+            found.append((spec, letters))
+    return found
 
 
 def _keeps_shape(expr: Expr) -> bool:

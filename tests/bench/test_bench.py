@@ -22,7 +22,7 @@ import symrnn
 from symrnn import Cell, Index
 from symrnn.bench import contenders, machine, session, turns
 from symrnn.bench.data import Data, Size, draw_data, parse_sizes
-from symrnn.bench.figure import figure
+from symrnn.bench.figure import bench_figure
 from symrnn.bench.layers import LAYERS, open_onnx, open_torch_layer
 from symrnn.bench.libraries import JAX, LIBRARIES
 from symrnn.bench.libraries import TORCH as TORCH_LIBRARY
