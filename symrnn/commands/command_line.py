@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 a check failed or a training diverged, 2 the request or th
 fault of symrnn, 130 interrupted (a training after it saved its checkpoint).
 """
 
+import gc
 from typing import Annotated, Any
 
 import typer
@@ -116,5 +117,8 @@ def _symrnn(
 
 def main() -> None:
     """Run the command line and exit."""
+    gc.set_threshold(
+        50_000, 20, 20
+    )  # what is loaded stays: to look for garbage there takes a tenth of the time
     interrupt_when_ended()
     app(prog_name="symrnn")

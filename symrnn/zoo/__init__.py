@@ -20,7 +20,8 @@ if TYPE_CHECKING:
         squared_error,
     )
     from symrnn.zoo.joining import dropout, joined
-    from symrnn.zoo.memory import lstm, lstm_notes
+    from symrnn.zoo.lecture_notes import lstm_notes
+    from symrnn.zoo.memory import lstm
     from symrnn.zoo.normalising import layer_norm
     from symrnn.zoo.simple import elman
 
@@ -62,7 +63,7 @@ CELLS: "Shelf[Cell]" = Shelf(
             "reset after the product, as in cuDNN and PyTorch",
         ),
         "lstm_notes": Entry(
-            "symrnn.zoo.memory:lstm_notes",
+            "symrnn.zoo.lecture_notes:lstm_notes",
             "Long short-term memory",
             "as lecture notes give it: the candidate sees c, the output has no tanh",
         ),
