@@ -45,9 +45,7 @@ if TYPE_CHECKING:
     from symrnn.models.layers import Layer as Layer
     from symrnn.models.model import Model as Model
     from symrnn.pipeline import derive as derive
-    from symrnn.pipeline import diff as diff
     from symrnn.pipeline import emit as emit
-    from symrnn.pipeline import latex as latex
     from symrnn.pipeline import plan as plan
     from symrnn.running.loading import load as load
     from symrnn.vocabulary.activations import *  # noqa: F403
@@ -55,6 +53,8 @@ if TYPE_CHECKING:
     from symrnn.vocabulary.powers import *  # noqa: F403
     from symrnn.vocabulary.reductions import *  # noqa: F403
     from symrnn.vocabulary.trigonometric import *  # noqa: F403
+    from symrnn.writing import diff as diff
+    from symrnn.writing import latex as latex
 
 _NAMES = {
     "symrnn.checking.proof": "check",
@@ -70,8 +70,9 @@ _NAMES = {
     "symrnn.models.closed_loop": "closed_loop",
     "symrnn.models.layers": "Feed Layer",
     "symrnn.models.model": "Model",
-    "symrnn.pipeline": "derive diff emit latex plan",
+    "symrnn.pipeline": "derive emit plan",
     "symrnn.running.loading": "load",
+    "symrnn.writing": "diff latex",
 }
 """Public names by the module in which they are; beside them there are the shelf `zoo` and the functions."""
 

@@ -1,4 +1,4 @@
-"""The whole story: a cell's equations become a derivation, a plan, a kernel and a paper.
+"""The whole story: a cell's equations become a derivation, a plan, a kernel and, in `writing`, a paper.
 
     Cell --derive--> Derivation --plan--> Plan --emit--> source of a kernel
                          |
@@ -15,7 +15,6 @@ What was made and proved is remembered: equal sources get the same derivation, p
 from collections.abc import Iterator
 from functools import lru_cache
 
-from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
@@ -25,11 +24,7 @@ from symrnn.errors import RequestError, shown
 from symrnn.kernels.models.module import emit_model
 from symrnn.kernels.numpy.minimal import MINIMAL_TARGET, emit_minimal
 from symrnn.kernels.targets import emit_module, require_contract, require_target
-from symrnn.mathematics.style import DEFAULT, Style
 from symrnn.models.model import Model
-from symrnn.papers.difference import latex_difference
-from symrnn.papers.document import latex_document
-from symrnn.papers.model import latex_model
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
@@ -43,13 +38,13 @@ from symrnn.validation.reproducer import told_of
 from symrnn.validation.texts import prove_text
 from symrnn.version import __version__
 
-__all__ = ["cost", "derive", "diff", "emit", "latex", "plan"]
+__all__ = ["cost", "derive", "emit", "plan"]
 
 REMEMBERED = 64
 """So many plans, and so many texts, are remembered."""
 
 
-def _derivation(source: object, verb: str) -> Derivation:
+def derivation_of(source: object, verb: str) -> Derivation:
     """The derivation that `source` is or leads to."""
     if isinstance(source, Cell):
         return derive(source)
@@ -82,7 +77,7 @@ def plan(source: Derivation | Cell, save: str = "all") -> Plan:
 def _planned(source: object, save: str, verb: str) -> Plan:
     """The plan of what `verb` was called with."""
     require_save(save)
-    derivation = _derivation(source, verb)
+    derivation = derivation_of(source, verb)
     with told_of(derivation, f'symrnn.plan(source, save="{save}")'):
         return _proved_plan(derivation, PASSES[save])
 
@@ -149,7 +144,7 @@ def _minimal(source: object, target: str, save: str) -> str:
             "The minimal contract is written for cells, in NumPy, with save='all'. "
             "Write emit(cell, 'numpy', contract='minimal'), or leave the contract out."
         )
-    derivation = _derivation(source, "emit")
+    derivation = derivation_of(source, "emit")
     with told_of(derivation, 'symrnn.emit(source, target="numpy", contract="minimal")'):
         return _proved_minimal(derivation)
 
@@ -186,53 +181,7 @@ def forget() -> None:
         remembered.cache_clear()
 
 
-def diff(left: Cell, right: Cell) -> Comparison:
-    """How two cells differ: what corresponds, the terms that differ, and whether one is a case of the other.
-
-    What is said of equality is proved in the symbols; where nothing is proved, there are numbers, and the
-    verdict says that they are numbers.
-
-    Raises:
-        RequestError: one of them is no cell.
-    """
-    return compare(left, right)
-
-
 def cost(source: Derivation | Cell) -> StepCost:
     """What a step costs per sample: operations, and numbers saved, as polynomials in the axes."""
-    derivation = _derivation(source, "cost")
+    derivation = derivation_of(source, "cost")
     return step_cost(plan(derivation), plan(derivation, "states"))
-
-
-def latex(
-    source: Derivation | Cell | Model | Comparison,
-    style: Style = DEFAULT,
-    *,
-    fragment: bool = False,
-    only: str = "all",
-) -> str:
-    r"""The LaTeX of a derivation, a comparison, or a model: its loss, what joins its layers, and its cells.
-
-    It is a document, or with `fragment` text for \input into a paper that loads amsmath. With
-    `only="results"` it has the equations of a step and all gradients, without the way that leads there.
-
-    Raises:
-        RequestError: `only` is something else, or is asked of a model or a comparison, as is `fragment`; or
-            `style` is no Style.
-    """
-    if not isinstance(style, Style):
-        raise RequestError(
-            f"latex() got the style {shown(style)}. Write symrnn.Style(time='subscript', vectors='row')."
-        )
-    if isinstance(source, Model | Comparison) and (fragment or only != "all"):
-        raise RequestError(
-            "Differences and models are written as whole documents. "
-            "Leave fragment= and only= out, or take a cell: latex(layer.cell, ...)."
-        )
-    if isinstance(source, Comparison):
-        return latex_difference(source)
-    if isinstance(source, Model):
-        costs = {run.layer.cell: cost(run.layer.cell) for run in source.runs}
-        return latex_model(derive_model(source), style, costs)
-    derivation = _derivation(source, "latex")
-    return latex_document(derivation, style, cost(derivation), fragment=fragment, only=only)

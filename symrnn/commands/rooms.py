@@ -37,9 +37,7 @@ if TYPE_CHECKING:
     from symrnn.models.model import Model as Model
     from symrnn.papers.web.difference import difference_page as difference_page
     from symrnn.pipeline import derive as derive
-    from symrnn.pipeline import diff as diff
     from symrnn.pipeline import emit as emit
-    from symrnn.pipeline import latex as latex
     from symrnn.pipeline import plan as plan
     from symrnn.planning.passes import require_save as require_save
     from symrnn.publishing.building import STEPS_PER_CELL as STEPS_PER_CELL
@@ -62,6 +60,8 @@ if TYPE_CHECKING:
     from symrnn.training.session import sampled as sampled
     from symrnn.training.trainer import DivergenceError as DivergenceError
     from symrnn.training.trainer import InterruptedTrainingError as InterruptedTrainingError
+    from symrnn.writing import diff as diff
+    from symrnn.writing import latex as latex
 
 NAMES = {
     "symrnn.bench.data": "parse_sizes require_size",
@@ -83,7 +83,7 @@ NAMES = {
     "symrnn.mathematics.style": "Style",
     "symrnn.models.model": "Model",
     "symrnn.papers.web.difference": "difference_page",
-    "symrnn.pipeline": "derive diff emit latex plan",
+    "symrnn.pipeline": "derive emit plan",
     "symrnn.planning.passes": "require_save",
     "symrnn.publishing.building": "STEPS_PER_CELL build require_different_names unwritten",
     "symrnn.publishing.pages": "require_pages write_pages",
@@ -94,6 +94,7 @@ NAMES = {
     "symrnn.training.display": "print_line training_progress",
     "symrnn.training.session": "prepare_training sampled",
     "symrnn.training.trainer": "DivergenceError InterruptedTrainingError",
+    "symrnn.writing": "diff latex",
 }
 """Names by the module in which they are."""
 

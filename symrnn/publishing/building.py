@@ -11,10 +11,11 @@ from symrnn.errors import RequestError
 from symrnn.files import require_writable, signed, write_all
 from symrnn.kernels.targets import TARGETS
 from symrnn.models.model import Model
-from symrnn.pipeline import derive, emit, latex, plan
+from symrnn.pipeline import derive, emit, plan
 from symrnn.publishing.typesetting import NO_TEX, find_pdflatex, typeset
 from symrnn.running.cells import cells_of
 from symrnn.running.loading import load_source
+from symrnn.writing import latex
 
 STEPS_PER_CELL = 3 + len(TARGETS)
 """How often `build` tells its progress: the texts, the PDF, the problem, and the check of every target."""

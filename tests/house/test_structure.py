@@ -31,6 +31,7 @@ STAGES = (
     "papers",
     "validation",
     "pipeline",
+    "writing",
     "zoo",
     "running",
     "checking",
