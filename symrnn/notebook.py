@@ -15,6 +15,8 @@ from symrnn.models.model import Model
 from symrnn.papers.difference import partner_rows
 from symrnn.papers.formulas import comparison_display
 from symrnn.planning.ir import Block
+from symrnn.planning.model_plan import Array, ModelPlan
+from symrnn.planning.model_printout import sum_text
 from symrnn.planning.plan import Plan
 
 
@@ -42,15 +44,34 @@ def plan_html(plan: Plan) -> str:
     )
     rows = [_block_row(title, block) for title, blocks in passes for block in blocks]
     saved = [(f"<code>{escape(name)}</code>", escape(reason)) for name, reason in plan.saved]
-    whole = f"<details><summary>the whole plan</summary><pre>{escape(str(plan))}</pre></details>"
     blocks = table(("when", "block", "reads", "writes"), rows, f"plan of {plan.name}")
     kept = table(("saved", "for"), saved, "kept for the backward pass") if saved else ""
-    return blocks + kept + whole
+    return blocks + kept + _unfolded(plan)
 
 
 def _block_row(when: str, block: Block) -> tuple[str, str, str, str]:
     reads, writes = (f"<code>{escape(', '.join(names))}</code>" for names in (block.reads, block.writes))
     return escape(when), escape(block.title), reads, writes
+
+
+def model_plan_html(plan: ModelPlan) -> str:
+    """The calls of a model's plan, forwards and backwards, and the whole printout to unfold."""
+    rows = [("forward", call.layer, call.cell, _equations(call.inputs)) for call in plan.layers]
+    rows += [
+        ("backward", call.layer, call.cell, f"d_outputs = {sum_text(call.arrives)}") for call in plan.backward
+    ]
+    shown = [[escape(text) for text in row] for row in rows]
+    return table(("when", "layer", "cell", "takes"), shown, f"plan of the model {plan.name}") + _unfolded(
+        plan
+    )
+
+
+def _unfolded(plan: Plan | ModelPlan) -> str:
+    return f"<details><summary>the whole plan</summary><pre>{escape(str(plan))}</pre></details>"
+
+
+def _equations(pairs: Iterable[tuple[str, Array]]) -> str:
+    return ", ".join(f"{name} = {sum_text([array])}" for name, array in pairs)
 
 
 def report_html(report: CheckReport) -> str:

@@ -12,6 +12,14 @@ PLACES = {
     "Plan": {"__str__": "symrnn.planning.printout:plan_text", "_repr_html_": "symrnn.notebook:plan_html"},
     "Cell": {"_repr_latex_": "symrnn.papers.formulas:cell_display"},
     "Derivation": {"_repr_latex_": "symrnn.papers.formulas:derivation_display"},
+    "ModelDerivation": {
+        "__str__": "symrnn.derivation.model_printout:model_derivation_text",
+        "_repr_latex_": "symrnn.papers.formulas:model_display",
+    },
+    "ModelPlan": {
+        "__str__": "symrnn.planning.model_printout:model_plan_text",
+        "_repr_html_": "symrnn.notebook:model_plan_html",
+    },
     "StepJacobian": {"_repr_latex_": "symrnn.papers.formulas:jacobian_display"},
     "Comparison": {
         "__str__": "symrnn.comparison.printout:comparison_text",

@@ -1,12 +1,12 @@
 """The verbs whose results are read: how two cells differ, and everything as LaTeX.
 
-They stand apart from `pipeline` so that a kernel is emitted without what writes papers.
+They stand apart from `pipeline`, so that a kernel is emitted without what writes papers.
 """
 
 from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.derivation import Derivation
-from symrnn.derivation.model_reverse import derive_model
+from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.errors import RequestError, shown
 from symrnn.mathematics.style import DEFAULT, Style
 from symrnn.models.model import Model
@@ -31,7 +31,7 @@ def diff(left: Cell, right: Cell) -> Comparison:
 
 
 def latex(
-    source: Derivation | Cell | Model | Comparison,
+    source: Derivation | Cell | ModelDerivation | Model | Comparison,
     style: Style = DEFAULT,
     *,
     fragment: bool = False,
@@ -50,15 +50,14 @@ def latex(
         raise RequestError(
             f"latex() got the style {shown(style)}. Write symrnn.Style(time='subscript', vectors='row')."
         )
-    if isinstance(source, Model | Comparison) and (fragment or only != "all"):
+    if isinstance(source, Model | ModelDerivation | Comparison) and (fragment or only != "all"):
         raise RequestError(
             "Differences and models are written as whole documents. "
             "Leave fragment= and only= out, or take a cell: latex(layer.cell, ...)."
         )
     if isinstance(source, Comparison):
         return latex_difference(source)
-    if isinstance(source, Model):
-        costs = {run.layer.cell: cost(run.layer.cell) for run in source.runs}
-        return latex_model(derive_model(source), style, costs)
     derivation = derivation_of(source, "latex")
+    if isinstance(derivation, ModelDerivation):
+        return latex_model(derivation, style, cost(derivation))
     return latex_document(derivation, style, cost(derivation), fragment=fragment, only=only)

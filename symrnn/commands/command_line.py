@@ -31,7 +31,7 @@ COMMANDS = {
     ),
     "plan": (
         "symrnn.commands.plan:show_plan",
-        "Show what a kernel computes, block by block; of a model, the kernels of its cells.",
+        "Show what a kernel computes, block by block; of a model, its calls and the kernels of its cells.",
     ),
     "check": (
         "symrnn.commands.check:check_cell",

@@ -7,7 +7,8 @@ from symrnn.commands.options import Declared, Save
 
 
 def show_plan(cell: Declared, save: Save = "all") -> None:
-    """Show what a kernel computes, block by block; of a model, the kernels of its cells."""
+    """Show what a kernel computes, block by block; of a model, its calls and the kernels of its cells."""
     rooms.require_save(save)
-    parts = rooms.cells_of(rooms.find_declared(cell))
+    found = rooms.find_declared(cell)
+    parts = dict.fromkeys((found, *rooms.cells_of(found)))
     typer.echo("\n\n".join(str(rooms.plan(part, save=save)) for part in parts))
