@@ -8,8 +8,8 @@
 
     Cell, Cell --diff--> Comparison --latex--> a LaTeX document
 
-Each verb takes its predecessor's result, or the `Cell` or `Model` that it is made from. `latex` and `diff` are
-in `writing`: a kernel is emitted without what writes papers.
+Each verb takes its predecessor's result, or the `Cell` or `Model` that it is made from. `latex` and `diff`
+are in `writing`: a kernel is emitted without what writes papers.
 
 What was made and proved is remembered: equal sources get the same derivation, plan and text.
 """
