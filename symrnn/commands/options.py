@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from symrnn.kernels.target_names import TARGET_NAMES
+from symrnn.kernels.target_names import ARRAY_TARGET_NAMES, TARGET_NAMES
 from symrnn.zoo import MODELS, SHIPPED
 
 DONE, CHECK_FAILED, WRONG_REQUEST, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 70, 130, 141
@@ -27,8 +27,13 @@ def complete_target(incomplete: str) -> list[str]:
     return [name for name in TARGET_NAMES if name.startswith(incomplete)]
 
 
+def complete_runnable(incomplete: str) -> list[str]:
+    """The targets whose names begin so and whose kernels can be run."""
+    return [name for name in ARRAY_TARGET_NAMES if name.startswith(incomplete)]
+
+
 ONE_NAME, NAMES = "A shipped name or path/to/file.py:name.", "Shipped names or file.py:name."
-ONE_TARGET = f"One of: {', '.join(TARGET_NAMES)}."
+ONE_TARGET, ONE_RUNNABLE = (f"One of: {', '.join(n)}." for n in (TARGET_NAMES, ARRAY_TARGET_NAMES))
 
 Declared = Annotated[str, typer.Argument(metavar="CELL", help=ONE_NAME, autocompletion=complete_declared)]
 """A cell or a model."""

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from symrnn.gradients.request import GradientRequest as GradientRequest
     from symrnn.gradients.request import parse_changes as parse_changes
     from symrnn.gradients.tables import print_gradients as print_gradients
-    from symrnn.kernels.targets import TARGETS as TARGETS
+    from symrnn.kernels.targets import ARRAY_TARGETS as ARRAY_TARGETS
+    from symrnn.kernels.targets import require_array_target as require_array_target
     from symrnn.kernels.targets import require_target as require_target
     from symrnn.mathematics.style import Style as Style
     from symrnn.models.model import Model as Model
@@ -79,7 +80,7 @@ NAMES = {
     "symrnn.gradients.flow": "flows_json gradient_flows",
     "symrnn.gradients.request": "GradientRequest parse_changes",
     "symrnn.gradients.tables": "print_gradients",
-    "symrnn.kernels.targets": "TARGETS require_target",
+    "symrnn.kernels.targets": "ARRAY_TARGETS require_array_target require_target",
     "symrnn.mathematics.style": "Style",
     "symrnn.models.model": "Model",
     "symrnn.papers.web.difference": "difference_page",

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from symrnn.commands import rooms
-from symrnn.commands.options import ONE_TARGET, Seed, complete_target
+from symrnn.commands.options import ONE_RUNNABLE, Seed, complete_runnable
 
 
 def sample_text(
@@ -18,10 +18,10 @@ def sample_text(
     cell: Annotated[
         str | None, typer.Option(help="file.py:name of the checkpoint's cell, if it is not a shipped one.")
     ] = None,
-    target: Annotated[str, typer.Option(help=ONE_TARGET, autocompletion=complete_target)] = "numpy",
+    target: Annotated[str, typer.Option(help=ONE_RUNNABLE, autocompletion=complete_runnable)] = "numpy",
 ) -> None:
     """Write text with a trained language model."""
-    rooms.require_target(target)
+    rooms.require_array_target(target, "sample")
     stream = typer.get_text_stream("stdout", errors="replace")
     for text in rooms.sampled(
         checkpoint, cell=cell, prompt=prompt, length=length, temperature=temperature, seed=seed, target=target

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from symrnn.commands import rooms
-from symrnn.commands.options import CHECK_FAILED, INTERRUPTED, ONE_TARGET, complete_target
+from symrnn.commands.options import CHECK_FAILED, INTERRUPTED, ONE_RUNNABLE, complete_runnable
 
 
 def train_text(
@@ -27,7 +27,8 @@ def train_text(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the random numbers.", show_default="0")] = None,
     target: Annotated[
-        str | None, typer.Option(help=ONE_TARGET, show_default="numba", autocompletion=complete_target)
+        str | None,
+        typer.Option(help=ONE_RUNNABLE, show_default="numba", autocompletion=complete_runnable),
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Steps from report to report; each saves.")] = 100,
     output: Annotated[Path, typer.Option("-o", "--output", help="The checkpoint.")] = Path(
@@ -40,7 +41,7 @@ def train_text(
 ) -> None:
     """Train a language model of characters on a text; Ctrl-C saves it."""
     if target is not None:
-        rooms.require_target(target)
+        rooms.require_array_target(target, "train-text")
     asked: dict[str, Any] = {
         "hidden": hidden,
         "layers": layers,
