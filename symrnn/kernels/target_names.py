@@ -3,4 +3,4 @@
 ARRAY_TARGET_NAMES = ("numpy", "numba")
 """Those whose kernels compute with arrays."""
 
-TARGET_NAMES = ARRAY_TARGET_NAMES
+TARGET_NAMES = (*ARRAY_TARGET_NAMES, "python")
