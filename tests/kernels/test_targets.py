@@ -9,9 +9,11 @@ import pytest
 
 import symrnn as sr
 from symrnn import zoo
+from symrnn.checking.check import TOLERANCES
 from symrnn.errors import RequestError
 from symrnn.kernels.contract import FULL, Contract
 from symrnn.kernels.targets import (
+    ARRAY_TARGETS,
     TARGETS,
     require_array_target,
     require_offer,
@@ -63,6 +65,11 @@ def test_a_contract_without_keywords_keeps_the_rest() -> None:
 def test_words_of_a_contract_are_forbidden_to_variables() -> None:
     for target, contract in OFFERS:
         assert contract.words <= target.namer.forbidden
+
+
+def test_array_targets_compute_in_what_checks_hold_them_to() -> None:
+    for target in ARRAY_TARGETS.values():
+        assert set(target.dtypes) == set(TOLERANCES)
 
 
 def test_unknown_targets_and_contracts() -> None:
