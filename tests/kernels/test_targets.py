@@ -82,7 +82,7 @@ def test_unknown_targets_and_contracts() -> None:
 @pytest.fixture
 def abacus(monkeypatch: pytest.MonkeyPatch) -> str:
     """A target that makes no models and computes without arrays."""
-    made = replace(TARGETS["numpy"], name="abacus", title="beads", model=None, arrays=False)
+    made = replace(TARGETS["numpy"], name="abacus", title="beads", model=None)
     monkeypatch.setitem(TARGETS, "abacus", made)
     return made.name
 
