@@ -74,7 +74,7 @@ WALKS = {
         Step("planning/checker.py", "check", "before the first pass and after each"),
         Step("planning/passes/split.py", "split_stacks", "the first of the passes in `planning/passes/`"),
         Step("validation/plans.py", "prove_plan", "the plan computes what the equations say"),
-        Step("kernels/targets.py", "require_offer", "what the target has under a contract"),
+        Step("kernels/arrays.py", "ArrayPrinter", "a module of a target whose kernels compute with arrays"),
         Step("kernels/numpy/code.py", "NumpyWriter", "the plan as statements of the target, here NumPy"),
         Step("templates.py", "render", "the statements at their places in `templates/`"),
         Step("validation/texts.py", "prove_text", "the text computes what the plan says"),
