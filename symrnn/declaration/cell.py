@@ -15,6 +15,8 @@ from symrnn.declaration.normal_form import Definition, Equation, normalize
 from symrnn.declaration.ordering import dependency_order, pieces_of, place_of
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
+    COMPUTED,
+    GIVEN,
     Constant,
     Input,
     NextState,
@@ -201,12 +203,12 @@ def _target_and_rhs(cell: str, number: int, equation: object) -> tuple[Quantity,
         raise DeclarationError(
             f"{context}the left side is {target}, which is the state at t-1. Write Eq({target}.next, ...)."
         )
-    if isinstance(target, Input | Constant | Parameter):
+    if isinstance(target, GIVEN):
         raise DeclarationError(
             f"{context}the {target.role} {target} is assigned to, but it is given from outside. "
             "Declare a Value for what is computed."
         )
-    if not isinstance(target, Value | NextState):
+    if not isinstance(target, COMPUTED):
         raise DeclarationError(
             f"{context}the left side {target} is neither a Value nor a state's next value. "
             "Write Eq(value, ...) or Eq(state.next, ...)."
@@ -317,7 +319,7 @@ def _used_quantities(
 ) -> tuple[tuple[Input, ...], tuple[Parameter, ...], tuple[Constant, ...]]:
     found: dict[Quantity, None] = {}
     for equation in equations:
-        used = equation.rhs.atoms(Input, Parameter, Constant)
+        used = equation.rhs.atoms(*GIVEN)
         found.update(dict.fromkeys(sorted(used, key=lambda q: (-len(q.shape), q.name))))
     return (
         tuple(q for q in found if isinstance(q, Input)),

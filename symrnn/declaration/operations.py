@@ -9,20 +9,20 @@ whole. *Structural* operations know about axes: products, stacks, sums. The auth
 from symrnn.declaration.picking import one_hot, take
 from symrnn.vocabulary import activations, piecewise, powers, reductions, trigonometric
 from symrnn.vocabulary.activations import *  # noqa: F403  (a function is named in its family alone)
+from symrnn.vocabulary.contraction import AT_SPECS, Contract, Slice, canonical_spec
 from symrnn.vocabulary.families import POINTWISE, VECTOR_FUNCTIONS
-from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
+from symrnn.vocabulary.functions import NamedFunction, PointwiseFunction, VectorFunction
 from symrnn.vocabulary.piecewise import *  # noqa: F403
 from symrnn.vocabulary.powers import *  # noqa: F403
 from symrnn.vocabulary.reductions import *  # noqa: F403
 from symrnn.vocabulary.structure import (
-    AT_SPECS,
+    LETTERS,
     AuthorProduct,
-    Contract,
+    ConstantArray,
+    Leaf,
     Operation,
-    Slice,
     Tensorial,
     as_operand,
-    canonical_spec,
     concatenate,
     dot,
     einsum,
@@ -40,10 +40,14 @@ from symrnn.vocabulary.trigonometric import *  # noqa: F403
 
 __all__ = [
     "AT_SPECS",
+    "LETTERS",
     "POINTWISE",
     "VECTOR_FUNCTIONS",
     "AuthorProduct",
+    "ConstantArray",
     "Contract",
+    "Leaf",
+    "NamedFunction",
     "Operation",
     "PointwiseFunction",
     "Slice",

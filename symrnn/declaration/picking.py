@@ -7,7 +7,7 @@ from sympy import Expr
 from symrnn.declaration.axes import Shape, shape_text
 from symrnn.declaration.quantities import Index
 from symrnn.errors import DeclarationError
-from symrnn.vocabulary.structure import Operation, as_operand
+from symrnn.vocabulary.structure import Leaf, Operation, as_operand
 
 
 def _checked(index: object, call: str) -> Index:
@@ -31,7 +31,7 @@ class take(Operation):  # noqa: N801  (reads like the publication)
         return made
 
 
-class one_hot(Operation):  # noqa: N801
+class one_hot(Leaf):  # noqa: N801
     """`one_hot(k)`: a vector that is 1 at position k, counted from 0, and 0 elsewhere."""
 
     __slots__ = ()

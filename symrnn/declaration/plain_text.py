@@ -3,26 +3,26 @@
 This is what cells, derivations and plans print, and what stands as comments in kernels.
 """
 
+from collections.abc import Iterable
+from functools import singledispatchmethod
+
 from sympy import Add, And, Expr, Mul, Not, Or, Pow, Symbol
 from sympy.core.relational import Relational
 
 from symrnn.declaration.axes import size_text
+from symrnn.declaration.conditions import JOINED
 from symrnn.declaration.operations import (
     Contract,
-    PointwiseFunction,
+    Operation,
     Slice,
-    VectorFunction,
     concatenate,
-    identity,
     one_hot,
-    ones,
     where,
 )
 from symrnn.declaration.reading_order import NO_ROLES, Roles, ordered_factors, ordered_terms
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # binding strength, weakest first
 PICKING_SPECS = ("i,i->", "i,ij->j")
-PRODUCT_SPECS = ("ij,j->i", "i,ij->j", "ij,jk->ik", "i,i->")
 
 
 MARK, UNMARK = "\ue000", "\ue001"
@@ -46,30 +46,39 @@ class _Writer:
         text = f"({text})" if strength < within else text
         return f"{MARK}{text}{UNMARK}" if expr in self.marked else text
 
+    @singledispatchmethod
     def written(self, expr: Expr) -> tuple[str, int]:
-        if isinstance(expr, Symbol):
-            return str(expr), ATOM
-        if isinstance(expr, Add):
-            return self.sum(expr), SUM
-        if isinstance(expr, Mul):
-            return self.product(expr)
-        if isinstance(expr, Pow) and expr.args[1].is_Integer:
-            return self.power(*expr.args)
-        if isinstance(expr, Contract):
-            return self.contraction(expr)
-        if isinstance(expr, concatenate):
-            return f"[{', '.join(self.text(part) for part in expr.args)}]", ATOM
-        if isinstance(expr, Slice):
-            of, start, stop = expr.args
-            return f"{self.text(of, ATOM)}[{size_text(start)} : {size_text(stop)}]", ATOM
-        if isinstance(expr, where):
-            condition, *branches = expr.args
-            inside = ", ".join([self.condition(condition), *(self.text(b) for b in branches)])
-            return f"where({inside})", ATOM
-        if isinstance(expr, PointwiseFunction | VectorFunction | ones | identity | one_hot):
-            return f"{expr.name}({', '.join(self.text(arg) for arg in expr.args)})", ATOM
-        text = repr(float(expr)) if expr.is_Float else str(expr)
-        return text, SIGN if text.startswith("-") else PRODUCT if "/" in text else ATOM
+        """The text of an expression, and how tightly it binds."""
+        return _bare(repr(float(expr)) if expr.is_Float else str(expr))
+
+    @written.register
+    def _(self, expr: Symbol) -> tuple[str, int]:
+        return str(expr), ATOM
+
+    @written.register
+    def _(self, expr: Operation) -> tuple[str, int]:
+        return self.call(expr.name, expr.args)
+
+    def call(self, name: str, args: Iterable[Expr]) -> tuple[str, int]:
+        return f"{name}({', '.join(self.text(arg) for arg in args)})", ATOM
+
+    @written.register
+    def _(self, expr: concatenate) -> tuple[str, int]:
+        return f"[{', '.join(self.text(part) for part in expr.args)}]", ATOM
+
+    @written.register
+    def _(self, expr: Slice) -> tuple[str, int]:
+        of, start, stop = expr.args
+        return f"{self.text(of, ATOM)}[{size_text(start)} : {size_text(stop)}]", ATOM
+
+    @written.register
+    def _(self, expr: where) -> tuple[str, int]:
+        inside = ", ".join([self.condition(expr.condition), *map(self.text, expr.operands)])
+        return f"where({inside})", ATOM
+
+    @written.register
+    def _(self, expr: Add) -> tuple[str, int]:
+        return self.sum(expr), SUM
 
     def sum(self, expr: Add) -> str:
         text = ""
@@ -82,6 +91,7 @@ class _Writer:
                 text += f" + {self.text(term, PRODUCT)}"
         return text
 
+    @written.register
     def product(self, expr: Mul) -> tuple[str, int]:
         coefficient, rest = expr.as_coeff_Mul()
         if coefficient.is_negative:
@@ -94,27 +104,27 @@ class _Writer:
                 above.append(self.text(factor, POWER))
         return " / ".join([" * ".join(above) or "1", *below]), PRODUCT
 
-    def power(self, base: Expr, exponent: Expr) -> tuple[str, int]:
+    @written.register
+    def power(self, expr: Pow) -> tuple[str, int]:
+        base, exponent = expr.args
+        if not exponent.is_Integer:
+            return _bare(str(expr))
         if exponent < 0:
             return f"1 / {self.text(base**-exponent, POWER)}", PRODUCT
         return f"{self.text(base, ATOM)}**{exponent}", POWER
 
+    @written.register
     def contraction(self, expr: Contract) -> tuple[str, int]:
-        if isinstance(expr.operands[0], one_hot) and expr.spec in PICKING_SPECS:
-            return f"{self.text(expr.operands[1], ATOM)}[{expr.operands[0].index}]", ATOM
-        texts = [self.text(operand, POWER) for operand in expr.operands]
-        if expr.spec in PRODUCT_SPECS:
-            return " @ ".join(texts), PRODUCT
-        plain = [self.text(operand) for operand in expr.operands]
-        if expr.spec == "i,j->ij":
-            return f"outer({', '.join(plain)})", ATOM
+        first, *rest = expr.operands
+        if isinstance(first, one_hot) and expr.spec in PICKING_SPECS:
+            return f"{self.text(rest[0], ATOM)}[{first.index}]", ATOM
+        if expr.written_as == "@":
+            return " @ ".join(self.text(operand, POWER) for operand in expr.operands), PRODUCT
         if expr.spec == "i,j->ji":
-            return f"outer({plain[1]}, {plain[0]})", ATOM
-        if expr.spec == "ij->ji":
-            return f"transpose({plain[0]})", ATOM
-        if not expr.output and len(texts) == 1:
-            return f"total({plain[0]})", ATOM
-        return f'einsum("{expr.spec}", {", ".join(plain)})', ATOM
+            return self.call("outer", (rest[0], first))
+        if expr.written_as != "einsum":
+            return self.call(expr.written_as, expr.operands)
+        return f'einsum("{expr.spec}", {", ".join(map(self.text, expr.operands))})', ATOM
 
     def condition(self, expr: Expr) -> str:
         if isinstance(expr, Relational):
@@ -122,7 +132,12 @@ class _Writer:
             return f"{left} {expr.rel_op} {right}"
         if isinstance(expr, Not):
             return f"not ({self.condition(expr.args[0])})"
-        if isinstance(expr, And | Or):
-            word = " and " if isinstance(expr, And) else " or "
-            return word.join(f"({self.condition(arg)})" for arg in sorted(expr.args, key=str))
-        return str(expr)
+        if not isinstance(expr, JOINED):
+            return str(expr)
+        word = {And: " and ", Or: " or "}[type(expr)]
+        return word.join(f"({self.condition(arg)})" for arg in sorted(expr.args, key=str))
+
+
+def _bare(text: str) -> tuple[str, int]:
+    """A number's text, and how tightly it binds."""
+    return text, SIGN if text.startswith("-") else PRODUCT if "/" in text else ATOM

@@ -8,10 +8,11 @@ for the same name, so that one cell's shape could overwrite another's.
 
 import keyword
 import math
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar
 
-from sympy import Eq, Symbol
+from sympy import Eq, Expr, Symbol
 
 from symrnn.declaration.axes import Shape, Size, as_size, shape_text, size_text
 from symrnn.declaration.nodes import depth_of
@@ -108,6 +109,16 @@ class Quantity(Tensorial, Symbol):
     def _hashable_content(self) -> tuple[str, ...]:
         return self._content
 
+    def renamed(self, name: str, latex: str | None, axes: Mapping[Expr, Expr]) -> Any:
+        """The same with another name and other axes."""
+        (_, *shape), more = self.__getnewargs_ex__()
+        return type(self)(name, *(size.xreplace(dict(axes)) for size in shape), **{**more, "latex": latex})
+
+    @property
+    def fact(self) -> str:
+        """What distinguishes it besides its shape and its LaTeX name, if anything does."""
+        return ""
+
     def _eval_Eq(self, other: Any) -> Any:
         # SymPy asks this first. None lets it try to prove or refute, which takes it exponentially long or
         # beyond Python's recursion limit where the other side is deep.
@@ -142,6 +153,11 @@ class Index(Input):
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.name, self.classes), {"latex": self.latex_name}
 
+    @property
+    def fact(self) -> str:
+        """How many classes there are."""
+        return f"{self.classes} classes"
+
 
 class State(Quantity):
     """What a cell carries over time. The bare symbol is its value at t-1, `.next` its value at t."""
@@ -170,6 +186,11 @@ class NextState(Quantity):
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.state,), {}
+
+    def renamed(self, name: str, latex: str | None, axes: Mapping[Expr, Expr]) -> "NextState":
+        """The value at time t of the renamed state."""
+        state: State = self.state.renamed(name, latex, axes)
+        return state.next
 
 
 class Parameter(Quantity):
@@ -208,6 +229,11 @@ class Parameter(Quantity):
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.name, *self.shape), {"latex": self.latex_name, "init": self.init}
 
+    @property
+    def fact(self) -> str:
+        """How a fresh one is drawn."""
+        return f"init {self.init!r}"
+
 
 class Constant(Quantity):
     """What is given and never trained: it travels with the parameters, and its gradient is zero.
@@ -231,6 +257,11 @@ class Constant(Quantity):
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.name, *self.shape), {"latex": self.latex_name, "value": self.value}
+
+    @property
+    def fact(self) -> str:
+        """The number that fills it."""
+        return f"value {self.value!r}"
 
 
 class Value(Quantity):
@@ -268,12 +299,16 @@ class Part(Quantity):
         return made
 
 
+GIVEN = (Input, Parameter, Constant)
+"""What comes from outside a step, besides the states."""
+
+COMPUTED = (Value, NextState)
+"""What equations define."""
+
+
 def described(quantity: Quantity) -> str:
     """A quantity with all that distinguishes it from another of its name."""
     facts = [] if isinstance(quantity, Value | Index) else [f"shape {shape_text(quantity.shape)}"]
     facts += [f"latex {quantity.latex_name!r}"] if quantity.latex_name is not None else []
-    facts += [f"{quantity.classes} classes"] if isinstance(quantity, Index) else []
-    facts += [f"init {quantity.init!r}"] if isinstance(quantity, Parameter) else []
-    facts += [f"value {quantity.value!r}"] if isinstance(quantity, Constant) else []
-    article = "an" if quantity.role[0] in "aeiou" else "a"
-    return f"{article} {quantity.role}{' with ' * bool(facts)}{', '.join(facts)}"
+    facts += [quantity.fact] if quantity.fact else []
+    return f"{_article(quantity.role)}{' with ' * bool(facts)}{', '.join(facts)}"

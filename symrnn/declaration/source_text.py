@@ -6,6 +6,7 @@ the author first wrote it.
 
 import keyword
 from collections.abc import Iterable
+from functools import singledispatchmethod
 from textwrap import fill
 
 from sympy import Add, Expr, Function, Mul, Not, Number, NumberSymbol, Pow, Rational
@@ -17,12 +18,11 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Equation, unique_name
 from symrnn.declaration.operations import (
     Contract,
-    PointwiseFunction,
-    VectorFunction,
+    Leaf,
+    NamedFunction,
+    Operation,
     concatenate,
-    identity,
     one_hot,
-    ones,
     where,
 )
 from symrnn.declaration.quantities import Constant, Index, NextState, Parameter, Quantity
@@ -31,7 +31,6 @@ from symrnn.declaration.resolution import Resolver, is_coefficient
 from symrnn.errors import DeclarationError
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # binding strength, weakest first
-AT_SPECS = ("ij,j->i", "i,ij->j", "ij,jk->ik", "i,i->")
 AUTHORS_NAMES = ("Eq", "axes", "Cell", "Input", "Index", "State", "Parameter", "Constant", "Value")
 ORDERS = ("<", "<=", ">", ">=")
 INNER_NAMES = ("Contract",)
@@ -125,31 +124,40 @@ class _Script:
         text, strength = self.written(expr)
         return f"({text})" if strength < within else text
 
+    @singledispatchmethod
     def written(self, expr: Expr) -> tuple[str, int]:
-        if isinstance(expr, NextState):
-            return f"{self.given[expr.state]}.next", ATOM
-        if isinstance(expr, Quantity | Axis):
-            return self.given[expr], ATOM
-        if isinstance(expr, Number | NumberSymbol):
-            return self.number(expr)
-        if isinstance(expr, Add):
-            return self.sum(expr), SUM
-        if isinstance(expr, Mul):
-            return self.product(expr), PRODUCT
-        if isinstance(expr, Pow):
-            return self.power(expr)
-        if isinstance(expr, Contract):
-            return self.contraction(expr)
-        if isinstance(expr, where):
-            condition, *branches = expr.args
-            return self.call("where", [self.condition(condition), *map(self.expression, branches)])
-        if isinstance(expr, PointwiseFunction | VectorFunction | concatenate | ones | identity | one_hot):
-            return self.call(type(expr).__name__, map(self.expression, expr.args))
-        if isinstance(expr, Function):  # of numbers and axes
-            return self.of_sympy(type(expr).__name__, map(self.expression, expr.args))
+        """The code of an expression, and how tightly it binds."""
         raise DeclarationError(
             f"The cell {self.cell.name!r} contains {expr}, which no declaration can contain."
         )
+
+    @written.register
+    def _(self, expr: Quantity | Axis) -> tuple[str, int]:
+        return self.given[expr], ATOM
+
+    @written.register
+    def _(self, expr: NextState) -> tuple[str, int]:
+        return f"{self.given[expr.state]}.next", ATOM
+
+    @written.register
+    def _(self, expr: Add) -> tuple[str, int]:
+        return self.sum(expr), SUM
+
+    @written.register
+    def _(self, expr: Mul) -> tuple[str, int]:
+        return self.product(expr), PRODUCT
+
+    @written.register
+    def _(self, expr: where) -> tuple[str, int]:
+        return self.call("where", [self.condition(expr.condition), *map(self.expression, expr.operands)])
+
+    @written.register
+    def _(self, expr: NamedFunction | concatenate | Leaf) -> tuple[str, int]:
+        return self.call(type(expr).__name__, map(self.expression, expr.args))
+
+    @written.register
+    def _(self, expr: Function) -> tuple[str, int]:
+        return self.of_sympy(type(expr).__name__, map(self.expression, expr.args))  # of numbers and axes
 
     def call(self, name: str, arguments: Iterable[str]) -> tuple[str, int]:
         (self.inner if name in INNER_NAMES else self.outer).add(name)
@@ -159,6 +167,8 @@ class _Script:
         self.sympy = True
         return f"sympy.{name}({', '.join(arguments)})", ATOM
 
+    @written.register(Number)
+    @written.register(NumberSymbol)
     def number(self, expr: Expr) -> tuple[str, int]:
         if expr.is_Integer:
             return str(expr), SUM if expr.is_negative else ATOM
@@ -202,6 +212,7 @@ class _Script:
         divisors = [*(self.expression(factor, POWER) for factor in below), *divisor]
         return " / ".join([" * ".join(parts), *divisors])
 
+    @written.register
     def power(self, expr: Pow) -> tuple[str, int]:
         base, exponent = expr.args
         if exponent.is_Rational and exponent.is_negative:
@@ -210,6 +221,7 @@ class _Script:
             return self.of_sympy("sqrt", [self.expression(base)])
         return f"{self.expression(base, ATOM)}**{self.expression(exponent, ATOM)}", POWER
 
+    @written.register
     def contraction(self, expr: Contract) -> tuple[str, int]:
         first, *rest = expr.operands
         letters = expr.letters
@@ -218,15 +230,10 @@ class _Script:
         operands = list(map(self.expression, expr.operands))
         if any(map(self.has_scalar_factor, expr.operands)):
             return self.call("Contract", [_literal(expr.spec), *operands])
-        if expr.spec in AT_SPECS:
+        if expr.written_as == "@":
             return " @ ".join(self.expression(operand, POWER) for operand in expr.operands), PRODUCT
-        if expr.spec == "i,j->ij":
-            return self.call("outer", operands)
-        if expr.spec == "ij->ji":
-            return self.call("transpose", operands)
-        if not rest and not expr.output:
-            return self.call("total", operands)
-        return self.call("einsum", [_literal(expr.spec), *operands])
+        spec = [_literal(expr.spec)] if expr.written_as == "einsum" else []
+        return self.call(expr.written_as, [*spec, *operands])
 
     def has_scalar_factor(self, operand: Expr) -> bool:
         """Whether a declaration would take a factor out of an operand, which has stayed in it here."""
@@ -266,6 +273,5 @@ def _import(module: str, names: Iterable[str]) -> str:
 
 def _function_names(expr: Expr) -> set[str]:
     """The names of the functions in an expression, and of those that contractions are written with."""
-    nodes = (PointwiseFunction, VectorFunction, Contract, where, concatenate, ones, identity, one_hot)
-    found = {type(node).__name__ for node in expr.atoms(*nodes)}
+    found = {type(node).__name__ for node in expr.atoms(Operation)}
     return found | ({"take", "outer", "transpose", "total", "einsum"} if "Contract" in found else set())

@@ -7,13 +7,14 @@ the table. Values are looked through: `log(y)` with y = softmax(z) is worked out
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import singledispatchmethod
 
-from sympy import Add, And, Expr, Mul, Not, Or, Pow, Rational, S
+from sympy import Add, Expr, Mul, Pow, Rational, S
 from sympy import exp as exp_of_number
 from sympy import log as log_of_number
-from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
+from symrnn.declaration.conditions import with_sides
 from symrnn.declaration.operations import (
     Contract,
     exp,
@@ -31,6 +32,8 @@ from symrnn.declaration.operations import (
 )
 from symrnn.declaration.quantities import NextState, Value
 from symrnn.declaration.resolution import Resolved, Resolver
+
+POWERS = (Pow, reciprocal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class StableForms:
     def of(self, expr: Expr) -> Expr:
         """A resolved expression in its stable form: `expr` itself if it needs none."""
         inner = self._factor if isinstance(expr, Mul) else self._inner
-        made = self._rebuilt(expr, [inner(arg) for arg in expr.args])
+        made = _rebuilt(expr, [inner(arg) for arg in expr.args])
         for form in FORMS:
             found = form.rewrite(self, made)
             if found is not None:
@@ -74,21 +77,11 @@ class StableForms:
         base = expr.args[0] if isinstance(expr, Pow) else expr
         if not isinstance(base, reciprocal):
             return self.of(expr)
-        waiting = self._rebuilt(base, [self.of(base.args[0])])
-        return waiting if base is expr else self._rebuilt(expr, [waiting, expr.args[1]])
+        waiting = _rebuilt(base, [self.of(base.args[0])])
+        return waiting if base is expr else _rebuilt(expr, [waiting, expr.args[1]])
 
     def _inner(self, part: Expr | Boolean) -> Expr | Boolean:
-        if isinstance(part, Expr):
-            return self.of(part)
-        if isinstance(part, Relational | And | Or | Not):
-            return self._rebuilt(part, [self._inner(arg) for arg in part.args])
-        return part
-
-    @staticmethod
-    def _rebuilt(expr: Expr, args: list[Expr]) -> Expr:
-        if all(new is old for new, old in zip(args, expr.args, strict=True)):
-            return expr
-        return expr.func(*args, evaluate=False) if isinstance(expr, Boolean) else expr.func(*args)
+        return self.of(part) if isinstance(part, Expr) else with_sides(part, self.of)
 
     def seen(self, expr: Expr) -> Expr:
         """What `expr` is, if it is the name of a value."""
@@ -106,12 +99,15 @@ class StableForms:
         if expr.is_number and expr.is_positive:
             return log_of_number(expr)
         if isinstance(expr, Mul):
-            return self._sum(self.exponent(factor) for factor in expr.args)
-        if isinstance(expr, Pow | reciprocal):
-            base, times = expr.args if isinstance(expr, Pow) else (expr.args[0], -S.One)
-            inner = self.exponent(base)
-            return None if inner is None else times * inner
-        return None
+            return _sum(self.exponent(factor) for factor in expr.args)
+        return self._multiple(expr, self.exponent) if isinstance(expr, POWERS) else None
+
+    @staticmethod
+    def _multiple(power: Expr, logarithm: Callable[[Expr], Expr | None]) -> Expr | None:
+        """The logarithm of a power, by that of its base; None if that has none."""
+        inner = logarithm(power.args[0])
+        times = {reciprocal: -S.One, sqrt: S.Half}.get(type(power)) or power.args[1]
+        return None if inner is None else times * inner
 
     def sum_exponents(self, expr: Expr) -> list[Expr] | None:
         """The logarithms of the terms of a sum of exponentials, such as 1 + exp(a); else None."""
@@ -139,22 +135,34 @@ class StableForms:
         terms = self.sum_exponents(expr)
         if terms is not None:
             return _log_of_sum(terms)
-        expr = self.seen(expr)
-        if isinstance(expr, sigmoid):
-            return -softplus(-expr.args[0])
-        if isinstance(expr, softmax):
-            return expr.args[0] - logsumexp(expr.args[0])
-        if isinstance(expr, Add) and (gate := self._other_gate(expr)) is not None:
-            return -softplus(gate)
-        if isinstance(expr, Contract):
-            return self._picked_logarithm(expr)
-        if isinstance(expr, Mul):
-            return self._sum(self.logarithm(factor) for factor in expr.args)
-        if isinstance(expr, Pow | reciprocal | sqrt | power):
-            inner = self.logarithm(expr.args[0])
-            times = {reciprocal: -S.One, sqrt: S.Half}.get(type(expr)) or expr.args[1]
-            return None if inner is None else times * inner
+        return self._logarithm(self.seen(expr))
+
+    @singledispatchmethod
+    def _logarithm(self, expr: Expr) -> Expr | None:
+        """The same of what is no exponential and no sum of them, by its kind."""
+        del expr
         return None
+
+    @_logarithm.register
+    def _(self, expr: sigmoid) -> Expr:
+        return -softplus(-expr.args[0])
+
+    @_logarithm.register
+    def _(self, expr: softmax) -> Expr:
+        return expr.args[0] - logsumexp(expr.args[0])
+
+    @_logarithm.register
+    def _(self, expr: Add) -> Expr | None:
+        gate = self._other_gate(expr)
+        return None if gate is None else -softplus(gate)
+
+    @_logarithm.register
+    def _(self, expr: Mul) -> Expr | None:
+        return _sum(self.logarithm(factor) for factor in expr.args)
+
+    @_logarithm.register
+    def _(self, expr: Pow | reciprocal | sqrt | power) -> Expr | None:
+        return self._multiple(expr, self.logarithm)
 
     def _other_gate(self, expr: Add) -> Expr | None:
         """The a of 1 - sigmoid(a); else None."""
@@ -163,6 +171,7 @@ class StableForms:
         gate = self.seen(-expr.args[1])
         return gate.args[0] if isinstance(gate, sigmoid) else None
 
+    @_logarithm.register
     def _picked_logarithm(self, expr: Contract) -> Expr | None:
         """The logarithm of an element or a row that an index picks: the pick of the logarithm."""
         if expr.spec not in ("i,i->", "i,ij->j") or not isinstance(self.seen(expr.operands[0]), one_hot):
@@ -174,10 +183,15 @@ class StableForms:
         found = self.logarithm(array)
         return None if found is None else Contract(expr.spec, unit, found)
 
-    @staticmethod
-    def _sum(terms: Iterator[Expr | None]) -> Expr | None:
-        found = list(terms)
-        return None if None in found else Add(*found)
+
+def _rebuilt(expr: Expr, args: list[Expr]) -> Expr:
+    """An expression of other arguments; itself, if they are its own."""
+    return expr if all(new is old for new, old in zip(args, expr.args, strict=True)) else expr.func(*args)
+
+
+def _sum(terms: Iterator[Expr | None]) -> Expr | None:
+    found = list(terms)
+    return None if None in found else Add(*found)
 
 
 def _log_of_sum(terms: list[Expr]) -> Expr:

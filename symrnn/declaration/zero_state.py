@@ -5,6 +5,7 @@ case. An argument counts only if it vanishes whatever inputs and parameters are.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import singledispatchmethod
 
 from sympy import Add, Expr, Mul, Pow, S, preorder_traversal
 
@@ -49,26 +50,34 @@ class ZeroState:
             return False
         return not isinstance(call, power) or bool(call.args[1].is_number and call.args[1] < 1)
 
+    @singledispatchmethod
     def value(self, expr: Expr) -> Expr:
         """A number if `expr` is one in this step, whatever inputs and parameters are; else an expression."""
-        if isinstance(expr, State):
-            return S.Zero
-        if isinstance(expr, Value | NextState):
-            if expr not in self.known:
-                self.known[expr] = self.value(self.defined[expr])
-            return self.known[expr]
-        if isinstance(expr, Add | Mul | Pow):
-            return expr.func(*(self.value(arg) for arg in expr.args))
-        if isinstance(expr, PointwiseFunction):
-            return self._pointwise(expr)
-        if isinstance(expr, Contract):
-            return S.Zero if any(self.value(operand) == 0 for operand in expr.operands) else expr
-        if isinstance(expr, concatenate | largest):
-            return S.Zero if all(self.value(part) == 0 for part in expr.args) else expr
-        if isinstance(expr, where):
-            return S.Zero if all(self.value(side) == 0 for side in expr.args[1:]) else expr
         return expr
 
+    @value.register
+    def _(self, expr: State) -> Expr:
+        return S.Zero
+
+    @value.register
+    def _(self, expr: Value | NextState) -> Expr:
+        if expr not in self.known:
+            self.known[expr] = self.value(self.defined[expr])
+        return self.known[expr]
+
+    @value.register
+    def _(self, expr: Add | Mul | Pow) -> Expr:
+        return expr.func(*(self.value(arg) for arg in expr.args))
+
+    @value.register
+    def _(self, expr: Contract) -> Expr:
+        return S.Zero if any(self.value(operand) == 0 for operand in expr.operands) else expr
+
+    @value.register
+    def _(self, expr: concatenate | largest | where) -> Expr:
+        return S.Zero if all(self.value(operand) == 0 for operand in expr.operands) else expr
+
+    @value.register
     def _pointwise(self, call: PointwiseFunction) -> Expr:
         args = [self.value(arg) for arg in call.args]
         if self.is_singular(call):  # it has its own warning; once that is heeded, this is not zero

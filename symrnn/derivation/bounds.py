@@ -1,13 +1,29 @@
 """Between which numbers an expression of a cell lies, as far as its functions alone tell."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import exp, inf, isinf
+from functools import singledispatchmethod
+from math import exp as exp_of
+from math import inf, isinf
+from typing import Any, TypeAlias
 
 from sympy import Add, Expr, Mul, Pow
 
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.operations import PointwiseFunction, VectorFunction, ones, sigmoid, where
+from symrnn.declaration.operations import (
+    NamedFunction,
+    exp,
+    expm1,
+    maximum,
+    minimum,
+    ones,
+    sigmoid,
+    stop_gradient,
+    where,
+)
 from symrnn.declaration.quantities import Quantity
+
+Pick: TypeAlias = Callable[[Any], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,39 +61,48 @@ class Bounds:
     def __call__(self, expr: Expr) -> Interval:
         """The interval in which every element of `expr` lies."""
         if expr not in self.known:
-            self.known[expr] = self._of(expr)
+            self.known[expr] = Interval(*[float(expr)] * 2) if expr.is_number else self._of(expr)
         return self.known[expr]
 
     def is_gate(self, quantity: Quantity) -> bool:
         """Whether a quantity is a value of the logistic function."""
         return isinstance(self.definitions.get(quantity), sigmoid)
 
+    @singledispatchmethod
     def _of(self, expr: Expr) -> Interval:
-        if expr.is_number:
-            return Interval(float(expr), float(expr))
-        if isinstance(expr, ones):
-            return Interval(1.0, 1.0)
-        if isinstance(expr, Quantity):
-            return self._defined(expr) if expr in self.definitions else Interval()
-        if isinstance(expr, Add):
-            return sum((self(term) for term in expr.args), Interval(0.0, 0.0))
-        if isinstance(expr, Mul):
-            return self._product(expr)
-        if isinstance(expr, Pow):
-            return self._power(expr)
-        if isinstance(expr, where):
-            sides = [self(side) for side in expr.args[1:]]
-            return Interval(min(side.low for side in sides), max(side.high for side in sides))
-        return self._function(expr)
+        """The interval of what is no number, by its kind."""
+        return Interval()
 
-    def _defined(self, quantity: Expr) -> Interval:
+    @_of.register
+    def _(self, expr: ones) -> Interval:
+        return Interval(1.0, 1.0)
+
+    @_of.register
+    def _(self, expr: Quantity) -> Interval:
         """The interval of a definition, after those of earlier ones: a chain of them may be long."""
+        if expr not in self.definitions:
+            return Interval()
         for symbol in self.waiting:
             self.known[symbol] = self(self.definitions[symbol])
-            if symbol == quantity:
+            if symbol == expr:
                 break
-        return self.known[quantity]
+        return self.known[expr]
 
+    @_of.register
+    def _(self, expr: Add) -> Interval:
+        return sum((self(term) for term in expr.args), Interval(0.0, 0.0))
+
+    @_of.register
+    def _(self, expr: where) -> Interval:
+        return self._around(map(self, expr.operands))
+
+    @staticmethod
+    def _around(intervals: Iterable[Interval], low: Pick = min, high: Pick = max) -> Interval:
+        """From the lowest of the low ends to the highest of the high ones."""
+        found = list(intervals)
+        return Interval(low(i.low for i in found), high(i.high for i in found))
+
+    @_of.register
     def _product(self, expr: Mul) -> Interval:
         """The product of the factors; a gate and 1 minus it have a product of at most a quarter."""
         factors, made = list(expr.args), Interval(1.0, 1.0)
@@ -90,6 +115,7 @@ class Bounds:
             made = made * self(factor)
         return made
 
+    @_of.register
     def _power(self, expr: Pow) -> Interval:
         base, exponent = expr.args
         inner = self(base)
@@ -100,21 +126,27 @@ class Bounds:
             return Interval(0.0 if inner.low <= 0.0 <= inner.high else min(ends), max(ends))
         return Interval(*ends)
 
-    def _function(self, expr: Expr) -> Interval:
-        if not isinstance(expr, PointwiseFunction | VectorFunction):
-            return Interval()
-        name = expr.name
-        if name in ("exp", "expm1"):
-            inner, shift = self(expr.args[0]), 1.0 if name == "expm1" else 0.0
-            low, high = (inf if end > 700 else exp(end) for end in (inner.low, inner.high))
-            return Interval(low - shift, high - shift)
-        if name in ("maximum", "minimum"):
-            pick = max if name == "maximum" else min
-            sides = [self(arg) for arg in expr.args]
-            return Interval(pick(side.low for side in sides), pick(side.high for side in sides))
-        if name == "stop_gradient":
-            return self(expr.args[0])
+    @_of.register
+    def _(self, expr: NamedFunction) -> Interval:
         return Interval(*expr.facts.range)
+
+    @_of.register
+    def _(self, expr: exp | expm1) -> Interval:
+        inner, shift = self(expr.args[0]), 1.0 if isinstance(expr, expm1) else 0.0
+        low, high = (inf if end > 700 else exp_of(end) for end in (inner.low, inner.high))
+        return Interval(low - shift, high - shift)
+
+    @_of.register
+    def _(self, expr: maximum) -> Interval:
+        return self._around(map(self, expr.args), low=max)
+
+    @_of.register
+    def _(self, expr: minimum) -> Interval:
+        return self._around(map(self, expr.args), high=min)
+
+    @_of.register
+    def _(self, expr: stop_gradient) -> Interval:
+        return self(expr.args[0])
 
 
 def is_bounded(interval: Interval) -> bool:

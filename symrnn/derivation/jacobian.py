@@ -12,6 +12,7 @@ several ways lead through have names: a Jacobian is made of them, and each of th
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import singledispatchmethod
 
 import numpy as np
 from sympy import Add, Expr, Mul, S
@@ -202,32 +203,37 @@ class _Reader:
         return self.restricted[key]
 
     def _restrict(self, expr: Expr, direction: Quantity) -> Expr:
-        if expr == direction or not self.moves(expr):
-            return expr
-        if isinstance(expr, Quantity):
-            made = self.tangent.equations.get(self.partners[expr], S.Zero)
-            made = self.restrict(made, direction)
-            return made if made == 0 else self.tangent.shaped(made, self.tangent.shape(expr))
-        if isinstance(expr, Mul):
-            args = [self.restrict(arg, direction) if self.moves(arg) else arg for arg in expr.args]
-            return S.Zero if S.Zero in args else expr.func(*args)
-        if isinstance(expr, Contract):
-            operands = [self.restrict_whole(operand, direction) for operand in expr.operands]
-            return S.Zero if S.Zero in operands else Contract(expr.spec, *operands)
-        if isinstance(expr, where):
-            sides = [self.restrict(side, direction) for side in expr.args[1:]]
-            return S.Zero if sides == [0, 0] else where(expr.args[0], *sides)
-        if isinstance(expr, concatenate):
-            return self._restrict_stack(expr, direction)
+        return expr if expr == direction or not self.moves(expr) else self._kept(expr, direction)
+
+    @singledispatchmethod
+    def _kept(self, expr: Expr, direction: Quantity) -> Expr:
+        """What is left of an expression that moves, by its kind."""
         return expr.func(*(self.restrict(arg, direction) for arg in expr.args))
 
-    def _restrict_stack(self, expr: concatenate, direction: Quantity) -> Expr:
+    @_kept.register
+    def _(self, expr: Quantity, direction: Quantity) -> Expr:
+        made = self.restrict(self.tangent.equations.get(self.partners[expr], S.Zero), direction)
+        return made if made == 0 else self.tangent.shaped(made, self.tangent.shape(expr))
+
+    @_kept.register
+    def _(self, expr: Mul, direction: Quantity) -> Expr:
+        args = [self.restrict(arg, direction) if self.moves(arg) else arg for arg in expr.args]
+        return S.Zero if S.Zero in args else expr.func(*args)
+
+    @_kept.register
+    def _(self, expr: Contract, direction: Quantity) -> Expr:
+        operands = [self.restrict_whole(operand, direction) for operand in expr.operands]
+        return S.Zero if S.Zero in operands else expr.over(operands)
+
+    @_kept.register
+    def _(self, expr: where, direction: Quantity) -> Expr:
+        sides = [self.restrict(side, direction) for side in expr.operands]
+        return S.Zero if sides == [0, 0] else expr.over(sides)
+
+    @_kept.register
+    def _(self, expr: concatenate, direction: Quantity) -> Expr:
         parts = [self.restrict_whole(part, direction) for part in expr.args]
-        if not any(self.moves(part) for part in parts):
-            return S.Zero
-        shapes = [self.tangent.shape(part) for part in expr.args]
-        zeros = [self.tangent.zeros_of(shape) for shape in shapes]
-        return concatenate(*(zero if part == 0 else part for part, zero in zip(parts, zeros, strict=True)))
+        return self.tangent.stacked(expr, parts) if any(map(self.moves, parts)) else S.Zero
 
     def restrict_whole(self, expr: Expr, direction: Quantity) -> Expr:
         """What is left of an operand or part, in its shape: of b_dot + s_dot the number s_dot may be left."""
@@ -253,20 +259,23 @@ class _Reader:
             if len(expr.shape) > 1:
                 raise _NotAMatrixError
             return Partial(self.named_of[expr], self.partners[direction])
-        if not self.moves(expr):
-            return S.Zero
-        if isinstance(expr, Add):
-            shape = self.tangent.shape(expr)
-            return collected(self.summand(term, shape, direction) for term in expr.args)
-        if isinstance(expr, Mul):
-            linear = next(factor for factor in expr.args if self.moves(factor))
-            rest = [factor for factor in expr.args if factor != linear]
-            return self.scaled(rest, linear, direction)
-        if isinstance(expr, where):
-            return self.choice(expr, direction)
-        if isinstance(expr, Contract):
-            return self.product(expr, direction)
+        return self._matrix(expr, direction) if self.moves(expr) else S.Zero
+
+    @singledispatchmethod
+    def _matrix(self, expr: Expr, direction: Quantity) -> Expr:
+        """The matrix of an expression that moves, by its kind."""
         raise _NotAMatrixError
+
+    @_matrix.register
+    def _(self, expr: Add, direction: Quantity) -> Expr:
+        shape = self.tangent.shape(expr)
+        return collected(self.summand(term, shape, direction) for term in expr.args)
+
+    @_matrix.register
+    def _(self, expr: Mul, direction: Quantity) -> Expr:
+        linear = next(factor for factor in expr.args if self.moves(factor))
+        rest = [factor for factor in expr.args if factor != linear]
+        return self.scaled(rest, linear, direction)
 
     def summand(self, term: Expr, shape: Shape, direction: Quantity) -> Expr:
         """The operator of a term of a sum; a scalar among vectors is repeated."""
@@ -285,7 +294,8 @@ class _Reader:
         outer = Diag(Mul(*arrays)) if self.rank(linear) else Column(Mul(*arrays))
         return times(*scalars, outer, inner)
 
-    def choice(self, expr: where, direction: Quantity) -> Expr:
+    @_matrix.register
+    def _(self, expr: where, direction: Quantity) -> Expr:
         condition, chosen, otherwise = expr.args
         terms = []
         for side, taken in ((chosen, where(condition, 1, 0)), (otherwise, where(condition, 0, 1))):
@@ -293,7 +303,8 @@ class _Reader:
                 terms.append(self.scaled([taken], side, direction))
         return collected(terms)
 
-    def product(self, expr: Contract, direction: Quantity) -> Expr:
+    @_matrix.register
+    def _(self, expr: Contract, direction: Quantity) -> Expr:
         """The operator of a contraction: the other operands, contracted to a matrix."""
         position = next(i for i, operand in enumerate(expr.operands) if self.moves(operand))
         linear, own = expr.operands[position], expr.letters[position]

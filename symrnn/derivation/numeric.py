@@ -3,21 +3,20 @@
 This is for looking at a derivation (a Jacobian at a point), not for running a cell.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import singledispatch
 from typing import Any, TypeAlias
 
 import numpy as np
 from sympy import Add, And, Eq, Expr, Ge, Gt, Le, Lt, Mul, Ne, Not, Or, Pow
-from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.operations import (
     Contract,
-    PointwiseFunction,
+    NamedFunction,
     Slice,
-    VectorFunction,
     concatenate,
     identity,
     one_hot,
@@ -27,13 +26,11 @@ from symrnn.declaration.operations import (
 from symrnn.declaration.quantities import Quantity
 from symrnn.declaration.resolution import is_coefficient
 from symrnn.errors import DerivationError
-from symrnn.vocabulary.families import NAMED
 
 Array: TypeAlias = Any
 Values: TypeAlias = Mapping[str, Array]
 Sizes: TypeAlias = Mapping[str, int]
 
-FUNCTIONS: dict[str, Callable[..., Array]] = {name: f.facts.value for name, f in NAMED.items()}
 COMPARISONS: dict[type, Callable[..., Array]] = {
     Lt: np.less,
     Le: np.less_equal,
@@ -62,52 +59,90 @@ def evaluate(expr: Expr, values: Values, sizes: Sizes) -> Array:
     Raises:
         DerivationError: the expression holds something that is not in the vocabulary.
     """
-
-    def inner(part: Expr) -> Array:
-        return evaluate(part, values, sizes)
-
     if isinstance(expr, Quantity):
         return values[expr.name]
-    if isinstance(expr, ones):
-        return np.ones([size_value(size, sizes) for size in expr.args])
-    if isinstance(expr, one_hot):
-        return np.eye(size_value(expr.index.classes, sizes))[int(values[expr.index.name])]
-    if isinstance(expr, identity):
-        return np.eye(size_value(expr.args[0], sizes))
-    if is_coefficient(expr):
-        return np.float64(number_value(expr, sizes))
-    if isinstance(expr, Add):
-        return sum(inner(term) for term in expr.args)
-    if isinstance(expr, Mul):
-        return np.prod(np.stack(np.broadcast_arrays(*(inner(f) for f in expr.args))), axis=0)
-    if isinstance(expr, Pow):
-        return inner(expr.args[0]) ** number_value(expr.args[1], sizes)
-    if isinstance(expr, PointwiseFunction | VectorFunction):
-        return FUNCTIONS[expr.name](*(inner(arg) for arg in expr.args))
-    if isinstance(expr, where):
-        holds = _condition(expr.args[0], values, sizes)
-        return np.where(holds, inner(expr.args[1]), inner(expr.args[2]))
-    if isinstance(expr, Contract):
-        return np.einsum(expr.spec, *(inner(operand) for operand in expr.operands))
-    if isinstance(expr, concatenate):
-        return np.concatenate([inner(part) for part in expr.args])
-    if isinstance(expr, Slice):
-        start, stop = (size_value(size, sizes) for size in expr.args[1:])
-        return inner(expr.args[0])[start:stop]
+    return np.float64(number_value(expr, sizes)) if is_coefficient(expr) else _value(expr, values, sizes)
+
+
+def _all(parts: Iterable[Expr], values: Values, sizes: Sizes) -> list[Array]:
+    return [evaluate(part, values, sizes) for part in parts]
+
+
+@singledispatch
+def _value(expr: Expr, values: Values, sizes: Sizes) -> Array:
+    """The value of what is neither a quantity nor a number, by its kind."""
     raise DerivationError(f"{type(expr).__name__} has no numeric meaning here: {expr}.")
 
 
+@_value.register
+def _(expr: ones, values: Values, sizes: Sizes) -> Array:
+    return np.ones([size_value(size, sizes) for size in expr.args])
+
+
+@_value.register
+def _(expr: identity, values: Values, sizes: Sizes) -> Array:
+    return np.eye(size_value(expr.args[0], sizes))
+
+
+@_value.register
+def _(expr: one_hot, values: Values, sizes: Sizes) -> Array:
+    return np.eye(size_value(expr.index.classes, sizes))[int(values[expr.index.name])]
+
+
+@_value.register
+def _(expr: Add, values: Values, sizes: Sizes) -> Array:
+    return sum(_all(expr.args, values, sizes))
+
+
+@_value.register
+def _(expr: Mul, values: Values, sizes: Sizes) -> Array:
+    return np.prod(np.stack(np.broadcast_arrays(*_all(expr.args, values, sizes))), axis=0)
+
+
+@_value.register
+def _(expr: Pow, values: Values, sizes: Sizes) -> Array:
+    return evaluate(expr.args[0], values, sizes) ** number_value(expr.args[1], sizes)
+
+
+@_value.register
+def _(expr: NamedFunction, values: Values, sizes: Sizes) -> Array:
+    return expr.facts.value(*_all(expr.args, values, sizes))
+
+
+@_value.register
+def _(expr: where, values: Values, sizes: Sizes) -> Array:
+    holds = _condition(expr.condition, values, sizes)
+    return np.where(holds, *_all(expr.operands, values, sizes))
+
+
+@_value.register
+def _(expr: Contract, values: Values, sizes: Sizes) -> Array:
+    return np.einsum(expr.spec, *_all(expr.operands, values, sizes))
+
+
+@_value.register
+def _(expr: concatenate, values: Values, sizes: Sizes) -> Array:
+    return np.concatenate(_all(expr.args, values, sizes))
+
+
+@_value.register
+def _(expr: Slice, values: Values, sizes: Sizes) -> Array:
+    start, stop = (size_value(size, sizes) for size in expr.args[1:])
+    return evaluate(expr.args[0], values, sizes)[start:stop]
+
+
+CONNECTIVES = {And: np.logical_and, Or: np.logical_or}
+
+
 def _condition(condition: Boolean, values: Values, sizes: Sizes) -> Array:
-    if isinstance(condition, Relational):
-        sides = (evaluate(side, values, sizes) for side in condition.args)
-        return COMPARISONS[type(condition)](*sides)
+    kind = type(condition)
+    if kind in COMPARISONS:
+        return COMPARISONS[kind](*_all(condition.args, values, sizes))
     parts = [_condition(part, values, sizes) for part in condition.args]
-    if isinstance(condition, Not):
+    if kind is Not:
         return np.logical_not(parts[0])
-    if isinstance(condition, And | Or):
-        return (np.logical_and if isinstance(condition, And) else np.logical_or).reduce(
-            np.broadcast_arrays(*parts)
-        )
+    if kind in CONNECTIVES:
+        return CONNECTIVES[kind].reduce(np.broadcast_arrays(*parts))
     raise DerivationError(f"The condition {condition} has no numeric meaning.")
 
 

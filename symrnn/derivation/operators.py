@@ -16,6 +16,15 @@ class Operator(Expr):
     __slots__ = ()
     is_commutative = False
 
+    @property
+    def content(self) -> Expr:
+        """The array that it is made of; itself, if it is made of none."""
+        return self.args[0]
+
+    def matrix(self, array: Array, sizes: Sizes) -> Array:
+        """The matrix in numbers, by those of its content."""
+        return array
+
 
 class Diag(Operator):
     """The diagonal matrix of a vector expression."""
@@ -24,6 +33,10 @@ class Diag(Operator):
 
     def _sympystr(self, printer: Any) -> str:
         return f"diag({printer._print(self.args[0])})"
+
+    def matrix(self, array: Array, sizes: Sizes) -> Array:
+        """The matrix with the vector in its diagonal."""
+        return np.diag(array)
 
 
 class MatrixOf(Operator):
@@ -49,6 +62,11 @@ class Block(Operator):
         matrix, _, _, start, stop = (printer._print(arg) for arg in self.args)
         return f"{matrix}[:, {start}:{stop}]"
 
+    def matrix(self, array: Array, sizes: Sizes) -> Array:
+        """The columns."""
+        start, stop = (size_value(size, sizes) for size in self.args[3:])
+        return array[:, start:stop]
+
 
 class Column(Operator):
     """A vector expression as a matrix with one column: it takes a scalar."""
@@ -58,6 +76,10 @@ class Column(Operator):
     def _sympystr(self, printer: Any) -> str:
         return f"column({printer._print(self.args[0])})"
 
+    def matrix(self, array: Array, sizes: Sizes) -> Array:
+        """The one column."""
+        return array[:, None]
+
 
 class Row(Operator):
     """A vector expression as a matrix with one row: it gives a scalar."""
@@ -66,6 +88,10 @@ class Row(Operator):
 
     def _sympystr(self, printer: Any) -> str:
         return f"row({printer._print(self.args[0])})"
+
+    def matrix(self, array: Array, sizes: Sizes) -> Array:
+        """The one row."""
+        return array[None, :]
 
 
 class Partial(Operator):
@@ -77,6 +103,11 @@ class Partial(Operator):
         of, wrt = (printer._print(arg) for arg in self.args)
         return f"(d {of} / d {wrt})"
 
+    @property
+    def content(self) -> Expr:
+        """Itself: its name stands for it."""
+        return self
+
 
 class Identity(Operator):
     """The identity on vectors of one size."""
@@ -85,6 +116,11 @@ class Identity(Operator):
 
     def _sympystr(self, printer: Any) -> str:
         return "I"
+
+    @property
+    def content(self) -> Expr:
+        """Itself: a size is no array."""
+        return self
 
 
 def times(*factors: Expr) -> Expr:
@@ -137,19 +173,15 @@ def operator_value(expr: Expr, known: Values, sizes: Sizes, partials: Mapping[Ex
     """The matrix that an operator expression is, or a number for a commutative factor."""
     if isinstance(expr, Partial):
         return partials[expr]
-    if isinstance(expr, Diag):
-        return np.diag(evaluate(expr.args[0], known, sizes))
-    if isinstance(expr, MatrixOf):
-        return evaluate(expr.args[0], known, sizes)
-    if isinstance(expr, Block):
-        start, stop = (size_value(size, sizes) for size in expr.args[3:])
-        return evaluate(expr.args[0], known, sizes)[:, start:stop]
-    if isinstance(expr, Column):
-        return evaluate(expr.args[0], known, sizes)[:, None]
-    if isinstance(expr, Row):
-        return evaluate(expr.args[0], known, sizes)[None, :]
     if isinstance(expr, Identity):
         return np.eye(size_value(expr.args[0], sizes))
+    if isinstance(expr, Operator):
+        return expr.matrix(evaluate(expr.content, known, sizes), sizes)
+    return _combined(expr, known, sizes, partials)
+
+
+def _combined(expr: Expr, known: Values, sizes: Sizes, partials: Mapping[Expr, Array]) -> Array:
+    """A sum or a product of operators in numbers, or a factor that is none."""
     if isinstance(expr, Add):
         return sum(operator_value(term, known, sizes, partials) for term in expr.args)
     if isinstance(expr, Mul) and not expr.is_commutative:

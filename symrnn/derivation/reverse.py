@@ -1,7 +1,8 @@
 """The reverse sweep: from a cell's definitions to the adjoints of everything they use."""
 
 from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, singledispatchmethod
+from typing import TypeAlias
 
 from sympy import Eq, Expr, Mul, S
 
@@ -14,7 +15,6 @@ from symrnn.declaration.operations import (
     PointwiseFunction,
     VectorFunction,
     concatenate,
-    identity,
     one_hot,
     ones,
     where,
@@ -43,8 +43,11 @@ from symrnn.derivation.rules import (
     vector_term,
     where_term,
 )
-from symrnn.errors import RequestError, shown
+from symrnn.errors import DerivationError, RequestError, shown
 from symrnn.models.model import Model
+
+Handed: TypeAlias = tuple[str, Expr]
+"""The name of a rule, and what it hands back."""
 
 PREFIXES = ("d_", "grad_", "adjoint_")
 
@@ -196,40 +199,56 @@ class _Sweep:
             for rule, expr in self.contributions(d, definition, argument):
                 self.add(argument, Term(factor * expr, rule, definition))
 
-    def contributions(
-        self, d: Adjoint, definition: Definition, argument: Quantity
-    ) -> Iterable[tuple[str, Expr]]:
+    def contributions(self, d: Adjoint, definition: Definition, argument: Quantity) -> Iterable[Handed]:
         """The rule and the term for each place where `argument` stands in the definition."""
-        call, shape = definition.expr, self.cell.shape_of(argument)
-        if isinstance(call, PointwiseFunction | where):
-            for position, arg in enumerate(call.args):
-                if arg == argument and isinstance(call, where):
-                    term, rule = where_term(d, call, position), "where"
-                elif arg == argument:
-                    term, rule = self.pointwise(d, definition, call, position), call.name
-                else:
-                    continue
-                if term is not None:
-                    term = self.guard(d, term, definition.symbol)
-                    yield rule, self.to_shape(term, definition.shape, shape)
-        elif isinstance(call, VectorFunction):
-            term = d * held if (held := self.derivative_at_hand(definition)) is not None else None
-            term = vector_term(d, definition.symbol, call) if term is None else term
-            yield call.name, term if call.gives_vector else self.guard(d, term, definition.symbol)
-        elif isinstance(call, Contract):
-            for position, operand in enumerate(call.operands):
-                if operand == argument:
-                    yield "contraction", contraction_term(d, call, position, shape)
-        elif isinstance(call, concatenate):
-            sizes = [self.cell.shape_of(part)[0] for part in call.args]
-            for position, part in enumerate(call.args):
-                if part == argument:
-                    yield "stack", stack_term(d, call, position, sizes)
-        elif not isinstance(call, ones | identity | one_hot):
-            term = algebraic_term(d, call, argument)
-            if term != 0:
-                term = self.guard(d, term, definition.symbol)
-                yield "algebraic", self.to_shape(term, definition.shape, shape)
+        call = definition.expr
+        if not isinstance(call, Operation):
+            yield from self.elementwise(
+                "algebraic", algebraic_term(d, call, argument), d, definition, argument
+            )
+            return
+        for position, operand in enumerate(call.operands):
+            if operand == argument:
+                yield from self.handed(call, position, d, definition)
+
+    @singledispatchmethod
+    def handed(self, call: Operation, position: int, d: Adjoint, definition: Definition) -> Iterable[Handed]:
+        """The rule and what it hands to the operand at a position of an operation, by its kind."""
+        raise DerivationError(f"{type(call).__name__} has no rule in the reverse sweep.")
+
+    @handed.register
+    def _(
+        self, call: PointwiseFunction, position: int, d: Adjoint, definition: Definition
+    ) -> Iterable[Handed]:
+        term = self.pointwise(d, definition, call, position)
+        return self.elementwise(call.name, term, d, definition, call.args[position])
+
+    @handed.register
+    def _(self, call: where, position: int, d: Adjoint, definition: Definition) -> Iterable[Handed]:
+        term = where_term(d, call, position + 1)
+        return self.elementwise("where", term, d, definition, call.operands[position])
+
+    @handed.register
+    def _(self, call: VectorFunction, position: int, d: Adjoint, definition: Definition) -> Iterable[Handed]:
+        held = self.derivative_at_hand(definition)
+        term = vector_term(d, definition.symbol, call) if held is None else d * held
+        yield call.name, term if call.gives_vector else self.guard(d, term, definition.symbol)
+
+    @handed.register
+    def _(self, call: Contract, position: int, d: Adjoint, definition: Definition) -> Iterable[Handed]:
+        yield "contraction", contraction_term(d, call, position, self.cell.shape_of(call.operands[position]))
+
+    @handed.register
+    def _(self, call: concatenate, position: int, d: Adjoint, definition: Definition) -> Iterable[Handed]:
+        yield "stack", stack_term(d, call, position, [self.cell.shape_of(part)[0] for part in call.args])
+
+    def elementwise(
+        self, rule: str, term: Expr | None, d: Adjoint, definition: Definition, argument: Quantity
+    ) -> Iterable[Handed]:
+        """What an elementwise rule hands to an argument, unless that is zero."""
+        if term is not None and term != 0:
+            term = self.guard(d, term, definition.symbol)
+            yield rule, self.to_shape(term, definition.shape, self.cell.shape_of(argument))
 
     def pointwise(
         self, d: Adjoint, definition: Definition, call: PointwiseFunction, position: int
@@ -265,10 +284,9 @@ def _is_static(term: Term) -> bool:
 def _arguments(definition: Definition) -> tuple[Quantity, ...]:
     """What a definition reads, in the order in which gradients are handed back."""
     call = definition.expr
-    if isinstance(call, Contract | concatenate | PointwiseFunction | VectorFunction | where):
-        found = [arg for arg in call.args if isinstance(arg, Quantity)]
-        return tuple(dict.fromkeys(found))
-    return definition.reads
+    if not isinstance(call, Operation):
+        return definition.reads
+    return tuple(dict.fromkeys(operand for operand in call.operands if isinstance(operand, Quantity)))
 
 
 def summed(expr: Expr, shape: Shape, cell: Cell) -> Expr:

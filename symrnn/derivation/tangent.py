@@ -7,6 +7,8 @@ the reverse sweep, because what an elementwise function does to a direction and 
 The reverse sweep of a tangent is the Hessian-vector product.
 """
 
+from functools import singledispatchmethod
+
 from sympy import Add, Eq, Expr, Mul, Pow, S
 
 from symrnn.declaration.arguments import require_cell
@@ -16,11 +18,10 @@ from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.normal_form import Equation, plain_name, unique_name
 from symrnn.declaration.operations import (
     Contract,
+    Leaf,
     PointwiseFunction,
     VectorFunction,
     concatenate,
-    identity,
-    one_hot,
     ones,
     where,
 )
@@ -120,30 +121,32 @@ class Tangent:
         """How `expr` changes along the direction; `result` is the symbol that holds its value, if any."""
         if isinstance(expr, Quantity):
             return self.dotted.get(expr, S.Zero)
-        if is_coefficient(expr) or isinstance(expr, ones | identity | one_hot):
-            return S.Zero
-        if isinstance(expr, Add):
-            return Add(*(self.derivative(term) for term in expr.args))
-        if isinstance(expr, Mul):
-            return Add(*(Mul(*rest, self.derivative(factor)) for factor, rest in _each(expr.args)))
-        if isinstance(expr, Pow):
-            base, exponent = expr.args
-            return exponent * base ** (exponent - 1) * self.derivative(base)
-        if isinstance(expr, PointwiseFunction):
-            return self._pointwise(expr, expr if result is None else result)
-        if isinstance(expr, VectorFunction):
-            return self._vector_function(expr, expr if result is None else result)
-        if isinstance(expr, where):
-            condition, chosen, otherwise = expr.args
-            sides = self.derivative(chosen), self.derivative(otherwise)
-            return S.Zero if sides == (0, 0) else where(condition, *sides)
-        if isinstance(expr, Contract):
-            return self._contract(expr)
-        if isinstance(expr, concatenate):
-            return self._stack(expr)
+        return S.Zero if is_coefficient(expr) else self._moved(expr, expr if result is None else result)
+
+    @singledispatchmethod
+    def _moved(self, expr: Expr, result: Expr) -> Expr:
+        """How what is neither a quantity nor a number changes, by its kind."""
         raise DerivationError(f"{type(expr).__name__} has no tangent rule. Add one to tangent.py.")
 
-    def _pointwise(self, call: PointwiseFunction, result: Expr) -> Expr:
+    @_moved.register
+    def _(self, expr: Leaf, result: Expr) -> Expr:
+        return S.Zero
+
+    @_moved.register
+    def _(self, expr: Add, result: Expr) -> Expr:
+        return Add(*(self.derivative(term) for term in expr.args))
+
+    @_moved.register
+    def _(self, expr: Mul, result: Expr) -> Expr:
+        return Add(*(Mul(*rest, self.derivative(factor)) for factor, rest in _each(expr.args)))
+
+    @_moved.register
+    def _(self, expr: Pow, result: Expr) -> Expr:
+        base, exponent = expr.args
+        return exponent * base ** (exponent - 1) * self.derivative(base)
+
+    @_moved.register
+    def _(self, call: PointwiseFunction, result: Expr) -> Expr:
         terms = []
         for position, argument in enumerate(call.args):
             moved = self.derivative(argument)
@@ -151,7 +154,8 @@ class Tangent:
                 terms.append(pointwise_term(moved, result, call, position) or S.Zero)
         return Add(*terms)
 
-    def _vector_function(self, call: VectorFunction, result: Expr) -> Expr:
+    @_moved.register
+    def _(self, call: VectorFunction, result: Expr) -> Expr:
         """The rule of the reverse sweep serves here too: the Jacobian is symmetric, or it is one row."""
         (argument,) = call.args
         moved = self.derivative(argument)
@@ -163,26 +167,34 @@ class Tangent:
         row = derivative_of(call)
         return Contract("i,i->", vector_term(S.One, result, call) if row is None else row, moved)
 
-    def _contract(self, expr: Contract) -> Expr:
+    @_moved.register
+    def _(self, expr: where, result: Expr) -> Expr:
+        sides = tuple(map(self.derivative, expr.operands))
+        return S.Zero if sides == (0, 0) else expr.over(sides)
+
+    @_moved.register
+    def _(self, expr: Contract, result: Expr) -> Expr:
         terms = []
         for position, operand in enumerate(expr.operands):
             moved = self.derivative(operand)
             if moved != 0:
                 operands = list(expr.operands)
                 operands[position] = self.shaped(moved, self.shape(operand))
-                terms.append(Contract(expr.spec, *operands))
+                terms.append(expr.over(operands))
         return Add(*terms)
 
-    def _stack(self, expr: concatenate) -> Expr:
-        moved = [self.derivative(part) for part in expr.args]
-        if not any(part != 0 for part in moved):
+    @_moved.register
+    def _(self, expr: concatenate, result: Expr) -> Expr:
+        return self.stacked(expr, [self.derivative(part) for part in expr.args])
+
+    def stacked(self, stack: concatenate, parts: list[Expr]) -> Expr:
+        """A stack of other parts, each in the shape of the one in its place; zero if all of them are."""
+        if all(part == 0 for part in parts):
             return S.Zero
-        shapes = [self.shape(part) for part in expr.args]
-        return concatenate(
-            *(
-                self.zeros_of(s) if part == 0 else self.shaped(part, s)
-                for part, s in zip(moved, shapes, strict=True)
-            )
+        shapes = map(self.shape, stack.args)
+        return stack.over(
+            self.zeros_of(shape) if part == 0 else self.shaped(part, shape)
+            for part, shape in zip(parts, shapes, strict=True)
         )
 
     def shape(self, expr: Expr) -> Shape:

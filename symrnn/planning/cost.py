@@ -1,5 +1,8 @@
 """What a plan costs: floating-point operations of its products and bytes of what it saves."""
 
+from collections.abc import Mapping
+from functools import singledispatch
+
 from sympy import Add, Expr, Integer, preorder_traversal
 
 from symrnn.declaration.operations import Operation
@@ -8,31 +11,41 @@ from symrnn.planning.ir import Buffer, Contraction, Gather, Largest, Pointwise, 
 from symrnn.planning.plan import Plan
 
 
-def operations(statement: Statement, table: dict[str, Buffer]) -> Expr:
+@singledispatch
+def operations(statement: Statement, table: Mapping[str, Buffer]) -> Expr:
     """Arithmetic of a statement per sample and step, a function call and a comparison counted as one."""
-    if isinstance(statement, Contraction):
-        sizes: dict[str, Expr] = {}
-        for name, letters in zip(statement.operands, statement.inputs, strict=True):
-            sample = letters.replace("T", "").replace("B", "")
-            sizes.update(zip(sample, table[name].shape, strict=True))
-        total: Expr = Integer(1)
-        for size in sizes.values():
-            total = total * size
-        return 2 * total if len(statement.operands) > 1 else total
-    if isinstance(statement, Pointwise):
-        calls = sum(isinstance(node, Operation) for node in preorder_traversal(statement.expr))
-        count = statement.expr.count_ops() + calls + statement.update
-        return Integer(count) * size_of(table[statement.out].shape)
-    if isinstance(statement, Gather):
-        return size_of(table[statement.out].shape) * int(statement.update)
-    if isinstance(statement, Scatter):
-        return size_of(table[statement.operand].shape)
-    if isinstance(statement, Largest):
-        return size_of(table[statement.operand].shape)
+    del statement, table
     return Integer(0)
 
 
-def traffic(statement: Statement, table: dict[str, Buffer]) -> Expr:
+@operations.register
+def _contraction(statement: Contraction, table: Mapping[str, Buffer]) -> Expr:
+    sizes: dict[str, Expr] = {}
+    for name, letters in zip(statement.operands, statement.inputs, strict=True):
+        sample = letters.replace("T", "").replace("B", "")
+        sizes.update(zip(sample, table[name].shape, strict=True))
+    total = size_of(tuple(sizes.values()))
+    return 2 * total if len(statement.operands) > 1 else total
+
+
+@operations.register
+def _pointwise(statement: Pointwise, table: Mapping[str, Buffer]) -> Expr:
+    calls = sum(isinstance(node, Operation) for node in preorder_traversal(statement.expr))
+    count = statement.expr.count_ops() + calls + statement.update
+    return Integer(count) * size_of(table[statement.out].shape)
+
+
+@operations.register
+def _gather(statement: Gather, table: Mapping[str, Buffer]) -> Expr:
+    return size_of(table[statement.out].shape) * int(statement.update)
+
+
+@operations.register
+def _of_operand(statement: Scatter | Largest, table: Mapping[str, Buffer]) -> Expr:
+    return size_of(table[statement.operand].shape)
+
+
+def traffic(statement: Statement, table: Mapping[str, Buffer]) -> Expr:
     """Numbers per sample and step that a statement reads and writes, shared arrays not counted."""
     names = [*dict.fromkeys(statement.reads), statement.out]
     if statement.update:
@@ -44,9 +57,9 @@ def traffic(statement: Statement, table: dict[str, Buffer]) -> Expr:
     return total.expand()
 
 
-def moving_operations(statements: list[Statement], table: dict[str, Buffer]) -> Expr:
+def moving_operations(statements: list[Statement], table: Mapping[str, Buffer]) -> Expr:
     """Operations per sample and step of the statements that touch samples."""
-    moving = (s for s in statements if any(table[name].lead for name in (s.out, *s.reads)))
+    moving = (s for s in statements if any(table[name].lead for name in s.arrays))
     return Add(*(operations(statement, table) for statement in moving)).expand()
 
 

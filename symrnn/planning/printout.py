@@ -5,12 +5,15 @@ are those of float32 arrays that have a batch axis, read and written once per st
 """
 
 import textwrap
+from collections.abc import Mapping
+from functools import singledispatch
 
 from sympy import Expr
 
 from symrnn.declaration.axes import size_text
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.reading_order import Roles
+from symrnn.errors import PlanError
 from symrnn.planning.cost import (
     moving_operations,
     operations,
@@ -31,9 +34,9 @@ from symrnn.planning.ir import (
     Scatter,
     Stack,
     Statement,
-    in_one_place,
     size_of,
 )
+from symrnn.planning.memory import in_one_place
 from symrnn.planning.plan import Plan
 from symrnn.printing import printed
 
@@ -165,31 +168,55 @@ def _recurrences(loop: Loop, roles: Roles) -> list[str]:
     return lines
 
 
-def statement_text(statement: Statement, table: dict[str, Buffer], roles: Roles) -> str:
+def statement_text(statement: Statement, table: Mapping[str, Buffer], roles: Roles) -> str:
     """A statement as a line: the result with its shape, then what it is made of."""
     out = table[statement.out]
-    target = str(out) if not statement.update else out.name
-    sign = "+=" if statement.update else "="
-    if isinstance(statement, Contraction):
-        names = statement.operands
-        plain = NAMED_SPECS.get(statement.spec)
-        right = plain.format(*names) if plain else f"einsum({statement.spec}, {', '.join(names)})"
-    elif isinstance(statement, Pointwise):
-        right = plain_text(statement.expr, roles)
-    elif isinstance(statement, Gather):
-        right = f"{statement.operand}[{statement.index}]"
-    elif isinstance(statement, Scatter):
-        where = f"in row {statement.index}" if out.shape[1:] else f"at {statement.index}"
-        summed = ", summed over T, B" if not out.lead else ""
-        right = f"{statement.operand} {where}{summed}"
-    elif isinstance(statement, Largest):
-        right = f"largest({statement.operand})"
-    elif isinstance(statement, Stack):
-        right = f"[{', '.join(_part_text(table[part]) for part in statement.parts)}]"
-    else:
-        assert isinstance(statement, Fill)
-        right = statement.what
-    return f"{target} {sign} {right}"
+    target, sign = (out.name, "+=") if statement.update else (str(out), "=")
+    return f"{target} {sign} {_right_side(statement, table, roles)}"
+
+
+@singledispatch
+def _right_side(statement: Statement, table: Mapping[str, Buffer], roles: Roles) -> str:
+    """What a statement computes."""
+    raise PlanError(f"No table of a plan tells what {type(statement).__name__} is.")
+
+
+@_right_side.register
+def _(s: Contraction, table: Mapping[str, Buffer], roles: Roles) -> str:
+    plain = NAMED_SPECS.get(s.spec)
+    return plain.format(*s.operands) if plain else f"einsum({s.spec}, {', '.join(s.operands)})"
+
+
+@_right_side.register
+def _(s: Pointwise, table: Mapping[str, Buffer], roles: Roles) -> str:
+    return plain_text(s.expr, roles)
+
+
+@_right_side.register
+def _(s: Gather, table: Mapping[str, Buffer], roles: Roles) -> str:
+    return f"{s.operand}[{s.index}]"
+
+
+@_right_side.register
+def _(s: Scatter, table: Mapping[str, Buffer], roles: Roles) -> str:
+    out = table[s.out]
+    place = f"in row {s.index}" if out.shape[1:] else f"at {s.index}"
+    return f"{s.operand} {place}{', summed over T, B' * (not out.lead)}"
+
+
+@_right_side.register
+def _(s: Largest, table: Mapping[str, Buffer], roles: Roles) -> str:
+    return f"largest({s.operand})"
+
+
+@_right_side.register
+def _(s: Stack, table: Mapping[str, Buffer], roles: Roles) -> str:
+    return f"[{', '.join(_part_text(table[part]) for part in s.parts)}]"
+
+
+@_right_side.register
+def _(s: Fill, table: Mapping[str, Buffer], roles: Roles) -> str:
+    return s.what
 
 
 def _part_text(buffer: Buffer) -> str:

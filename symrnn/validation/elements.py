@@ -7,6 +7,7 @@ single number taken out of such an array is an `Element`, for code that works nu
 
 import operator
 from collections.abc import Callable, Sequence
+from functools import singledispatch
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,16 +33,33 @@ def residues(value: Any) -> Residues:
         return value.view(np.ndarray).astype(np.int64)
     if isinstance(value, Element):
         return np.asarray(value.residue)
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "iub":
-        return np.asarray(value, np.int64) % PRIME
-    if isinstance(value, bool | int):
-        return np.asarray(value % PRIME)
-    if isinstance(value, float | np.floating):
-        return np.asarray(residue_of_float(float(value)))
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        numbers = [residue_of_float(float(number)) for number in value.ravel()]
-        return np.array(numbers, np.int64).reshape(value.shape)
+    return _residues(value)
+
+
+@singledispatch
+def _residues(value: Any) -> Residues:
+    """The same of numbers that are no elements yet."""
     raise NoRuleError(f"{type(value).__name__} is no number of the field.")
+
+
+@_residues.register
+def _(value: int) -> Residues:
+    return np.asarray(value % PRIME)
+
+
+@_residues.register
+def _(value: float) -> Residues:
+    return np.asarray(residue_of_float(value))
+
+
+@_residues.register
+def _(value: np.ndarray | np.generic) -> Residues:
+    if value.dtype.kind in "iub":
+        return np.asarray(value, np.int64) % PRIME
+    if value.dtype.kind != "f":
+        raise NoRuleError(f"{type(value).__name__} is no number of the field.")
+    numbers = [residue_of_float(float(number)) for number in value.ravel()]
+    return np.array(numbers, np.int64).reshape(value.shape)
 
 
 def elements(found: Any) -> "Elements":

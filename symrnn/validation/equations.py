@@ -3,7 +3,8 @@
 Nothing is planned here: every expression is worked out as it stands.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import singledispatchmethod
 from typing import TypeAlias
 
 import numpy as np
@@ -19,7 +20,6 @@ from symrnn.validation.duals import Dual
 from symrnn.validation.functions import applied, closed_value
 from symrnn.validation.maps import number_exp
 from symrnn.validation.prime import PRIME
-from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
 
 Values: TypeAlias = dict[Quantity, Dual]
 
@@ -56,38 +56,63 @@ class Evaluator:
             return values[expr]
         if (fixed := self.number(expr)) is not None:
             return Dual(np.asarray([fixed], np.int64))
-        if isinstance(expr, op.where):
-            truth = duals.holds(expr.args[0], lambda part: self.value(part, values))
-            return duals.chosen(truth, *(self.value(arg, values) for arg in expr.args[1:]))
-        if isinstance(expr, op.ones):
-            return Dual(np.ones((1, *self.shape(expr.args)), np.int64))
-        if isinstance(expr, op.identity):
-            return Dual(np.eye(self.size(expr.args[0]), dtype=np.int64)[None])
-        if isinstance(expr, op.one_hot):
-            classes = np.arange(self.size(expr.index.classes))
-            return Dual((values[expr.index].value[:, None] == classes).astype(np.int64))
-        if isinstance(expr, op.Slice):
-            start, stop = (self.size(size) for size in expr.args[1:])
-            return Dual(self.value(expr.args[0], values).value[:, start:stop])
-        if isinstance(expr, Pow):
-            return duals.raised(self.value(expr.args[0], values), int(expr.args[1]))
-        arguments = expr.operands if isinstance(expr, op.Contract) else expr.args
-        return self.applied(expr, [self.value(arg, values) for arg in arguments])
+        return self.form(expr, values)
 
-    @staticmethod
-    def applied(expr: Expr, parts: list[Dual]) -> Dual:
-        """The value of an operation on its arguments' values."""
-        if isinstance(expr, Add):
-            return duals.added(parts)
-        if isinstance(expr, Mul):
-            return duals.multiplied(parts)
-        if isinstance(expr, op.Contract):
-            return duals.contraction(expr.spec, parts)
-        if isinstance(expr, op.concatenate):
-            return duals.stacked(parts)
-        if isinstance(expr, PointwiseFunction | VectorFunction):
-            return applied(type(expr), *parts)
+    def all(self, parts: Iterable[Expr], values: Mapping[Quantity, Dual]) -> list[Dual]:
+        """The values of some expressions."""
+        return [self.value(part, values) for part in parts]
+
+    @singledispatchmethod
+    def form(self, expr: Expr, values: Mapping[Quantity, Dual]) -> Dual:
+        """The value of what is neither a quantity nor a number, by its kind."""
         raise ValidationError(f"{type(expr).__name__} has no meaning in the field: {expr}.")
+
+    @form.register
+    def _(self, expr: op.ones, values: Mapping[Quantity, Dual]) -> Dual:
+        return Dual(np.ones((1, *self.shape(expr.args)), np.int64))
+
+    @form.register
+    def _(self, expr: op.identity, values: Mapping[Quantity, Dual]) -> Dual:
+        return Dual(np.eye(self.size(expr.args[0]), dtype=np.int64)[None])
+
+    @form.register
+    def _(self, expr: op.one_hot, values: Mapping[Quantity, Dual]) -> Dual:
+        classes = np.arange(self.size(expr.index.classes))
+        return Dual((values[expr.index].value[:, None] == classes).astype(np.int64))
+
+    @form.register
+    def _(self, expr: op.Slice, values: Mapping[Quantity, Dual]) -> Dual:
+        start, stop = (self.size(size) for size in expr.args[1:])
+        return Dual(self.value(expr.args[0], values).value[:, start:stop])
+
+    @form.register
+    def _(self, expr: op.where, values: Mapping[Quantity, Dual]) -> Dual:
+        truth = duals.holds(expr.condition, lambda part: self.value(part, values))
+        return duals.chosen(truth, *self.all(expr.operands, values))
+
+    @form.register
+    def _(self, expr: Pow, values: Mapping[Quantity, Dual]) -> Dual:
+        return duals.raised(self.value(expr.args[0], values), int(expr.args[1]))
+
+    @form.register
+    def _(self, expr: Add, values: Mapping[Quantity, Dual]) -> Dual:
+        return duals.added(self.all(expr.args, values))
+
+    @form.register
+    def _(self, expr: Mul, values: Mapping[Quantity, Dual]) -> Dual:
+        return duals.multiplied(self.all(expr.args, values))
+
+    @form.register
+    def _(self, expr: op.Contract, values: Mapping[Quantity, Dual]) -> Dual:
+        return duals.contraction(expr.spec, self.all(expr.operands, values))
+
+    @form.register
+    def _(self, expr: op.concatenate, values: Mapping[Quantity, Dual]) -> Dual:
+        return duals.stacked(self.all(expr.args, values))
+
+    @form.register
+    def _(self, expr: op.NamedFunction, values: Mapping[Quantity, Dual]) -> Dual:
+        return applied(type(expr), *self.all(expr.args, values))
 
 
 def number(expr: Expr, sizes: Mapping[str, int]) -> int:

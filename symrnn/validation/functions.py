@@ -243,23 +243,33 @@ def closed_value(
     """
     if expr in values:
         return values[expr]
-    if isinstance(expr, Rational):
-        return np.asarray([residue(Fraction(int(expr.p), int(expr.q)))])
-    if not expr.args:  # a float, or pi and the like
-        return np.asarray([residue_of_float(float(expr))])
-    parts = [closed_value(arg, values, exp) for arg in expr.args]
-    if isinstance(expr, Add):
-        return reduce(lambda a, b: (a + b) % PRIME, parts)
-    if isinstance(expr, Mul):
-        return reduce(lambda a, b: a * b % PRIME, parts)
-    if isinstance(expr, Pow):
+    if not expr.args:
+        return _constant(expr)
+    kind, parts = type(expr), [closed_value(arg, values, exp) for arg in expr.args]
+    if kind in CLOSED:
+        return reduce(CLOSED[kind], parts)
+    if kind is Pow:
         return _powered(expr.args[1], *parts)
-    if isinstance(expr, sympy_exp):
+    if kind is sympy_exp:
         return exp(parts[0])
-    if type(expr) in EQUIVALENTS:
-        function = value_of(EQUIVALENTS[type(expr)])
-        return function(*parts) if len(parts) == 1 else reduce(function, parts)  # Max may have many
-    raise ValidationError(f"{type(expr).__name__} has no meaning in the field: {expr}.")
+    if kind not in EQUIVALENTS:
+        raise ValidationError(f"{kind.__name__} has no meaning in the field: {expr}.")
+    function = value_of(EQUIVALENTS[kind])
+    return function(*parts) if len(parts) == 1 else reduce(function, parts)  # Max may have many
+
+
+CLOSED: Mapping[type, Callable[[Residues, Residues], Residues]] = {
+    Add: lambda a, b: (a + b) % PRIME,
+    Mul: lambda a, b: a * b % PRIME,
+}
+
+
+def _constant(expr: Expr) -> Residues:
+    """A number, a float, or pi and the like."""
+    exact = isinstance(expr, Rational)
+    return np.asarray(
+        [residue(Fraction(int(expr.p), int(expr.q))) if exact else residue_of_float(float(expr))]
+    )
 
 
 def _powered(exponent: Expr, base: Residues, element: Residues) -> Residues:

@@ -86,12 +86,19 @@ class Facts:
     at_zero_singular: tuple[str, str] | None = None
 
 
-class PointwiseFunction(Operation):
+class NamedFunction(Operation):
+    """What a record tells all about: a function of arguments element by element, or of a vector."""
+
+    __slots__ = ()
+    facts: ClassVar[Facts]
+
+
+class PointwiseFunction(NamedFunction):
     """A function of its arguments, element by element."""
 
     __slots__ = ()
+    is_elementwise = True
     arity: ClassVar[int] = 1
-    facts: ClassVar[Facts]
 
     def __new__(cls, *args: Any) -> "PointwiseFunction":
         """Apply the function to expressions of equal shape (scalars go with any)."""
@@ -110,12 +117,11 @@ class PointwiseFunction(Operation):
         return made
 
 
-class VectorFunction(Operation):
+class VectorFunction(NamedFunction):
     """A function of the vector of a sample; its value is a vector of the same size, or a number."""
 
     __slots__ = ()
     gives_vector: ClassVar[bool] = False
-    facts: ClassVar[Facts]
 
     def __new__(cls, vector: Any) -> "VectorFunction":
         """Apply the function to an expression of rank 1; a list stacks."""

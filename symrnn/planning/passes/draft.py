@@ -6,23 +6,8 @@ from dataclasses import dataclass, replace
 from sympy import Expr
 
 from symrnn.declaration.axes import Shape
-from symrnn.planning.ir import (
-    Block,
-    Buffer,
-    Contraction,
-    Gather,
-    Largest,
-    Pass,
-    Pointwise,
-    Scatter,
-    Stack,
-    Statement,
-    Window,
-    array_symbol,
-    overlap,
-    root_of,
-    shift_of,
-)
+from symrnn.planning.ir import Block, Buffer, Pass, Statement, Window
+from symrnn.planning.memory import overlap, root_of, shift_of, with_bases
 from symrnn.planning.names import Names
 from symrnn.planning.plan import Plan
 
@@ -169,14 +154,9 @@ class Draft:
         for carry in (*plan.forward.loop.carries, *plan.backward.loop.carries):
             names |= {carry.here, carry.there, carry.initial}
         for line in self.lines():
-            names |= {line.statement.out, *line.statement.reads}
-        queue = list(names)
-        while queue:
-            window = self.buffers[queue.pop()].window
-            if window is not None and window.base not in names:
-                names.add(window.base)
-                queue.append(window.base)
-        return tuple(buffer for buffer in self.buffers.values() if buffer.name in names)
+            names |= set(line.statement.arrays)
+        kept = with_bases(names, self.buffers)
+        return tuple(buffer for buffer in self.buffers.values() if buffer.name in kept)
 
 
 def _lines(blocks: Iterable[Block]) -> list[Line]:
@@ -194,41 +174,9 @@ def _blocks(lines: Iterable[Line]) -> tuple[Block, ...]:
     return tuple(Block(title, tuple(statements), tuple(sources)) for title, statements, sources in made)
 
 
-def renamed(statement: Statement, table: dict[str, str]) -> Statement:
-    """The statement with arrays renamed."""
-    out = table.get(statement.out, statement.out)
-    if isinstance(statement, Contraction):
-        return replace(statement, out=out, operands=tuple(table.get(o, o) for o in statement.operands))
-    if isinstance(statement, Stack):
-        return replace(statement, out=out, parts=tuple(table.get(p, p) for p in statement.parts))
-    if isinstance(statement, Gather | Scatter):
-        operand, index = (table.get(name, name) for name in statement.reads)
-        return replace(statement, out=out, operand=operand, index=index)
-    if isinstance(statement, Largest):
-        return replace(statement, out=out, operand=table.get(statement.operand, statement.operand))
-    if isinstance(statement, Pointwise):
-        symbols = {array_symbol(old): array_symbol(table[old]) for old in statement.reads if old in table}
-        return replace(statement, out=out, expr=statement.expr.xreplace(symbols))
-    return replace(statement, out=out)
-
-
-def over_time(contraction: Contraction, draft: Draft) -> Contraction:
-    """The contraction outside of the loop: T joins B wherever an array has a time axis."""
-    letters = [
-        part.replace("B", "TB") if "T" in draft.buffers[name].lead else part
-        for name, part in zip(contraction.operands, contraction.inputs, strict=True)
-    ]
-    out = contraction.output
-    if "T" in draft.buffers[contraction.out].lead:
-        out = out.replace("B", "TB")
-    return replace(contraction, spec=f"{','.join(letters)}->{out}")
-
-
 def over_time_line(line: Line, draft: Draft) -> Line:
     """The line outside of the loop."""
-    if not isinstance(line.statement, Contraction):
-        return line
-    return replace(line, statement=over_time(line.statement, draft))
+    return replace(line, statement=line.statement.over_time(draft.buffers))
 
 
 def first_defines(lines: Iterable[Line], defined: set[str]) -> list[Line]:

@@ -6,8 +6,8 @@ the like are made before its loop, over many rows at once.
 
 from dataclasses import replace
 
-from symrnn.planning.ir import Contraction, Window
-from symrnn.planning.passes.draft import Draft, Line, over_time, renamed
+from symrnn.planning.ir import Window
+from symrnn.planning.passes.draft import Draft, Line
 from symrnn.planning.plan import Plan
 
 FORWARD = ("forward before", "forward loop", "forward after")
@@ -21,7 +21,7 @@ def recompute_from_states(plan: Plan) -> Plan:
     lines = [line for region in FORWARD for line in _again(draft, region, again)]
     for region in BACKWARD:
         draft.regions[region] = [
-            replace(line, statement=renamed(line.statement, again)) for line in draft.regions[region]
+            replace(line, statement=line.statement.renamed(again)) for line in draft.regions[region]
         ]
     draft.regions["backward before"] = [*lines, *draft.regions["backward before"]]
     _drop_unread(draft)
@@ -68,15 +68,15 @@ def _again(draft: Draft, region: str, again: dict[str, str]) -> list[Line]:
     for line in draft.regions[region]:
         statement = line.statement
         if statement.out in again:
-            if region.endswith("loop") and isinstance(statement, Contraction):
-                statement = over_time(statement, draft)
+            if region.endswith("loop"):
+                statement = statement.over_time(draft.buffers)
             whole = line.title in again  # else only a part of the equation is needed
             title = line.title if whole else statement.out
             sources = tuple(
                 f"{source}, recomputed" if whole else f"{title}, recomputed from {source}"
                 for source in line.sources
             )
-            made.append(Line(renamed(statement, again), f"{title}, recomputed", sources))
+            made.append(Line(statement.renamed(again), f"{title}, recomputed", sources))
     return made
 
 

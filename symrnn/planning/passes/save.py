@@ -37,5 +37,5 @@ def _used_outside_loops(draft: Draft) -> set[str]:
     for region, lines in draft.regions.items():
         if not region.endswith("loop"):
             for line in lines:
-                found |= {draft.root(name) for name in (line.statement.out, *line.statement.reads)}
+                found |= {draft.root(name) for name in line.statement.arrays}
     return found

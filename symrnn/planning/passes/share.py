@@ -43,7 +43,7 @@ class _Sharer:
         self.first_write: dict[tuple[str, str], int] = {}  # by region and array
         lines = ((region, line.statement) for region in REGIONS for line in draft.regions[region])
         for position, (region, statement) in enumerate(lines):
-            self.last_touch |= dict.fromkeys((*statement.reads, statement.out), position)
+            self.last_touch |= dict.fromkeys(statement.arrays, position)
             self.first_write.setdefault((region, statement.out), position)
 
     def reuse(self, region: str, position: int, statement: Pointwise) -> None:

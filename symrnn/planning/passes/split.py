@@ -122,9 +122,9 @@ def _ranges_read(draft: Draft, name: str) -> dict[str, tuple[Expr, Expr]]:
     read = _read(draft)
     windows = {b.name: b.window for b in draft.buffers.values() if b.window is not None and b.name in read}
     return {
-        part: (window.start, window.stop)
+        part: window.rows
         for part, window in windows.items()
-        if window.base == name and window.start is not None and window.stop is not None and window.axis == 0
+        if window.base == name and window.rows is not None and window.axis == 0
     }
 
 
