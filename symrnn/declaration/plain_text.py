@@ -3,14 +3,15 @@
 This is what cells, derivations and plans print, and what stands as comments in kernels.
 """
 
-from collections.abc import Iterable
-from functools import singledispatchmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from sympy import Add, And, Expr, Mul, Not, Or, Pow, Symbol
 from sympy.core.relational import Relational
 
 from symrnn.declaration.axes import size_text
 from symrnn.declaration.conditions import JOINED
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import (
     Contract,
     Operation,
@@ -46,39 +47,20 @@ class _Writer:
         text = f"({text})" if strength < within else text
         return f"{MARK}{text}{UNMARK}" if expr in self.marked else text
 
-    @singledispatchmethod
     def written(self, expr: Expr) -> tuple[str, int]:
         """The text of an expression, and how tightly it binds."""
-        return _bare(repr(float(expr)) if expr.is_Float else str(expr))
-
-    @written.register
-    def _(self, expr: Symbol) -> tuple[str, int]:
-        return str(expr), ATOM
-
-    @written.register
-    def _(self, expr: Operation) -> tuple[str, int]:
-        return self.call(expr.name, expr.args)
+        form = entry(FORMS, expr)
+        return _bare(repr(float(expr)) if expr.is_Float else str(expr)) if form is None else form(self, expr)
 
     def call(self, name: str, args: Iterable[Expr]) -> tuple[str, int]:
-        return f"{name}({', '.join(self.text(arg) for arg in args)})", ATOM
+        return f"{name}({', '.join(map(self.text, args))})", ATOM
 
-    @written.register
-    def _(self, expr: concatenate) -> tuple[str, int]:
-        return f"[{', '.join(self.text(part) for part in expr.args)}]", ATOM
-
-    @written.register
-    def _(self, expr: Slice) -> tuple[str, int]:
+    def piece(self, expr: Slice) -> tuple[str, int]:
         of, start, stop = expr.args
         return f"{self.text(of, ATOM)}[{size_text(start)} : {size_text(stop)}]", ATOM
 
-    @written.register
-    def _(self, expr: where) -> tuple[str, int]:
-        inside = ", ".join([self.condition(expr.condition), *map(self.text, expr.operands)])
-        return f"where({inside})", ATOM
-
-    @written.register
-    def _(self, expr: Add) -> tuple[str, int]:
-        return self.sum(expr), SUM
+    def choice(self, expr: where) -> tuple[str, int]:
+        return f"where({', '.join([self.condition(expr.condition), *map(self.text, expr.operands)])})", ATOM
 
     def sum(self, expr: Add) -> str:
         text = ""
@@ -91,7 +73,6 @@ class _Writer:
                 text += f" + {self.text(term, PRODUCT)}"
         return text
 
-    @written.register
     def product(self, expr: Mul) -> tuple[str, int]:
         coefficient, rest = expr.as_coeff_Mul()
         if coefficient.is_negative:
@@ -104,7 +85,6 @@ class _Writer:
                 above.append(self.text(factor, POWER))
         return " / ".join([" * ".join(above) or "1", *below]), PRODUCT
 
-    @written.register
     def power(self, expr: Pow) -> tuple[str, int]:
         base, exponent = expr.args
         if not exponent.is_Integer:
@@ -113,7 +93,6 @@ class _Writer:
             return f"1 / {self.text(base**-exponent, POWER)}", PRODUCT
         return f"{self.text(base, ATOM)}**{exponent}", POWER
 
-    @written.register
     def contraction(self, expr: Contract) -> tuple[str, int]:
         first, *rest = expr.operands
         if isinstance(first, one_hot) and expr.spec in PICKING_SPECS:
@@ -136,6 +115,20 @@ class _Writer:
             return str(expr)
         word = {And: " and ", Or: " or "}[type(expr)]
         return word.join(f"({self.condition(arg)})" for arg in sorted(expr.args, key=str))
+
+
+FORMS: Mapping[type, Callable[[_Writer, Any], tuple[str, int]]] = {
+    Symbol: lambda writer, e: (str(e), ATOM),
+    Add: lambda writer, e: (writer.sum(e), SUM),
+    Mul: _Writer.product,
+    Pow: _Writer.power,
+    Contract: _Writer.contraction,
+    concatenate: lambda writer, e: (f"[{', '.join(map(writer.text, e.args))}]", ATOM),
+    Slice: _Writer.piece,
+    where: _Writer.choice,
+    Operation: lambda writer, e: writer.call(e.name, e.args),
+}
+"""How expressions are written, by their kinds; all others are numbers."""
 
 
 def _bare(text: str) -> tuple[str, int]:

@@ -8,7 +8,7 @@ for the same name, so that one cell's shape could overwrite another's.
 
 import keyword
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -114,11 +114,6 @@ class Quantity(Tensorial, Symbol):
         (_, *shape), more = self.__getnewargs_ex__()
         return type(self)(name, *(size.xreplace(dict(axes)) for size in shape), **{**more, "latex": latex})
 
-    @property
-    def fact(self) -> str:
-        """What distinguishes it besides its shape and its LaTeX name, if anything does."""
-        return ""
-
     def _eval_Eq(self, other: Any) -> Any:
         # SymPy asks this first. None lets it try to prove or refute, which takes it exponentially long or
         # beyond Python's recursion limit where the other side is deep.
@@ -152,11 +147,6 @@ class Index(Input):
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.name, self.classes), {"latex": self.latex_name}
-
-    @property
-    def fact(self) -> str:
-        """How many classes there are."""
-        return f"{self.classes} classes"
 
 
 class State(Quantity):
@@ -229,11 +219,6 @@ class Parameter(Quantity):
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.name, *self.shape), {"latex": self.latex_name, "init": self.init}
 
-    @property
-    def fact(self) -> str:
-        """How a fresh one is drawn."""
-        return f"init {self.init!r}"
-
 
 class Constant(Quantity):
     """What is given and never trained: it travels with the parameters, and its gradient is zero.
@@ -257,11 +242,6 @@ class Constant(Quantity):
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.name, *self.shape), {"latex": self.latex_name, "value": self.value}
-
-    @property
-    def fact(self) -> str:
-        """The number that fills it."""
-        return f"value {self.value!r}"
 
 
 class Value(Quantity):
@@ -306,9 +286,17 @@ COMPUTED = (Value, NextState)
 """What equations define."""
 
 
+FACTS: Mapping[type, Callable[[Any], str]] = {
+    Index: lambda index: f"{index.classes} classes",
+    Parameter: lambda parameter: f"init {parameter.init!r}",
+    Constant: lambda constant: f"value {constant.value!r}",
+}
+"""What distinguishes quantities besides their shapes and LaTeX names."""
+
+
 def described(quantity: Quantity) -> str:
     """A quantity with all that distinguishes it from another of its name."""
     facts = [] if isinstance(quantity, Value | Index) else [f"shape {shape_text(quantity.shape)}"]
     facts += [f"latex {quantity.latex_name!r}"] if quantity.latex_name is not None else []
-    facts += [quantity.fact] if quantity.fact else []
+    facts += [FACTS[type(quantity)](quantity)] if type(quantity) in FACTS else []
     return f"{_article(quantity.role)}{' with ' * bool(facts)}{', '.join(facts)}"

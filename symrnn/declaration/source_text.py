@@ -5,9 +5,9 @@ the author first wrote it.
 """
 
 import keyword
-from collections.abc import Iterable
-from functools import singledispatchmethod
+from collections.abc import Callable, Iterable, Mapping
 from textwrap import fill
+from typing import Any
 
 from sympy import Add, Expr, Function, Mul, Not, Number, NumberSymbol, Pow, Rational
 from sympy.core.relational import Eq, Relational
@@ -15,6 +15,7 @@ from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.normal_form import Equation, unique_name
 from symrnn.declaration.operations import (
     Contract,
@@ -124,40 +125,23 @@ class _Script:
         text, strength = self.written(expr)
         return f"({text})" if strength < within else text
 
-    @singledispatchmethod
     def written(self, expr: Expr) -> tuple[str, int]:
         """The code of an expression, and how tightly it binds."""
-        raise DeclarationError(
-            f"The cell {self.cell.name!r} contains {expr}, which no declaration can contain."
-        )
+        form = entry(FORMS, expr)
+        if form is None:
+            raise DeclarationError(
+                f"The cell {self.cell.name!r} contains {expr}, which no declaration can contain."
+            )
+        return form(self, expr)
 
-    @written.register
-    def _(self, expr: Quantity | Axis) -> tuple[str, int]:
-        return self.given[expr], ATOM
-
-    @written.register
-    def _(self, expr: NextState) -> tuple[str, int]:
-        return f"{self.given[expr.state]}.next", ATOM
-
-    @written.register
-    def _(self, expr: Add) -> tuple[str, int]:
-        return self.sum(expr), SUM
-
-    @written.register
-    def _(self, expr: Mul) -> tuple[str, int]:
-        return self.product(expr), PRODUCT
-
-    @written.register
-    def _(self, expr: where) -> tuple[str, int]:
+    def choice(self, expr: where) -> tuple[str, int]:
         return self.call("where", [self.condition(expr.condition), *map(self.expression, expr.operands)])
 
-    @written.register
-    def _(self, expr: NamedFunction | concatenate | Leaf) -> tuple[str, int]:
+    def known(self, expr: Expr) -> tuple[str, int]:
         return self.call(type(expr).__name__, map(self.expression, expr.args))
 
-    @written.register
-    def _(self, expr: Function) -> tuple[str, int]:
-        return self.of_sympy(type(expr).__name__, map(self.expression, expr.args))  # of numbers and axes
+    def of_numbers(self, expr: Expr) -> tuple[str, int]:
+        return self.of_sympy(type(expr).__name__, map(self.expression, expr.args))
 
     def call(self, name: str, arguments: Iterable[str]) -> tuple[str, int]:
         (self.inner if name in INNER_NAMES else self.outer).add(name)
@@ -167,8 +151,6 @@ class _Script:
         self.sympy = True
         return f"sympy.{name}({', '.join(arguments)})", ATOM
 
-    @written.register(Number)
-    @written.register(NumberSymbol)
     def number(self, expr: Expr) -> tuple[str, int]:
         if expr.is_Integer:
             return str(expr), SUM if expr.is_negative else ATOM
@@ -212,7 +194,6 @@ class _Script:
         divisors = [*(self.expression(factor, POWER) for factor in below), *divisor]
         return " / ".join([" * ".join(parts), *divisors])
 
-    @written.register
     def power(self, expr: Pow) -> tuple[str, int]:
         base, exponent = expr.args
         if exponent.is_Rational and exponent.is_negative:
@@ -221,7 +202,6 @@ class _Script:
             return self.of_sympy("sqrt", [self.expression(base)])
         return f"{self.expression(base, ATOM)}**{self.expression(exponent, ATOM)}", POWER
 
-    @written.register
     def contraction(self, expr: Contract) -> tuple[str, int]:
         first, *rest = expr.operands
         letters = expr.letters
@@ -252,6 +232,21 @@ class _Script:
             texts = [self.condition(arg) for arg in args]
             kept = not isinstance(expr, Not) and type(expr)(*args) == expr
         return self.of_sympy(name, [*texts, *([] if kept else ["evaluate=False"])])[0]
+
+
+FORMS: Mapping[type, Callable[[_Script, Any], tuple[str, int]]] = {
+    **dict.fromkeys((Quantity, Axis), lambda script, e: (script.given[e], ATOM)),
+    NextState: lambda script, e: (f"{script.given[e.state]}.next", ATOM),
+    **dict.fromkeys((Number, NumberSymbol), _Script.number),
+    Add: lambda script, e: (script.sum(e), SUM),
+    Mul: lambda script, e: (script.product(e), PRODUCT),
+    Pow: _Script.power,
+    Contract: _Script.contraction,
+    where: _Script.choice,
+    **dict.fromkeys((NamedFunction, concatenate, Leaf), _Script.known),
+    Function: _Script.of_numbers,
+}
+"""How expressions are written, by their kinds."""
 
 
 def _literal(text: str) -> str:

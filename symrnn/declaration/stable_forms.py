@@ -7,7 +7,7 @@ the table. Values are looked through: `log(y)` with y = softmax(z) is worked out
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import singledispatchmethod
+from typing import Any
 
 from sympy import Add, Expr, Mul, Pow, Rational, S
 from sympy import exp as exp_of_number
@@ -15,6 +15,7 @@ from sympy import log as log_of_number
 from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.conditions import with_sides
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import (
     Contract,
     exp,
@@ -32,8 +33,6 @@ from symrnn.declaration.operations import (
 )
 from symrnn.declaration.quantities import NextState, Value
 from symrnn.declaration.resolution import Resolved, Resolver
-
-POWERS = (Pow, reciprocal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ class StableForms:
             return log_of_number(expr)
         if isinstance(expr, Mul):
             return _sum(self.exponent(factor) for factor in expr.args)
-        return self._multiple(expr, self.exponent) if isinstance(expr, POWERS) else None
+        return self._multiple(expr, self.exponent) if type(expr) in (Pow, reciprocal) else None
 
     @staticmethod
     def _multiple(power: Expr, logarithm: Callable[[Expr], Expr | None]) -> Expr | None:
@@ -135,34 +134,12 @@ class StableForms:
         terms = self.sum_exponents(expr)
         if terms is not None:
             return _log_of_sum(terms)
-        return self._logarithm(self.seen(expr))
+        form = entry(LOGARITHMS, self.seen(expr))
+        return None if form is None else form(self, self.seen(expr))
 
-    @singledispatchmethod
-    def _logarithm(self, expr: Expr) -> Expr | None:
-        """The same of what is no exponential and no sum of them, by its kind."""
-        del expr
-        return None
-
-    @_logarithm.register
-    def _(self, expr: sigmoid) -> Expr:
-        return -softplus(-expr.args[0])
-
-    @_logarithm.register
-    def _(self, expr: softmax) -> Expr:
-        return expr.args[0] - logsumexp(expr.args[0])
-
-    @_logarithm.register
-    def _(self, expr: Add) -> Expr | None:
+    def _of_complement(self, expr: Add) -> Expr | None:
         gate = self._other_gate(expr)
         return None if gate is None else -softplus(gate)
-
-    @_logarithm.register
-    def _(self, expr: Mul) -> Expr | None:
-        return _sum(self.logarithm(factor) for factor in expr.args)
-
-    @_logarithm.register
-    def _(self, expr: Pow | reciprocal | sqrt | power) -> Expr | None:
-        return self._multiple(expr, self.logarithm)
 
     def _other_gate(self, expr: Add) -> Expr | None:
         """The a of 1 - sigmoid(a); else None."""
@@ -171,7 +148,6 @@ class StableForms:
         gate = self.seen(-expr.args[1])
         return gate.args[0] if isinstance(gate, sigmoid) else None
 
-    @_logarithm.register
     def _picked_logarithm(self, expr: Contract) -> Expr | None:
         """The logarithm of an element or a row that an index picks: the pick of the logarithm."""
         if expr.spec not in ("i,i->", "i,ij->j") or not isinstance(self.seen(expr.operands[0]), one_hot):
@@ -182,6 +158,17 @@ class StableForms:
             return Contract(expr.spec, unit, inner.args[0]) - logsumexp(inner.args[0])
         found = self.logarithm(array)
         return None if found is None else Contract(expr.spec, unit, found)
+
+
+LOGARITHMS: Mapping[type, Callable[[StableForms, Any], Expr | None]] = {
+    sigmoid: lambda forms, e: -softplus(-e.args[0]),
+    softmax: lambda forms, e: e.args[0] - logsumexp(e.args[0]),
+    Add: StableForms._of_complement,
+    Contract: StableForms._picked_logarithm,
+    Mul: lambda forms, e: _sum(map(forms.logarithm, e.args)),
+    **dict.fromkeys((Pow, reciprocal, sqrt, power), lambda forms, e: forms._multiple(e, forms.logarithm)),
+}
+"""The logarithm of what is no exponential and no sum of them, by its kind."""
 
 
 def _rebuilt(expr: Expr, args: list[Expr]) -> Expr:

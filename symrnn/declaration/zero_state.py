@@ -4,14 +4,16 @@ There they or their derivatives are infinite, and gradients become NaN: the norm
 case. An argument counts only if it vanishes whatever inputs and parameters are.
 """
 
-from collections.abc import Iterable, Iterator
-from functools import singledispatchmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from sympy import Add, Expr, Mul, Pow, S, preorder_traversal
 
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.operations import (
     Contract,
+    Operation,
     PointwiseFunction,
     concatenate,
     largest,
@@ -50,34 +52,25 @@ class ZeroState:
             return False
         return not isinstance(call, power) or bool(call.args[1].is_number and call.args[1] < 1)
 
-    @singledispatchmethod
     def value(self, expr: Expr) -> Expr:
         """A number if `expr` is one in this step, whatever inputs and parameters are; else an expression."""
-        return expr
+        form = entry(FORMS, expr)
+        return expr if form is None else form(self, expr)
 
-    @value.register
-    def _(self, expr: State) -> Expr:
-        return S.Zero
+    def _of_symbol(self, symbol: Value | NextState) -> Expr:
+        if symbol not in self.known:
+            self.known[symbol] = self.value(self.defined[symbol])
+        return self.known[symbol]
 
-    @value.register
-    def _(self, expr: Value | NextState) -> Expr:
-        if expr not in self.known:
-            self.known[expr] = self.value(self.defined[expr])
-        return self.known[expr]
+    def _algebra(self, expr: Expr) -> Expr:
+        return expr.func(*map(self.value, expr.args))
 
-    @value.register
-    def _(self, expr: Add | Mul | Pow) -> Expr:
-        return expr.func(*(self.value(arg) for arg in expr.args))
-
-    @value.register
-    def _(self, expr: Contract) -> Expr:
+    def _product(self, expr: Contract) -> Expr:
         return S.Zero if any(self.value(operand) == 0 for operand in expr.operands) else expr
 
-    @value.register
-    def _(self, expr: concatenate | largest | where) -> Expr:
+    def _of_parts(self, expr: Operation) -> Expr:
         return S.Zero if all(self.value(operand) == 0 for operand in expr.operands) else expr
 
-    @value.register
     def _pointwise(self, call: PointwiseFunction) -> Expr:
         args = [self.value(arg) for arg in call.args]
         if self.is_singular(call):  # it has its own warning; once that is heeded, this is not zero
@@ -86,6 +79,17 @@ class ZeroState:
         if number is None:  # it is internal, and 0 at 0
             return S.Zero if args == [0] else call
         return number(*args) if all(arg.is_number for arg in args) else call
+
+
+FORMS: Mapping[type, Callable[[ZeroState, Any], Expr]] = {
+    State: lambda step, state: S.Zero,
+    **dict.fromkeys((Value, NextState), ZeroState._of_symbol),
+    **dict.fromkeys((Add, Mul, Pow), ZeroState._algebra),
+    **dict.fromkeys((concatenate, largest, where), ZeroState._of_parts),
+    Contract: ZeroState._product,
+    PointwiseFunction: ZeroState._pointwise,
+}
+"""What expressions of each kind are in this step; all others stay what they are."""
 
 
 def _seen_parts(expr: Expr) -> Iterator[Expr]:

@@ -1,8 +1,7 @@
 """Between which numbers an expression of a cell lies, as far as its functions alone tell."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import singledispatchmethod
 from math import exp as exp_of
 from math import inf, isinf
 from typing import Any, TypeAlias
@@ -10,6 +9,7 @@ from typing import Any, TypeAlias
 from sympy import Add, Expr, Mul, Pow
 
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import (
     NamedFunction,
     exp,
@@ -68,41 +68,24 @@ class Bounds:
         """Whether a quantity is a value of the logistic function."""
         return isinstance(self.definitions.get(quantity), sigmoid)
 
-    @singledispatchmethod
     def _of(self, expr: Expr) -> Interval:
         """The interval of what is no number, by its kind."""
-        return Interval()
+        form = entry(FORMS, expr)
+        return Interval() if form is None else form(self, expr)
 
-    @_of.register
-    def _(self, expr: ones) -> Interval:
-        return Interval(1.0, 1.0)
-
-    @_of.register
-    def _(self, expr: Quantity) -> Interval:
+    def _defined(self, quantity: Quantity) -> Interval:
         """The interval of a definition, after those of earlier ones: a chain of them may be long."""
-        if expr not in self.definitions:
-            return Interval()
-        for symbol in self.waiting:
+        for symbol in self.waiting if quantity in self.definitions else ():
             self.known[symbol] = self(self.definitions[symbol])
-            if symbol == expr:
+            if symbol == quantity:
                 break
-        return self.known[expr]
+        return self.known.get(quantity, Interval())
 
-    @_of.register
-    def _(self, expr: Add) -> Interval:
-        return sum((self(term) for term in expr.args), Interval(0.0, 0.0))
-
-    @_of.register
-    def _(self, expr: where) -> Interval:
-        return self._around(map(self, expr.operands))
-
-    @staticmethod
-    def _around(intervals: Iterable[Interval], low: Pick = min, high: Pick = max) -> Interval:
+    def around(self, exprs: Iterable[Expr], low: Pick = min, high: Pick = max) -> Interval:
         """From the lowest of the low ends to the highest of the high ones."""
-        found = list(intervals)
+        found = [self(expr) for expr in exprs]
         return Interval(low(i.low for i in found), high(i.high for i in found))
 
-    @_of.register
     def _product(self, expr: Mul) -> Interval:
         """The product of the factors; a gate and 1 minus it have a product of at most a quarter."""
         factors, made = list(expr.args), Interval(1.0, 1.0)
@@ -115,7 +98,6 @@ class Bounds:
             made = made * self(factor)
         return made
 
-    @_of.register
     def _power(self, expr: Pow) -> Interval:
         base, exponent = expr.args
         inner = self(base)
@@ -126,27 +108,28 @@ class Bounds:
             return Interval(0.0 if inner.low <= 0.0 <= inner.high else min(ends), max(ends))
         return Interval(*ends)
 
-    @_of.register
-    def _(self, expr: NamedFunction) -> Interval:
-        return Interval(*expr.facts.range)
-
-    @_of.register
-    def _(self, expr: exp | expm1) -> Interval:
-        inner, shift = self(expr.args[0]), 1.0 if isinstance(expr, expm1) else 0.0
+    def exponential(self, expr: Expr, shift: float) -> Interval:
+        """The interval of exp, less a number."""
+        inner = self(expr.args[0])
         low, high = (inf if end > 700 else exp_of(end) for end in (inner.low, inner.high))
         return Interval(low - shift, high - shift)
 
-    @_of.register
-    def _(self, expr: maximum) -> Interval:
-        return self._around(map(self, expr.args), low=max)
 
-    @_of.register
-    def _(self, expr: minimum) -> Interval:
-        return self._around(map(self, expr.args), high=min)
-
-    @_of.register
-    def _(self, expr: stop_gradient) -> Interval:
-        return self(expr.args[0])
+FORMS: Mapping[type, Callable[[Bounds, Any], Interval]] = {
+    ones: lambda bounds, e: Interval(1.0, 1.0),
+    Quantity: Bounds._defined,
+    Add: lambda bounds, e: sum(map(bounds, e.args), Interval(0.0, 0.0)),
+    Mul: Bounds._product,
+    Pow: Bounds._power,
+    where: lambda bounds, e: bounds.around(e.operands),
+    exp: lambda bounds, e: bounds.exponential(e, 0.0),
+    expm1: lambda bounds, e: bounds.exponential(e, 1.0),
+    maximum: lambda bounds, e: bounds.around(e.args, low=max),
+    minimum: lambda bounds, e: bounds.around(e.args, high=min),
+    stop_gradient: lambda bounds, e: bounds(e.args[0]),
+    NamedFunction: lambda bounds, e: Interval(*e.facts.range),
+}
+"""The interval of expressions by their kinds; of others nothing is known."""
 
 
 def is_bounded(interval: Interval) -> bool:

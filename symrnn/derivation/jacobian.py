@@ -9,10 +9,10 @@ Multiplied out, a step of many equations has exponentially many terms. There the
 several ways lead through have names: a Jacobian is made of them, and each of them of earlier ones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import singledispatchmethod
+from typing import Any
 
 import numpy as np
 from sympy import Add, Expr, Mul, S
@@ -21,6 +21,7 @@ from symrnn.declaration.arguments import require_cell
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import Contract, concatenate, ones, where
 from symrnn.declaration.quantities import Constant, Part, Quantity, State
 from symrnn.derivation.naming import values_to_name
@@ -203,35 +204,30 @@ class _Reader:
         return self.restricted[key]
 
     def _restrict(self, expr: Expr, direction: Quantity) -> Expr:
-        return expr if expr == direction or not self.moves(expr) else self._kept(expr, direction)
+        if expr == direction or not self.moves(expr):
+            return expr
+        form = entry(KEPT, expr)
+        if form is None:
+            return expr.func(*(self.restrict(arg, direction) for arg in expr.args))
+        return form(self, expr, direction)
 
-    @singledispatchmethod
-    def _kept(self, expr: Expr, direction: Quantity) -> Expr:
-        """What is left of an expression that moves, by its kind."""
-        return expr.func(*(self.restrict(arg, direction) for arg in expr.args))
-
-    @_kept.register
-    def _(self, expr: Quantity, direction: Quantity) -> Expr:
+    def _value(self, expr: Quantity, direction: Quantity) -> Expr:
         made = self.restrict(self.tangent.equations.get(self.partners[expr], S.Zero), direction)
         return made if made == 0 else self.tangent.shaped(made, self.tangent.shape(expr))
 
-    @_kept.register
-    def _(self, expr: Mul, direction: Quantity) -> Expr:
+    def _factors(self, expr: Mul, direction: Quantity) -> Expr:
         args = [self.restrict(arg, direction) if self.moves(arg) else arg for arg in expr.args]
         return S.Zero if S.Zero in args else expr.func(*args)
 
-    @_kept.register
-    def _(self, expr: Contract, direction: Quantity) -> Expr:
+    def _operands(self, expr: Contract, direction: Quantity) -> Expr:
         operands = [self.restrict_whole(operand, direction) for operand in expr.operands]
         return S.Zero if S.Zero in operands else expr.over(operands)
 
-    @_kept.register
-    def _(self, expr: where, direction: Quantity) -> Expr:
+    def _branches(self, expr: where, direction: Quantity) -> Expr:
         sides = [self.restrict(side, direction) for side in expr.operands]
         return S.Zero if sides == [0, 0] else expr.over(sides)
 
-    @_kept.register
-    def _(self, expr: concatenate, direction: Quantity) -> Expr:
+    def _parts(self, expr: concatenate, direction: Quantity) -> Expr:
         parts = [self.restrict_whole(part, direction) for part in expr.args]
         return self.tangent.stacked(expr, parts) if any(map(self.moves, parts)) else S.Zero
 
@@ -259,23 +255,20 @@ class _Reader:
             if len(expr.shape) > 1:
                 raise _NotAMatrixError
             return Partial(self.named_of[expr], self.partners[direction])
-        return self._matrix(expr, direction) if self.moves(expr) else S.Zero
+        if not self.moves(expr):
+            return S.Zero
+        form = entry(MATRICES, expr)
+        if form is None:
+            raise _NotAMatrixError
+        return form(self, expr, direction)
 
-    @singledispatchmethod
-    def _matrix(self, expr: Expr, direction: Quantity) -> Expr:
-        """The matrix of an expression that moves, by its kind."""
-        raise _NotAMatrixError
-
-    @_matrix.register
-    def _(self, expr: Add, direction: Quantity) -> Expr:
+    def sum(self, expr: Add, direction: Quantity) -> Expr:
         shape = self.tangent.shape(expr)
         return collected(self.summand(term, shape, direction) for term in expr.args)
 
-    @_matrix.register
-    def _(self, expr: Mul, direction: Quantity) -> Expr:
+    def elementwise(self, expr: Mul, direction: Quantity) -> Expr:
         linear = next(factor for factor in expr.args if self.moves(factor))
-        rest = [factor for factor in expr.args if factor != linear]
-        return self.scaled(rest, linear, direction)
+        return self.scaled([factor for factor in expr.args if factor != linear], linear, direction)
 
     def summand(self, term: Expr, shape: Shape, direction: Quantity) -> Expr:
         """The operator of a term of a sum; a scalar among vectors is repeated."""
@@ -294,8 +287,7 @@ class _Reader:
         outer = Diag(Mul(*arrays)) if self.rank(linear) else Column(Mul(*arrays))
         return times(*scalars, outer, inner)
 
-    @_matrix.register
-    def _(self, expr: where, direction: Quantity) -> Expr:
+    def choice(self, expr: where, direction: Quantity) -> Expr:
         condition, chosen, otherwise = expr.args
         terms = []
         for side, taken in ((chosen, where(condition, 1, 0)), (otherwise, where(condition, 0, 1))):
@@ -303,8 +295,7 @@ class _Reader:
                 terms.append(self.scaled([taken], side, direction))
         return collected(terms)
 
-    @_matrix.register
-    def _(self, expr: Contract, direction: Quantity) -> Expr:
+    def product(self, expr: Contract, direction: Quantity) -> Expr:
         """The operator of a contraction: the other operands, contracted to a matrix."""
         position = next(i for i, operand in enumerate(expr.operands) if self.moves(operand))
         linear, own = expr.operands[position], expr.letters[position]
@@ -341,3 +332,21 @@ class _Reader:
                 terms.append(times(block, self.operator(part, direction)))
             start = stop
         return collected(terms)
+
+
+KEPT: Mapping[type, Callable[[_Reader, Any, Quantity], Expr]] = {
+    Quantity: _Reader._value,
+    Mul: _Reader._factors,
+    Contract: _Reader._operands,
+    where: _Reader._branches,
+    concatenate: _Reader._parts,
+}
+"""What one direction leaves of expressions, by their kinds; of others what it leaves of their arguments."""
+
+MATRICES: Mapping[type, Callable[[_Reader, Any, Quantity], Expr]] = {
+    Add: _Reader.sum,
+    Mul: _Reader.elementwise,
+    where: _Reader.choice,
+    Contract: _Reader.product,
+}
+"""The matrix that takes a direction to an expression, by its kind."""

@@ -3,8 +3,8 @@
 This is for looking at a derivation (a Jacobian at a point), not for running a cell.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import singledispatch
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import (
     Contract,
     NamedFunction,
@@ -59,91 +60,65 @@ def evaluate(expr: Expr, values: Values, sizes: Sizes) -> Array:
     Raises:
         DerivationError: the expression holds something that is not in the vocabulary.
     """
-    if isinstance(expr, Quantity):
-        return values[expr.name]
-    return np.float64(number_value(expr, sizes)) if is_coefficient(expr) else _value(expr, values, sizes)
+    return Point(values, sizes).value(expr)
 
 
-def _all(parts: Iterable[Expr], values: Values, sizes: Sizes) -> list[Array]:
-    return [evaluate(part, values, sizes) for part in parts]
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The numbers of quantities and axes, by name."""
+
+    values: Values
+    sizes: Sizes
+
+    def size(self, size: Expr) -> int:
+        """The number that a size is."""
+        return size_value(size, self.sizes)
+
+    def all(self, parts: Iterable[Expr]) -> list[Array]:
+        """The values of some expressions."""
+        return [self.value(part) for part in parts]
+
+    def value(self, expr: Expr) -> Array:
+        """The value of a resolved expression."""
+        if isinstance(expr, Quantity):
+            return self.values[expr.name]
+        if is_coefficient(expr):
+            return np.float64(number_value(expr, self.sizes))
+        form = entry(FORMS, expr)
+        if form is None:
+            raise DerivationError(f"{type(expr).__name__} has no numeric meaning here: {expr}.")
+        return form(self, expr)
+
+    def holds(self, condition: Boolean) -> Array:
+        """Whether a condition holds."""
+        kind = type(condition)
+        if kind in COMPARISONS:
+            return COMPARISONS[kind](*self.all(condition.args))
+        if kind not in CONNECTIVES:
+            raise DerivationError(f"The condition {condition} has no numeric meaning.")
+        return CONNECTIVES[kind](np.broadcast_arrays(*map(self.holds, condition.args)))
 
 
-@singledispatch
-def _value(expr: Expr, values: Values, sizes: Sizes) -> Array:
-    """The value of what is neither a quantity nor a number, by its kind."""
-    raise DerivationError(f"{type(expr).__name__} has no numeric meaning here: {expr}.")
+FORMS: Mapping[type, Callable[[Point, Any], Array]] = {
+    ones: lambda at, e: np.ones([at.size(size) for size in e.args]),
+    identity: lambda at, e: np.eye(at.size(e.args[0])),
+    one_hot: lambda at, e: np.eye(at.size(e.index.classes))[int(at.values[e.index.name])],
+    Add: lambda at, e: sum(at.all(e.args)),
+    Mul: lambda at, e: np.prod(np.stack(np.broadcast_arrays(*at.all(e.args))), axis=0),
+    Pow: lambda at, e: at.value(e.args[0]) ** number_value(e.args[1], at.sizes),
+    NamedFunction: lambda at, e: e.facts.value(*at.all(e.args)),
+    where: lambda at, e: np.where(at.holds(e.condition), *at.all(e.operands)),
+    Contract: lambda at, e: np.einsum(e.spec, *at.all(e.operands)),
+    concatenate: lambda at, e: np.concatenate(at.all(e.args)),
+    Slice: lambda at, e: at.value(e.args[0])[slice(*map(at.size, e.args[1:]))],
+}
+"""What is neither a quantity nor a number, by its kind."""
 
-
-@_value.register
-def _(expr: ones, values: Values, sizes: Sizes) -> Array:
-    return np.ones([size_value(size, sizes) for size in expr.args])
-
-
-@_value.register
-def _(expr: identity, values: Values, sizes: Sizes) -> Array:
-    return np.eye(size_value(expr.args[0], sizes))
-
-
-@_value.register
-def _(expr: one_hot, values: Values, sizes: Sizes) -> Array:
-    return np.eye(size_value(expr.index.classes, sizes))[int(values[expr.index.name])]
-
-
-@_value.register
-def _(expr: Add, values: Values, sizes: Sizes) -> Array:
-    return sum(_all(expr.args, values, sizes))
-
-
-@_value.register
-def _(expr: Mul, values: Values, sizes: Sizes) -> Array:
-    return np.prod(np.stack(np.broadcast_arrays(*_all(expr.args, values, sizes))), axis=0)
-
-
-@_value.register
-def _(expr: Pow, values: Values, sizes: Sizes) -> Array:
-    return evaluate(expr.args[0], values, sizes) ** number_value(expr.args[1], sizes)
-
-
-@_value.register
-def _(expr: NamedFunction, values: Values, sizes: Sizes) -> Array:
-    return expr.facts.value(*_all(expr.args, values, sizes))
-
-
-@_value.register
-def _(expr: where, values: Values, sizes: Sizes) -> Array:
-    holds = _condition(expr.condition, values, sizes)
-    return np.where(holds, *_all(expr.operands, values, sizes))
-
-
-@_value.register
-def _(expr: Contract, values: Values, sizes: Sizes) -> Array:
-    return np.einsum(expr.spec, *_all(expr.operands, values, sizes))
-
-
-@_value.register
-def _(expr: concatenate, values: Values, sizes: Sizes) -> Array:
-    return np.concatenate(_all(expr.args, values, sizes))
-
-
-@_value.register
-def _(expr: Slice, values: Values, sizes: Sizes) -> Array:
-    start, stop = (size_value(size, sizes) for size in expr.args[1:])
-    return evaluate(expr.args[0], values, sizes)[start:stop]
-
-
-CONNECTIVES = {And: np.logical_and, Or: np.logical_or}
-
-
-def _condition(condition: Boolean, values: Values, sizes: Sizes) -> Array:
-    kind = type(condition)
-    if kind in COMPARISONS:
-        return COMPARISONS[kind](*_all(condition.args, values, sizes))
-    parts = [_condition(part, values, sizes) for part in condition.args]
-    if kind is Not:
-        return np.logical_not(parts[0])
-    if kind in CONNECTIVES:
-        return CONNECTIVES[kind].reduce(np.broadcast_arrays(*parts))
-    raise DerivationError(f"The condition {condition} has no numeric meaning.")
+CONNECTIVES: Mapping[type, Callable[[Sequence[Array]], Array]] = {
+    And: np.logical_and.reduce,
+    Or: np.logical_or.reduce,
+    Not: lambda parts: np.logical_not(*parts),
+}
 
 
 def evaluate_cell(cell: Cell, values: Values, sizes: Sizes) -> dict[str, Array]:

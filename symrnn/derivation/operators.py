@@ -1,6 +1,6 @@
 """The matrices that Jacobians are made of: noncommutative SymPy expressions, and what they are in numbers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,6 @@ class Operator(Expr):
     __slots__ = ()
     is_commutative = False
 
-    @property
-    def content(self) -> Expr:
-        """The array that it is made of; itself, if it is made of none."""
-        return self.args[0]
-
-    def matrix(self, array: Array, sizes: Sizes) -> Array:
-        """The matrix in numbers, by those of its content."""
-        return array
-
 
 class Diag(Operator):
     """The diagonal matrix of a vector expression."""
@@ -33,10 +24,6 @@ class Diag(Operator):
 
     def _sympystr(self, printer: Any) -> str:
         return f"diag({printer._print(self.args[0])})"
-
-    def matrix(self, array: Array, sizes: Sizes) -> Array:
-        """The matrix with the vector in its diagonal."""
-        return np.diag(array)
 
 
 class MatrixOf(Operator):
@@ -62,11 +49,6 @@ class Block(Operator):
         matrix, _, _, start, stop = (printer._print(arg) for arg in self.args)
         return f"{matrix}[:, {start}:{stop}]"
 
-    def matrix(self, array: Array, sizes: Sizes) -> Array:
-        """The columns."""
-        start, stop = (size_value(size, sizes) for size in self.args[3:])
-        return array[:, start:stop]
-
 
 class Column(Operator):
     """A vector expression as a matrix with one column: it takes a scalar."""
@@ -76,10 +58,6 @@ class Column(Operator):
     def _sympystr(self, printer: Any) -> str:
         return f"column({printer._print(self.args[0])})"
 
-    def matrix(self, array: Array, sizes: Sizes) -> Array:
-        """The one column."""
-        return array[:, None]
-
 
 class Row(Operator):
     """A vector expression as a matrix with one row: it gives a scalar."""
@@ -88,10 +66,6 @@ class Row(Operator):
 
     def _sympystr(self, printer: Any) -> str:
         return f"row({printer._print(self.args[0])})"
-
-    def matrix(self, array: Array, sizes: Sizes) -> Array:
-        """The one row."""
-        return array[None, :]
 
 
 class Partial(Operator):
@@ -103,11 +77,6 @@ class Partial(Operator):
         of, wrt = (printer._print(arg) for arg in self.args)
         return f"(d {of} / d {wrt})"
 
-    @property
-    def content(self) -> Expr:
-        """Itself: its name stands for it."""
-        return self
-
 
 class Identity(Operator):
     """The identity on vectors of one size."""
@@ -116,11 +85,6 @@ class Identity(Operator):
 
     def _sympystr(self, printer: Any) -> str:
         return "I"
-
-    @property
-    def content(self) -> Expr:
-        """Itself: a size is no array."""
-        return self
 
 
 def times(*factors: Expr) -> Expr:
@@ -175,13 +139,8 @@ def operator_value(expr: Expr, known: Values, sizes: Sizes, partials: Mapping[Ex
         return partials[expr]
     if isinstance(expr, Identity):
         return np.eye(size_value(expr.args[0], sizes))
-    if isinstance(expr, Operator):
-        return expr.matrix(evaluate(expr.content, known, sizes), sizes)
-    return _combined(expr, known, sizes, partials)
-
-
-def _combined(expr: Expr, known: Values, sizes: Sizes, partials: Mapping[Expr, Array]) -> Array:
-    """A sum or a product of operators in numbers, or a factor that is none."""
+    if type(expr) in MATRICES:
+        return MATRICES[type(expr)](evaluate(expr.args[0], known, sizes), expr.args[3:], sizes)
     if isinstance(expr, Add):
         return sum(operator_value(term, known, sizes, partials) for term in expr.args)
     if isinstance(expr, Mul) and not expr.is_commutative:
@@ -191,3 +150,13 @@ def _combined(expr: Expr, known: Values, sizes: Sizes, partials: Mapping[Expr, A
             made = value if made is None else made @ value if np.ndim(made) == 2 else made * value
         return made
     return evaluate(expr, known, sizes)
+
+
+MATRICES: Mapping[type, Callable[[Array, tuple[Expr, ...], Sizes], Array]] = {
+    Diag: lambda array, columns, sizes: np.diag(array),
+    MatrixOf: lambda array, columns, sizes: array,
+    Block: lambda array, columns, sizes: array[:, slice(*(size_value(size, sizes) for size in columns))],
+    Column: lambda array, columns, sizes: array[:, None],
+    Row: lambda array, columns, sizes: array[None, :],
+}
+"""Matrices that are made of an array, which is their first argument."""

@@ -1,16 +1,19 @@
 """The reverse sweep: from a cell's definitions to the adjoints of everything they use."""
 
-from collections.abc import Iterable
-from functools import cached_property, lru_cache, singledispatchmethod
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, lru_cache
+from typing import Any
 
 from sympy import Eq, Expr, Mul, S
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.normal_form import Definition, plain_name, unique_name
 from symrnn.declaration.operations import (
     Contract,
+    Leaf,
+    NamedFunction,
     Operation,
     PointwiseFunction,
     VectorFunction,
@@ -45,9 +48,6 @@ from symrnn.derivation.rules import (
 )
 from symrnn.errors import DerivationError, RequestError, shown
 from symrnn.models.model import Model
-
-Handed: TypeAlias = tuple[str, Expr]
-"""The name of a rule, and what it hands back."""
 
 PREFIXES = ("d_", "grad_", "adjoint_")
 
@@ -199,63 +199,39 @@ class _Sweep:
             for rule, expr in self.contributions(d, definition, argument):
                 self.add(argument, Term(factor * expr, rule, definition))
 
-    def contributions(self, d: Adjoint, definition: Definition, argument: Quantity) -> Iterable[Handed]:
+    def contributions(
+        self, d: Adjoint, definition: Definition, argument: Quantity
+    ) -> Iterable[tuple[str, Expr]]:
         """The rule and the term for each place where `argument` stands in the definition."""
-        call = definition.expr
+        call, shape = definition.expr, self.cell.shape_of(argument)
         if not isinstance(call, Operation):
-            yield from self.elementwise(
-                "algebraic", algebraic_term(d, call, argument), d, definition, argument
-            )
-            return
-        for position, operand in enumerate(call.operands):
-            if operand == argument:
-                yield from self.handed(call, position, d, definition)
+            handed = [("algebraic", algebraic_term(d, call, argument))]
+        else:
+            rule = entry(RULES, call)
+            if rule is None:
+                raise DerivationError(f"{type(call).__name__} has no rule in reverse.py. Add one to RULES.")
+            places = [position for position, operand in enumerate(call.operands) if operand == argument]
+            told = "contraction" if isinstance(call, Contract) else call.noun
+            handed = [(told, rule(self, call, position, d, definition)) for position in places]
+        for name, term in handed:
+            if term is None or term == 0:
+                continue
+            guarded = self.guard(d, term, definition.symbol)
+            if not isinstance(call, Operation) or call.is_elementwise:
+                yield name, self.to_shape(guarded, definition.shape, shape)
+            else:
+                yield name, guarded if isinstance(call, VectorFunction) and not call.gives_vector else term
 
-    @singledispatchmethod
-    def handed(self, call: Operation, position: int, d: Adjoint, definition: Definition) -> Iterable[Handed]:
-        """The rule and what it hands to the operand at a position of an operation, by its kind."""
-        raise DerivationError(f"{type(call).__name__} has no rule in the reverse sweep.")
-
-    @handed.register
-    def _(
-        self, call: PointwiseFunction, position: int, d: Adjoint, definition: Definition
-    ) -> Iterable[Handed]:
-        term = self.pointwise(d, definition, call, position)
-        return self.elementwise(call.name, term, d, definition, call.args[position])
-
-    @handed.register
-    def _(self, call: where, position: int, d: Adjoint, definition: Definition) -> Iterable[Handed]:
-        term = where_term(d, call, position + 1)
-        return self.elementwise("where", term, d, definition, call.operands[position])
-
-    @handed.register
-    def _(self, call: VectorFunction, position: int, d: Adjoint, definition: Definition) -> Iterable[Handed]:
-        held = self.derivative_at_hand(definition)
-        term = vector_term(d, definition.symbol, call) if held is None else d * held
-        yield call.name, term if call.gives_vector else self.guard(d, term, definition.symbol)
-
-    @handed.register
-    def _(self, call: Contract, position: int, d: Adjoint, definition: Definition) -> Iterable[Handed]:
-        yield "contraction", contraction_term(d, call, position, self.cell.shape_of(call.operands[position]))
-
-    @handed.register
-    def _(self, call: concatenate, position: int, d: Adjoint, definition: Definition) -> Iterable[Handed]:
-        yield "stack", stack_term(d, call, position, [self.cell.shape_of(part)[0] for part in call.args])
-
-    def elementwise(
-        self, rule: str, term: Expr | None, d: Adjoint, definition: Definition, argument: Quantity
-    ) -> Iterable[Handed]:
-        """What an elementwise rule hands to an argument, unless that is zero."""
-        if term is not None and term != 0:
-            term = self.guard(d, term, definition.symbol)
-            yield rule, self.to_shape(term, definition.shape, self.cell.shape_of(argument))
-
-    def pointwise(
-        self, d: Adjoint, definition: Definition, call: PointwiseFunction, position: int
+    def called(
+        self, call: PointwiseFunction | VectorFunction, position: int, d: Adjoint, definition: Definition
     ) -> Expr | None:
-        """What a pointwise function hands to an argument."""
+        """What a function hands to an argument: its derivative may be at hand."""
         held = self.derivative_at_hand(definition)
-        return d * held if held is not None else pointwise_term(d, definition.symbol, call, position)
+        if held is not None:
+            return d * held
+        if isinstance(call, VectorFunction):
+            return vector_term(d, definition.symbol, call)
+        return pointwise_term(d, definition.symbol, call, position)
 
     def derivative_at_hand(self, definition: Definition) -> Quantity | None:
         """The symbol that the cell defines as the derivative of a function that it calls, if it does."""
@@ -275,6 +251,20 @@ class _Sweep:
         if result not in self.before_choice or not isinstance(expr, Mul):
             return expr
         return where(Eq(d, 0), S.Zero, expr)
+
+
+RULES: Mapping[type, Callable[[_Sweep, Any, int, Adjoint, Definition], Expr | None]] = {
+    Leaf: lambda sweep, *_: None,
+    NamedFunction: _Sweep.called,
+    where: lambda sweep, call, position, d, _: where_term(d, call, position + 1),
+    Contract: lambda sweep, call, position, d, _: contraction_term(
+        d, call, position, sweep.cell.shape_of(call.operands[position])
+    ),
+    concatenate: lambda sweep, call, position, d, _: stack_term(
+        d, call, position, [sweep.cell.shape_of(part)[0] for part in call.args]
+    ),
+}
+"""What operations hand to the operand at a position, by their kind."""
 
 
 def _is_static(term: Term) -> bool:

@@ -7,7 +7,8 @@ the reverse sweep, because what an elementwise function does to a direction and 
 The reverse sweep of a tangent is the Hessian-vector product.
 """
 
-from functools import singledispatchmethod
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sympy import Add, Eq, Expr, Mul, Pow, S
 
@@ -15,6 +16,7 @@ from symrnn.declaration.arguments import require_cell
 from symrnn.declaration.axes import Shape, size_text
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.normal_form import Equation, plain_name, unique_name
 from symrnn.declaration.operations import (
     Contract,
@@ -121,32 +123,24 @@ class Tangent:
         """How `expr` changes along the direction; `result` is the symbol that holds its value, if any."""
         if isinstance(expr, Quantity):
             return self.dotted.get(expr, S.Zero)
-        return S.Zero if is_coefficient(expr) else self._moved(expr, expr if result is None else result)
+        if is_coefficient(expr):
+            return S.Zero
+        form = entry(FORMS, expr)
+        if form is None:
+            raise DerivationError(f"{type(expr).__name__} has no tangent rule. Add one to tangent.py.")
+        return form(self, expr, expr if result is None else result)
 
-    @singledispatchmethod
-    def _moved(self, expr: Expr, result: Expr) -> Expr:
-        """How what is neither a quantity nor a number changes, by its kind."""
-        raise DerivationError(f"{type(expr).__name__} has no tangent rule. Add one to tangent.py.")
+    def _sum(self, expr: Add, _: Expr) -> Expr:
+        return Add(*map(self.derivative, expr.args))
 
-    @_moved.register
-    def _(self, expr: Leaf, result: Expr) -> Expr:
-        return S.Zero
-
-    @_moved.register
-    def _(self, expr: Add, result: Expr) -> Expr:
-        return Add(*(self.derivative(term) for term in expr.args))
-
-    @_moved.register
-    def _(self, expr: Mul, result: Expr) -> Expr:
+    def _product(self, expr: Mul, _: Expr) -> Expr:
         return Add(*(Mul(*rest, self.derivative(factor)) for factor, rest in _each(expr.args)))
 
-    @_moved.register
-    def _(self, expr: Pow, result: Expr) -> Expr:
+    def _power(self, expr: Pow, _: Expr) -> Expr:
         base, exponent = expr.args
         return exponent * base ** (exponent - 1) * self.derivative(base)
 
-    @_moved.register
-    def _(self, call: PointwiseFunction, result: Expr) -> Expr:
+    def _pointwise(self, call: PointwiseFunction, result: Expr) -> Expr:
         terms = []
         for position, argument in enumerate(call.args):
             moved = self.derivative(argument)
@@ -154,8 +148,7 @@ class Tangent:
                 terms.append(pointwise_term(moved, result, call, position) or S.Zero)
         return Add(*terms)
 
-    @_moved.register
-    def _(self, call: VectorFunction, result: Expr) -> Expr:
+    def _vector_function(self, call: VectorFunction, result: Expr) -> Expr:
         """The rule of the reverse sweep serves here too: the Jacobian is symmetric, or it is one row."""
         (argument,) = call.args
         moved = self.derivative(argument)
@@ -167,13 +160,11 @@ class Tangent:
         row = derivative_of(call)
         return Contract("i,i->", vector_term(S.One, result, call) if row is None else row, moved)
 
-    @_moved.register
-    def _(self, expr: where, result: Expr) -> Expr:
+    def _choice(self, expr: where, _: Expr) -> Expr:
         sides = tuple(map(self.derivative, expr.operands))
         return S.Zero if sides == (0, 0) else expr.over(sides)
 
-    @_moved.register
-    def _(self, expr: Contract, result: Expr) -> Expr:
+    def _contraction(self, expr: Contract, _: Expr) -> Expr:
         terms = []
         for position, operand in enumerate(expr.operands):
             moved = self.derivative(operand)
@@ -182,10 +173,6 @@ class Tangent:
                 operands[position] = self.shaped(moved, self.shape(operand))
                 terms.append(expr.over(operands))
         return Add(*terms)
-
-    @_moved.register
-    def _(self, expr: concatenate, result: Expr) -> Expr:
-        return self.stacked(expr, [self.derivative(part) for part in expr.args])
 
     def stacked(self, stack: concatenate, parts: list[Expr]) -> Expr:
         """A stack of other parts, each in the shape of the one in its place; zero if all of them are."""
@@ -215,6 +202,20 @@ class Tangent:
             self.taken.add(name)
             self.zeros[shape] = Constant(name, *shape, value=0.0, latex="0")
         return self.zeros[shape]
+
+
+FORMS: Mapping[type, Callable[[Tangent, Any, Expr], Expr]] = {
+    Leaf: lambda tangent, e, _: S.Zero,
+    Add: Tangent._sum,
+    Mul: Tangent._product,
+    Pow: Tangent._power,
+    PointwiseFunction: Tangent._pointwise,
+    VectorFunction: Tangent._vector_function,
+    where: Tangent._choice,
+    Contract: Tangent._contraction,
+    concatenate: lambda tangent, e, _: tangent.stacked(e, [tangent.derivative(part) for part in e.args]),
+}
+"""How what is neither a quantity nor a number changes, given the symbol of its value, by its kind."""
 
 
 def dotted_latex(latex: str) -> str:

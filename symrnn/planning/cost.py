@@ -1,7 +1,7 @@
 """What a plan costs: floating-point operations of its products and bytes of what it saves."""
 
-from collections.abc import Mapping
-from functools import singledispatch
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sympy import Add, Expr, Integer, preorder_traversal
 
@@ -11,15 +11,13 @@ from symrnn.planning.ir import Buffer, Contraction, Gather, Largest, Pointwise, 
 from symrnn.planning.plan import Plan
 
 
-@singledispatch
 def operations(statement: Statement, table: Mapping[str, Buffer]) -> Expr:
     """Arithmetic of a statement per sample and step, a function call and a comparison counted as one."""
-    del statement, table
-    return Integer(0)
+    count = COUNTS.get(type(statement))
+    return Integer(0) if count is None else count(statement, table)
 
 
-@operations.register
-def _contraction(statement: Contraction, table: Mapping[str, Buffer]) -> Expr:
+def _of_contraction(statement: Contraction, table: Mapping[str, Buffer]) -> Expr:
     sizes: dict[str, Expr] = {}
     for name, letters in zip(statement.operands, statement.inputs, strict=True):
         sample = letters.replace("T", "").replace("B", "")
@@ -28,21 +26,20 @@ def _contraction(statement: Contraction, table: Mapping[str, Buffer]) -> Expr:
     return 2 * total if len(statement.operands) > 1 else total
 
 
-@operations.register
-def _pointwise(statement: Pointwise, table: Mapping[str, Buffer]) -> Expr:
+def _of_pointwise(statement: Pointwise, table: Mapping[str, Buffer]) -> Expr:
     calls = sum(isinstance(node, Operation) for node in preorder_traversal(statement.expr))
     count = statement.expr.count_ops() + calls + statement.update
     return Integer(count) * size_of(table[statement.out].shape)
 
 
-@operations.register
-def _gather(statement: Gather, table: Mapping[str, Buffer]) -> Expr:
-    return size_of(table[statement.out].shape) * int(statement.update)
-
-
-@operations.register
-def _of_operand(statement: Scatter | Largest, table: Mapping[str, Buffer]) -> Expr:
-    return size_of(table[statement.operand].shape)
+COUNTS: Mapping[type, Callable[[Any, Mapping[str, Buffer]], Expr]] = {
+    Contraction: _of_contraction,
+    Pointwise: _of_pointwise,
+    Gather: lambda s, table: size_of(table[s.out].shape) * int(s.update),
+    Scatter: lambda s, table: size_of(table[s.operand].shape),
+    Largest: lambda s, table: size_of(table[s.operand].shape),
+}
+"""The arithmetic of each kind of statement that has any."""
 
 
 def traffic(statement: Statement, table: Mapping[str, Buffer]) -> Expr:

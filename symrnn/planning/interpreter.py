@@ -8,7 +8,7 @@ is proved.
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial, reduce, singledispatchmethod
+from functools import partial, reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -231,45 +231,27 @@ class _Machine:
         return self.memory[buffer.name]
 
     def execute(self, statement: Statement) -> None:
-        out, value = self.array(statement.out), self.value(statement)
+        meaning = STATEMENTS.get(type(statement))
+        if meaning is None:
+            raise PlanError(f"The interpreter does not know {type(statement).__name__}.")
+        out, value = self.array(statement.out), meaning(self, statement)
         out[...] = out + value if statement.update else value
 
-    @singledispatchmethod
-    def value(self, statement: Statement) -> Array:
-        """What a statement writes into its array, or adds to it."""
-        raise PlanError(f"The interpreter does not know {type(statement).__name__}.")
-
-    @value.register
-    def _(self, s: Contraction) -> Array:
-        return np.asanyarray(np.einsum(s.spec, *(self.array(name) for name in s.operands)))
-
-    @value.register
-    def _(self, s: Pointwise) -> Array:
-        return self.evaluate(s.expr, self.table[s.out])
-
-    @value.register
-    def _(self, s: Largest) -> Array:
-        return np.asanyarray(np.max(self.array(s.operand), axis=-1, initial=-np.inf))
-
-    @value.register
-    def _(self, s: Stack) -> Array:
+    def stacked(self, s: Stack) -> Array:
         lead = self.array(s.out).ndim - len(self.table[s.out].shape)
         return np.concatenate([self.array(part) for part in s.parts], axis=lead)
 
-    @value.register
-    def _(self, s: Fill) -> Array:
+    def filled(self, s: Fill) -> Array:
         shape = self.array(s.out).shape
         return self.numbers.array(
             np.eye(shape[0]) if s.what == "identity" else np.full(shape, s.what == "ones")
         )
 
-    @value.register
-    def _(self, s: Gather) -> Array:
+    def gathered(self, s: Gather) -> Array:
         operand, (index, at) = self.array(s.operand), self.places(s.index)
         return np.asanyarray(operand[at] if self.table[s.operand].lead else operand[index])
 
-    @value.register
-    def _(self, s: Scatter) -> Array:
+    def scattered(self, s: Scatter) -> Array:
         value, (index, at) = np.zeros_like(self.array(s.out)), self.places(s.index)
         np.add.at(value, at if self.table[s.out].lead else index, self.array(s.operand))
         return value
@@ -307,3 +289,15 @@ class _Machine:
         if not buffer.shape and buffer.lead:  # a scalar per sample goes with every axis of the result
             array = array.reshape(array.shape + (1,) * len(out.shape))
         return array
+
+
+STATEMENTS: Mapping[type, Callable[[_Machine, Any], Any]] = {
+    Contraction: lambda machine, s: np.einsum(s.spec, *map(machine.array, s.operands)),
+    Pointwise: lambda machine, s: machine.evaluate(s.expr, machine.table[s.out]),
+    Largest: lambda machine, s: np.max(machine.array(s.operand), axis=-1, initial=-np.inf),
+    Stack: _Machine.stacked,
+    Fill: _Machine.filled,
+    Gather: _Machine.gathered,
+    Scatter: _Machine.scattered,
+}
+"""What a statement of each kind writes into its array, or adds to it."""

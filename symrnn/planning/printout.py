@@ -5,15 +5,14 @@ are those of float32 arrays that have a batch axis, read and written once per st
 """
 
 import textwrap
-from collections.abc import Mapping
-from functools import singledispatch
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from sympy import Expr
 
 from symrnn.declaration.axes import size_text
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.reading_order import Roles
-from symrnn.errors import PlanError
 from symrnn.planning.cost import (
     moving_operations,
     operations,
@@ -172,51 +171,29 @@ def statement_text(statement: Statement, table: Mapping[str, Buffer], roles: Rol
     """A statement as a line: the result with its shape, then what it is made of."""
     out = table[statement.out]
     target, sign = (out.name, "+=") if statement.update else (str(out), "=")
-    return f"{target} {sign} {_right_side(statement, table, roles)}"
+    return f"{target} {sign} {RIGHT_SIDES[type(statement)](statement, table, roles)}"
 
 
-@singledispatch
-def _right_side(statement: Statement, table: Mapping[str, Buffer], roles: Roles) -> str:
-    """What a statement computes."""
-    raise PlanError(f"No table of a plan tells what {type(statement).__name__} is.")
+Teller: TypeAlias = Callable[[Any, Mapping[str, Buffer], Roles], str]
+
+RIGHT_SIDES: Mapping[type, Teller] = {
+    Contraction: lambda s, table, roles: NAMED_SPECS.get(
+        s.spec, f"einsum({s.spec}, {', '.join(s.operands)})"
+    ).format(*s.operands),
+    Pointwise: lambda s, table, roles: plain_text(s.expr, roles),
+    Gather: lambda s, table, roles: f"{s.operand}[{s.index}]",
+    Scatter: lambda s, table, roles: f"{s.operand} {_place(s, table[s.out])}",
+    Largest: lambda s, table, roles: f"largest({s.operand})",
+    Stack: lambda s, table, roles: f"[{', '.join(_part_text(table[part]) for part in s.parts)}]",
+    Fill: lambda s, table, roles: s.what,
+}
+"""What statements of each kind compute."""
 
 
-@_right_side.register
-def _(s: Contraction, table: Mapping[str, Buffer], roles: Roles) -> str:
-    plain = NAMED_SPECS.get(s.spec)
-    return plain.format(*s.operands) if plain else f"einsum({s.spec}, {', '.join(s.operands)})"
-
-
-@_right_side.register
-def _(s: Pointwise, table: Mapping[str, Buffer], roles: Roles) -> str:
-    return plain_text(s.expr, roles)
-
-
-@_right_side.register
-def _(s: Gather, table: Mapping[str, Buffer], roles: Roles) -> str:
-    return f"{s.operand}[{s.index}]"
-
-
-@_right_side.register
-def _(s: Scatter, table: Mapping[str, Buffer], roles: Roles) -> str:
-    out = table[s.out]
-    place = f"in row {s.index}" if out.shape[1:] else f"at {s.index}"
-    return f"{s.operand} {place}{', summed over T, B' * (not out.lead)}"
-
-
-@_right_side.register
-def _(s: Largest, table: Mapping[str, Buffer], roles: Roles) -> str:
-    return f"largest({s.operand})"
-
-
-@_right_side.register
-def _(s: Stack, table: Mapping[str, Buffer], roles: Roles) -> str:
-    return f"[{', '.join(_part_text(table[part]) for part in s.parts)}]"
-
-
-@_right_side.register
-def _(s: Fill, table: Mapping[str, Buffer], roles: Roles) -> str:
-    return s.what
+def _place(statement: Scatter, out: Buffer) -> str:
+    """Where in an array something goes."""
+    place = f"in row {statement.index}" if out.shape[1:] else f"at {statement.index}"
+    return place if out.lead else f"{place}, summed over T, B"
 
 
 def _part_text(buffer: Buffer) -> str:

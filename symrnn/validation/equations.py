@@ -3,15 +3,15 @@
 Nothing is planned here: every expression is worked out as it stands.
 """
 
-from collections.abc import Iterable, Mapping
-from functools import singledispatchmethod
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 from sympy import Add, Expr, Mul, Pow
 
 from symrnn.declaration import operations as op
 from symrnn.declaration.axes import Axis, Shape, axes_of
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.quantities import Quantity
 from symrnn.declaration.resolution import is_coefficient
 from symrnn.errors import ValidationError
@@ -56,63 +56,45 @@ class Evaluator:
             return values[expr]
         if (fixed := self.number(expr)) is not None:
             return Dual(np.asarray([fixed], np.int64))
-        return self.form(expr, values)
+        form = entry(FORMS, expr)
+        if form is None:
+            raise ValidationError(f"{type(expr).__name__} has no meaning in the field: {expr}.")
+        return form(self, expr, values)
 
     def all(self, parts: Iterable[Expr], values: Mapping[Quantity, Dual]) -> list[Dual]:
         """The values of some expressions."""
         return [self.value(part, values) for part in parts]
 
-    @singledispatchmethod
-    def form(self, expr: Expr, values: Mapping[Quantity, Dual]) -> Dual:
-        """The value of what is neither a quantity nor a number, by its kind."""
-        raise ValidationError(f"{type(expr).__name__} has no meaning in the field: {expr}.")
-
-    @form.register
-    def _(self, expr: op.ones, values: Mapping[Quantity, Dual]) -> Dual:
-        return Dual(np.ones((1, *self.shape(expr.args)), np.int64))
-
-    @form.register
-    def _(self, expr: op.identity, values: Mapping[Quantity, Dual]) -> Dual:
-        return Dual(np.eye(self.size(expr.args[0]), dtype=np.int64)[None])
-
-    @form.register
-    def _(self, expr: op.one_hot, values: Mapping[Quantity, Dual]) -> Dual:
-        classes = np.arange(self.size(expr.index.classes))
-        return Dual((values[expr.index].value[:, None] == classes).astype(np.int64))
-
-    @form.register
-    def _(self, expr: op.Slice, values: Mapping[Quantity, Dual]) -> Dual:
+    def rows(self, expr: op.Slice, values: Mapping[Quantity, Dual]) -> Dual:
+        """A range of a sample's first axis."""
         start, stop = (self.size(size) for size in expr.args[1:])
         return Dual(self.value(expr.args[0], values).value[:, start:stop])
 
-    @form.register
-    def _(self, expr: op.where, values: Mapping[Quantity, Dual]) -> Dual:
+    def unit(self, expr: op.one_hot, values: Mapping[Quantity, Dual]) -> Dual:
+        """Unit vectors."""
+        classes = np.arange(self.size(expr.index.classes))
+        return Dual((values[expr.index].value[:, None] == classes).astype(np.int64))
+
+    def choice(self, expr: op.where, values: Mapping[Quantity, Dual]) -> Dual:
+        """One branch or the other."""
         truth = duals.holds(expr.condition, lambda part: self.value(part, values))
         return duals.chosen(truth, *self.all(expr.operands, values))
 
-    @form.register
-    def _(self, expr: Pow, values: Mapping[Quantity, Dual]) -> Dual:
-        return duals.raised(self.value(expr.args[0], values), int(expr.args[1]))
 
-    @form.register
-    def _(self, expr: Add, values: Mapping[Quantity, Dual]) -> Dual:
-        return duals.added(self.all(expr.args, values))
-
-    @form.register
-    def _(self, expr: Mul, values: Mapping[Quantity, Dual]) -> Dual:
-        return duals.multiplied(self.all(expr.args, values))
-
-    @form.register
-    def _(self, expr: op.Contract, values: Mapping[Quantity, Dual]) -> Dual:
-        return duals.contraction(expr.spec, self.all(expr.operands, values))
-
-    @form.register
-    def _(self, expr: op.concatenate, values: Mapping[Quantity, Dual]) -> Dual:
-        return duals.stacked(self.all(expr.args, values))
-
-    @form.register
-    def _(self, expr: op.NamedFunction, values: Mapping[Quantity, Dual]) -> Dual:
-        return applied(type(expr), *self.all(expr.args, values))
+FORMS: Mapping[type, Callable[[Evaluator, Any, Mapping[Quantity, Dual]], Dual]] = {
+    op.ones: lambda of, e, _: Dual(np.ones((1, *of.shape(e.args)), np.int64)),
+    op.identity: lambda of, e, _: Dual(np.eye(of.size(e.args[0]), dtype=np.int64)[None]),
+    op.one_hot: Evaluator.unit,
+    op.Slice: Evaluator.rows,
+    op.where: Evaluator.choice,
+    Pow: lambda of, e, values: duals.raised(of.value(e.args[0], values), int(e.args[1])),
+    Add: lambda of, e, values: duals.added(of.all(e.args, values)),
+    Mul: lambda of, e, values: duals.multiplied(of.all(e.args, values)),
+    op.Contract: lambda of, e, values: duals.contraction(e.spec, of.all(e.operands, values)),
+    op.concatenate: lambda of, e, values: duals.stacked(of.all(e.args, values)),
+    op.NamedFunction: lambda of, e, values: applied(type(e), *of.all(e.args, values)),
+}
+"""What is neither a quantity nor a number, by its kind."""
 
 
 def number(expr: Expr, sizes: Mapping[str, int]) -> int:
