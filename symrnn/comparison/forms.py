@@ -13,7 +13,7 @@ from sympy.core.relational import Relational
 from sympy.core.symbol import Str
 from sympy.logic.boolalg import Boolean
 
-from symrnn.declaration.axes import Shape
+from symrnn.declaration.axes import Shape, ranges
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.normal_form import plain_name
@@ -161,12 +161,11 @@ def _divide(matrix: Parameter, parts: tuple[Expr, ...], sizes: tuple[Expr, ...])
     labels = [_label(part) for part in parts]
     if len(set(labels)) < len(labels) or not all(labels):
         labels = [str(position) for position in range(1, len(parts) + 1)]
-    made, start = [], S.Zero
-    for label, size in zip(labels, sizes, strict=True):
+    made = []
+    for label, size, rows in zip(labels, sizes, ranges(sizes), strict=True):
         latex = f"{symbol_latex(matrix)}^{{({name_latex(label)})}}"
         symbol = Part(f"{matrix.name}[{label}]", matrix.shape[0], size, latex=latex)
-        made.append(Block(matrix, symbol, start, start + size))
-        start += size
+        made.append(Block(matrix, symbol, *rows))
     return made
 
 

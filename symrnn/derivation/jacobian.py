@@ -18,7 +18,7 @@ import numpy as np
 from sympy import Add, Expr, Mul, S
 
 from symrnn.declaration.arguments import require_cell
-from symrnn.declaration.axes import Shape
+from symrnn.declaration.axes import Shape, ranges
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.nodes import entry
@@ -323,15 +323,12 @@ class _Reader:
 
     def blocks(self, matrix: Expr, stack: concatenate, direction: Quantity) -> Expr:
         """The operator of a matrix times a stack: one column block for each part that moves."""
-        start: Expr = S.Zero
-        terms = []
-        for position, part in enumerate(stack.args):
-            stop = start + self.tangent.shape(part)[0]
-            if self.moves(part):
-                block = Block(matrix, stack, position, start, stop)
-                terms.append(times(block, self.operator(part, direction)))
-            start = stop
-        return collected(terms)
+        rows = ranges(self.tangent.shape(part)[0] for part in stack.args)
+        return collected(
+            times(Block(matrix, stack, position, *rows[position]), self.operator(part, direction))
+            for position, part in enumerate(stack.args)
+            if self.moves(part)
+        )
 
 
 KEPT: Mapping[type, Callable[[_Reader, Any, Quantity], Expr]] = {

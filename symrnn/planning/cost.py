@@ -63,7 +63,7 @@ def moving_operations(statements: list[Statement], table: Mapping[str, Buffer]) 
 def step_cost(plan: Plan, lean: Plan) -> StepCost:
     """The costs of a plan that saves all, and of `lean`, its twin that saves states alone."""
     forward, backward, again = (
-        moving_operations([s for block in part.blocks for s in block.statements], made.table())
+        moving_operations(part.statements, made.table())
         for made, part in ((plan, plan.forward), (plan, plan.backward), (lean, lean.backward))
     )
     kept = tuple(name for name, _ in plan.saved)

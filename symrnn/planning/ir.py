@@ -309,6 +309,11 @@ class Carry:
     there: str
     initial: str
 
+    @property
+    def arrays(self) -> tuple[str, str, str]:
+        """All three."""
+        return (self.here, self.there, self.initial)
+
 
 @dataclass(frozen=True, slots=True)
 class AffineRecurrence:
@@ -353,6 +358,11 @@ class Pass:
     def blocks(self) -> tuple[Block, ...]:
         """All blocks, in order of execution."""
         return (*self.before, *self.loop.blocks, *self.after)
+
+    @property
+    def statements(self) -> list[Statement]:
+        """All statements, in order of execution."""
+        return [statement for block in self.blocks for statement in block.statements]
 
 
 def size_of(shape: Shape) -> Size:

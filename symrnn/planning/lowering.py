@@ -79,7 +79,7 @@ class _Lowering(Definitions):
         touched = {name for block in everything for s in block.statements for name in s.arrays}
         used = with_bases(touched, self.buffers)
         keep = {*inputs, *parameters, *constants, output, *(c.here for c in carries)}
-        keep |= {name for c in (*carries, *backward.loop.carries) for name in (c.here, c.there, c.initial)}
+        keep |= {name for c in (*carries, *backward.loop.carries) for name in c.arrays}
         keep |= {name for _, name in gradients} | {self.array_of[self.derivation.output]}
         return Plan(
             name=cell.name,

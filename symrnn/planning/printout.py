@@ -80,17 +80,14 @@ def plan_text(plan: Plan) -> str:
 def _summary(plan: Plan) -> list[str]:
     header, table = plan.header, plan.table()
     variant = f" ({header.variant})" if header.variant else ""
-    forward = [s for block in plan.forward.blocks for s in block.statements]
-    backward = [s for block in plan.backward.blocks for s in block.statements]
+    forward, backward = (_cost(moving_operations(p.statements, table)) for p in (plan.forward, plan.backward))
     of_outputs, again = saved_output_elements(plan), recomputed_elements(plan)
     return [
         *_wrapped(f"plan of {plan.name}: {header.title}{variant}", 8),
         *(line for told in header.rewritten for line in _wrapped(f"  rewritten   {told}", 14)),
         *_wrapped(f"  passes      {', '.join(plan.applied)}", 14),
-        *_wrapped(
-            f"  operations  per sample and step: forward {_cost(moving_operations(forward, table))},", 14
-        ),
-        *_wrapped(f"              backward {_cost(moving_operations(backward, table))}", 14),
+        *_wrapped(f"  operations  per sample and step: forward {forward},", 14),
+        *_wrapped(f"              backward {backward}", 14),
         *_wrapped(f"  saved       per sample and step: {_memory_cost(saved_elements(plan))}", 14),
         f"              (of these the outputs: {_cost(of_outputs) if of_outputs != 0 else 'none'})",
         *(_wrapped(f"  recomputed  per sample and step: {_memory_cost(again)}", 14) if again != 0 else []),
@@ -220,9 +217,8 @@ def _saved(plan: Plan) -> list[str]:
 def _recomputed(plan: Plan) -> list[str]:
     """What the backward pass makes again instead, and why."""
     lines = []
-    statements = [s for block in plan.backward.blocks for s in block.statements]
     users: dict[str, dict[str, None]] = {}
-    for statement in statements:
+    for statement in plan.backward.statements:
         if plan.buffer(statement.out).kind != "recomputed":
             for name in statement.reads:
                 users.setdefault(name, {})[statement.out] = None

@@ -8,10 +8,9 @@ from dataclasses import replace
 
 from symrnn.planning.ir import Window
 from symrnn.planning.passes.draft import Draft, Line
-from symrnn.planning.plan import Plan
+from symrnn.planning.plan import BACKWARD, FORWARD, Plan
 
-FORWARD = ("forward before", "forward loop", "forward after")
-BACKWARD = ("backward before", "backward loop", "backward after", "finish")
+LATER = (*BACKWARD, "finish")
 
 
 def recompute_from_states(plan: Plan) -> Plan:
@@ -19,7 +18,7 @@ def recompute_from_states(plan: Plan) -> Plan:
     draft = Draft(plan)
     again = _renaming(draft, _wanted(draft))
     lines = [line for region in FORWARD for line in _again(draft, region, again)]
-    for region in BACKWARD:
+    for region in LATER:
         draft.regions[region] = [
             replace(line, statement=line.statement.renamed(again)) for line in draft.regions[region]
         ]
@@ -41,7 +40,7 @@ def _wanted(draft: Draft) -> set[str]:
         roots = {draft.root(name) for name in names}
         wanted.update(root for root in roots - found if draft.buffers[root].kind == "value")
 
-    for region in BACKWARD:
+    for region in LATER:
         for line in draft.regions[region]:
             want(line.statement.reads)
     for region in reversed(FORWARD):
@@ -84,12 +83,7 @@ def _drop_unread(draft: Draft) -> None:
     """Leave out the forward statements whose results nothing reads any more."""
     kept = {draft.root(carry.here) for carry in draft.plan.forward.loop.carries}
     kept.add(draft.root(draft.plan.output))
-    later = [line.statement for region in BACKWARD for line in draft.regions[region]]
+    later = [line.statement for region in LATER for line in draft.regions[region]]
     read = kept | {draft.root(name) for statement in later for name in statement.reads}
     for region in reversed(FORWARD):
-        lines = []
-        for line in reversed(draft.regions[region]):
-            if draft.root(line.statement.out) in read:
-                read |= {draft.root(name) for name in line.statement.reads}
-                lines.append(line)
-        draft.regions[region] = lines[::-1]
+        draft.drop_unread(region, read, draft.buffers)

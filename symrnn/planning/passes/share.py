@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from symrnn.planning.ir import Buffer, Carry, Pointwise, Window
-from symrnn.planning.passes.draft import REGIONS, Draft
-from symrnn.planning.plan import Plan
+from symrnn.planning.passes.draft import Draft
+from symrnn.planning.plan import REGIONS, Plan
 
 
 def share_memory(plan: Plan) -> Plan:
@@ -32,8 +32,7 @@ class _Sharer:
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         plan = draft.plan
-        loops = (plan.forward.loop, plan.backward.loop)
-        self.carried = {name for loop in loops for c in loop.carries for name in (c.here, c.there, c.initial)}
+        self.carried = plan.carried
         self.named = {plan.output, plan.output_cotangent, *(gradient for _, gradient in plan.gradients)}
         self.bases = {b.window.base for b in draft.buffers.values() if b.window is not None}
         self.in_memory: dict[str, list[str]] = {}
