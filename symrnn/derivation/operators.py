@@ -137,8 +137,6 @@ def operator_value(expr: Expr, known: Values, sizes: Sizes, partials: Mapping[Ex
     """The matrix that an operator expression is, or a number for a commutative factor."""
     if isinstance(expr, Partial):
         return partials[expr]
-    if isinstance(expr, Identity):
-        return np.eye(size_value(expr.args[0], sizes))
     if type(expr) in MATRICES:
         return MATRICES[type(expr)](evaluate(expr.args[0], known, sizes), expr.args[3:], sizes)
     if isinstance(expr, Add):
@@ -154,9 +152,10 @@ def operator_value(expr: Expr, known: Values, sizes: Sizes, partials: Mapping[Ex
 
 MATRICES: Mapping[type, Callable[[Array, tuple[Expr, ...], Sizes], Array]] = {
     Diag: lambda array, columns, sizes: np.diag(array),
+    Identity: lambda size, columns, sizes: np.eye(int(size)),
     MatrixOf: lambda array, columns, sizes: array,
     Block: lambda array, columns, sizes: array[:, slice(*(size_value(size, sizes) for size in columns))],
     Column: lambda array, columns, sizes: array[:, None],
     Row: lambda array, columns, sizes: array[None, :],
 }
-"""Matrices that are made of an array, which is their first argument."""
+"""Matrices by what they are made of: an array, or a size."""
