@@ -140,8 +140,7 @@ class Cell:
         }
         for key, value in fields.items():
             object.__setattr__(self, key, value)
-        given = (*self.inputs, *self.states, *self.parameters, *self.constants)
-        object.__setattr__(self, "roles", reading_roles(given, self.definitions))
+        object.__setattr__(self, "roles", reading_roles(self.given, self.definitions))
         _check_sizes(self)
 
     def _warn(self) -> None:
@@ -151,11 +150,15 @@ class Cell:
             warnings.warn(f"{context}{fact}", SymrnnWarning, stacklevel=3)
 
     @property
+    def given(self) -> tuple[Quantity, ...]:
+        """What is given from outside a step."""
+        return (*self.inputs, *self.states, *self.parameters, *self.constants)
+
+    @property
     def axes(self) -> tuple[Axis, ...]:
         """The axes of all shapes, inputs' first, then in order of appearance."""
-        quantities = [*self.inputs, *self.states, *self.parameters, *self.constants]
         found: dict[Axis, None] = {}
-        for quantity in quantities:
+        for quantity in self.given:
             found.update(dict.fromkeys(axes_of(quantity.shape)))
         for definition in self.definitions:
             found.update(dict.fromkeys(axes_of(definition.shape)))
@@ -370,8 +373,7 @@ def _chosen_output(
 
 def _check_sizes(cell: Cell) -> None:
     """Raise unless the shapes of what a kernel is given tell all sizes."""
-    given = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
-    sizes = [size for quantity in given for size in quantity.shape]
+    sizes = [size for quantity in cell.given for size in quantity.shape]
     told = told_axes(sizes)
     untold = [axis for axis in cell.axes if axis not in told]
     if not untold:

@@ -257,8 +257,7 @@ class Value(Quantity):
                 f"The value {name} is given a shape, but the shape of a value follows from its equation. "
                 f"Write Value({name!r})."
             )
-        made: Value = cls._make(check_name(name, cls.role), (), latex)
-        return made
+        return cls._make(check_name(name, cls.role), (), latex)
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.name,), {"latex": self.latex_name}
@@ -275,8 +274,7 @@ class Part(Quantity):
 
     def __new__(cls, name: str, *shape: Any, latex: str | None = None) -> "Part":
         """Make the part `name`."""
-        made: Part = cls._make(name, shape, latex)
-        return made
+        return cls._make(name, shape, latex)
 
 
 GIVEN = (Input, Parameter, Constant)

@@ -62,7 +62,7 @@ class _Script:
         for equation in cell.equations:
             names |= _function_names(equation.rhs)
         self.given: dict[Expr, str] = {}
-        self.quantities = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants, *cell.values)
+        self.quantities = (*cell.given, *cell.values)
         symbols: tuple[Axis | Quantity, ...] = (*cell.axes, *self.quantities)
         for symbol in symbols:
             self.given[symbol] = unique_name(symbol.name, names)

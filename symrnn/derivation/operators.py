@@ -42,8 +42,7 @@ class Block(Operator):
 
     def __new__(cls, matrix: Expr, stack: concatenate, position: int, start: Expr, stop: Expr) -> "Block":
         """Take the column block of `matrix` that multiplies one part of `stack`."""
-        made: Block = Expr.__new__(cls, matrix, stack, Integer(position), start, stop)
-        return made
+        return Expr.__new__(cls, matrix, stack, Integer(position), start, stop)
 
     def _sympystr(self, printer: Any) -> str:
         matrix, _, _, start, stop = (printer._print(arg) for arg in self.args)

@@ -78,9 +78,7 @@ class _Sweep:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         self.terms: dict[Quantity, list[Term]] = {}
-        self.taken = {d.symbol.name for d in cell.definitions} | {
-            q.name for q in (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
-        }
+        self.taken = {quantity.name for quantity in self.everything}
         self.prefix = next(
             (p for p in PREFIXES if not any(f"{p}{plain_name(q)}" in self.taken for q in self.everything)),
             PREFIXES[-1],
@@ -113,9 +111,7 @@ class _Sweep:
 
     @cached_property
     def everything(self) -> tuple[Quantity, ...]:
-        cell = self.cell
-        symbols = tuple(d.symbol for d in cell.definitions)
-        return (*symbols, *cell.inputs, *cell.states, *cell.parameters, *cell.constants)
+        return (*(d.symbol for d in self.cell.definitions), *self.cell.given)
 
     @cached_property
     def before_choice(self) -> set[Quantity]:

@@ -55,8 +55,7 @@ class Tangent:
     def __init__(self, cell: Cell) -> None:
         """Differentiate all equations of `cell`."""
         self.of = cell
-        self.taken = {q.name for q in (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)}
-        self.taken |= {value.name for value in cell.values}
+        self.taken = {quantity.name for quantity in (*cell.given, *cell.values)}
         self.dotted: dict[Quantity, Quantity] = {}
         for quantity in (*cell.inputs, *cell.states, *cell.parameters):
             if not isinstance(quantity, Index):

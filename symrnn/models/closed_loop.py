@@ -169,7 +169,7 @@ def _names_beside(lower: Cell, upper: Cell) -> dict[str, str]:
 
 
 def _quantities(cell: Cell) -> tuple[Quantity, ...]:
-    return (*cell.inputs, *cell.states, *cell.parameters, *cell.constants, *cell.values)
+    return (*cell.given, *cell.values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,6 @@ class _Lowering(Definitions):
         cell = self.cell
         fresh = [(self.array_of[q], q.init) for q in cell.parameters]
         fresh += [(self.array_of[q], q.value) for q in cell.constants]
-        given = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
         return Header(
             title=cell.title,
             variant=cell.variant,
@@ -133,7 +132,7 @@ class _Lowering(Definitions):
             rewritten=tuple(f"({e.number}) {cell.text(e)}" for e in cell.equations if e.is_rewritten),
             output=str(cell.output),
             fresh=tuple(fresh),
-            fields=tuple((self.array_of[q], q.name) for q in given if self.array_of[q] != q.name),
+            fields=tuple((self.array_of[q], q.name) for q in cell.given if self.array_of[q] != q.name),
         )
 
     def quoted(self, definition: Definition) -> str:

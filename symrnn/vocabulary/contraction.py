@@ -9,6 +9,8 @@ from sympy.printing.precedence import PRECEDENCE
 
 from symrnn.vocabulary.structure import Operation, as_operand, product_text
 
+__all__ = ["AT_SPECS", "Contract", "Slice", "canonical_spec"]
+
 AT_SPECS = ("ij,j->i", "i,ij->j", "ij,jk->ik", "i,i->")
 """The contractions that print as `a @ b`."""
 
@@ -27,8 +29,7 @@ class Contract(Operation):
 
     def __new__(cls, spec: str | Str, *operands: Expr) -> "Contract":
         """Make the contraction `spec` of `operands`, its letters brought into canonical order."""
-        made: Contract = Expr.__new__(cls, Str(canonical_spec(str(spec))), *operands)
-        return made
+        return Expr.__new__(cls, Str(canonical_spec(str(spec))), *operands)
 
     @property
     def spec(self) -> str:
@@ -39,10 +40,6 @@ class Contract(Operation):
     def operands(self) -> tuple[Expr, ...]:
         """What is multiplied."""
         return self.args[1:]
-
-    def over(self, operands: Iterable[Expr]) -> "Contract":
-        """The same contraction of other operands."""
-        return Contract(self.spec, *operands)
 
     @property
     def letters(self) -> tuple[str, ...]:
@@ -88,8 +85,7 @@ class Slice(Operation):
 
     def __new__(cls, of: Expr, start: Expr, stop: Expr) -> "Slice":
         """Make rows `start` to `stop` (sizes) of `of`."""
-        made: Slice = Expr.__new__(cls, of, as_operand(start, cls.name), as_operand(stop, cls.name))
-        return made
+        return Expr.__new__(cls, of, as_operand(start, cls.name), as_operand(stop, cls.name))
 
     @property
     def operands(self) -> tuple[Expr, ...]:

@@ -113,8 +113,7 @@ class PointwiseFunction(NamedFunction):
                     f"{cls.name} got the list {arg!r}. Right of @ a list stacks; "
                     "anywhere else write concatenate(a, b)."
                 )
-        made: PointwiseFunction = Expr.__new__(cls, *(as_operand(arg, cls.name) for arg in args))
-        return made
+        return Expr.__new__(cls, *(as_operand(arg, cls.name) for arg in args))
 
 
 class VectorFunction(NamedFunction):
@@ -125,5 +124,4 @@ class VectorFunction(NamedFunction):
 
     def __new__(cls, vector: Any) -> "VectorFunction":
         """Apply the function to an expression of rank 1; a list stacks."""
-        made: VectorFunction = Expr.__new__(cls, as_operand(vector, cls.name))
-        return made
+        return Expr.__new__(cls, as_operand(vector, cls.name))

@@ -19,6 +19,20 @@ from sympy.printing.precedence import PRECEDENCE
 
 from symrnn.errors import DeclarationError
 
+__all__ = ["LETTERS", "AuthorProduct", "ConstantArray", "Leaf", "Operation", "Tensorial", "as_operand"]
+__all__ += [
+    "concatenate",
+    "dot",
+    "einsum",
+    "identity",
+    "matmul",
+    "mean",
+    "ones",
+    "outer",
+    "piecewise_as_where",
+]
+__all__ += ["total", "transpose", "where"]
+
 OPERANDS = (int, float, Expr)
 
 
@@ -85,12 +99,12 @@ class Operation(Tensorial, Expr):
 
     @property
     def operands(self) -> tuple[Expr, ...]:
-        """What the result is made of, but for a condition, a spec, sizes and an index."""
-        return self.args
+        """What the result is made of, but for a condition or a spec, sizes and an index."""
+        return tuple(arg for arg in self.args if isinstance(arg, Expr))
 
     def over(self, operands: Iterable[Expr]) -> Expr:
-        """The same operation on other operands."""
-        return self.func(*operands)
+        """The same operation on other operands; a condition or a spec comes before them."""
+        return self.func(*(arg for arg in self.args if not isinstance(arg, Expr)), *operands)
 
     def _sympystr(self, printer: Any) -> str:
         return f"{self.name}({', '.join(printer._print(arg) for arg in self.args)})"
@@ -143,15 +157,6 @@ class where(Operation):  # noqa: N801
     def condition(self) -> Boolean:
         """What decides between the branches."""
         return self.args[0]
-
-    @property
-    def operands(self) -> tuple[Expr, ...]:
-        """The branches: what is taken where the condition holds, and what is taken elsewhere."""
-        return self.args[1:]
-
-    def over(self, operands: Iterable[Expr]) -> Expr:
-        """The same choice between other branches."""
-        return where(self.condition, *operands)
 
 
 LETTERS = "ijklmnopqrstuvwxyz"
@@ -300,13 +305,7 @@ class einsum(AuthorProduct):  # noqa: N801
                 f"The einsum spec {text!r} has {', '.join(unknown)} only in its output. "
                 "Multiply by ones(m) to repeat along an axis."
             )
-        made: einsum = Expr.__new__(cls, Str(text), *(as_operand(op, "einsum") for op in operands))
-        return made
-
-    @property
-    def operands(self) -> tuple[Expr, ...]:
-        """What is multiplied."""
-        return self.args[1:]
+        return Expr.__new__(cls, Str(text), *(as_operand(op, "einsum") for op in operands))
 
     def contraction(self, ranks: Sequence[int]) -> str:
         """What the author wrote."""
@@ -330,8 +329,7 @@ class concatenate(Operation):  # noqa: N801
             raise DeclarationError(
                 f"A stack needs at least two parts, not {list(parts)!r}. Write the one part alone."
             )
-        made: concatenate = Expr.__new__(cls, *(as_operand(part, "concatenate") for part in parts))
-        return made
+        return Expr.__new__(cls, *(as_operand(part, "concatenate") for part in parts))
 
     def _sympystr(self, printer: Any) -> str:
         return f"[{', '.join(printer._print(arg) for arg in self.args)}]"
@@ -347,8 +345,7 @@ class ones(ConstantArray):  # noqa: N801
         """Make an array of ones with the given sizes."""
         if not shape:
             raise DeclarationError("ones() needs at least one size, for example ones(m).")
-        made: ones = Expr.__new__(cls, *(as_operand(size, "ones") for size in shape))
-        return made
+        return Expr.__new__(cls, *(as_operand(size, "ones") for size in shape))
 
 
 class identity(ConstantArray):  # noqa: N801
@@ -359,8 +356,7 @@ class identity(ConstantArray):  # noqa: N801
 
     def __new__(cls, size: Any) -> "identity":
         """Make the identity matrix of the given size."""
-        made: identity = Expr.__new__(cls, as_operand(size, "identity"))
-        return made
+        return Expr.__new__(cls, as_operand(size, "identity"))
 
 
 def piecewise_as_where(expr: Piecewise) -> Expr:

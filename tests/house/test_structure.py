@@ -72,7 +72,15 @@ BY_KIND = ("vocabulary", "declaration", "models", "derivation", "comparison", "p
 
 FAMILIES = {
     f"symrnn.vocabulary.{name}"
-    for name in ("activations", "piecewise", "powers", "reductions", "trigonometric")
+    for name in (
+        "activations",
+        "contraction",
+        "piecewise",
+        "powers",
+        "reductions",
+        "structure",
+        "trigonometric",
+    )
 }
 """What they name is public; no other file names it again."""
 

@@ -197,6 +197,11 @@ def _merge_region(draft: Draft, region: str) -> None:
             where = max(positions) if kind == "backward" else min(positions)
             merged[where] = make(draft, [m.array for m in run], lines)
             dropped |= set(positions)
+    _replace(draft, region, merged, dropped)
+
+
+def _replace(draft: Draft, region: str, merged: dict[int, list[Line]], dropped: set[int]) -> None:
+    """Leave out the lines at some positions of a region, and put others in the place of some of these."""
     draft.regions[region] = [
         made
         for position, line in enumerate(draft.regions[region])
@@ -284,7 +289,7 @@ def _merge_biases(draft: Draft, region: str) -> None:
             and s.out not in {member.array for member in group}
         ):
             group.append(_Member(position, s.out))
-    merged: dict[int, Line] = {}
+    merged: dict[int, list[Line]] = {}
     dropped: set[int] = set()
     for run in _runs(draft, _movable(draft, region, group)):
         lines = [draft.regions[region][m.position] for m in run]
@@ -294,13 +299,9 @@ def _merge_biases(draft: Draft, region: str) -> None:
         statement = Pointwise(out, array_symbol(packed), update=True)
         title = ", ".join(m.array for m in run)
         positions = [m.position for m in run]
-        merged[min(positions)] = Line(statement, f"biases of {title}", (f"{title}: the biases",))
+        merged[min(positions)] = [Line(statement, f"biases of {title}", (f"{title}: the biases",))]
         dropped |= set(positions)
-    draft.regions[region] = [
-        merged.get(position, line)
-        for position, line in enumerate(draft.regions[region])
-        if position not in dropped or position in merged
-    ]
+    _replace(draft, region, merged, dropped)
 
 
 def _static_vector(draft: Draft, line: Line) -> str:
