@@ -35,6 +35,8 @@ from symrnn.papers.model import latex_model
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
+from symrnn.planning.model_lowering import lower_model
+from symrnn.planning.model_plan import ModelPlan
 from symrnn.planning.passes import AS_WRITTEN, PASSES, PlanPass, require_save
 from symrnn.planning.plan import Plan
 from symrnn.validation.models import prove_model
@@ -129,7 +131,10 @@ def emit(
         return _minimal(source, target, save)
     call = f'symrnn.emit(source, target="{target}", save="{save}")'
     if isinstance(source, Model):
-        return _proved_model(source, target, save, call)
+        derivation = derive_model(source)
+        plans = {layer.derivation.cell.name: plan(layer.derivation, save) for layer in derivation.layers}
+        with told_of(source, call):
+            return _proved_model(lower_model(derivation, plans, save), target)
     planned = source if isinstance(source, Plan) else _planned(source, save, "emit")
     if save not in ("all", planned.save):
         raise RequestError(
@@ -169,13 +174,11 @@ def _proved_text(planned: Plan, target: str) -> str:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _proved_model(model: Model, target: str, save: str, call: str) -> str:
-    """The module of a model, with the kernels of its cells, proved; `call` is what asks for it."""
-    cells = {run.layer.cell.name: run.layer.cell for run in model.runs}
-    kernels = {name: emit(cell, target, save) for name, cell in cells.items()}
-    text = emit_model(model, kernels, target, __version__)
-    with told_of(model, call):
-        prove_model(text, model, target)
+def _proved_model(planned: ModelPlan, target: str) -> str:
+    """The module of a model, with the kernels of its cells, proved."""
+    kernels = {name: emit(of_cell, target) for name, of_cell in planned.plans}
+    text = emit_model(planned, kernels, target, __version__)
+    prove_model(text, planned.model, target)
     return text
 
 
