@@ -20,18 +20,8 @@ from sympy.printing.precedence import PRECEDENCE
 from symrnn.errors import DeclarationError
 
 __all__ = ["LETTERS", "AuthorProduct", "ConstantArray", "Leaf", "Operation", "Tensorial", "as_operand"]
-__all__ += [
-    "concatenate",
-    "dot",
-    "einsum",
-    "identity",
-    "matmul",
-    "mean",
-    "ones",
-    "outer",
-    "piecewise_as_where",
-]
-__all__ += ["total", "transpose", "where"]
+__all__ += ["concatenate", "dot", "einsum", "identity", "matmul", "mean", "ones", "outer"]
+__all__ += ["piecewise_as_where", "total", "transpose", "where"]
 
 OPERANDS = (int, float, Expr)
 
