@@ -259,15 +259,19 @@ def _quotient(forms: StableForms, expr: Expr) -> Expr | None:
         inner = forms.seen(factor)
         if not isinstance(inner, reciprocal) or forms.seen(inner.args[0]).is_number:
             continue
-        rest = list(factors)
-        rest.remove(factor)
-        below = inner.args[0]
+        rest, below = _without(factors, factor), inner.args[0]
         if (exponent := forms.exponent(below)) is not None:
             return Mul(*_with_exponential(forms, rest, -exponent))
         terms = forms.sum_exponents(below)
         if terms is not None:
             return _over_sum(forms, rest, terms)
     return None
+
+
+def _without(factors: list[Expr], factor: Expr) -> list[Expr]:
+    """The factors but one of those that are `factor`."""
+    at = factors.index(factor)
+    return [*factors[:at], *factors[at + 1 :]]
 
 
 def _copies(factor: Expr) -> list[Expr]:
@@ -290,9 +294,7 @@ def _over_sum(forms: StableForms, factors: list[Expr], terms: list[Expr]) -> Exp
         for factor in factors:
             found = _difference_over_sum(forms, factor, terms)
             if found is not None:
-                others = list(factors)
-                others.remove(factor)
-                return Mul(found, *others)
+                return Mul(found, *_without(factors, factor))
     [above, *others] = _with_exponential(forms, factors, S.Zero)
     exponent = above.args[0]
     if len(terms) == 1 and isinstance(terms[0], logsumexp):
@@ -303,9 +305,7 @@ def _over_sum(forms: StableForms, factors: list[Expr], terms: list[Expr]) -> Exp
         for factor in factors:
             weighted = _weighted(forms, factor, vector)
             if weighted is not None:
-                others = list(factors)
-                others.remove(factor)
-                return Mul(weighted, *others)
+                return Mul(weighted, *_without(factors, factor))
     for term, other in (terms, terms[::-1]) if len(terms) == 2 else ():
         apart = _apart(exponent, term)
         if apart is not None:

@@ -48,6 +48,11 @@ class Spelling:
     sign: str = ""
 
 
+def in_libraries(name: str, *, numba: str = "") -> Spelling:
+    """The spelling of what all array libraries call by one name; of Numba's, that with an underscore."""
+    return Spelling(numpy=f"np.{name}", numba=numba or f"_{name}", torch=f"torch.{name}", jax=f"jnp.{name}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known of a function, once.
