@@ -72,6 +72,28 @@ def computed(found: Any) -> Any:
     return elements(found) if np.ndim(found) else Element(int(found))
 
 
+def _arithmetic(numbers: Callable[[int, int], int], arrays: np.ufunc) -> Callable[["Element", Any], Any]:
+    """A sum or product of two elements, or of an element and an array."""
+
+    def operation(one: "Element", other: Any) -> Any:
+        if isinstance(other, np.ndarray) and other.ndim:
+            return arrays(elements(one.residue), other)
+        return Element(numbers(one.residue, _single(other).residue) % PRIME)
+
+    return operation
+
+
+def _comparison(numbers: Callable[[int, int], bool], arrays: np.ufunc) -> Callable[["Element", Any], Any]:
+    """A comparison of two elements, or of an element and an array."""
+
+    def operation(one: "Element", other: Any) -> Any:
+        if isinstance(other, np.ndarray) and other.ndim:
+            return arrays(elements(one.residue), other)
+        return numbers(one.centred, _single(other).centred)
+
+    return operation
+
+
 class Element:
     """One element of the field, for arithmetic of single numbers; as NumPy's, nothing writes to it."""
 
@@ -95,17 +117,11 @@ class Element:
         del dtype, copy
         return elements(self.residue)
 
-    def __add__(self, other: Any) -> Any:
-        return _both(self, other, lambda a, b: a + b, np.add)
-
-    def __sub__(self, other: Any) -> Any:
-        return _both(self, other, lambda a, b: a - b, np.subtract)
-
-    def __mul__(self, other: Any) -> Any:
-        return _both(self, other, lambda a, b: a * b, np.multiply)
-
-    def __truediv__(self, other: Any) -> Any:
-        return _both(self, other, lambda a, b: a * pow(b, PRIME - 2, PRIME), np.true_divide)
+    __add__ = _arithmetic(operator.add, np.add)
+    __sub__ = _arithmetic(operator.sub, np.subtract)
+    __mul__ = _arithmetic(operator.mul, np.multiply)
+    __truediv__ = _arithmetic(lambda a, b: a * pow(b, PRIME - 2, PRIME), np.true_divide)
+    __radd__, __rmul__ = __add__, __mul__
 
     def __rsub__(self, other: Any) -> Any:
         return -self + other
@@ -127,8 +143,6 @@ class Element:
 
     def __abs__(self) -> "Element":
         return -self if self.centred < 0 else self
-
-    __radd__, __rmul__ = __add__, __mul__
 
     @property
     def T(self) -> "Element":
@@ -154,20 +168,11 @@ class Element:
         """The representative nearest to zero, which gives an order."""
         return self.residue - PRIME if self.residue > PRIME // 2 else self.residue
 
-    def __lt__(self, other: Any) -> Any:
-        return _compared(self, other, operator.lt, np.less)
-
-    def __le__(self, other: Any) -> Any:
-        return _compared(self, other, operator.le, np.less_equal)
-
-    def __gt__(self, other: Any) -> Any:
-        return _compared(self, other, operator.gt, np.greater)
-
-    def __ge__(self, other: Any) -> Any:
-        return _compared(self, other, operator.ge, np.greater_equal)
-
-    def __eq__(self, other: object) -> Any:
-        return _compared(self, other, operator.eq, np.equal)
+    __lt__ = _comparison(operator.lt, np.less)
+    __le__ = _comparison(operator.le, np.less_equal)
+    __gt__ = _comparison(operator.gt, np.greater)
+    __ge__ = _comparison(operator.ge, np.greater_equal)
+    __eq__ = _comparison(operator.eq, np.equal)
 
     def __hash__(self) -> int:
         return hash(self.residue)
@@ -178,20 +183,6 @@ class Element:
 
 def _single(value: Any) -> Element:
     return value if isinstance(value, Element) else Element(int(residues(value)))
-
-
-def _compared(one: Element, other: Any, numbers: Callable[[int, int], bool], arrays: np.ufunc) -> Any:
-    """A comparison of two elements, or of an element and an array."""
-    if isinstance(other, np.ndarray) and other.ndim:
-        return arrays(elements(one.residue), other)
-    return numbers(one.centred, _single(other).centred)
-
-
-def _both(one: Element, other: Any, numbers: Callable[[int, int], int], arrays: np.ufunc) -> Any:
-    """A sum or product of two elements, or of an element and an array."""
-    if isinstance(other, np.ndarray) and other.ndim:
-        return arrays(elements(one.residue), other)
-    return Element(numbers(one.residue, _single(other).residue) % PRIME)
 
 
 class Elements(np.ndarray):

@@ -24,6 +24,16 @@ from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
 Function: TypeAlias = type[PointwiseFunction] | type[VectorFunction]
 
 
+def _comparison(truth: np.ufunc) -> Callable[["Traced", Any], Truth]:
+    """A comparison of traced arrays, or of one with a number."""
+
+    def operation(one: "Traced", other: Any) -> Truth:
+        left, right = aligned([_dual(one), _dual(other)])
+        return np.asarray(truth(centred(left.value), centred(right.value)))
+
+    return operation
+
+
 class Traced:
     """What a formula sees in place of an array: a dual number with operators."""
 
@@ -61,21 +71,11 @@ class Traced:
         dual = self.dual
         return Traced(Dual(dual.value[index], None if dual.tangent is None else dual.tangent[index]))
 
-    def __lt__(self, other: Any) -> Truth:
-        return _compared(np.less, self, other)
-
-    def __le__(self, other: Any) -> Truth:
-        return _compared(np.less_equal, self, other)
-
-    def __gt__(self, other: Any) -> Truth:
-        return _compared(np.greater, self, other)
-
-    def __ge__(self, other: Any) -> Truth:
-        return _compared(np.greater_equal, self, other)
-
-    def __eq__(self, other: object) -> Truth:  # type: ignore[override]
-        return _compared(np.equal, self, other)
-
+    __lt__ = _comparison(np.less)
+    __le__ = _comparison(np.less_equal)
+    __gt__ = _comparison(np.greater)
+    __ge__ = _comparison(np.greater_equal)
+    __eq__ = _comparison(np.equal)  # type: ignore[assignment]
     __hash__ = None  # type: ignore[assignment]
 
 
@@ -84,11 +84,6 @@ def _dual(value: Any) -> Dual:
     if isinstance(value, Traced):
         return value.dual
     return Dual(np.asarray([residue_of_float(float(value))], np.int64))
-
-
-def _compared(comparison: np.ufunc, one: Any, other: Any) -> Truth:
-    left, right = aligned([_dual(one), _dual(other)])
-    return np.asarray(comparison(centred(left.value), centred(right.value)))
 
 
 class Library:
