@@ -165,9 +165,11 @@ def emit_kernel(
 
 @app.command("plan")
 def show_plan(cell: CellName, save: Save = "all") -> None:
-    """Show what a kernel computes, block by block; of a model, the kernels of its cells."""
+    """Show what a kernel computes, block by block; of a model, its calls and the kernels of its cells."""
     require_save(save)
-    typer.echo("\n\n".join(str(plan(part, save=save)) for part in cells_of(find_declared(cell))))
+    found = find_declared(cell)
+    parts = dict.fromkeys((found, *cells_of(found)))
+    typer.echo("\n\n".join(str(plan(part, save=save)) for part in parts))
 
 
 @app.command("check")

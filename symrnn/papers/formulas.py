@@ -10,11 +10,14 @@ from symrnn.comparison.comparison import Comparison
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.jacobian import StepJacobian
+from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.derivation.reverse import derive
 from symrnn.mathematics.jacobian import jacobian_text, partial_text
 from symrnn.mathematics.printed import Printed, printed
+from symrnn.mathematics.style import DEFAULT
 from symrnn.notation.layout import indents, split_formula, width
 from symrnn.papers.difference import difference_rows
+from symrnn.papers.model import WiringText, shared_lines
 
 ROOM = 430.0
 """The room for a formula beside its number, in points."""
@@ -64,6 +67,14 @@ def derivation_display(derivation: Derivation) -> str:
         for adjoint in shown.fixed
     ]
     return aligned(group for group in groups if group)
+
+
+def model_display(derivation: ModelDerivation) -> str:
+    """What the layers of a model take, and the adjoints of what joins them, in the order of computation."""
+    wiring = WiringText(derivation, DEFAULT)
+    backward = map(wiring.backward_line, derivation.adjoints)
+    shared = (line for adjoint in derivation.parameters for line in shared_lines(adjoint))
+    return aligned(group for group in ([*wiring.forward_lines()], [*backward], [*shared]) if group)
 
 
 def _forward(shown: Printed) -> Iterator[str]:

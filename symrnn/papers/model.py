@@ -22,6 +22,7 @@ from symrnn.derivation.model_derivation import (
     Wire,
     WireAdjoint,
     WireTerm,
+    mirrored,
 )
 from symrnn.mathematics.style import DEFAULT, Style
 from symrnn.mathematics.words import sentence_list
@@ -68,9 +69,8 @@ def latex_model(
     loss = derivation.adjoints[0].of
     runs = [layer.run for layer in derivation.layers]
     shared = [line for adjoint in derivation.parameters for line in shared_lines(adjoint)]
-    of_cells = {layer.run.layer.cell: layer.derivation for layer in derivation.layers}
     chapters = [
-        cell_chapter(of_cell, runs, style, (costs or {}).get(cell)) for cell, of_cell in of_cells.items()
+        cell_chapter(of_cell, runs, style, (costs or {}).get(of_cell.cell)) for of_cell in derivation.of_cells
     ]
     return render(
         "model.tex.jinja",
@@ -145,8 +145,8 @@ class WiringText:
         taker, source = wire.taker, wire.source
         left = self.symbol(taker, "0" if taker.at == START else NOW)
         if isinstance(source, Feed):
-            return f"{left} &= {self.fed(source, turned(taker, NOW))}"
-        step = turned(source, turned(taker, NOW)) if source.at == EVERY else steps_of(source.time)
+            return f"{left} &= {self.fed(source, step_of(taker, source))}"
+        step = step_of(source, taker) if source.at == EVERY else steps_of(source.time)
         return f"{left} &= {self.symbol(source, step)}"
 
     def forward_notes(self) -> Iterator[str]:
@@ -184,7 +184,7 @@ class WiringText:
             assert term.rule == MEAN
             return r"\frac{1}{N}"
         if term.rule == TAKEN:
-            return f"{DELTA} {self.symbol(taker, turned(taker, turned(of, NOW)))}"
+            return f"{DELTA} {self.symbol(taker, step_of(taker, of))}"
         assert term.rule == READ
         read = f"{DELTA} {self.symbol(taker, '0' if taker.at == START else '1')}"
         return read if of.at == END else rf"[t = {steps_of(of.time)}]\, {read}"
@@ -251,12 +251,9 @@ def steps_of(time: str) -> str:
     return f"{time}_b" if len(time) == 1 else f"{_upright(time)}_b"
 
 
-def turned(held: Held, time: str) -> str:
-    """The step of the sample in which a layer is at its own step `time`, and the other way round."""
-    if not held.reverse:
-        return time
-    steps = f"{steps_of(held.time)} + 1 - t"
-    return NOW if time == steps else steps
+def step_of(held: Held, other: Held | Feed) -> str:
+    """The step of one end of a wire at step t of the other."""
+    return f"{steps_of(held.time)} + 1 - t" if mirrored(held, other) else NOW
 
 
 def breakable(name: str) -> str:

@@ -43,15 +43,15 @@ from symrnn.planning.model_steps import step_plan
 from symrnn.planning.plan import Plan
 
 
-def lower_model(derivation: ModelDerivation, plans: Mapping[str, Plan], save: str) -> ModelPlan:
-    """The plan of a model, whose cells have these plans by name, made with `save`."""
+def lower_model(derivation: ModelDerivation, cells: tuple[Plan, ...], save: str) -> ModelPlan:
+    """The plan of a model, whose cells have these plans, made with `save`."""
     model = derivation.model
     calls = {layer.run.layer: layer_call(layer) for layer in derivation.layers}
     step, no_step = step_plan(model, calls, lambda wanted: evaluation(derivation, calls, wanted))
     return ModelPlan(
         model,
         save,
-        tuple(plans.items()),
+        cells,
         tuple(calls.values()),
         evaluation(derivation, calls, (model.loss,)),
         tuple(_backward(derivation)),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from symrnn.declaration.axes import Shape
 from symrnn.models.layers import ONCE
-from symrnn.models.model import Model, Run
+from symrnn.models.model import Model
 from symrnn.planning.plan import Plan
 from symrnn.printing import Printed
 
@@ -137,7 +137,7 @@ class StepPlan:
 class ModelPlan(Printed):
     """What the module of a model computes and in which order.
 
-    `plans` are those of its cells by name, made with `save`; `layers` the runs of all layers, `loss` and
+    `cells` are the plans of its cells, made with `save`; `layers` the runs of all layers, `loss` and
     `output` what is needed for each. Training keeps the tape of every run that the loss needs and goes
     `backward`; then `gradients` adds up what several layers have for one parameter: the first is in its
     place, and without any it is zero. Without `step`, `no_step` says why.
@@ -145,7 +145,7 @@ class ModelPlan(Printed):
 
     model: Model
     save: str
-    plans: tuple[tuple[str, Plan], ...]
+    cells: tuple[Plan, ...]
     layers: tuple[LayerCall, ...]
     loss: Evaluation
     backward: tuple[BackwardCall, ...]
@@ -158,9 +158,3 @@ class ModelPlan(Printed):
     def name(self) -> str:
         """The name of the model."""
         return self.model.name
-
-    @property
-    def runs(self) -> tuple[tuple[Run, Plan], ...]:
-        """The layers with the plans of their cells."""
-        plans = dict(self.plans)
-        return tuple((run, plans[run.layer.cell.name]) for run in self.model.runs)
