@@ -31,8 +31,7 @@ from symrnn.derivation.reverse import derive as derive_cell
 from symrnn.derivation.reverse import derived
 from symrnn.errors import RequestError, shown
 from symrnn.kernels.models.module import emit_model
-from symrnn.kernels.numpy.minimal import MINIMAL_TARGET, emit_minimal
-from symrnn.kernels.targets import emit_module, require_contract, require_target
+from symrnn.kernels.targets import TARGETS, require_offer
 from symrnn.mathematics.style import DEFAULT, Style
 from symrnn.models.model import Model
 from symrnn.papers.difference import latex_difference
@@ -162,71 +161,56 @@ def emit(
     NumPy kernel of a cell has `forward`, `backward` and `step` alone, unchecked: to read, teach and paste.
 
     Raises:
-        RequestError: there is no such target, contract or `save`, the minimal contract is asked of a model, a
-            plan or Numba, or a plan that saves all is to save states.
+        RequestError: there is no such target, contract or `save`, the target cannot meet what is asked of it
+            (see `require_offer`), or a plan that saves all is to save states.
         ValidationError: symrnn is at fault: the text does not compute what the plan says.
     """
     require_save(save)
-    require_contract(contract)
-    require_target(target)
-    if contract == "minimal":
-        return _minimal(source, target, save)
+    asked_of = {
+        "model": isinstance(source, Model | ModelDerivation | ModelPlan),
+        "planned": isinstance(source, Plan | ModelPlan),
+    }
+    offer = require_offer(target, contract, save, **asked_of)
+    call = f'symrnn.emit(source, target="{target}", save="{save}", contract="{contract}")'
+    if offer.as_written:
+        derivation = _derivation(source, "emit")
+        assert isinstance(derivation, Derivation)
+        with told_of(derivation, call):
+            return _proved_text(_proved_plan(derivation, AS_WRITTEN), target, contract)
     planned = source if isinstance(source, Plan | ModelPlan) else _planned(source, save, "emit")
     if save not in ("all", planned.save):
         raise RequestError(
             f"This plan of {planned.name} is made with save='all'. Plan it with save='{save}'."
         )
-    call = f'symrnn.emit(source, target="{target}", save="{save}")'
     if isinstance(planned, ModelPlan):
-        kernels = tuple((of_cell.name, emit(of_cell, target)) for of_cell in planned.cells)
+        for of_cell in planned.cells:
+            emit(of_cell, target)  # a kernel that is wrong is told of alone
         with told_of(planned, call):
-            return _proved_model(planned, kernels, target)
+            return _proved_model(planned, target)
     with told_of(source, call):
-        return _proved_text(planned, target)
-
-
-def _minimal(source: object, target: str, save: str) -> str:
-    """The minimal module of a cell, or of its derivation."""
-    derivation = None if isinstance(source, Plan | ModelPlan) else _derivation(source, "emit")
-    if target != MINIMAL_TARGET or save != "all" or not isinstance(derivation, Derivation):
-        raise RequestError(
-            "The minimal contract is written for cells, in NumPy, with save='all'. "
-            "Write emit(cell, 'numpy', contract='minimal'), or leave the contract out."
-        )
-    with told_of(derivation, 'symrnn.emit(source, target="numpy", contract="minimal")'):
-        return _proved_minimal(derivation)
+        return _proved_text(planned, target, contract)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _proved_minimal(derivation: Derivation) -> str:
-    """The minimal module of a derivation, proved."""
-    planned = _proved_plan(derivation, AS_WRITTEN)
-    text = emit_minimal(planned, __version__)
-    prove_text(text, planned, MINIMAL_TARGET, "minimal")
+def _proved_text(planned: Plan, target: str, contract: str) -> str:
+    """The module of a plan under a contract, proved."""
+    text = require_offer(target, contract).text(planned, __version__)
+    prove_text(text, planned, target, contract)
     return text
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _proved_text(planned: Plan, target: str) -> str:
-    """The module of a plan, proved."""
-    text = emit_module(planned, target, __version__)
-    prove_text(text, planned, target)
-    return text
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _proved_model(planned: ModelPlan, kernels: tuple[tuple[str, str], ...], target: str) -> str:
+def _proved_model(planned: ModelPlan, target: str) -> str:
     """The module of a model, with the kernels of its cells, proved."""
-    text = emit_model(planned, dict(kernels), target, __version__)
+    text = emit_model(planned, TARGETS[target], __version__)
     prove_model(text, planned.model, target)
     return text
 
 
 def forget() -> None:
     """Make everything anew when it is asked for: what makes it was changed, as tests do."""
-    remembered = (derived, _joined, _proved_plan, _proved_calls, _proved_text, _proved_minimal, _proved_model)
-    for made in remembered:
-        made.cache_clear()
+    for remembered in (derived, _joined, _proved_plan, _proved_calls, _proved_text, _proved_model):
+        remembered.cache_clear()
 
 
 def diff(left: Cell, right: Cell) -> Comparison:

@@ -36,7 +36,7 @@ from symrnn.commands.train import sample_text, train_text
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
 from symrnn.files import is_stream, require_writable, write, write_files
-from symrnn.kernels.targets import TARGETS, require_target
+from symrnn.kernels.targets import ARRAY_TARGETS, TARGETS, require_array_target, require_target
 from symrnn.mathematics.style import Style
 from symrnn.models.model import Model
 from symrnn.pipeline import derive, emit, latex, plan
@@ -183,10 +183,12 @@ def check_cell(
     """Compare the values and gradients of a kernel, or of a model, with the reference."""
     found = find_declared(cell)
     if target is not None:
-        require_target(target)
+        require_array_target(target, "check")
     named = dtype_name(dtype)
     require_save(save)
-    for report in (reports := _reports(found, [target] if target else list(TARGETS), named, seed, save)):
+    for report in (
+        reports := _reports(found, [target] if target else list(ARRAY_TARGETS), named, seed, save)
+    ):
         terminal.print_report(report)
     raise typer.Exit(DONE if all(report.passed for report in reports) else CHECK_FAILED)
 

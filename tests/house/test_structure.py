@@ -15,6 +15,7 @@ HOME = Path(symrnn.__file__).parent
 STAGES = (
     "errors",
     "version",
+    "field_names",
     "files",
     "console",
     "printing",

@@ -1,66 +1,58 @@
 """A whole model as one standalone module: the kernels of its cells, and what joins them."""
 
-import ast
-import hashlib
 from collections.abc import Mapping
 
 from symrnn.declaration.axes import size_text
 from symrnn.declaration.normal_form import unique_name
 from symrnn.declaration.quantities import Constant
+from symrnn.errors import EmissionError
 from symrnn.kernels.docstrings import python_docstring
 from symrnn.kernels.interface import Field, constants_note, shape_data, table_text, tuple_text
-from symrnn.kernels.link import CONTRACT, Linked, link, own_name
 from symrnn.kernels.models.checks import checks
 from symrnn.kernels.models.code import ModelWriter, gradient_lines, lengths_text, shape_with, state_texts
 from symrnn.kernels.models.steps import step_text
-from symrnn.kernels.scopes import bound_in
-from symrnn.kernels.support import with_support
-from symrnn.kernels.targets import TARGETS
+from symrnn.kernels.target import Target
 from symrnn.models.layers import ONCE, Feed
 from symrnn.models.model import Model, model_digest
 from symrnn.planning.model_plan import Evaluation, ModelPlan
 from symrnn.templates import render
 
 
-def emit_model(planned: ModelPlan, kernels: Mapping[str, str], target: str, version: str) -> str:
-    """The source of a standalone module; `kernels` are the modules of the model's cells by name."""
-    home = f"symrnn_{planned.name}_{hashlib.sha256(repr(sorted(kernels.items())).encode()).hexdigest()[:12]}"
-    empty = Linked("", "", {}, {cell: _prefixed(cell) for cell in kernels})
-    taken = bound_in(ast.parse(_module(planned, empty, target, version)))
-    return _module(planned, link(kernels, home=home, taken=taken), target, version)
+def emit_model(planned: ModelPlan, target: Target, version: str) -> str:
+    """The source of a standalone module of a model, with the kernels of its cells.
+
+    Raises:
+        EmissionError: the target has no modules of models.
+    """
+    printer = target.model
+    if printer is None:
+        raise EmissionError(f"The target {target.name!r} has nothing that prints models.")
+    threads, model = printer.threads, planned.model
+
+    def values(names: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
+        writer = ModelWriter(names, bool(threads["threads_parameter"]))
+        return {
+            "docstring": docstring(planned, target.title, version),
+            **_interface(model, writer),
+            **_calls(planned, writer),
+            "layer_fields": tuple(run.label for run in model.runs),
+            "layer_lines": tuple(line for run in model.runs for line in writer.parameters(run)),
+            "prepare_lines": tuple(writer.prepared(run) for run in model.runs),
+            "steps": step_text(planned, writer),
+            **checks(model),
+            "threads_parameter": threads["threads_parameter"],
+            "threads_note": threads["threads_note"],
+        }
+
+    plans = {of_cell.name: of_cell for of_cell in planned.cells}
+    return printer.module(planned.name, plans, values, {"sequences": render("model_support.py.jinja", {})})
 
 
-def _prefixed(cell: str) -> dict[str, str]:
-    """The names that a kernel's contract has in the module, unless something else is called so."""
-    return {name: own_name(cell, name) for name in CONTRACT}
-
-
-def _module(planned: ModelPlan, linked: Linked, target: str, version: str) -> str:
-    threads = TARGETS[target].threads
-    model, writer = planned.model, ModelWriter(linked.names, bool(threads["threads_parameter"]))
-    context = {
-        "docstring": docstring(planned, target, version),
-        "imports": linked.imports,
-        "shared": linked.shared,
-        "own": tuple(linked.own.values()),
-        **_interface(model, writer),
-        **_calls(planned, writer),
-        "layer_fields": tuple(run.label for run in model.runs),
-        "layer_lines": tuple(line for run in model.runs for line in writer.parameters(run)),
-        "prepare_lines": tuple(writer.prepared(run) for run in model.runs),
-        "steps": step_text(planned, writer),
-        **checks(model),
-        "threads_parameter": threads["threads_parameter"],
-        "threads_note": threads["threads_note"],
-    }
-    return with_support("model.py.jinja", context, {"support": render("model_support.py.jinja", {})})
-
-
-def docstring(planned: ModelPlan, target: str, version: str) -> tuple[str, ...]:
+def docstring(planned: ModelPlan, title: str, version: str) -> tuple[str, ...]:
     """The lines of the module's docstring."""
     model = planned.model
     what = f"a model of {len(model.runs)} layers, its loss and its gradients"
-    lines = [f"{model.title}: {what}, in {TARGETS[target].title}.", ""]
+    lines = [f"{model.title}: {what}, in {title}.", ""]
     lines += [f"made by symrnn {version} from {model.name} ({model_digest(model)}), do not edit.", ""]
     if model.source:
         lines += [f"Source: {model.source}", ""]
