@@ -4,7 +4,7 @@ Candidates are matchings of states, inputs and values that agree in role, shape 
 by the terms that aligned equations share; names decide between equals, and so does the authors' order.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import combinations, permutations, product
 from math import factorial, prod
@@ -242,17 +242,22 @@ class _Aligner:
         return tuple(size.xreplace(self.axes) for size in right.shape)
 
     def carried(self, pairing: Pairing) -> list[Partner]:
-        mine, theirs = self.left.cell, self.right.cell
-        return [
-            *_pairs_first(_partners(dict(pairing.inputs), mine.inputs, theirs.inputs)),
-            *_pairs_first(_partners(dict(pairing.states), mine.states, theirs.states)),
-        ]
+        made = []
+        for pairs, mine, theirs in (
+            (pairing.inputs, self.left.cell.inputs, self.right.cell.inputs),
+            (pairing.states, self.left.cell.states, self.right.cell.states),
+        ):
+            made += [Partner(a, b) for a, b in pairs]
+            made += [Partner(q, None) for q in mine if q not in [a for a, _ in pairs]]
+            made += [Partner(None, q) for q in theirs if q not in [b for _, b in pairs]]
+        return made
 
     def computed(self, matching: Matching) -> list[Partner]:
-        turned = {left for left, _, complement in matching if complement}
-        values = self.left.cell.values, self.right.cell.values
-        made = _partners({left: right for left, right, _ in matching}, *values)
-        return _pairs_first(replace(p, complement=p.left in turned) for p in made)
+        ordered = sorted(matching, key=lambda item: self.left.cell.values.index(item[0]))
+        made = [Partner(a, b, complement) for a, b, complement in ordered]
+        made += [Partner(v, None) for v in self.left.cell.values if v not in [a for a, *_ in matching]]
+        made += [Partner(None, v) for v in self.right.cell.values if v not in [b for _, b, _ in matching]]
+        return made
 
     def once(self, symbol: Quantity) -> bool:
         """Whether a parameter stands in one place of its cell only."""
@@ -285,19 +290,8 @@ class _Aligner:
         for left, right in (*placed, *named):
             if left not in pairs and right not in pairs.values() and self.shape_here(right) == left.shape:
                 pairs[left] = right
-        return _partners(pairs, mine, theirs)
-
-
-def _partners(
-    pairs: Mapping[Quantity, Quantity], mine: Iterable[Quantity], theirs: Iterable[Quantity]
-) -> list[Partner]:
-    """A partner for each of the left, if it has one, and those of the right that are left."""
-    made = [Partner(quantity, pairs.get(quantity)) for quantity in mine]
-    return made + [Partner(None, quantity) for quantity in theirs if quantity not in pairs.values()]
-
-
-def _pairs_first(partners: Iterable[Partner]) -> list[Partner]:
-    return sorted(partners, key=lambda partner: partner.left is None or partner.right is None)
+        made = [Partner(a, pairs.get(a)) for a in mine]
+        return made + [Partner(None, b) for b in theirs if b not in pairs.values()]
 
 
 def _examined(
