@@ -159,6 +159,7 @@ def emit(
 
     `save` is what `plan` takes; a plan that is made already keeps its own. With `contract="minimal"` a
     NumPy kernel of a cell has `forward`, `backward` and `step` alone, unchecked: to read, teach and paste.
+    The target "python" writes kernels of cells on nested lists, for an interpreter without NumPy.
 
     Raises:
         RequestError: there is no such target, contract or `save`, the target cannot meet what is asked of it

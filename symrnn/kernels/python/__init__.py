@@ -1,0 +1,1 @@
+"""Plain Python, the example of a target: lists of numbers and `math`, one sample and one step at a time."""
