@@ -17,10 +17,8 @@ from symrnn.derivation.model_derivation import (
     mirrored,
 )
 from symrnn.models.layers import ONCE, Feed
-from symrnn.printing import printed
 
 
-@printed.register
 def model_derivation_text(derivation: ModelDerivation) -> str:
     """The derivation as text: a line for every equation, with the reason of every adjoint."""
     return "\n".join(_lines(derivation))

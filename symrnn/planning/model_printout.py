@@ -35,7 +35,6 @@ from symrnn.planning.model_plan import (
     ModelPlan,
 )
 from symrnn.planning.printout import columns, cost_text, listed, wrapped
-from symrnn.printing import printed
 
 ARRAYS = {
     INPUT: "inputs.{name}",
@@ -61,7 +60,6 @@ CHANGES = {
 }
 
 
-@printed.register
 def model_plan_text(planned: ModelPlan) -> str:
     """The plan as text of at most 80 columns where names allow; those of its cells are texts of their own."""
     lines = [*_summary(planned), ""]

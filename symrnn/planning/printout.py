@@ -37,7 +37,6 @@ from symrnn.planning.ir import (
 )
 from symrnn.planning.memory import in_one_place
 from symrnn.planning.plan import Plan
-from symrnn.printing import printed
 
 WIDTH = 80
 HELD = "\0"
@@ -53,7 +52,6 @@ NAMED_SPECS = {
 }
 
 
-@printed.register
 def plan_text(plan: Plan) -> str:
     """The plan as text of at most 80 columns where names allow."""
     roles, table = dict(plan.roles), plan.table()

@@ -10,10 +10,10 @@ import symrnn
 from symrnn import console
 from symrnn.checking import proof
 from symrnn.checking.report import CheckReport, CheckRow
-from symrnn.commands import command_line, terminal
+from symrnn.commands import terminal
 from symrnn.errors import EmissionError
 from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
-from symrnn.publishing import building
+from symrnn.publishing import building, typesetting
 from symrnn.zoo import CELLS
 
 CELL_FILE = """
@@ -33,7 +33,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(building, "find_pdflatex", lambda: None)
-    monkeypatch.setattr(command_line, "find_pdflatex", lambda: None)
+    monkeypatch.setattr(typesetting, "find_pdflatex", lambda: None)
 
     return invoked
 
@@ -41,7 +41,7 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture
 def with_tex(run, monkeypatch):
     """A stand-in for pdflatex."""
-    for module in (building, command_line):
+    for module in (building, typesetting):
         monkeypatch.setattr(module, "find_pdflatex", lambda: "pdflatex")
         monkeypatch.setattr(module, "typeset", lambda document, name: f"%PDF {name} {document}".encode())
 
@@ -148,7 +148,7 @@ def test_refused_document_is_a_message(run, with_tex, tmp_path, monkeypatch):
     def refuse(*_):
         raise EmissionError("pdflatex refused gru.tex:\n! Oh.")
 
-    monkeypatch.setattr(command_line, "typeset", refuse)
+    monkeypatch.setattr(typesetting, "typeset", refuse)
     assert run("latex", "gru", "--pdf", code=2).stderr == "symrnn: pdflatex refused gru.tex:\n! Oh.\n"
     assert list(tmp_path.iterdir()) == []
 

@@ -15,6 +15,7 @@ HOME = Path(symrnn.__file__).parent
 STAGES = (
     "errors",
     "version",
+    "places",
     "field_names",
     "files",
     "console",
@@ -33,6 +34,7 @@ STAGES = (
     "papers",
     "validation",
     "pipeline",
+    "writing",
     "zoo",
     "running",
     "checking",
@@ -48,7 +50,7 @@ STAGES = (
 """A module imports from its own room and from those before it."""
 
 APART = {
-    "zoo": set(STAGES) - {"errors", "declaration", "models", "zoo"},  # pure declarations
+    "zoo": set(STAGES) - {"errors", "places", "declaration", "models", "zoo"},  # pure declarations
     "mathematics": {"models"},
     "planning": {"comparison", "mathematics"},  # plans know derivations, not how they are told
     "kernels": {"comparison", "derivation", "mathematics"},  # kernels know plans, not derivations,
@@ -245,6 +247,34 @@ def importers(package: str) -> set[str]:
         for name in imported(node)
         if name.partition(".")[0] == package
     }
+
+
+TABLES = {
+    "__init__.py",  # the face
+    "printing.py",  # what makes the texts of records
+    "zoo/__init__.py",  # shipped cells and models
+    "zoo/shelf.py",
+    "commands/command_line.py",  # the commands
+    "commands/rooms.py",  # what they use of the rooms
+}
+"""Where things are loaded when they are first asked for."""
+
+
+def test_only_the_known_tables_load_when_they_are_asked() -> None:
+    loaders, importing = set(), set()
+    for path in (FACE, *MODULES):
+        for node in ast.walk(tree(path)):
+            if any(name.startswith("symrnn.places") for name in imported(node)):
+                loaders.add(named(path))
+            if getattr(node, "attr", getattr(node, "id", "")) in (
+                "import_module",
+                "__import__",
+                "LazyLoader",
+            ):
+                importing.add(named(path))
+    assert loaders == TABLES
+    kernels = {"running/loading.py", "validation/execution.py"}  # emitted ones, which are none of ours
+    assert importing == {"places.py", "kernels/targets.py"} | kernels  # targets are found in their folders
 
 
 def test_jinja_has_one_door() -> None:
