@@ -9,16 +9,11 @@ from symrnn.declaration.quantities import NextState
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.model_derivation import (
-    END,
-    EVERY,
-    FIRST,
-    MEAN,
-    READ,
-    START,
-    TAKEN,
+    At,
     Held,
     ModelDerivation,
     ParameterAdjoint,
+    Rule,
     Wire,
     WireAdjoint,
     WireTerm,
@@ -143,10 +138,10 @@ class WiringText:
     def forward_line(self, wire: Wire) -> str:
         """What a layer takes, at its own step."""
         taker, source = wire.taker, wire.source
-        left = self.symbol(taker, "0" if taker.at == START else NOW)
+        left = self.symbol(taker, "0" if taker.at == At.START else NOW)
         if isinstance(source, Feed):
             return f"{left} &= {self.fed(source, step_of(taker, source))}"
-        step = step_of(source, taker) if source.at == EVERY else steps_of(source.time)
+        step = step_of(source, taker) if source.at == At.EVERY else steps_of(source.time)
         return f"{left} &= {self.symbol(source, step)}"
 
     def forward_notes(self) -> Iterator[str]:
@@ -158,7 +153,7 @@ class WiringText:
                 f"Running from a sample's last step to its first, step $t$ of {sentence_list(reverse)} "
                 f"belongs to step ${steps_of(TIME)} + 1 - t$ of the sample."
             )
-        if any(wire.taker.at == FIRST for layer in layers for wire in layer.wires):
+        if any(wire.taker.at == At.FIRST for layer in layers for wire in layer.wires):
             yield "What is read at the end of a sequence is a sequence of one step."
         yield "States that start from nothing named here start from what the caller gives, or from zero."
 
@@ -172,27 +167,27 @@ class WiringText:
     def backward_line(self, adjoint: WireAdjoint) -> str:
         """An adjoint as the sum of its terms."""
         of = adjoint.of
-        left = self.symbol(of, steps_of(of.time) if of.at == END else NOW)
+        left = self.symbol(of, steps_of(of.time) if of.at == At.END else NOW)
         right = " + ".join(self.term(term, of) for term in adjoint.terms)
-        note = r" \quad\text{(at the end)}" if of.at == END else ""
+        note = r" \quad\text{(at the end)}" if of.at == At.END else ""
         return rf"{DELTA} {left} &= {right}{note}"
 
     def term(self, term: WireTerm, of: Held) -> str:
         """One summand of the adjoint of what a layer hands on."""
         taker = term.taker
         if taker is None:
-            assert term.rule == MEAN
+            assert term.rule == Rule.MEAN
             return r"\frac{1}{N}"
-        if term.rule == TAKEN:
+        if term.rule == Rule.TAKEN:
             return f"{DELTA} {self.symbol(taker, step_of(taker, of))}"
-        assert term.rule == READ
-        read = f"{DELTA} {self.symbol(taker, '0' if taker.at == START else '1')}"
-        return read if of.at == END else rf"[t = {steps_of(of.time)}]\, {read}"
+        assert term.rule == Rule.READ
+        read = f"{DELTA} {self.symbol(taker, '0' if taker.at == At.START else '1')}"
+        return read if of.at == At.END else rf"[t = {steps_of(of.time)}]\, {read}"
 
     def backward_notes(self) -> Iterator[str]:
         """What is to be said of these equations."""
         adjoints = self.derivation.adjoints
-        if any(term.rule == READ and a.of.at != END for a in adjoints for term in a.terms):
+        if any(term.rule == Rule.READ and a.of.at != At.END for a in adjoints for term in a.terms):
             yield r"The bracket $[\,\cdot\,]$ is 1 where it holds and 0 elsewhere."
 
 
