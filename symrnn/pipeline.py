@@ -4,7 +4,9 @@
                          |
                          +--latex--> a LaTeX document, with the plan's figures
 
-    Model --derive--> ModelDerivation --plan--> ModelPlan --emit, latex--> the same of all its cells, joined
+    Model --derive--> ModelDerivation --plan--> ModelPlan --emit--> source of a module with its cells' kernels
+                         |
+                         +--latex--> a LaTeX document, with the derivations of its cells
 
     Cell, Cell --diff--> Comparison --latex--> a LaTeX document
 

@@ -12,10 +12,12 @@ from symrnn.checking import proof
 from symrnn.checking.report import CheckReport, CheckRow
 from symrnn.commands import terminal
 from symrnn.errors import EmissionError
+from symrnn.kernels import targets
 from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
 from symrnn.publishing import building, typesetting
 from symrnn.zoo import CELLS
 
+NO_SUCH_TARGET = f"There is no target 'cuda'. Targets: {', '.join(targets.TARGETS)}."
 CELL_FILE = """
 from sympy import Eq
 from symrnn import Cell, Input, Parameter, State, axes, tanh
@@ -183,8 +185,9 @@ def test_plan(run):
     ("arguments", "message"),
     [
         (("show", "grue"), "There is no shipped cell 'grue'."),
-        (("emit", "gru", "--target", "cuda"), "There is no target 'cuda'. Targets: numpy, numba."),
-        (("check", "gru", "--target", "cuda"), "There is no target 'cuda'. Targets: numpy, numba."),
+        (("emit", "gru", "--target", "cuda"), NO_SUCH_TARGET),
+        (("check", "gru", "--target", "cuda"), NO_SUCH_TARGET),
+        (("check", "gru", "--target", "python"), "target 'python' has none. Choose one of: numpy, numba."),
         (("check", "gru", "--dtype", "int8"), "Kernels run in float32 or float64, not in int8."),
         (("plan", "absent.py:gru"), "The file absent.py does not exist."),
         (("build", "elman", "elman"), "Two of the cells are named elman"),

@@ -40,7 +40,6 @@ TARGET = Target(
     NAMES,
     (Offer(CONTRACT, emit, saves=("all",), as_written=True),),
     dtypes=("float64",),
-    arrays=False,
     given=nested,
     taken=stacked,
 )
