@@ -16,6 +16,8 @@ from symrnn.declaration.cell import Cell
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.jacobian import StepJacobian
 from symrnn.models.model import Model
+from symrnn.notation.nodes import Node
+from symrnn.notation.rendering.latex import latex
 from symrnn.papers.difference import partner_rows
 from symrnn.papers.formulas import (
     cell_display,
@@ -104,8 +106,8 @@ def comparison_html(comparison: Comparison) -> str:
     return corresponds + escape(comparison_display(comparison), quote=False) + "".join(words)
 
 
-def _formula(latex: str) -> str:
-    return f"${escape(latex, quote=False)}$" if latex else ""
+def _formula(node: Node | None) -> str:
+    return f"${escape(latex(node), quote=False)}$" if node is not None else ""
 
 
 VIEWS: tuple[tuple[type, str, Callable[[Any], str]], ...] = (

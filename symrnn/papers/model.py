@@ -11,13 +11,14 @@ from symrnn.derivation.reverse import derive
 from symrnn.kernels.models.code import ModelWriter
 from symrnn.kernels.models.module import model_digest
 from symrnn.mathematics.style import DEFAULT, Style
-from symrnn.mathematics.words import sentence_list
 from symrnn.models.layers import ONCE, TIME, Feed, Layer, Reading, Sequence
 from symrnn.models.model import Model, Run
 from symrnn.models.stepping import layer_of
 from symrnn.notation.layout import split_formula, width
 from symrnn.notation.marks import subscript, superscript
+from symrnn.notation.prose import listed
 from symrnn.papers.document import derivation_chapter, signature
+from symrnn.papers.lines import prose_latex
 from symrnn.papers.plain_text import latex_text
 from symrnn.templates import render
 
@@ -253,6 +254,10 @@ class _ModelDocument:
         users = [breakable(run.label) for run in self.model.runs if run.layer.cell == cell]
         title = cell.title + (f" ({cell.variant})" if cell.variant else "")
         return CellText(latex_text(title), sentence_list(users), body.rstrip())
+
+
+def sentence_list(items: Iterable[str]) -> str:
+    return prose_latex(listed(items))
 
 
 def steps_of(time: str) -> str:
