@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import singledispatch
 
 from symrnn.notation.alphabets import lettered
+from symrnn.notation.characters import ACCENTS
 from symrnn.notation.nodes import (
     Accent,
     Face,
@@ -26,11 +27,6 @@ from symrnn.notation.nodes import (
 
 SCRIPT, SUBSCRIPT_DROP, SUPERSCRIPT_RISE = 0.7, 0.27, 0.46
 
-ACCENTS: dict[str, str] = {
-    "acute": "´", "bar": "¯", "breve": "˘", "check": "ˇ", "dot": "˙", "ddot": "¨", "grave": "`",
-    "hat": "ˆ", "mathring": "˚", "tilde": "˜", "vec": "→", "overline": "¯", "widehat": "ˆ",
-    "widetilde": "˜", "underline": "_",
-}  # fmt: skip
 FONTS = {
     Face.ITALIC: "italic",
     Face.SLANTED: "italic",

@@ -32,10 +32,11 @@ from symrnn.notation.nodes import (
 )
 from symrnn.notation.spacing import base_of, is_prefix, spaced
 
-Measure: TypeAlias = Callable[[Node], float]
 Pieces: TypeAlias = Sequence[Node]
+Measure: TypeAlias = Callable[[Pieces], list[float]]
+"""The widths of the pieces of a row."""
 
-BINDING = {PLUS: 0, MINUS: 0, ELEMENTWISE: 1, BESIDE: 3}
+BINDING = {PLUS: 0, MINUS: 0, ";": 0, ELEMENTWISE: 1, BESIDE: 3}
 """The operators before which a line may end, outermost first; a pair of brackets counts 2."""
 LAST_RESORT = 1000
 """How deep a mere gap counts, where a line may end there at all: below every operator."""
@@ -52,13 +53,14 @@ class Place:
     before: float
 
 
-def lines(node: Node, room: float, measure: Measure, *, gaps: bool = False) -> tuple[Row, ...]:
+def lines(node: Node, room: float, measure: Measure | None = None, *, gaps: bool = False) -> tuple[Row, ...]:
     """A formula as lines of at most `room`, as far as operators allow; each after the first starts with one.
 
+    The room is in points of print unless `measure` says what pieces take.
     With `gaps` a line may also end between what merely stands side by side, if nothing else helps.
     """
     pieces, start = tuple(flat(node)), 0
-    widths = [measure(piece) for piece in pieces]
+    widths = measure(pieces) if measure else list(map(points, pieces))
     made: list[Row] = []
     while (end := _end(pieces, widths, start, room, gaps)) is not None:
         made.append(_line(pieces[start:end], first=not start))
@@ -130,10 +132,14 @@ def _fits(widths: Sequence[float], start: int, room: float) -> bool:
     return True
 
 
+def begun(pieces: Pieces) -> tuple[Node, ...]:
+    """The pieces of a line that goes on: a space between factors is said at its start."""
+    first, *rest = pieces
+    return (Sign(DOT) if first == Sign(BESIDE) else first, *rest)
+
+
 def _line(pieces: Pieces, *, first: bool) -> Row:
-    if first or pieces[0] != Sign(BESIDE):
-        return Row(tuple(pieces))
-    return Row((Sign(DOT), *pieces[1:]))  # a space between factors is said at the start of a line
+    return Row(tuple(pieces) if first else begun(pieces))
 
 
 def indents(rows: Sequence[Row]) -> tuple[int, ...]:

@@ -55,13 +55,11 @@ NAMED_OPERATORS = frozenset(
 )
 """Names of functions that are commands."""
 
-ACCENTS = frozenset(
-    re.findall(
-        r"\w+",
-        """
-    acute bar breve check dot ddot grave hat mathring tilde vec overline underline widehat widetilde
-    """,
-    )
+ACCENTS = _table(
+    """
+    acute ´  bar ¯  breve ˘  check ˇ  dot ˙  ddot ¨  grave `  hat ˆ  mathring ˚  tilde ˜  vec →
+    overline ¯  underline _  widehat ˆ  widetilde ˜
+    """
 )
 """Commands that put something on top of their argument, or a line below it."""
 

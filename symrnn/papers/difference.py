@@ -80,7 +80,7 @@ def _equation(equation: Equation | None, form: Form, marks: frozenset[Expr]) -> 
     if equation is None:
         return ()
     left, right = equation_sides(equation, form, marks)
-    first, *more = lines(right, ROOM - points(left), points)
+    first, *more = lines(right, ROOM - points(left))
     goes_on = (rf"&\qquad {{}} {line_latex(line, first=False)}" for line in more)
     return (f"{latex(left)} &= {latex(first)}", *goes_on)
 

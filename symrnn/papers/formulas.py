@@ -33,7 +33,7 @@ def aligned(groups: Iterable[Iterable[str]]) -> str:
 
 def equation_lines(left: Node, right: Node, number: int | None = None) -> Iterator[str]:
     """An equation in three columns: number, left side, right side; broken at operators."""
-    pieces = lines(right, ROOM - points(left), points)
+    pieces = lines(right, ROOM - points(left))
     for position, (line, depth) in enumerate(zip(pieces, indents(pieces), strict=True)):
         piece = line_latex(line, first=not position)
         before = rf"\text{{({number})}} \quad" if number is not None and not position else ""

@@ -26,7 +26,7 @@ def equation_lines(left: Node, rights: Iterable[Node], room: float, fit: Fit, co
     rest = room - points(left) - EQUALS
     made: list[str] = []
     for right in rights:
-        pieces = lines(right, rest, points)
+        pieces = lines(right, rest)
         for position, (piece, depth) in enumerate(zip(pieces, indents(pieces), strict=True)):
             indent = (depth + 1) * INDENT if position else 0.0
             beside = room - max(column, points(left)) - EQUALS - indent
