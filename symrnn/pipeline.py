@@ -21,6 +21,7 @@ from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
+from symrnn.derivation.model_reverse import derive_model
 from symrnn.derivation.reverse import derive, derived
 from symrnn.errors import RequestError, shown
 from symrnn.kernels.models.module import emit_model
@@ -231,6 +232,6 @@ def latex(
         return latex_difference(source)
     if isinstance(source, Model):
         costs = {run.layer.cell: cost(run.layer.cell) for run in source.runs}
-        return latex_model(source, style, costs)
+        return latex_model(derive_model(source), style, costs)
     derivation = _derivation(source, "latex")
     return latex_document(derivation, style, cost(derivation), fragment=fragment, only=only)

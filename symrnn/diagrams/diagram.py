@@ -85,7 +85,7 @@ class Diagram:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One of the texts of a node, centred in it: the formula, the y of its baseline, its size and its kind."""
+    """One of the texts of a node, centred in it: a formula, the y of its baseline, its size and its kind."""
 
     formula: Formula
     baseline: float

@@ -31,11 +31,13 @@ from symrnn.notation.parsing import parsed
 from symrnn.vocabulary.families import NAMED
 
 SIGNS: dict[str, Node] = {
-    name: parsed(mark) for name, f in NAMED.items() if (mark := f.facts.spelling.sign or f.facts.spelling.latex)
+    name: parsed(mark)
+    for name, f in NAMED.items()
+    if (mark := f.facts.spelling.sign or f.facts.spelling.latex)
 }
 """How a function is marked on its node."""
 
-AFFINE = upright("affine")
+AFFINE, SIGMA = upright("affine"), named("σ")
 MANY = 4
 """How many signs a node has room for."""
 
@@ -82,7 +84,7 @@ class Flow:
     belts: tuple[tuple[str, str], ...]
 
 
-def step_flow(cell: Cell, symbol: Callable[[Quantity], Node], sigma: Node = named("σ")) -> Flow:
+def step_flow(cell: Cell, symbol: Callable[[Quantity], Node], sigma: Node = SIGMA) -> Flow:
     """The flow of a step; `symbol` gives the name of a quantity with its time."""
     fixed = {d.symbol for d in cell.definitions if d.static}
     moving = [equation for equation in _evaluation_order(cell) if equation.target not in fixed]
@@ -200,7 +202,9 @@ class _Marks:
             return [self.sign(expr)]
         if isinstance(expr, Add):
             negative = [term for term in moving if term.as_coeff_Mul()[0].is_negative]
-            return [] if len(moving) < 2 else [Sign(MINUS if len(negative) == 1 and len(moving) == 2 else PLUS)]
+            return (
+                [] if len(moving) < 2 else [Sign(MINUS if len(negative) == 1 and len(moving) == 2 else PLUS)]
+            )
         if isinstance(expr, Mul):
             return [HADAMARD] if len(moving) > 1 else []
         if isinstance(expr, Pow):

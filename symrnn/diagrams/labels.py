@@ -23,6 +23,7 @@ from symrnn.notation.nodes import (
     Sign,
     Space,
     Word,
+    merged,
 )
 
 SCRIPT, SUBSCRIPT_DROP, SUPERSCRIPT_RISE = 0.7, 0.27, 0.46
@@ -191,6 +192,7 @@ def _(node: Fence) -> tuple[list[Run], float]:
 @_placed.register
 def _(node: Script) -> tuple[list[Run], float]:
     """A symbol with its scripts, one above the other."""
+    node = merged(node)
     runs, base = _placed(node.base)
     for number in range(node.primes):
         runs.append(Run("′", base + PRIME * number, 0.0, 1.0, "roman", PRIME))

@@ -72,7 +72,9 @@ def _node(diagram: Diagram, node: Node) -> Iterable[str]:
         yield _put(diagram, corner, rf"\framebox({_number(node.width)},{_number(node.height)}){{}}")
     for text in texts(node):
         font = rf"\diagram{FONT_COMMANDS[text.kind]}"
-        yield _put(diagram, (node.x, text.baseline), rf"\makebox(0,0)[b]{{{font}\smash{{${latex(text.formula)}$}}}}")
+        yield _put(
+            diagram, (node.x, text.baseline), rf"\makebox(0,0)[b]{{{font}\smash{{${latex(text.formula)}$}}}}"
+        )
 
 
 def _pill(diagram: Diagram, node: Node) -> Iterable[str]:

@@ -8,11 +8,12 @@ from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.operations import Contract, where
 from symrnn.derivation.derivation import Adjoint
-from symrnn.notation.building import HADAMARD, TIMES, between, bracketed, row, text
-from symrnn.notation.nodes import Cases, Fence, Node, Sign
+from symrnn.notation.building import HADAMARD, JUXTAPOSED, between, bracketed, row, text
+from symrnn.notation.nodes import Cases, Fence, Node, Row, Sign
 
 COMPARISONS: dict[type, str] = {Lt: "<", Le: "≤", Gt: ">", Ge: "≥", Eq: "=", Ne: "≠"}
 
+RELATIONS = frozenset(COMPARISONS.values())
 SUM, PRODUCT, POWER, ATOM = range(4)
 
 
@@ -46,7 +47,7 @@ class ChoicePrinter(ABC):
             holds = Fence(self.condition(wanted), "[", "]", of=wanted)
             if kept == 1:
                 return holds, ATOM
-            sign = HADAMARD if self.rank(condition) and self.rank(kept) else TIMES
+            sign = HADAMARD if self.rank(condition) and self.rank(kept) else JUXTAPOSED
             return row(self.beside(kept, sign), sign, holds), PRODUCT
         return self.cases(expr)
 
@@ -68,7 +69,7 @@ class ChoicePrinter(ABC):
             return made, SUM
         front = Mul(*shared)
         several = any(self.rank(part) for part in (*conditions, *values, otherwise))
-        sign = HADAMARD if several and self.rank(front) else TIMES
+        sign = HADAMARD if several and self.rank(front) else JUXTAPOSED
         # Brackets, or the last case seems to go on.
         return row(self.beside(front, sign), sign, bracketed(made)), PRODUCT
 
@@ -91,7 +92,10 @@ class ChoicePrinter(ABC):
 
 def is_condition(node: Node) -> bool:
     """Whether a node is a bracket that counts 1 where its condition holds."""
-    return isinstance(node, Fence) and isinstance(node.of, Boolean)
+    if not (isinstance(node, Fence) and node.left == "["):
+        return False
+    parts = node.inside.items if isinstance(node.inside, Row) else ()
+    return isinstance(node.of, Boolean) or any(isinstance(p, Sign) and p.text in RELATIONS for p in parts)
 
 
 def _shared(values: list[Expr]) -> list[Expr]:

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from sympy import Expr, Pow
 
 from symrnn.declaration.operations import Contract, identity
-from symrnn.notation.building import COMMA, TIMES, between, bracketed, named, row, subscript, transposed
+from symrnn.notation.building import COMMA, JUXTAPOSED, between, bracketed, indexed, named, row, transposed
 from symrnn.notation.nodes import BIG, BigOperator, Fence, Node, Row, Script, Word, walk
 
 PRODUCT, POWER, ATOM = 1, 2, 3
@@ -66,7 +66,7 @@ class ContractionPrinter(ABC):
         free = expr.output
         summed = sorted(set("".join(expr.letters)) - set(free))
         factors = between(
-            TIMES,
+            JUXTAPOSED,
             (
                 self.element(operand, letters)
                 for operand, letters in zip(expr.operands, expr.letters, strict=True)
@@ -80,9 +80,11 @@ class ContractionPrinter(ABC):
         tree = self.tree(operand, ATOM)
         if not letters:
             return tree
-        if isinstance(tree, Fence) or not any(isinstance(n, Script) and n.below is not None for n in walk(tree)):
-            return subscript(tree, indices(letters))
-        return subscript(Fence(tree, least=BIG), indices(letters))
+        if isinstance(tree, Fence) or not any(
+            isinstance(n, Script) and n.below is not None for n in walk(tree)
+        ):
+            return indexed(tree, indices(letters))
+        return indexed(Fence(tree, least=BIG), indices(letters))
 
 
 def indices(letters: str) -> Node:

@@ -9,7 +9,17 @@ from sympy import Expr, Integer, Poly, Symbol
 from symrnn.declaration.latex_names import name_latex
 from symrnn.derivation.cost import StepCost
 from symrnn.mathematics.parts import Equation, Passage, Section
-from symrnn.notation.building import ONE, TIMES, ZERO, between, bracketed, joined, superscript, text, whole
+from symrnn.notation.building import (
+    JUXTAPOSED,
+    ONE,
+    ZERO,
+    between,
+    bracketed,
+    joined,
+    superscript,
+    text,
+    whole,
+)
 from symrnn.notation.nodes import Node
 from symrnn.notation.parsing import parsed
 from symrnn.notation.prose import Prose, listed, say, together
@@ -112,7 +122,7 @@ def polynomial(expr: Expr) -> Node:
         }
         rests = [
             between(
-                TIMES,
+                JUXTAPOSED,
                 _factors(
                     coefficient // number,
                     {name: power - shared[name] for name, power in powers if power > shared[name]},
@@ -123,7 +133,7 @@ def polynomial(expr: Expr) -> Node:
         factors = _factors(number, {name: power for name, power in shared.items() if power})
         if len(rests) > 1:
             factors = [*([] if factors == [ONE] else factors), bracketed(joined(rests))]
-        terms.append(between(TIMES, factors))
+        terms.append(between(JUXTAPOSED, factors))
     return joined(terms)
 
 
@@ -135,4 +145,3 @@ def _factors(number: int, powers: dict[Symbol, int]) -> list[Node]:
 
 def _power(letter: Node, power: int) -> Node:
     return superscript(letter, whole(power)) if power > 1 else letter
-

@@ -17,9 +17,9 @@ from symrnn.mathematics.parts import Passage
 from symrnn.mathematics.printer import Printer
 from symrnn.mathematics.reading import ColumnBlock
 from symrnn.notation.breaking import points
-from symrnn.notation.building import TIMES, between, decimal, joined, ratio, subscript, whole
+from symrnn.notation.building import JUXTAPOSED, between, decimal, joined, ratio, subscript, whole
 from symrnn.notation.nodes import Fence, Node
-from symrnn.notation.prose import Prose, listed, say, together
+from symrnn.notation.prose import NOTHING, Prose, listed, say, together
 from symrnn.vocabulary.families import NAMED
 
 BOUNDS = {name: f.facts.words.bound for name, f in NAMED.items() if f.facts.words.bound}
@@ -105,7 +105,7 @@ class _Narrator:
         """What happens where no weight lies between a state and its next value."""
         found = self.own(state)
         if not found:
-            return Prose()
+            return NOTHING
         span = sum((path.span for path in found), Interval(0.0, 0.0))
         factor: Expr = Add(*(path.factor for path in found))
         way = say("The {}, on which no matrix lies,", self.path(state, state))
@@ -126,7 +126,7 @@ class _Narrator:
         ends = dict.fromkeys((path.wrt, path.of) for path in self.paths if path.is_direct)
         ways = [say("from {} to {}", self.math(wrt), self.math(of.next)) for wrt, of in ends]
         many = "direct paths" if len(ways) > 1 else "direct path"
-        return say(f"No matrix lies on the {many} {{}}.", listed(ways)) if ways else Prose()
+        return say(f"No matrix lies on the {many} {{}}.", listed(ways)) if ways else NOTHING
 
     # the ways through weights
 
@@ -134,7 +134,7 @@ class _Narrator:
         """What happens on the ways through matrices and other weights."""
         found = [path for path in self.paths if not path.is_direct]
         if not found:
-            return Prose()
+            return NOTHING
         lively = [path for path in found if path.derivatives]
         plain = [path for path in found if not path.derivatives]
         texts = [self.lively(lively, len(found))] if lively else []
@@ -176,7 +176,7 @@ class _Narrator:
         values = dict.fromkeys(self.math(q) for path in found for q in (*path.unbounded, *path.moving))
         names = self.weights(found, growing=True)
         if not names and not values:
-            return Prose()
+            return NOTHING
         beside = say("{}{}", listed(values), " beside them" if names else "") if values else ""
         with_ = together([listed(names) if names else "", beside], ", and with ")
         subject = "What they add" if len(found) > 1 else "What it adds"
@@ -188,7 +188,7 @@ class _Narrator:
         terms = []
         for path in found:
             scale = [] if path.span.size == 1.0 else [number(path.span.size)]
-            terms.append(between(TIMES, [*scale, *map(self.norm, path.weights)]))
+            terms.append(between(JUXTAPOSED, [*scale, *map(self.norm, path.weights)]))
         weights = [weight for path in found for weight in path.weights]
         norm = "largest singular value"
         if any(isinstance(weight, Quantity) for weight in weights):
@@ -209,7 +209,9 @@ class _Narrator:
         """The norm of a weight: a vector that is a matrix of one row or column has the norm of a vector."""
         if isinstance(weight, Column | Row):
             return subscript(_norm(self.printer.tree(weight.args[0])), whole(2))
-        return _norm(self.printer.tree(weight.args[0]) if isinstance(weight, MatrixOf) else self.weight(weight))
+        return _norm(
+            self.printer.tree(weight.args[0]) if isinstance(weight, MatrixOf) else self.weight(weight)
+        )
 
     def maps(self) -> bool:
         """Whether a weight is a linear map that is no product of matrices."""
@@ -260,7 +262,7 @@ class _Narrator:
             if said:
                 where, subject = ("where", "it") if clauses else ("Where", self.math(effect.gate))
                 clauses.append(say(f"{where} {{}} is near ${end}$, {{}}", subject, said))
-        return say("{}.", together(clauses, "; ")) if clauses else Prose()
+        return say("{}.", together(clauses, "; ")) if clauses else NOTHING
 
     def ending(self, gate: Quantity, end: int, closed: tuple[GradientPath, ...]) -> Prose:
         """What is closed and what is unchanged where a gate is near one end."""

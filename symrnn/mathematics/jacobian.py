@@ -10,11 +10,24 @@ from symrnn.derivation.operators import Block, Column, Diag, Identity, MatrixOf,
 from symrnn.mathematics.contractions import PRODUCT
 from symrnn.mathematics.printer import Printer
 from symrnn.mathematics.reading import ColumnBlock
-from symrnn.notation.building import TIMES, between, bracketed, function, joined, named, negative, row, subscript, upright
+from symrnn.notation.building import (
+    JUXTAPOSED,
+    between,
+    bracketed,
+    function,
+    joined,
+    named,
+    negative,
+    row,
+    subscript,
+    upright,
+)
 from symrnn.notation.nodes import BIG, Fence, Fraction, Node, Sign
 
 
-def jacobian_sides(jacobian: StepJacobian, printer: Printer, blocks: Iterable[ColumnBlock]) -> tuple[Node, Node]:
+def jacobian_sides(
+    jacobian: StepJacobian, printer: Printer, blocks: Iterable[ColumnBlock]
+) -> tuple[Node, Node]:
     """The two sides of the equation that states one step Jacobian."""
     left = derivative(jacobian.of.next, jacobian.wrt, printer)
     if jacobian.is_matrix:
@@ -81,5 +94,5 @@ def _product(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> N
         pieces.append(bracketed(tree) if isinstance(factor, Add) else tree)
     if abs(scalars) != 1:
         pieces.insert(0, printer.tree(scalars, PRODUCT))
-    made = between(TIMES, pieces)
+    made = between(JUXTAPOSED, pieces)
     return negative(made) if scalars == -1 else made

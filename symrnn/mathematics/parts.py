@@ -6,7 +6,7 @@ Who sets them breaks long equations into lines.
 from dataclasses import dataclass
 
 from symrnn.notation.nodes import Node
-from symrnn.notation.prose import Prose
+from symrnn.notation.prose import NOTHING, Prose
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Equation:
 class Passage:
     """Prose, the equations that it leads to, and what is said after them; any of these may be missing."""
 
-    text: Prose = Prose()
+    text: Prose = NOTHING
     equations: tuple[Equation, ...] = ()
-    after: Prose = Prose()
+    after: Prose = NOTHING
 
     @property
     def formulas(self) -> tuple[Node, ...]:

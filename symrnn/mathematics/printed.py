@@ -12,7 +12,8 @@ from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.derivation import Derivation
 from symrnn.mathematics.letters import Letters, free_letters, free_signs, taken_letters
-from symrnn.mathematics.printer import Notation, Printer
+from symrnn.mathematics.naming import Notation
+from symrnn.mathematics.printer import Printer
 from symrnn.mathematics.reading import ColumnBlock, Contribution, PrintedAdjoint, Reading, read
 from symrnn.mathematics.style import DEFAULT, Style
 from symrnn.mathematics.words import ways

@@ -6,16 +6,16 @@ Elementwise products of arrays are written with \odot, products with scalars by 
 matrix products where they are such and with indices where they are not.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sympy import Add, Expr, Float, Mul, Pow, Rational, S, pi
 from sympy import log as log_of_number
 from sympy.logic.boolalg import Boolean
 
-from symrnn.declaration.axes import Axis, Shape
-from symrnn.declaration.latex_names import name_latex, symbol_latex
+from symrnn.declaration.axes import Axis
+from symrnn.declaration.latex_names import name_latex
 from symrnn.declaration.operations import (
     Contract,
     PointwiseFunction,
@@ -29,43 +29,44 @@ from symrnn.declaration.operations import (
     reciprocal,
     where,
 )
-from symrnn.declaration.quantities import Constant, Parameter, Quantity, State, Value
-from symrnn.declaration.reading_order import Roles, ordered_factors, ordered_terms
+from symrnn.declaration.quantities import Quantity, Value
+from symrnn.declaration.reading_order import ordered_factors, ordered_terms
 from symrnn.declaration.resolution import is_coefficient
-from symrnn.derivation.derivation import Adjoint, LaterAdjoint, OutputAdjoint
 from symrnn.errors import EmissionError
 from symrnn.mathematics.choices import ChoicePrinter
 from symrnn.mathematics.contractions import ContractionPrinter
-from symrnn.mathematics.style import DEFAULT, Style
+from symrnn.mathematics.naming import Naming
 from symrnn.notation.breaking import points
 from symrnn.notation.building import (
-    COMMA,
     HADAMARD,
+    JUXTAPOSED,
     ONE,
-    TIMES,
     between,
     bracketed,
     decimal,
     function,
     is_sum,
     joined,
-    named,
     negative,
     quotient,
     row,
-    subscript,
     superscript,
-    upright,
     whole,
 )
-from symrnn.notation.characters import MINUS
-from symrnn.notation.nodes import Face, Fence, Fraction, Node, Number, Root, Row, Script, Sign, Stack, Word, mapped, walk
+from symrnn.notation.nodes import (
+    Face,
+    Fence,
+    Fraction,
+    Node,
+    Number,
+    Root,
+    Script,
+    Stack,
+    Word,
+    walk,
+)
 from symrnn.notation.parsing import parsed
-from symrnn.notation.prose import Prose
 from symrnn.vocabulary.families import EQUIVALENTS, NAMED
-
-NOW, BEFORE, FIRST, LAST = "t", "t-1", "0", "T"
-"""Times: the step's letter stands in the place of t."""
 
 FUNCTIONS: dict[str, Node] = {
     name: parsed(f.facts.spelling.latex) for name, f in NAMED.items() if f.facts.spelling.latex
@@ -80,44 +81,8 @@ SUM, PRODUCT, POWER, ATOM = range(4)
 
 
 @dataclass(frozen=True, slots=True)
-class Notation:
-    """What the printer must know besides the expression.
-
-    `shapes` are those of computed values, `static` the values that parameters alone determine, `names`
-    the names of parts and of anything that is not called as it was declared, `delta` and `sigma`
-    the signs for adjoints and for the logistic function, `pi` and `e` those of the numbers (no `pi` where it
-    is a name: its digits are written), `style` the notation of time and vectors,
-    `time` the letter of a step.
-    """
-
-    shapes: Mapping[Quantity, Shape] = field(default_factory=dict)
-    static: frozenset[Quantity] = frozenset()
-    names: Mapping[Quantity, Node] = field(default_factory=dict)
-    roles: Roles = field(default_factory=dict)
-    delta: Node = Word("δ")
-    sigma: Node = named("σ")
-    pi: Node | None = Word("π")
-    e: Node = Word("e")
-    style: Style = DEFAULT
-    time: Node = Word("t")
-
-
-@dataclass(frozen=True, slots=True)
-class Printer(ContractionPrinter, ChoicePrinter):
+class Printer(Naming, ContractionPrinter, ChoicePrinter):
     """Prints resolved expressions and what the derivation makes of them."""
-
-    notation: Notation = field(default_factory=Notation)
-
-    def said(self, words: Prose) -> Prose:
-        """Words about functions in the signs of this notation."""
-        return words.changed(self._in_signs)
-
-    def _in_signs(self, node: Node) -> Node:
-        if node == Word("σ"):
-            return self.notation.sigma
-        if isinstance(node, Script) and node.base == Word("e") and node.above is not None:
-            node = replace(node, base=self.notation.e)
-        return mapped(node, self._in_signs)
 
     def tree(self, expr: Expr, needed: int = SUM) -> Node:
         """The tree of `expr`, in brackets where its operator binds less closely than `needed`."""
@@ -163,48 +128,6 @@ class Printer(ContractionPrinter, ChoicePrinter):
             operands.append(Mul(*(factor for factor in factors if self.rank(factor))))
         return scalars, Contract(expr.spec, *operands)
 
-    # names
-
-    @property
-    def rows(self) -> bool:
-        """Whether vectors are rows."""
-        return self.notation.style.rows
-
-    def symbol(self, quantity: Quantity, time: str = "") -> Node:
-        """A quantity with its time; `time`, such as LAST, is that of the step unless given."""
-        if isinstance(quantity, Adjoint):
-            source = _source(quantity)
-            delta = self.notation.delta
-            sign = subscript(delta, upright(source)) if source else delta
-            return Row((sign, self.symbol(quantity.of, time)), of=quantity)
-        name = self.name(quantity)
-        if not (isinstance(quantity, Parameter | Constant) or quantity in self.notation.static):
-            mark = superscript if self.notation.style.time == "superscript" else subscript
-            name = mark(name, self.time(time or (BEFORE if isinstance(quantity, State) else NOW)))
-        return replace(name, of=quantity)
-
-    def time(self, time: str) -> Node:
-        """A time as it stands at a name: above it in angle brackets, or below it."""
-        letter = {NOW: self.notation.time, BEFORE: row(self.notation.time, Sign(MINUS), ONE)}
-        made = letter.get(time) or parsed(time)
-        return Fence(made, "⟨", "⟩") if self.notation.style.time == "superscript" else made
-
-    def name(self, quantity: Quantity) -> Node:
-        """A quantity's name without its time."""
-        return self.notation.names.get(quantity) or parsed(symbol_latex(quantity))
-
-    def size(self, size: Expr) -> Node:
-        """A size: axes by their names, numbers last."""
-        terms = sorted(Add.make_args(size), key=lambda term: (term.is_number, str(term)))
-        return joined(map(_size_term, terms))
-
-    def sizes(self, shape: Shape) -> Node:
-        r"""A shape as m \times (m+n)."""
-        made = [self.size(size) for size in shape]
-        if len(made) == 1:
-            return made[0]
-        return between(Sign("×"), (bracketed(size) if is_sum(size) else size for size in made))
-
     # kinds of expressions
 
     def _quantity(self, expr: Quantity) -> tuple[Node, int]:
@@ -225,10 +148,6 @@ class Printer(ContractionPrinter, ChoicePrinter):
     def _slice(self, expr: Slice) -> tuple[Node, int]:
         of, start, stop = expr.args
         return Script(bracketed(self.tree(of)), below=self.span(start, stop)), ATOM
-
-    def span(self, start: Expr, stop: Expr) -> Node:
-        """The indices after `start` up to `stop`."""
-        return between(Sign(":"), (self.size(start + 1), self.size(stop)))
 
     def _ones(self, expr: ones) -> tuple[Node, int]:
         return Script(Word("1", Face.BOLD), below=self.sizes(expr.args)), ATOM
@@ -286,11 +205,11 @@ class Printer(ContractionPrinter, ChoicePrinter):
         return (negative(made), SUM) if sign < 0 else (made, PRODUCT)
 
     def _over(self, above: Node, below: Node, elementwise: bool) -> Node:
-        """A quotient; a long numerator stands beside it, for a line may end in a bracket, not in a fraction."""
+        """A quotient; a long numerator stands beside it: a line may end in a bracket, not in a fraction."""
         if points(above) <= NUMERATOR:
             return Fraction(above, below)
         long = bracketed(above) if is_sum(above) else above
-        return row(Fraction(ONE, below), HADAMARD if elementwise else TIMES, long)
+        return row(Fraction(ONE, below), HADAMARD if elementwise else JUXTAPOSED, long)
 
     def _are_arrays(self, factors: list[Expr]) -> bool:
         return any(self.rank(factor) for factor in factors)
@@ -311,7 +230,7 @@ class Printer(ContractionPrinter, ChoicePrinter):
             only = next(factor for factor in order if self.rank(factor))
             arrays = [self.tree(only, PRODUCT)] if not isinstance(only, Add) else arrays
         elementwise = [between(HADAMARD, arrays)] if arrays else []
-        return between(TIMES, [*scalars, *elementwise])
+        return between(JUXTAPOSED, [*scalars, *elementwise])
 
     def _position(self, factor: Expr, factors: list[Expr]) -> int:
         ordered = ordered_factors(Mul(*factors, evaluate=False), self.notation.roles)
@@ -385,6 +304,7 @@ MAKERS: tuple[tuple[Any, Callable[[Printer, Any], tuple[Node, int]]], ...] = (
 ALGEBRA = ((Axis, Printer._axis), (Add, Printer._sum), (Mul, Printer._product), (Pow, Printer._power))
 """What makes the tree of a number that is made of axes."""
 
+
 class _Exponential(PointwiseFunction):
     """exp(x) in the notation e^x; the printer's own."""
 
@@ -415,13 +335,6 @@ def _fraction_parts(expr: Expr) -> tuple[int, list[Expr], list[Expr]]:
     return sign, over, under
 
 
-def _source(adjoint: Adjoint) -> str:
-    """From where an adjoint comes that stands for not all of a quantity's ways to the loss."""
-    if isinstance(adjoint, OutputAdjoint):
-        return "out"
-    return "later" if isinstance(adjoint, LaterAdjoint) or isinstance(adjoint.of, State) else ""
-
-
 def _constant(number: Rational | Float) -> tuple[Node, int]:
     """A number in digits or as a fraction."""
     if number.is_Integer:
@@ -431,12 +344,3 @@ def _constant(number: Rational | Float) -> tuple[Node, int]:
     else:
         made = decimal(float(number))
     return made, SUM if number < 0 else ATOM if isinstance(made, Number) else PRODUCT
-
-
-def _size_term(term: Expr) -> Node:
-    """A number or an axis, or the product of both side by side."""
-    coefficient, rest = term.as_coeff_Mul()
-    factors = [parsed(name_latex(axis.name)) for axis in Mul.make_args(rest) if isinstance(axis, Axis)]
-    size = whole(abs(int(coefficient))) if coefficient.is_Integer else decimal(float(abs(coefficient)))
-    made = row(*([size] if abs(coefficient) != 1 or not factors else []), *factors)
-    return negative(made) if coefficient < 0 else made

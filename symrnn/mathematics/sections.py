@@ -11,9 +11,10 @@ from symrnn.mathematics.choices import is_condition
 from symrnn.mathematics.cost import cost_section
 from symrnn.mathematics.gradient_flow import flow_words
 from symrnn.mathematics.jacobian import jacobian_sides, partial_sides
+from symrnn.mathematics.naming import FIRST, LAST
 from symrnn.mathematics.parts import Equation, Parts, Passage, Section
 from symrnn.mathematics.printed import Printed, printed
-from symrnn.mathematics.printer import FIRST, LAST, POWER
+from symrnn.mathematics.printer import POWER
 from symrnn.mathematics.reading import ColumnBlock, Contribution, PrintedAdjoint
 from symrnn.mathematics.style import DEFAULT, Style
 from symrnn.mathematics.words import (
@@ -23,9 +24,9 @@ from symrnn.mathematics.words import (
     reason,
     symbol_rows,
 )
-from symrnn.notation.building import TIMES, TOP, bracketed, joined, row, subscript, superscript, upright
+from symrnn.notation.building import JUXTAPOSED, TOP, bracketed, joined, row, subscript, superscript, upright
 from symrnn.notation.nodes import Face, Fraction, Node, Row, Sign, Space, Word, walk
-from symrnn.notation.prose import Prose, Reference, listed, say
+from symrnn.notation.prose import NOTHING, Prose, Reference, listed, say
 
 LOSS, PARTIAL = Word("L", Face.CALLIGRAPHIC), Word("∂")
 
@@ -115,7 +116,7 @@ class _Teller:
         """Which equations are computed in another form than the author's."""
         labels = [self.label(e.target) for e in self.cell.equations if e.is_rewritten]
         if not labels:
-            return Prose()
+            return NOTHING
         named = listed(map(Reference, labels))
         if len(labels) == 1:
             return say(
@@ -218,7 +219,7 @@ class _Teller:
             derivative = Fraction(row(PARTIAL, above), row(PARTIAL, below))
             adjoint = row(delta, above)
             if self.printer.rows:
-                terms.append(row(adjoint, TIMES, derivative))
+                terms.append(row(adjoint, JUXTAPOSED, derivative))
             else:
                 turned = superscript(bracketed(derivative), Row((Space(-3), TOP)))
                 terms.append(row(turned, adjoint))
@@ -275,7 +276,9 @@ class _Teller:
             )
         text += ":"
         words = flow_words(self.cell, found, self.printer, self.reading.blocks, self.letters)
-        return Section("jacobian", "Step Jacobian", (*self.partials(), Passage(say(text), tuple(made)), *words))
+        return Section(
+            "jacobian", "Step Jacobian", (*self.partials(), Passage(say(text), tuple(made)), *words)
+        )
 
     def partials(self) -> tuple[Passage, ...]:
         """The derivatives of values through which several ways lead, each after those that it is made of."""

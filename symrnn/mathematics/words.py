@@ -86,9 +86,7 @@ def conventions(
 def adjoint_words(printer: Printer, letters: Letters, sources: list[Prose]) -> tuple[Passage, ...]:
     """What an adjoint is, where those from outside the step come from, and how the chain rule is written."""
     adjoint, result = (row(printer.notation.delta, Word(name)) for name in (letters.quantity, letters.result))
-    definition = Equation(
-        adjoint, (parsed(letters.put(r"\frac{\partial \mathcal{L}}{\partial <q>}")),)
-    )
+    definition = Equation(adjoint, (parsed(letters.put(r"\frac{\partial \mathcal{L}}{\partial <q>}")),))
     kinds = "Two kinds of adjoints come" if len(sources) > 1 else "One adjoint comes"
     if printer.rows:
         rule = (
@@ -118,8 +116,8 @@ def premise(printer: Printer, letters: Letters, sources: list[Prose], recurs: bo
     """What a reader of the results alone must know of adjoints."""
     adjoint = row(printer.notation.delta, Word(letters.quantity))
     text = (
-        r"For a loss $\mathcal{L}$, {} is the derivative of $\mathcal{L}$ by a quantity $<q>$, in the shape of "
-        "$<q>$; {}."
+        r"For a loss $\mathcal{L}$, {} is the derivative of $\mathcal{L}$ by a quantity $<q>$, in the shape "
+        "of $<q>$; {}."
     )
     if recurs:
         text += (
@@ -139,7 +137,8 @@ def symbol_rows(cell: Cell, reading: Reading, printer: Printer, letters: Letters
     rows += [_row(printer, part, say(kinds[part in activations]), part.shape) for part, _ in reading.named]
     rows += [_row(printer, q, say("parameter, starts as {}", _initial(q)), q.shape) for q in cell.parameters]
     rows += [
-        _row(printer, q, say("constant, {} unless given", plain_number(q.value)), q.shape) for q in cell.constants
+        _row(printer, q, say("constant, {} unless given", plain_number(q.value)), q.shape)
+        for q in cell.constants
     ]
     rows += [SymbolRow(parsed(name_latex(axis.name)), say("size"), NATURALS) for axis in cell.axes]
     steps = letters.say(r"number of time steps; $<t> = 1, \dots, T$")

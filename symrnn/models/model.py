@@ -4,6 +4,7 @@ Every layer has axes of its own; what is handed from layer to layer, and paramet
 which of them are equal.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -146,6 +147,12 @@ class Model:
             lines.append(f"  {run.label}: {run.layer.cell.name} of {takes}{direction}")
         shapes = ", ".join(f"{name} {shape_text(shape)}" for name, _, shape in self.parameters)
         return "\n".join([*lines, f"  parameters {shapes}", f"  loss {self.loss}, output {self.output}"])
+
+
+def model_digest(model: Model) -> str:
+    """Twelve hexadecimal digits that change with the model."""
+    lines = [str(model), *(str(run.layer.cell) for run in model.runs)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
 def _first_layer(name: str, loss: Layer) -> Layer:

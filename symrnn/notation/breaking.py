@@ -29,6 +29,7 @@ from symrnn.notation.nodes import (
     Space,
     Stack,
     Word,
+    merged,
 )
 from symrnn.notation.spacing import base_of, is_prefix, spaced
 
@@ -63,9 +64,9 @@ def lines(node: Node, room: float, measure: Measure | None = None, *, gaps: bool
     widths = measure(pieces) if measure else list(map(points, pieces))
     made: list[Row] = []
     while (end := _end(pieces, widths, start, room, gaps)) is not None:
-        made.append(_line(pieces[start:end], first=not start))
+        made.append(_line(pieces[start:end]))
         start = end
-    return (*made, _line(pieces[start:], first=not start))
+    return (*made, _line(pieces[start:]))
 
 
 def flat(node: Node) -> Iterator[Node]:
@@ -132,14 +133,10 @@ def _fits(widths: Sequence[float], start: int, room: float) -> bool:
     return True
 
 
-def begun(pieces: Pieces) -> tuple[Node, ...]:
-    """The pieces of a line that goes on: a space between factors is said at its start."""
-    first, *rest = pieces
-    return (Sign(DOT) if first == Sign(BESIDE) else first, *rest)
-
-
-def _line(pieces: Pieces, *, first: bool) -> Row:
-    return Row(tuple(pieces) if first else begun(pieces))
+def _line(pieces: Pieces) -> Row:
+    if pieces[0] != Sign(BESIDE):
+        return Row(tuple(pieces))
+    return Row((Sign(DOT), *pieces[1:]))  # a product without a sign has one at the start of a line
 
 
 def indents(rows: Sequence[Row]) -> tuple[int, ...]:
@@ -201,6 +198,7 @@ def _row(node: Row) -> float:
 
 @points.register
 def _script(node: Script) -> float:
+    node = merged(node)
     scripts = [points(script) for script in (node.below, node.above) if script is not None]
     return points(node.base) + LETTER * node.primes + SCRIPT * max(scripts, default=0.0)
 

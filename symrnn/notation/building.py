@@ -10,7 +10,7 @@ from symrnn.notation.nodes import Face, Fence, Fraction, Node, Number, Row, Scri
 ONE, ZERO = Number("1"), Number("0")
 COMMA, THIN = Sign(","), Space(3)
 TOP = Word("⊤")
-HADAMARD, TIMES = Sign(ELEMENTWISE), Sign(BESIDE)
+HADAMARD, JUXTAPOSED = Sign(ELEMENTWISE), Sign(BESIDE)
 
 
 def row(*nodes: Node) -> Node:
@@ -60,7 +60,11 @@ def matrix(*cells: Node) -> Stack:
 
 def is_negative(node: Node) -> bool:
     """Whether a node begins with a minus sign."""
-    return isinstance(node, Row) and bool(node.items) and (_is(node.items[0], MINUS) or is_negative(node.items[0]))
+    return (
+        isinstance(node, Row)
+        and bool(node.items)
+        and (_is(node.items[0], MINUS) or is_negative(node.items[0]))
+    )
 
 
 def is_sum(node: Node) -> bool:
@@ -151,6 +155,13 @@ def subscript(name: Node, below: Node) -> Node:
     if isinstance(name, Script):
         return replace(name, below=below if name.below is None else row(name.below, COMMA, below))
     return Script(name, below=below)
+
+
+def indexed(name: Node, index: Node) -> Node:
+    """An element of what a name with all its scripts stands for."""
+    if isinstance(name, Row) and name.items:
+        return replace(name, items=(*name.items[:-1], indexed(name.items[-1], index)))
+    return Script(name, below=index)
 
 
 def transposed(node: Node) -> Node:

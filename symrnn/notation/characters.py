@@ -66,8 +66,6 @@ ACCENTS = _table(
 MINUS, PLUS, ELEMENTWISE, BESIDE, DOT = "−", "+", "⊙", "\u2062", "⋅"
 """Operators: `BESIDE` is a product without a sign."""
 
-COMPARISONS = frozenset("=<>≤≥≠")
-
 CHARACTER = {
     **GREEK,
     **LETTERS,

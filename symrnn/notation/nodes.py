@@ -17,7 +17,7 @@ from typing import TypeVar
 
 
 class Face(StrEnum):
-    """How letters look; the value is TeX's command for it. A `NAME` of one letter is not upright."""
+    """How letters look, by TeX's command for it. A `NAME` of one letter is not upright."""
 
     ITALIC = ""
     UPRIGHT = "mathrm"
@@ -44,7 +44,7 @@ BIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A piece of mathematics; `of` is what it stands for, such as an expression, and no part of what it is."""
+    """A piece of mathematics; `of` is what it stands for, such as an expression; equal nodes may differ."""
 
     of: object = field(default=None, kw_only=True, compare=False, repr=False)
 
@@ -206,6 +206,18 @@ def mapped(node: Kind, change: Callable[[Node], Node]) -> Kind:
 
     changed = {p.name: of(getattr(node, p.name)) for p in fields(node) if p.init and p.name != "of"}
     return replace(node, **changed)
+
+
+def merged(node: Script) -> Script:
+    """Scripts on what has scripts as those of one symbol, unless two of one kind would meet."""
+    base = node.base
+    if not isinstance(base, Script):
+        return node
+    base = merged(base)
+    above = node.above is not None and (base.above is not None or base.primes > 0)
+    if above or node.primes or (node.below is not None and base.below is not None):
+        return node
+    return Script(base.base, node.below or base.below, node.above or base.above, base.primes)
 
 
 def _height(node: Node) -> int:

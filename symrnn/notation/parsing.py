@@ -30,6 +30,7 @@ from symrnn.notation.nodes import (
     Face,
     Fence,
     Fraction,
+    Mark,
     Node,
     Number,
     Root,
@@ -236,6 +237,8 @@ class _Reader:
             return Fraction(self.argument(token, face), self.argument(token, face))
         if token == r"\sqrt":
             return Root(self.argument(token, face))
+        if token == r"\boxed":
+            return Mark(self.argument(token, face))
         return Word(ESCAPED[token[1:]], face)
 
     def faced(self, token: str, face: Face) -> Node:
@@ -248,7 +251,9 @@ class _Reader:
             if inside and end > self.at and (face in TEXTS or PLAIN.fullmatch(inside)):
                 self.at = end + 1
                 letter = face == Face.NAME and len(inside) == 1
-                return Word(inside if face in TEXTS else inside.replace(" ", ""), Face.UPRIGHT if letter else face)
+                return Word(
+                    inside if face in TEXTS else inside.replace(" ", ""), Face.UPRIGHT if letter else face
+                )
         elif face in TEXTS:
             raise _text_fault(token)
         return self.argument(token, face)

@@ -49,6 +49,7 @@ class Prose:
         return Prose(tuple(change(p) if isinstance(p, Node) else p for p in self.pieces))
 
 
+NOTHING = Prose()
 Insert: TypeAlias = "Piece | Prose"
 
 

@@ -38,13 +38,11 @@ def is_function(node: Node) -> bool:
 
 def _touch(items: Sequence[Node], position: int) -> bool:
     before, after = items[position - 1], items[position]
-    if isinstance(before, Space) or isinstance(after, Space):
+    if isinstance(before, Space) or isinstance(after, Space) or _touches_bracket(before, base_of(after)):
         return True
     if isinstance(before, Sign):
         return before.text == "/" or is_prefix(items, position - 1)
-    if isinstance(after, Sign):
-        return after.text in CLOSE
-    return _touches_bracket(before, base_of(after))
+    return isinstance(after, Sign) and after.text in CLOSE
 
 
 def _touches_bracket(before: Node, after: Node) -> bool:

@@ -16,7 +16,8 @@ from symrnn.comparison.specialisation import Held
 from symrnn.comparison.wording import sentences
 from symrnn.declaration.normal_form import Equation
 from symrnn.mathematics.letters import free_signs, taken_letters
-from symrnn.mathematics.printer import Notation, Printer
+from symrnn.mathematics.naming import Notation
+from symrnn.mathematics.printer import Printer
 from symrnn.notation.breaking import lines, points
 from symrnn.notation.building import is_negative, matrix, negative, positive, row, text
 from symrnn.notation.nodes import Fence, Mark, Node, Sign, Space, mapped
@@ -148,7 +149,9 @@ class _Words:
     def formula(self, mark: str) -> Node:
         """The formula that a character stands for; a name becomes a word of mathematics."""
         piece = self.pieces[ord(mark) - PRIVATE]
-        return piece if isinstance(piece, Node) else text(piece.text if isinstance(piece, Code) else str(piece))
+        return (
+            piece if isinstance(piece, Node) else text(piece.text if isinstance(piece, Code) else str(piece))
+        )
 
     def related(self, left: str, sign: str, right: str) -> str:
         """Two formulas with a sign between them."""
@@ -157,9 +160,7 @@ class _Words:
     def whole(self, sentence: str) -> Prose:
         """A sentence with the pieces in their places."""
         parts = re.split(f"([{chr(PRIVATE)}-\uf8ff])", sentence)
-        return Prose(
-            tuple(self.pieces[ord(p) - PRIVATE] if n % 2 else p for n, p in enumerate(parts) if p)
-        )
+        return Prose(tuple(self.pieces[ord(p) - PRIVATE] if n % 2 else p for n, p in enumerate(parts) if p))
 
     def name(self, name: str) -> str:
         """A cell's name."""
@@ -266,12 +267,12 @@ def _title(form: Form) -> str:
 def _display(comparison: Comparison) -> tuple[str, ...]:
     """All pairs as lines of one display, each with its cell's name before it and space between pairs."""
     pairs = []
-    for row in difference_rows(comparison):
+    for pair in difference_rows(comparison):
         lines = []
-        for name, texts in zip(comparison.names, (row.left, row.right), strict=True):
-            for number, text in enumerate(texts):
+        for name, texts in zip(comparison.names, (pair.left, pair.right), strict=True):
+            for number, line in enumerate(texts):
                 before = "" if number else rf"\text{{\texttt{{{latex_text(name)}}}}}"
-                lines.append(f"{before} && {text}")
+                lines.append(f"{before} && {line}")
         pairs.append([*(rf"{line} \\*" for line in lines[:-1]), rf"{lines[-1]} \\[6pt]"])
     *before_last, last = (line for pair in pairs for line in pair)
     return (*before_last, last.removesuffix(r" \\[6pt]"))

@@ -13,11 +13,11 @@ from symrnn.derivation.jacobian import StepJacobian
 from symrnn.derivation.reverse import derive
 from symrnn.mathematics.jacobian import jacobian_sides, partial_sides
 from symrnn.mathematics.printed import Printed, printed
+from symrnn.mathematics.words import goes
 from symrnn.notation.breaking import indents, lines, points
 from symrnn.notation.nodes import Node
-from symrnn.notation.rendering.latex import latex
-from symrnn.mathematics.words import goes
 from symrnn.notation.prose import Piece
+from symrnn.notation.rendering.latex import latex
 from symrnn.papers.difference import difference_rows
 from symrnn.papers.lines import line_latex
 

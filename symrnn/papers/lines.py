@@ -18,7 +18,9 @@ SLACK = 10.0
 """A piece that is wider than its line by less than this is left as it is."""
 
 
-def equation_lines(left: Node, rights: Iterable[Node], room: float, fit: Fit, column: float = 0.0) -> list[str]:
+def equation_lines(
+    left: Node, rights: Iterable[Node], room: float, fit: Fit, column: float = 0.0
+) -> list[str]:
     """An equation as lines aligned at its signs; `fit` makes smaller what cannot be broken.
 
     `column` is the width of the widest left side that it is aligned with, and where smaller formulas begin.

@@ -1,29 +1,57 @@
 r"""The derivation of a whole model: what layers take, the loss, what flows back between them, every cell."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.quantities import NextState, Quantity
 from symrnn.derivation.cost import StepCost
-from symrnn.derivation.reverse import derive
-from symrnn.kernels.models.code import ModelWriter
-from symrnn.kernels.models.module import model_digest
+from symrnn.derivation.derivation import Derivation
+from symrnn.derivation.model_derivation import (
+    END,
+    EVERY,
+    FIRST,
+    MEAN,
+    READ,
+    START,
+    TAKEN,
+    Held,
+    ModelDerivation,
+    ParameterAdjoint,
+    Wire,
+    WireAdjoint,
+    WireTerm,
+)
+from symrnn.mathematics.parts import Equation
 from symrnn.mathematics.style import DEFAULT, Style
-from symrnn.models.layers import ONCE, TIME, Feed, Layer, Reading, Sequence
-from symrnn.models.model import Model, Run
-from symrnn.models.stepping import layer_of
-from symrnn.notation.layout import split_formula, width
-from symrnn.notation.marks import subscript, superscript
-from symrnn.notation.prose import listed
+from symrnn.models.layers import ONCE, TIME, Feed
+from symrnn.models.model import Run, model_digest
+from symrnn.notation.breaking import lines, points
+from symrnn.notation.building import (
+    COMMA,
+    JUXTAPOSED,
+    ONE,
+    ZERO,
+    indexed,
+    joined,
+    negative,
+    row,
+    subscript,
+    superscript,
+    text,
+    upright,
+)
+from symrnn.notation.nodes import Face, Fence, Fraction, Node, Sign, Space, Word
+from symrnn.notation.parsing import parsed
+from symrnn.notation.prose import Prose, listed, say, together
+from symrnn.notation.rendering.latex import latex
 from symrnn.papers.document import derivation_chapter, signature
-from symrnn.papers.lines import prose_latex
+from symrnn.papers.lines import line_latex, prose_latex
 from symrnn.papers.plain_text import latex_text
 from symrnn.templates import render
 
-DELTA = r"\delta"
-NOW = "t"
+DELTA, NOW, SAMPLE = Word("δ"), Word("t"), Word("b")
 TEXT_WIDTH = 420.0
 """How wide a displayed equation may be, in points; the estimate of its width may be a little low."""
 
@@ -46,251 +74,232 @@ class CellText:
     body: str
 
 
-def latex_model(model: Model, style: Style = DEFAULT, costs: Mapping[Cell, StepCost] | None = None) -> str:
+def latex_model(
+    derivation: ModelDerivation, style: Style = DEFAULT, costs: Mapping[Cell, StepCost] | None = None
+) -> str:
     """The LaTeX source of a model's derivation, a document that pdflatex compiles twice without a warning.
 
     `costs` are those of a step of its cells.
     """
-    return _ModelDocument(model, style, costs or {}).text()
+    model, wiring = derivation.model, WiringText(derivation, style)
+    loss = derivation.adjoints[0].of
+    runs = [layer.run for layer in derivation.layers]
+    shared = [equation for adjoint in derivation.parameters for equation in shared_equations(adjoint)]
+    of_cells = {layer.run.layer.cell: layer.derivation for layer in derivation.layers}
+    chapters = [
+        cell_chapter(of_cell, runs, style, (costs or {}).get(cell)) for cell, of_cell in of_cells.items()
+    ]
+    return render(
+        "model.tex.jinja",
+        {
+            "signature": signature(model.name, model_digest(model)),
+            "title": latex_text(model.title),
+            "source": latex_text(model.source),
+            "has_source": bool(model.source),
+            "count": str(len(runs)),
+            "layers": tuple(layer_row(run) for run in runs),
+            "steps": prose_latex(listed(steps_of(time) for time in model.times if time != ONCE)),
+            "forward": _aligned(wiring.forward()),
+            "forward_notes": tuple(map(prose_latex, wiring.forward_notes())),
+            "loss_name": breakable(loss.layer),
+            "loss_symbol": latex(wiring.of_sample(loss)),
+            "loss_steps": latex(steps_of(loss.time)),
+            "delta": latex(DELTA),
+            "backward": _aligned(wiring.backward()),
+            "backward_notes": tuple(map(prose_latex, wiring.backward_notes())),
+            "shared_note": shared_note(bool(shared)),
+            "shared": _aligned(shared),
+            "has_shared": bool(shared),
+            "cells": tuple(chapter for chapter, _ in chapters),
+            "has_wide": any(has_wide for _, has_wide in chapters),
+        },
+    )
 
 
-class _ModelDocument:
-    def __init__(self, model: Model, style: Style, costs: Mapping[Cell, StepCost]) -> None:
-        self.model = model
-        self.style = style
-        self.costs = costs
-        self.labels = {run.layer: run.label for run in model.runs}
-        self.reaching = ModelWriter(model, {}).needed(model.loss)  # the others have no part in the loss
-        self.has_wide = False
+@dataclass(frozen=True, slots=True)
+class WiringText:
+    """What joins the layers, as equations in a style: what they take, and the adjoints of what they give."""
 
-    def text(self) -> str:
-        model = self.model
-        loss = model.loss
-        cells = tuple(self.cell_text(cell) for cell in dict.fromkeys(run.layer.cell for run in model.runs))
-        shared = self.shared_lines()
-        return render(
-            "model.tex.jinja",
-            {
-                "signature": signature(model.name, model_digest(model)),
-                "title": latex_text(model.title),
-                "source": latex_text(model.source),
-                "has_source": bool(model.source),
-                "count": str(len(model.runs)),
-                "layers": tuple(self.layer_row(run) for run in model.runs),
-                "steps": sentence_list([f"${steps_of(time)}$" for time in model.times if time != ONCE]),
-                "forward": _aligned(self.forward_lines()),
-                "forward_notes": self.forward_notes(),
-                "loss_name": breakable(self.labels[loss]),
-                "loss_symbol": self.of_sample(loss.cell.output, loss),
-                "loss_steps": steps_of(loss.time),
-                "delta": DELTA,
-                "backward": _aligned(self.backward_lines()),
-                "backward_notes": self.backward_notes(),
-                "shared_note": self.shared_note(bool(shared)),
-                "shared": _aligned(shared),
-                "has_shared": bool(shared),
-                "cells": cells,
-                "has_wide": self.has_wide,  # known when the cells have been laid out
-            },
-        )
+    derivation: ModelDerivation
+    style: Style
 
-    # -- symbols ------------------------------------------------------------------------------
-
-    def symbol(self, quantity: Quantity, layer: Layer, time: str = NOW) -> str:
+    def symbol(self, held: Held, time: Node) -> Node:
         """A layer's quantity at a time."""
-        bare = symbol_latex(quantity.state if isinstance(quantity, NextState) else quantity)
-        label = f"({_upright(self.labels[layer])})"
+        quantity = held.quantity
+        bare = name_of(quantity.state if isinstance(quantity, NextState) else quantity)
+        label = Fence(upright(held.layer))
         if self.style.time == "subscript":
             return superscript(subscript(bare, time), label)
-        bare = f"{{{bare}}}" if "^" in bare else bare
-        return rf"{bare}^{{{label}\langle {time}\rangle}}"
+        return superscript(bare, row(label, Fence(time, "⟨", "⟩")))
 
-    def of_sample(self, quantity: Quantity, layer: Layer) -> str:
+    def of_sample(self, held: Held) -> Node:
         """A layer's quantity for one sample, at the time of its own step."""
         if self.style.time == "subscript":
-            return self.symbol(quantity, layer, f"{NOW},b")
-        return f"{self.symbol(quantity, layer)}_b"
+            return self.symbol(held, row(NOW, COMMA, SAMPLE))
+        return indexed(self.symbol(held, NOW), SAMPLE)
 
-    def source(self, source: Sequence, time: str) -> str:
-        """What a sequence holds at a time of the layer that takes it."""
-        if isinstance(source, Feed):
-            bare = self.fed(source)
-            if source.over == ONCE:
-                return bare
-            if self.style.time == "subscript":
-                return subscript(bare, time)
-            return rf"{bare}^{{\langle {time}\rangle}}"
-        layer = layer_of(source)
-        assert layer is not None
-        if isinstance(source, Reading):
-            quantity = source.state if source.state is not None else layer.cell.output
-            return self.symbol(quantity, layer, steps_of(layer.time))
-        return self.symbol(layer.cell.output, layer, turned(layer, time))
-
-    def fed(self, feed: Feed) -> str:
-        """The symbol of what the batch brings: that of the input it is named after, else its name."""
-        quantity = next(q for known, q, _ in self.model.feeds if known == feed)
-        if quantity.name == feed.name:
-            return symbol_latex(quantity)
-        return feed.name if len(feed.name) == 1 else _upright(feed.name)
+    def fed(self, feed: Feed, time: Node) -> Node:
+        """What the batch brings at a time: named as the input that takes it first, if it is called so."""
+        quantity = next(q for known, q, _ in self.derivation.model.feeds if known == feed)
+        bare = name_of(quantity) if quantity.name == feed.name else letter_or_word(feed.name)
+        if feed.over == ONCE:
+            return bare
+        if self.style.time == "subscript":
+            return subscript(bare, time)
+        return superscript(bare, Fence(time, "⟨", "⟩"))
 
     # -- forwards -----------------------------------------------------------------------------
 
-    def layer_row(self, run: Run) -> LayerRow:
-        names = [rf"${symbol_latex(q)}$" for q, _ in run.parameters]
-        shown = ", ".join(names if len(names) <= 6 else [*names[:4], r"\dots", names[-1]]) or "none"
-        if run.layer.name and names:
-            shown += rf", with the prefix \texttt{{{breakable(run.layer.name)}\_}}"
-        return LayerRow(breakable(run.label), latex_text(run.layer.cell.title), shown)
+    def forward(self) -> list[Equation]:
+        """What every layer takes."""
+        return [self.taken(wire) for layer in self.derivation.layers for wire in layer.wires]
 
-    def forward_lines(self) -> list[str]:
-        lines = []
-        for run in self.model.runs:
-            layer = run.layer
-            for quantity, source in layer.inputs:
-                taken = self.source(source, turned(layer, NOW))
-                lines.append(f"{self.symbol(quantity, layer)} &= {taken}")
-            lines += [
-                f"{self.symbol(state, layer, '0')} &= {self.source(reading, NOW)}"
-                for state, reading in layer.initial
-            ]
-        return lines
+    def taken(self, wire: Wire) -> Equation:
+        """What a layer takes, at its own step."""
+        taker, source = wire.taker, wire.source
+        left = self.symbol(taker, ZERO if taker.at == START else NOW)
+        if isinstance(source, Feed):
+            return Equation(left, (self.fed(source, turned(taker, NOW)),))
+        step = turned(source, turned(taker, NOW)) if source.at == EVERY else steps_of(source.time)
+        return Equation(left, (self.symbol(source, step),))
 
-    def forward_notes(self) -> tuple[str, ...]:
-        notes = []
-        reverse = [breakable(run.label) for run in self.model.runs if run.layer.reverse]
+    def forward_notes(self) -> Iterator[Prose]:
+        """What is to be said of these equations."""
+        layers = self.derivation.layers
+        reverse = [breakable(layer.label) for layer in layers if layer.run.layer.reverse]
         if reverse:
-            notes.append(
-                f"Running from a sample's last step to its first, step $t$ of {sentence_list(reverse)} "
-                f"belongs to step ${steps_of(TIME)} + 1 - t$ of the sample."
+            yield say(
+                "Running from a sample's last step to its first, step $t$ of {} belongs to step {} of the "
+                "sample.",
+                listed(reverse),
+                turned_around(TIME),
             )
-        if any(isinstance(source, Reading) for run in self.model.runs for _, source in run.layer.inputs):
-            notes.append("What is read at the end of a sequence is a sequence of one step.")
-        notes.append(
-            "States that start from nothing named here start from what the caller gives, or from zero."
-        )
-        return tuple(notes)
+        if any(wire.taker.at == FIRST for layer in layers for wire in layer.wires):
+            yield say("What is read at the end of a sequence is a sequence of one step.")
+        yield say("States that start from nothing named here start from what the caller gives, or from zero.")
 
     # -- backwards ----------------------------------------------------------------------------
 
-    def backward_lines(self) -> list[str]:
-        lines = []
-        for run in reversed(self.model.runs):
-            layer = run.layer
-            terms = [
-                rf"{DELTA} {self.symbol(q, taker, turned(taker, turned(layer, NOW)))}"
-                for taker, q, source in self.takers()
-                if source == layer
-            ]
-            terms += [
-                rf"[t = {steps_of(layer.time)}]\, {DELTA} {self.symbol(q, taker, '1')}"
-                for taker, q, source in self.takers()
-                if source == Reading(layer, None)
-            ]
-            if terms:
-                left = rf"{DELTA} {self.symbol(layer.cell.output, layer)}"
-                lines.append(f"{left} &= {' + '.join(terms)}")
-            for state in layer.cell.states:
-                ends = [
-                    rf"{DELTA} {self.symbol(q, taker, '0' if q in taker.cell.states else '1')}"
-                    for taker, q, source in self.takers()
-                    if source == Reading(layer, state)
-                ]
-                if ends:
-                    left = rf"{DELTA} {self.symbol(state, layer, steps_of(layer.time))}"
-                    lines.append(rf"{left} &= {' + '.join(ends)} \quad\text{{(at the end)}}")
-        return lines or [
-            rf"{DELTA} {self.symbol(self.model.loss.cell.output, self.model.loss)} &= \frac{{1}}{{N}}"
-        ]
+    def backward(self) -> list[Equation]:
+        """The adjoints of what the layers hand on; that of the loss stands elsewhere, unless it is all."""
+        loss, *others = self.derivation.adjoints
+        return [self.handed_on(adjoint) for adjoint in others or [loss]]
 
-    def takers(self) -> list[tuple[Layer, Quantity, Sequence]]:
-        """Who takes what on the way to the loss: layer, its input or state, and the source."""
-        return [
-            (run.layer, quantity, source)
-            for run in self.reaching
-            for quantity, source in (*run.layer.inputs, *run.layer.initial)
-        ]
+    def handed_on(self, adjoint: WireAdjoint) -> Equation:
+        """An adjoint as the sum of its terms."""
+        of = adjoint.of
+        left = row(DELTA, self.symbol(of, steps_of(of.time) if of.at == END else NOW))
+        right = joined(self.term(term, of) for term in adjoint.terms)
+        return Equation(left, (row(right, Space(18), text("(at the end)")) if of.at == END else right,))
 
-    def backward_notes(self) -> tuple[str, ...]:
-        read = [source for _, _, source in self.takers() if isinstance(source, Reading)]
-        if any(source.state is None for source in read):
-            return (r"The bracket $[\,\cdot\,]$ is 1 where it holds and 0 elsewhere.",)
-        return ()
+    def term(self, term: WireTerm, of: Held) -> Node:
+        """One summand of the adjoint of what a layer hands on."""
+        taker = term.taker
+        if taker is None:
+            assert term.rule == MEAN
+            return Fraction(ONE, Word("N"))
+        if term.rule == TAKEN:
+            return row(DELTA, self.symbol(taker, turned(taker, turned(of, NOW))))
+        assert term.rule == READ
+        read = row(DELTA, self.symbol(taker, ZERO if taker.at == START else ONE))
+        if of.at == END:
+            return read
+        return row(Fence(row(NOW, Sign("="), steps_of(of.time)), "[", "]"), JUXTAPOSED, read)
 
-    # -- parameters and cells -----------------------------------------------------------------
-
-    def shared_lines(self) -> list[str]:
-        """The gradients of what several layers use."""
-        users: dict[str, list[tuple[Run, Quantity]]] = {}
-        for run in self.reaching:
-            for quantity, name in run.parameters:
-                users.setdefault(name, []).append((run, quantity))
-        lines = []
-        for name, found in users.items():
-            if len(found) > 1:
-                quantity = found[0][1]
-                left = symbol_latex(quantity) if quantity.name == name else rf"\mathtt{{{latex_text(name)}}}"
-                terms = [rf"{DELTA} {symbol_latex(q)}^{{({_upright(run.label)})}}" for run, q in found]
-                lines.append(rf"{DELTA} {left} &= {' + '.join(terms)}")
-        return lines
-
-    def shared_note(self, shared: bool) -> str:
-        own = (
-            "A parameter's gradient is the sum over the steps of its layer and over the samples, as its cell "
-            "derives it."
-        )
-        return (
-            f"{own} Where several layers use one parameter, the sum over the layers as well:"
-            if shared
-            else own
-        )
-
-    def cell_text(self, cell: Cell) -> CellText:
-        # Labels of several cells stand in one document.
-        body, has_wide = derivation_chapter(
-            derive(cell), self.style, self.costs.get(cell), f"eq:{cell.name}:"
-        )
-        self.has_wide = self.has_wide or has_wide
-        users = [breakable(run.label) for run in self.model.runs if run.layer.cell == cell]
-        title = cell.title + (f" ({cell.variant})" if cell.variant else "")
-        return CellText(latex_text(title), sentence_list(users), body.rstrip())
+    def backward_notes(self) -> Iterator[Prose]:
+        """What is to be said of these equations."""
+        adjoints = self.derivation.adjoints
+        if any(term.rule == READ and a.of.at != END for a in adjoints for term in a.terms):
+            yield say(r"The bracket $[\,\cdot\,]$ is 1 where it holds and 0 elsewhere.")
 
 
-def sentence_list(items: Iterable[str]) -> str:
-    return prose_latex(listed(items))
+# ---- Layers, parameters and cells --------------------------------------------------------------------
 
 
-def steps_of(time: str) -> str:
+def layer_row(run: Run) -> LayerRow:
+    """The line of a layer in the table."""
+    names = [name_of(q) for q, _ in run.parameters]
+    few = names if len(names) <= 6 else [*names[:4], Word("…"), names[-1]]
+    shown = prose_latex(together(few, ", ")) or "none"
+    if run.layer.name and names:
+        shown += rf", with the prefix \texttt{{{breakable(run.layer.name)}\_}}"
+    return LayerRow(breakable(run.label), latex_text(run.layer.cell.title), shown)
+
+
+def shared_equations(adjoint: ParameterAdjoint) -> Iterator[Equation]:
+    """The gradient of a parameter, if several layers use it."""
+    if len(adjoint.terms) > 1:
+        _, quantity = adjoint.terms[0]
+        name = name_of(quantity) if quantity.name == adjoint.name else Word(adjoint.name, Face.MONO)
+        terms = (row(DELTA, superscript(name_of(q), Fence(upright(label)))) for label, q in adjoint.terms)
+        yield Equation(row(DELTA, name), (joined(terms),))
+
+
+def shared_note(shared: bool) -> str:
+    """What is said of the gradients of parameters; `shared` if several layers use one."""
+    own = (
+        "A parameter's gradient is the sum over the steps of its layer and over the samples, as its cell "
+        "derives it."
+    )
+    if not shared:
+        return own
+    return f"{own} Where several layers use one parameter, the sum over the layers as well:"
+
+
+def cell_chapter(
+    derivation: Derivation, runs: Iterable[Run], style: Style, cost: StepCost | None
+) -> tuple[CellText, bool]:
+    r"""The derivation of a cell that some of the layers run, and whether it needs the command `\fitted`."""
+    cell = derivation.cell
+    # Labels of several cells stand in one document.
+    body, has_wide = derivation_chapter(derivation, style, cost, f"eq:{cell.name}:")
+    users = listed(breakable(run.label) for run in runs if run.layer.cell == cell)
+    title = cell.title + (f" ({cell.variant})" if cell.variant else "")
+    return CellText(latex_text(title), prose_latex(users), body.rstrip()), has_wide
+
+
+# ---- Texts -------------------------------------------------------------------------------------------
+
+
+def name_of(quantity: Quantity) -> Node:
+    """The name of a quantity."""
+    return parsed(symbol_latex(quantity))
+
+
+def letter_or_word(name: str) -> Node:
+    """A name as a letter, or as an upright word."""
+    return Word(name) if len(name) == 1 else upright(name)
+
+
+def steps_of(time: str) -> Node:
     """The number of steps of sample b: `T_b`."""
-    if time == ONCE:
-        return "1"
-    return f"{time}_b" if len(time) == 1 else f"{_upright(time)}_b"
+    return ONE if time == ONCE else subscript(letter_or_word(time), SAMPLE)
 
 
-def turned(layer: Layer, time: str) -> str:
+def turned_around(time: str) -> Node:
+    """The step of the sample in which a layer that runs from its end is at its own step t."""
+    return joined([steps_of(time), ONE, negative(NOW)])
+
+
+def turned(held: Held, time: Node) -> Node:
     """The step of the sample in which a layer is at its own step `time`, and the other way round."""
-    if not layer.reverse:
-        return time
-    steps = f"{steps_of(layer.time)} + 1 - t"
-    return NOW if time == steps else steps
+    steps = turned_around(held.time)
+    return time if not held.reverse else NOW if time == steps else steps
 
 
 def breakable(name: str) -> str:
-    """A name that may be broken behind its underscores."""
+    """A name that may be broken behind its underscores, in LaTeX."""
     return latex_text(name).replace(r"\_", r"\_\allowbreak{}")
 
 
-def _upright(name: str) -> str:
-    return rf"\mathrm{{{latex_text(name)}}}"
-
-
-def _aligned(lines: Iterable[str]) -> tuple[str, ...]:
+def _aligned(equations: Iterable[Equation]) -> tuple[str, ...]:
     """Equations as lines of a display, sums broken where the page ends."""
-    pairs = [line.partition(" &= ") for line in lines]
-    room = TEXT_WIDTH - max((width(left) for left, _, _ in pairs), default=0.0)
+    equations = tuple(equations)
+    room = TEXT_WIDTH - max((points(equation.left) for equation in equations), default=0.0)
     broken = []
-    for left, sign, right in pairs:
-        first, *others = split_formula(right, room)
-        broken += [f"{left}{sign}{first}", *(rf"&\quad {other}" for other in others)]
+    for equation in equations:
+        first, *others = lines(equation.rights[0], room)
+        goes_on = (rf"&\quad {line_latex(line, first=False)}" for line in others)
+        broken += [f"{latex(equation.left)} &= {latex(first)}", *goes_on]
     *before, last = broken or [""]
     return (*(rf"{line} \\" for line in before), last)

@@ -79,7 +79,9 @@ class _Picture:
         if lines is None:  # too wide beside its left side: below it
             lines = picture_lines(right, self.width, GAP * 3)
             if lines is None:
-                raise EmissionError(f"{latex(row(left, Sign('='), right))} does not fit into {self.width} columns.")
+                raise EmissionError(
+                    f"{latex(row(left, Sign('='), right))} does not fit into {self.width} columns."
+                )
             yield f"{before}{inline(left)} ="
         yield from lines
 

@@ -49,7 +49,7 @@ APART = {
     "mathematics": {"models"},
     "planning": {"comparison", "mathematics", "models"},  # plans know derivations, not how they are told
     "kernels": {"comparison", "derivation", "mathematics"},  # kernels know plans, not derivations,
-    "papers": {"planning"},  # and papers the other way round: costs are handed over as data
+    "papers": {"planning", "kernels"},  # and papers the other way round: costs are handed over as data
     "diagrams": {"planning", "kernels"},
 }
 """Rooms that stand before another in the order, and which it leaves alone all the same."""

@@ -105,3 +105,10 @@ def test_what_only_the_output_uses_has_no_part_in_the_loss() -> None:
     text = sr.latex(MODELS["language_model"])
     assert r"a^{(\mathrm{dense\_softmax})\langle t\rangle} &=" in text
     assert r"\delta a^{(\mathrm{dense" not in text
+
+
+def test_a_reading_that_starts_a_state_gets_back_what_the_state_has_before_the_first_step() -> None:
+    text = sr.latex(MODELS["one_to_many"])
+    start = r"c^{(\mathrm{gru\_closed\_loop})\langle 0\rangle}"
+    assert rf"{start} &= \hat{{y}}^{{(\mathrm{{c}})\langle 1\rangle}}" in text
+    assert rf"[t = 1]\, \delta {start}" in text

@@ -17,7 +17,7 @@ from symrnn.kernels.scopes import bound_in
 from symrnn.kernels.support import with_support
 from symrnn.kernels.targets import TARGETS
 from symrnn.models.layers import ONCE, Feed, Layer
-from symrnn.models.model import Model
+from symrnn.models.model import Model, model_digest
 from symrnn.templates import render
 
 
@@ -53,12 +53,6 @@ def _module(model: Model, linked: Linked, target: str, version: str) -> str:
         "threads_note": threads["threads_note"],
     }
     return with_support("model.py.jinja", context, {"support": render("model_support.py.jinja", {})})
-
-
-def model_digest(model: Model) -> str:
-    """Twelve hexadecimal digits that change with the model."""
-    lines = [str(model), *(str(run.layer.cell) for run in model.runs)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
 def docstring(model: Model, writer: ModelWriter, target: str, version: str) -> tuple[str, ...]:

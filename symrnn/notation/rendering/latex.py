@@ -26,6 +26,7 @@ from symrnn.notation.nodes import (
     Space,
     Stack,
     Word,
+    merged,
 )
 from symrnn.notation.spacing import is_function, spaced
 
@@ -78,19 +79,24 @@ def _space(node: Space, tight: bool = False) -> str:
 
 @latex.register
 def _row(node: Row, tight: bool = False) -> str:
-    made = ""
+    made, beside_command = "", False
     for item, room in spaced(node.items):
         written = latex(item, tight)
-        apart = not tight or written.startswith("\\") or made.rpartition("\\")[2].isalpha()
-        made = f"{made} {written}" if room and apart else _beside(made, written)
+        is_command = isinstance(item, Sign) and written.startswith("\\")
+        apart = room and (not tight or is_command or beside_command)
+        made = f"{made} {written}" if apart else _beside(made, written)
+        beside_command = is_command
     alone = len(node.items) == 1 and (isinstance(node.items[0], Sign) or is_function(node.items[0]))
     return f"{{{made}}}" if alone else made
 
 
 def _beside(before: str, after: str) -> str:
     """Texts one after the other, with a space where a command would swallow a letter."""
-    command = before.rpartition("\\")[2]
-    return f"{before} {after}" if "\\" in before and command.isalpha() and after[:1].isalnum() else before + after
+    return f"{before} {after}" if _ends_in_command(before) and after[:1].isalnum() else before + after
+
+
+def _ends_in_command(text: str) -> bool:
+    return "\\" in text and text.rpartition("\\")[2].isalpha()
 
 
 @latex.register
@@ -99,7 +105,7 @@ def _script(node: Script, tight: bool = False) -> str:
     inner = node.base
     if isinstance(inner, Row) and len(inner.items) != 1:
         base = f"{{{base}}}"
-    elif isinstance(inner, Script):
+    elif isinstance(inner, Script) and merged(node) is node:
         # An empty atom first: TeX drops the braces around a lone accent, and the scripts would meet.
         base = f"{{{{}}{base}}}"
     below = f"_{{{latex(node.below, True)}}}" if node.below is not None else ""

@@ -31,6 +31,7 @@ from symrnn.notation.nodes import (
     Space,
     Stack,
     Word,
+    merged,
 )
 from symrnn.notation.spacing import base_of, is_prefix, spaced
 
@@ -153,6 +154,7 @@ def _is_word(node: Node) -> bool:
 
 @mathml.register
 def _script(node: Script) -> Element:
+    node = merged(node)
     base = mathml(node.base)
     if node.primes:  # beside the letter, of usual size: fonts have raised it already
         whole = Element("mrow")

@@ -96,7 +96,7 @@ CLINGING = frozenset("δ∇∂Δ")
 
 
 def picture_lines(node: Node, room: int, before: str = "") -> tuple[str, ...] | None:
-    """A formula as lines of at most `room` columns, the first after `before`; None where none can be found."""
+    """A formula as lines of at most `room` columns, the first after `before`; None where there are none."""
     indent = columns(before)
     for shown in (node, in_one_row(node)):  # in one row there are more places for a line to end
         first, *more = lines(shown, room - indent, _widths, gaps=True)
@@ -145,8 +145,9 @@ def _rooms(pieces: Pieces) -> Iterator[bool]:
     """For every piece of a row whether a column is left free before it."""
     for position, (piece, room) in enumerate(spaced(pieces)):
         before = pieces[position - 1]
-        clings = isinstance(before, Word) and before.text in CLINGING
-        yield room and piece != Sign(BESIDE) and not (clings and not isinstance(piece, Sign))
+        clings = isinstance(before, Word) and before.text in CLINGING and not isinstance(piece, Sign)
+        has_own = isinstance(before, Word) and before.text.endswith(" ")
+        yield room and piece != Sign(BESIDE) and not clings and not has_own
 
 
 def _widths(pieces: Pieces) -> list[float]:

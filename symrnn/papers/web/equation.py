@@ -10,7 +10,8 @@ is then a span around its pieces.
 from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement
 
-from symrnn.notation.breaking import Pieces, begun, flat, places, points
+from symrnn.notation.breaking import Pieces, deeper, flat, places, points
+from symrnn.notation.characters import BESIDE
 from symrnn.notation.nodes import Mark, Node, Row, Sign
 from symrnn.notation.rendering.mathml import FRAMED, markup, math_of, mathml
 
@@ -34,7 +35,7 @@ def _cut(pieces: Pieces, name: str) -> Element:
     """A formula as a span of that class, cut where it is wide and can be cut."""
     widths = [points(piece) for piece in pieces]
     is_wide = sum(widths) > NARROW
-    found = list(places(pieces, widths, 0)) if is_wide else []
+    found = [p for p in places(pieces, widths, 0) if _may_begin(pieces[p.position :])] if is_wide else []
     if not found and is_wide and any(isinstance(piece, Mark) for piece in pieces):
         return _around(pieces, name)
     if not found:
@@ -45,8 +46,13 @@ def _cut(pieces: Pieces, name: str) -> Element:
     ends = [place.position for place in found if place.depth == outermost]
     made = Element("span", {"class": f"{name} cut"})
     for start, stop in pairwise([0, *ends, len(pieces)]):
-        made.append(_cut(begun(pieces[start:stop]) if start else pieces[:stop], "piece"))
+        made.append(_cut(pieces[start:stop], "piece"))
     return made
+
+
+def _may_begin(pieces: Pieces) -> bool:
+    """Whether a piece may begin so: of factors without a sign only those in brackets."""
+    return pieces[0] != Sign(BESIDE) or deeper(pieces[1]) > 0
 
 
 def _around(pieces: Pieces, name: str) -> Element:

@@ -51,7 +51,9 @@ def _html(piece: Node | Reference | Code, numbers: Mapping[str, str]) -> str:
             return f"<code>{escape(piece.text, quote=False)}</code>"
         case Reference():
             if piece.label not in numbers:
-                raise EmissionError(f"The text refers to the equation {piece.label}, which is not on the page.")
+                raise EmissionError(
+                    f"The text refers to the equation {piece.label}, which is not on the page."
+                )
             return f'<a class="ref" href="#{anchor(piece.label)}">({numbers[piece.label]})</a>'
     return inline_math(piece)
 
