@@ -40,7 +40,7 @@ FONTS = {
 }
 """Fonts by face; the others are roman."""
 ALPHABETS = {Face.BLACKBOARD: "DOUBLE-STRUCK", Face.CALLIGRAPHIC: "SCRIPT", Face.FRAKTUR: "FRAKTUR"}
-PRIME = 0.31
+PRIME, GAP = 0.31, 0.04
 ADVANCES = {
     **dict.fromkeys("ijl,.:;|!'′ı⋅", 0.29),
     **dict.fromkeys("ftr[]()I⟨⟩ ", 0.36),
@@ -194,15 +194,17 @@ def _(node: Script) -> tuple[list[Run], float]:
     """A symbol with its scripts, one above the other."""
     node = merged(node)
     runs, base = _placed(node.base)
-    for number in range(node.primes):
-        runs.append(Run("′", base + PRIME * number, 0.0, 1.0, "roman", PRIME))
-    width = base + PRIME * node.primes
-    for script, rise in ((node.below, SUBSCRIPT_DROP), (node.above, -SUPERSCRIPT_RISE)):
+    primes = [Run("′", base + PRIME * number, 0.0, 1.0, "roman", PRIME) for number in range(node.primes)]
+    width = beside = base + PRIME * node.primes
+    for script, left, rise, more in (
+        (node.below, base + GAP, SUBSCRIPT_DROP, primes),
+        (node.above, beside + GAP, -SUPERSCRIPT_RISE, []),
+    ):
         if script is not None:
             made, advance = _placed(script)
-            left = base + 0.04 + (PRIME * node.primes if script is node.above else 0.0)
-            runs += _moved(made, left, rise, SCRIPT)
+            runs = [*runs, *_moved(made, left, rise, SCRIPT)]
             width = max(width, left + SCRIPT * advance)
+        runs = [*runs, *more]
     return runs, width
 
 

@@ -126,11 +126,11 @@ def test_the_reset_gate_is_marked_where_it_acts() -> None:
     tree = html5lib.parse(difference_page(sr.diff(CELLS["gru"], CELLS["gru_reset_after"])))
     pairs = of_class(tree, "pair")
     assert [marked(pair) for pair in pairs[:3]] == [
-        [mathematics(r"d_{r}")],
-        [mathematics(r"d_{z}")],
+        [mathematics(parsed(r"d_{r}"))],
+        [mathematics(parsed(r"d_{z}"))],
         [
-            mathematics(r"\Gamma_r^{\langle t\rangle} \odot c^{\langle t-1\rangle}"),
-            mathematics(r"r^{\langle t\rangle} \odot (U_{n} h^{\langle t-1\rangle} + d_{n})"),
+            mathematics(parsed(r"\Gamma_r^{\langle t\rangle} \odot c^{\langle t-1\rangle}")),
+            mathematics(parsed(r"r^{\langle t\rangle} \odot (U_{n} h^{\langle t-1\rangle} + d_{n})")),
         ],
     ]
 
