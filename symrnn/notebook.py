@@ -15,6 +15,7 @@ from symrnn.declaration.axes import shape_text
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.jacobian import StepJacobian
+from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.models.model import Model
 from symrnn.notation.nodes import Node
 from symrnn.notation.rendering.latex import latex
@@ -24,8 +25,11 @@ from symrnn.papers.formulas import (
     comparison_display,
     derivation_display,
     jacobian_display,
+    model_display,
 )
 from symrnn.planning.ir import Block
+from symrnn.planning.model_plan import Array, ModelPlan
+from symrnn.planning.model_printout import sum_text
 from symrnn.planning.plan import Plan
 
 
@@ -59,15 +63,34 @@ def plan_html(plan: Plan) -> str:
     )
     rows = [_block_row(title, block) for title, blocks in passes for block in blocks]
     saved = [(f"<code>{escape(name)}</code>", escape(reason)) for name, reason in plan.saved]
-    whole = f"<details><summary>the whole plan</summary><pre>{escape(str(plan))}</pre></details>"
     blocks = table(("when", "block", "reads", "writes"), rows, f"plan of {plan.name}")
     kept = table(("saved", "for"), saved, "kept for the backward pass") if saved else ""
-    return blocks + kept + whole
+    return blocks + kept + _unfolded(plan)
 
 
 def _block_row(when: str, block: Block) -> tuple[str, str, str, str]:
     reads, writes = (f"<code>{escape(', '.join(names))}</code>" for names in (block.reads, block.writes))
     return escape(when), escape(block.title), reads, writes
+
+
+def model_plan_html(plan: ModelPlan) -> str:
+    """The calls of a model's plan, forwards and backwards, and the whole printout to unfold."""
+    rows = [("forward", call.layer, call.cell, _equations(call.inputs)) for call in plan.layers]
+    rows += [
+        ("backward", call.layer, call.cell, f"d_outputs = {sum_text(call.arrives)}") for call in plan.backward
+    ]
+    shown = [[escape(text) for text in row] for row in rows]
+    return table(("when", "layer", "cell", "takes"), shown, f"plan of the model {plan.name}") + _unfolded(
+        plan
+    )
+
+
+def _unfolded(plan: Plan | ModelPlan) -> str:
+    return f"<details><summary>the whole plan</summary><pre>{escape(str(plan))}</pre></details>"
+
+
+def _equations(pairs: Iterable[tuple[str, Array]]) -> str:
+    return ", ".join(f"{name} = {sum_text([array])}" for name, array in pairs)
 
 
 def report_html(report: CheckReport) -> str:
@@ -113,10 +136,12 @@ def _formula(node: Node | None) -> str:
 VIEWS: tuple[tuple[type, str, Callable[[Any], str]], ...] = (
     (Cell, "_repr_latex_", cell_display),
     (Derivation, "_repr_latex_", derivation_display),
+    (ModelDerivation, "_repr_latex_", model_display),
     (StepJacobian, "_repr_latex_", jacobian_display),
     (Comparison, "_repr_latex_", comparison_display),
     (Comparison, "_repr_html_", comparison_html),
     (Plan, "_repr_html_", plan_html),
+    (ModelPlan, "_repr_html_", model_plan_html),
     (CheckReport, "_repr_html_", report_html),
     (Model, "_repr_html_", model_html),
 )

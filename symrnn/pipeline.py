@@ -1,32 +1,37 @@
-"""The whole story: a cell's equations become a derivation, a plan, a kernel and a paper.
+"""The whole story: the equations of a cell or a model become a derivation, a plan, a kernel and a paper.
 
     Cell --derive--> Derivation --plan--> Plan --emit--> source of a kernel
                          |
                          +--latex--> a LaTeX document, with the plan's figures
 
+    Model --derive--> ModelDerivation --plan--> ModelPlan --emit, latex--> the same of all its cells, joined
+
     Cell, Cell --diff--> Comparison --latex--> a LaTeX document
 
-Each verb takes its predecessor's result, or a `Cell`. A `Model` is emitted whole: the kernels of its cells
-and what joins them.
+Each verb takes its predecessor's result, or the `Cell` or `Model` that it is made from.
 
 What was made and proved is remembered: equal sources get the same derivation, plan and text.
 """
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import overload
 
 import symrnn.comparison.printout
-import symrnn.planning.printout  # noqa: F401  (these two say how comparisons and plans print)
+import symrnn.derivation.model_printout
+import symrnn.planning.model_printout
+import symrnn.planning.printout  # noqa: F401  (these say how comparisons, models' derivations and plans print)
 from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
+from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.derivation.model_reverse import derive_model
-from symrnn.derivation.reverse import derive, derived
+from symrnn.derivation.reverse import derive as derive_cell
+from symrnn.derivation.reverse import derived
 from symrnn.errors import RequestError, shown
 from symrnn.kernels.models.module import emit_model
-from symrnn.kernels.numpy.minimal import MINIMAL_TARGET, emit_minimal
-from symrnn.kernels.targets import emit_module, require_contract, require_target
+from symrnn.kernels.targets import TARGETS, require_offer
 from symrnn.mathematics.style import DEFAULT, Style
 from symrnn.models.model import Model
 from symrnn.papers.difference import latex_difference
@@ -35,12 +40,15 @@ from symrnn.papers.model import latex_model
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
+from symrnn.planning.model_lowering import lower_model
+from symrnn.planning.model_plan import ModelPlan
 from symrnn.planning.passes import AS_WRITTEN, PASSES, PlanPass, require_save
 from symrnn.planning.plan import Plan
 from symrnn.validation.models import prove_model
 from symrnn.validation.plans import prove_plan
 from symrnn.validation.reproducer import told_of
 from symrnn.validation.texts import prove_text
+from symrnn.validation.wiring import prove_calls, prove_wiring
 from symrnn.version import __version__
 
 __all__ = ["cost", "derive", "diff", "emit", "latex", "plan"]
@@ -49,24 +57,47 @@ REMEMBERED = 64
 """So many plans, and so many texts, are remembered."""
 
 
-def _derivation(source: object, verb: str) -> Derivation:
+@overload
+def derive(source: Cell) -> Derivation: ...
+@overload
+def derive(source: Model) -> ModelDerivation: ...
+def derive(source: Cell | Model) -> Derivation | ModelDerivation:
+    """Backpropagation through time of a cell, or through a model: the adjoint of everything, with its origin.
+
+    Raises:
+        DerivationError: an operation has no vector-Jacobian rule.
+        RequestError: `source` is something else.
+    """
+    return _joined(source) if isinstance(source, Model) else derive_cell(source)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _joined(model: Model) -> ModelDerivation:
+    """The derivation of a model, what joins its layers proved."""
+    derivation = derive_model(model)
+    with told_of(model, "symrnn.derive(source)"):
+        prove_wiring(derivation)
+    return derivation
+
+
+def _derivation(source: object, verb: str) -> Derivation | ModelDerivation:
     """The derivation that `source` is or leads to."""
-    if isinstance(source, Cell):
-        return derive(source)
-    if isinstance(source, Derivation):
+    if isinstance(source, Derivation | ModelDerivation):
         return source
-    if isinstance(source, Model):
-        raise RequestError(
-            f"{verb}() got the model {source.name!r}, and takes one cell at a time. Write {verb}(layer.cell)."
-        )
+    if isinstance(source, Cell | Model):
+        return derive(source)
     raise RequestError(
-        f"{verb}() got {shown(source)}, which is neither a Cell nor a Derivation. "
+        f"{verb}() got {shown(source)}, which is neither a Cell or Model nor derived from one. "
         "A shipped cell is symrnn.zoo.cell('gru')."
     )
 
 
-def plan(source: Derivation | Cell, save: str = "all") -> Plan:
-    """The plan of a derivation or a cell, after all passes, checked after each and proved.
+@overload
+def plan(source: Derivation | Cell, save: str = "all") -> Plan: ...
+@overload
+def plan(source: ModelDerivation | Model, save: str = "all") -> ModelPlan: ...
+def plan(source: Derivation | Cell | ModelDerivation | Model, save: str = "all") -> Plan | ModelPlan:
+    """The plan of a cell, after all passes, checked after each and proved; or of a model and all its cells.
 
     With `save="all"` the forward pass keeps whatever the backward pass reads. With `save="states"` it keeps
     the states over time and the output, and the backward pass recomputes the rest from them.
@@ -79,11 +110,15 @@ def plan(source: Derivation | Cell, save: str = "all") -> Plan:
     return _planned(source, save, "plan")
 
 
-def _planned(source: object, save: str, verb: str) -> Plan:
+def _planned(source: object, save: str, verb: str) -> Plan | ModelPlan:
     """The plan of what `verb` was called with."""
     require_save(save)
-    derivation = _derivation(source, verb)
-    with told_of(derivation, f'symrnn.plan(source, save="{save}")'):
+    derivation, call = _derivation(source, verb), f'symrnn.plan(source, save="{save}")'
+    if isinstance(derivation, ModelDerivation):
+        cells = tuple(plan(of_cell, save) for of_cell in derivation.of_cells)
+        with told_of(derivation, call):
+            return _proved_calls(derivation, cells, save)
+    with told_of(derivation, call):
         return _proved_plan(derivation, PASSES[save])
 
 
@@ -93,6 +128,14 @@ def _proved_plan(derivation: Derivation, passes: tuple[PlanPass, ...]) -> Plan:
     for made in _plans(derivation, passes):
         planned = made
     prove_plan(planned, derivation, lambda: _plans(derivation, passes))
+    return planned
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _proved_calls(derivation: ModelDerivation, cells: tuple[Plan, ...], save: str) -> ModelPlan:
+    """The plan of a model, whose cells have these plans, proved."""
+    planned = lower_model(derivation, cells, save)
+    prove_calls(planned)
     return planned
 
 
@@ -106,7 +149,7 @@ def _plans(derivation: Derivation, passes: tuple[PlanPass, ...]) -> Iterator[Pla
 
 
 def emit(
-    source: Plan | Derivation | Cell | Model,
+    source: Plan | Derivation | Cell | ModelPlan | ModelDerivation | Model,
     target: str = "numba",
     save: str = "all",
     *,
@@ -118,70 +161,55 @@ def emit(
     NumPy kernel of a cell has `forward`, `backward` and `step` alone, unchecked: to read, teach and paste.
 
     Raises:
-        RequestError: there is no such target, contract or `save`, the minimal contract is asked of a model, a
-            plan or Numba, or a plan that saves all is to save states.
+        RequestError: there is no such target, contract or `save`, the target cannot meet what is asked of it
+            (see `require_offer`), or a plan that saves all is to save states.
         ValidationError: symrnn is at fault: the text does not compute what the plan says.
     """
     require_save(save)
-    require_contract(contract)
-    require_target(target)
-    if contract == "minimal":
-        return _minimal(source, target, save)
-    call = f'symrnn.emit(source, target="{target}", save="{save}")'
-    if isinstance(source, Model):
-        return _proved_model(source, target, save, call)
-    planned = source if isinstance(source, Plan) else _planned(source, save, "emit")
+    asked_of = {
+        "model": isinstance(source, Model | ModelDerivation | ModelPlan),
+        "planned": isinstance(source, Plan | ModelPlan),
+    }
+    offer = require_offer(target, contract, save, **asked_of)
+    call = f'symrnn.emit(source, target="{target}", save="{save}", contract="{contract}")'
+    if offer.as_written:
+        derivation = _derivation(source, "emit")
+        assert isinstance(derivation, Derivation)
+        with told_of(derivation, call):
+            return _proved_text(_proved_plan(derivation, AS_WRITTEN), target, contract)
+    planned = source if isinstance(source, Plan | ModelPlan) else _planned(source, save, "emit")
     if save not in ("all", planned.save):
         raise RequestError(
             f"This plan of {planned.name} is made with save='all'. Plan it with save='{save}'."
         )
+    if isinstance(planned, ModelPlan):
+        for of_cell in planned.cells:
+            emit(of_cell, target)  # a kernel that is wrong is told of alone
+        with told_of(planned, call):
+            return _proved_model(planned, target)
     with told_of(source, call):
-        return _proved_text(planned, target)
-
-
-def _minimal(source: object, target: str, save: str) -> str:
-    """The minimal module of a cell, or of its derivation."""
-    if target != MINIMAL_TARGET or save != "all" or isinstance(source, Plan | Model):
-        raise RequestError(
-            "The minimal contract is written for cells, in NumPy, with save='all'. "
-            "Write emit(cell, 'numpy', contract='minimal'), or leave the contract out."
-        )
-    derivation = _derivation(source, "emit")
-    with told_of(derivation, 'symrnn.emit(source, target="numpy", contract="minimal")'):
-        return _proved_minimal(derivation)
+        return _proved_text(planned, target, contract)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _proved_minimal(derivation: Derivation) -> str:
-    """The minimal module of a derivation, proved."""
-    planned = _proved_plan(derivation, AS_WRITTEN)
-    text = emit_minimal(planned, __version__)
-    prove_text(text, planned, MINIMAL_TARGET, "minimal")
+def _proved_text(planned: Plan, target: str, contract: str) -> str:
+    """The module of a plan under a contract, proved."""
+    text = require_offer(target, contract).text(planned, __version__)
+    prove_text(text, planned, target, contract)
     return text
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _proved_text(planned: Plan, target: str) -> str:
-    """The module of a plan, proved."""
-    text = emit_module(planned, target, __version__)
-    prove_text(text, planned, target)
-    return text
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _proved_model(model: Model, target: str, save: str, call: str) -> str:
-    """The module of a model, with the kernels of its cells, proved; `call` is what asks for it."""
-    cells = {run.layer.cell.name: run.layer.cell for run in model.runs}
-    kernels = {name: emit(cell, target, save) for name, cell in cells.items()}
-    text = emit_model(model, kernels, target, __version__)
-    with told_of(model, call):
-        prove_model(text, model, target)
+def _proved_model(planned: ModelPlan, target: str) -> str:
+    """The module of a model, with the kernels of its cells, proved."""
+    text = emit_model(planned, TARGETS[target], __version__)
+    prove_model(text, planned.model, target)
     return text
 
 
 def forget() -> None:
     """Make everything anew when it is asked for: what makes it was changed, as tests do."""
-    for remembered in (derived, _proved_plan, _proved_text, _proved_minimal, _proved_model):
+    for remembered in (derived, _joined, _proved_plan, _proved_calls, _proved_text, _proved_model):
         remembered.cache_clear()
 
 
@@ -197,14 +225,20 @@ def diff(left: Cell, right: Cell) -> Comparison:
     return compare(left, right)
 
 
-def cost(source: Derivation | Cell) -> StepCost:
-    """What a step costs per sample: operations, and numbers saved, as polynomials in the axes."""
+@overload
+def cost(source: Derivation | Cell) -> StepCost: ...
+@overload
+def cost(source: ModelDerivation | Model) -> dict[Cell, StepCost]: ...
+def cost(source: Derivation | Cell | ModelDerivation | Model) -> StepCost | dict[Cell, StepCost]:
+    """What a step costs per sample, for a model by cell: operations and numbers saved, by the axes."""
     derivation = _derivation(source, "cost")
+    if isinstance(derivation, ModelDerivation):
+        return {of_cell.cell: cost(of_cell) for of_cell in derivation.of_cells}
     return step_cost(plan(derivation), plan(derivation, "states"))
 
 
 def latex(
-    source: Derivation | Cell | Model | Comparison,
+    source: Derivation | Cell | ModelDerivation | Model | Comparison,
     style: Style = DEFAULT,
     *,
     fragment: bool = False,
@@ -223,15 +257,14 @@ def latex(
         raise RequestError(
             f"latex() got the style {shown(style)}. Write symrnn.Style(time='subscript', vectors='row')."
         )
-    if isinstance(source, Model | Comparison) and (fragment or only != "all"):
+    if isinstance(source, Model | ModelDerivation | Comparison) and (fragment or only != "all"):
         raise RequestError(
             "Differences and models are written as whole documents. "
             "Leave fragment= and only= out, or take a cell: latex(layer.cell, ...)."
         )
     if isinstance(source, Comparison):
         return latex_difference(source)
-    if isinstance(source, Model):
-        costs = {run.layer.cell: cost(run.layer.cell) for run in source.runs}
-        return latex_model(derive_model(source), style, costs)
     derivation = _derivation(source, "latex")
+    if isinstance(derivation, ModelDerivation):
+        return latex_model(derivation, style, cost(derivation))
     return latex_document(derivation, style, cost(derivation), fragment=fragment, only=only)

@@ -12,6 +12,7 @@ by its type: `Markup`.
 """
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +23,7 @@ from markupsafe import Markup
 
 from symrnn.errors import EmissionError
 
-__all__ = ["Markup", "environment_for", "parse", "render", "template_folder"]
+__all__ = ["Markup", "environment_for", "parse", "render", "template_folder", "words"]
 
 PLAIN_DELIMITERS = ("{%", "%}", "{{", "}}", "{#", "#}")
 TEX_DELIMITERS = ("<%", "%>", "<<", ">>", "<#", "#>")
@@ -85,6 +86,15 @@ def parse(template: str, folder: Path | None = None) -> nodes.Template:
         raise EmissionError(f"There is no folder for the template {template!r}.")
     source, _, _ = environment.loader.get_source(environment, template)
     return environment.parse(source, name=template)
+
+
+def words(template: str) -> frozenset[str]:
+    """All words of a template's own text, and of what it extends or includes."""
+    environment = environment_for(template, template_folder())
+    assert environment.loader is not None
+    source, _, _ = environment.loader.get_source(environment, template)
+    _, references = _names(environment, source, template)
+    return frozenset(re.findall(r"\w+", source)).union(*(words(other) for other, _ in references))
 
 
 def _wanted(environment: jinja2.Environment, template: str, path: tuple[str, ...]) -> set[str]:

@@ -933,12 +933,10 @@ def _normal(rng, shape, dtype):
 # Numba's disk cache stores, for every compiled function, the name of its module, and imports that name when it
 # loads the machine code. This file may be imported under any name or run as a script, so its compiled functions
 # belong to a module whose name never changes. It must be in sys.modules before anything is compiled.
-_HOME = sys.modules.setdefault("symrnn_language_model_2fafd5a4b85d", types.ModuleType("symrnn_language_model_2fafd5a4b85d"))
+_HOME = sys.modules.setdefault("symrnn_language_model_2586971eddf1", types.ModuleType("symrnn_language_model_2586971eddf1"))
 # NumPy's division (inf and NaN, no exception) is what lets a loop with a division become vector code;
 # "contract" allows a * b + c in one rounding and nothing else, so NaN and infinities survive.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-
-
 # With NUMBA_DISABLE_JIT=1, as debuggers and coverage need it, all of this file runs as plain Python, slowly.
 
 
@@ -1483,6 +1481,28 @@ def _exp(x):
     return (k.one + tail) * _two_to(near + k.shift) * _two_to(n - near + k.shift)
 
 
+@_inlined
+def _tanh(x):
+    """tanh(x) = e / (e + 2) with e = exp(2|x|) - 1, which is right to the last places near 0 as well; odd, at most 1."""
+    k = _constants(x)
+    twice = abs(x) * k.two
+    twice = k.saturated if twice > k.saturated else twice
+    n, tail = _split_exp(twice)
+    power = _two_to(n + k.shift)
+    e = _fma(power, tail, power - k.one)
+    y = e / (e + k.two)
+    return -y if x < k.zero else y
+
+
+@_inlined
+def _sigmoid(x):
+    """1 / (1 + exp(-x)), within [0, 1], right to the last places in its left tail too; a denormal result becomes 0."""
+    k = _constants(x)
+    minus = -k.saturated if x > k.saturated else k.high if x < -k.high else -x
+    n, tail = _split_exp(minus)
+    return k.one / (k.one + (k.one + tail) * _two_to(n + k.shift))
+
+
 def _inlined_or(plain):
     """`_inlined`, or where nothing is compiled ``plain``: Python's math raises where there is no finite result."""
     return (lambda _: plain) if config.DISABLE_JIT else _inlined
@@ -1507,28 +1527,6 @@ def _largest(row):
     for j in range(row.shape[0]):
         best = _maximum(best, row[j])
     return best
-
-
-@_inlined
-def _tanh(x):
-    """tanh(x) = e / (e + 2) with e = exp(2|x|) - 1, which is right to the last places near 0 as well; odd, at most 1."""
-    k = _constants(x)
-    twice = abs(x) * k.two
-    twice = k.saturated if twice > k.saturated else twice
-    n, tail = _split_exp(twice)
-    power = _two_to(n + k.shift)
-    e = _fma(power, tail, power - k.one)
-    y = e / (e + k.two)
-    return -y if x < k.zero else y
-
-
-@_inlined
-def _sigmoid(x):
-    """1 / (1 + exp(-x)), within [0, 1], right to the last places in its left tail too; a denormal result becomes 0."""
-    k = _constants(x)
-    minus = -k.saturated if x > k.saturated else k.high if x < -k.high else -x
-    n, tail = _split_exp(minus)
-    return k.one / (k.one + (k.one + tail) * _two_to(n + k.shift))
 
 
 # ---- The passes over time ----------------------------------------------------------------------------

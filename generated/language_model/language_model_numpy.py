@@ -902,6 +902,12 @@ def _glorot(rng, shape, dtype):
     return rng.uniform(-limit, limit, shape).astype(dtype)
 
 
+def _normal(rng, shape, dtype):
+    """Standard deviation 1 / sqrt(columns)."""
+    columns = shape[-1] if len(shape) > 1 else 1
+    return np.asarray(rng.standard_normal(shape) / math.sqrt(max(columns, 1)), dtype)
+
+
 # ---- The passes over time ----------------------------------------------------------------------------
 
 
@@ -918,18 +924,6 @@ def _multiply(rows, matrix, out):
         np.matmul(rows, matrix, out=out.reshape(T * B, width))
     else:
         out[...] = (rows @ matrix).reshape(out.shape)
-
-
-# ---- Checks ------------------------------------------------------------------------------------------
-
-
-def _normal(rng, shape, dtype):
-    """Standard deviation 1 / sqrt(columns)."""
-    columns = shape[-1] if len(shape) > 1 else 1
-    return np.asarray(rng.standard_normal(shape) / math.sqrt(max(columns, 1)), dtype)
-
-
-# ---- The passes over time ----------------------------------------------------------------------------
 
 
 _ROWS = 4096  # number of rows (steps times samples) that a pass works on at once, so that memory stays bounded

@@ -118,9 +118,9 @@ class _ProgramWriter(StatementWriter):
             rows.append((held.variable, self.hold(held.name, self.row_names[held.name])))
         self.marked |= {held.key for _, held in rows}
         for carry in self.plan.forward.loop.carries:
-            self.hold(carry.here, self.variables[carry.here])
+            self.hold(carry.here, carry.here)
         self.blocks(blocks)
-        carried = [(self.variables[c.here], self.read(c.there)) for c in self.plan.forward.loop.carries]
+        carried = [(c.here, self.read(c.there)) for c in self.plan.forward.loop.carries]
         made = [held for held in self.values.all() if held not in [row for _, row in rows]]
         body, self.lines = self.lines, []
         self.values, self.times, self.row_names = outside, "TB", {}
@@ -152,10 +152,10 @@ class _ProgramWriter(StatementWriter):
 
     def unpack(self, names: Iterable[str], argument: str) -> None:
         """Name what an argument brings."""
-        variables = [self.variables[name] for name in names]
+        variables = list(names)
         self.lines += [f"{listed(variables)} = {argument}"] * bool(variables)
-        for name in names:
-            self.hold(name, self.variables[name])
+        for name in variables:
+            self.hold(name, name)
 
     def opened(self, lengths: str) -> list[str]:
         """The lines, under those that unpack what is prepared and tell T and B where they are needed."""
@@ -163,7 +163,7 @@ class _ProgramWriter(StatementWriter):
         above = [f"{listed(prepared)} = prepared"] * bool(prepared)
         if any(re.search(r"(?<![.\w])[TB]\b", line) for line in self.lines):
             after = 1  # the line that unpacks the inputs
-            first = self.variables[self.plan.inputs[0]]
+            first = self.plan.inputs[0]
             return [*above, *self.lines[:after], lengths.format(first), *self.lines[after:]]
         return [*above, *self.lines]
 

@@ -13,6 +13,7 @@ from symrnn.declaration.reading_order import Roles, is_number
 from symrnn.kernels.expressions import Dialect, ExpressionPrinter
 from symrnn.kernels.interface import listed, tuple_text
 from symrnn.kernels.layout import Layout
+from symrnn.kernels.names import PYTHON, Namer
 from symrnn.planning.ir import (
     FORWARD,
     Block,
@@ -29,20 +30,13 @@ from symrnn.planning.ir import (
 )
 from symrnn.planning.plan import Plan
 
-_TAKEN = (
-    "torch",
-    "jax",
-    "jnp",
-    "math",
-    "at",
-    "rows",
-    "run",
-    "parameters",
-    "prepared",
-    "inputs",
-    "state",
-    "outputs",
+NAMES = Namer(
+    PYTHON.union(
+        ("torch", "jax", "jnp", "math", "prepare", "run", "step", "T", "B", "at", "rows"),
+        ("parameters", "prepared", "inputs", "state", "outputs"),
+    )
 )
+"""The names that programs use themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +76,12 @@ class StatementWriter:
     """
 
     def __init__(self, plan: Plan, library: Library, sizes: Mapping[str, int], wishes: Wishes) -> None:
-        self.plan = plan
+        self.layout = Layout(plan, NAMES)
+        self.plan, self.table = self.layout.plan, self.layout.table
         self.library = library
         self.wishes = wishes
-        self.layout = Layout(plan)
-        self.table = plan.table()
         self.sizes = {axis: sizes[axis.name] for axis in plan.axes}
-        self.taken = {*_TAKEN, *self.layout.taken}
-        self.variables = {
-            name: unique_name(f"{name}_", self.taken) if name in _TAKEN else name for name in self.table
-        }
+        self.taken = set(self.layout.taken)
         self.keys = 0
         self.begin("")
 
@@ -136,7 +126,7 @@ class StatementWriter:
 
     def shared(self, *names: str, transposed: bool = False) -> str:
         """The variable of what `prepare` makes for the other functions; several arrays are stacked."""
-        variable = "_and_".join(self.variables[name] for name in names)
+        variable = "_and_".join(name for name in names)
         if transposed or len(names) > 1:
             variable = unique_name(f"{variable}_T" if transposed else variable, self.taken)
         self.wishes.shared[names, transposed] = variable
@@ -166,7 +156,7 @@ class StatementWriter:
             for (a, b), size in zip(piece.ranges, whole, strict=True)
         ):
             return held.variable
-        self.wishes.parts.setdefault(held.key, {}).setdefault(piece.ranges, self.variables[name])
+        self.wishes.parts.setdefault(held.key, {}).setdefault(piece.ranges, name)
         if held.key in self.part_names:
             return self.part_names[held.key][piece.ranges]
         rows = [self.layout.rows(*pair, size) for pair, size in zip(piece.ranges, whole, strict=True)]
@@ -174,7 +164,7 @@ class StatementWriter:
 
     def bind(self, name: str, text: str) -> str:
         """The variable that a new line gives the array `name`."""
-        variable = self.row_names.get(name, self.variables[name])
+        variable = self.row_names.get(name, name)
         self.lines.append(f"{variable} = {text}")
         self.hold(name, variable)
         return variable
@@ -230,9 +220,7 @@ class StatementWriter:
         rows = [self.table[name].shape[0] for name in weights]
         starts = [self.layout.size(Add(*rows[:i])) for i in range(1, len(rows))]
         places = tuple_text(starts if self.library.cut_at else [self.layout.size(size) for size in rows])
-        names = [
-            unique_name(f"{self.variables[name]}_{self.variables[operand]}", self.taken) for name in weights
-        ]
+        names = [unique_name(f"{name}_{operand}", self.taken) for name in weights]
         whole = f"({self.read(operand)} @ {self.shared(*weights, transposed=True)})"
         axis = len(self.lead(self.table[operand]))
         self.lines.append(f"{listed(names)} = {self.library.cut.format(whole, places, axis)}")

@@ -27,6 +27,7 @@ from symrnn.checking.report import (
 )
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
+from symrnn.kernels.targets import require_array_target
 from symrnn.planning.passes import require_save
 from symrnn.running.loading import load
 
@@ -79,7 +80,9 @@ def check_cell(
     named = dtype_name(dtype)
     require_save(save)
     problem = draw_problem(cell, sizes=sizes, T=T, B=B, seed=seed)
-    return check_module(problem, load(cell, target, save), dtype=named, target=target)
+    return check_module(
+        problem, load(cell, require_array_target(target, "check"), save), dtype=named, target=target
+    )
 
 
 def dtype_name(dtype: DTypeLike) -> str:

@@ -12,6 +12,7 @@ from symrnn.checking.problem import Problem, draw_problem
 from symrnn.checking.report import CheckReport
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError, shown
+from symrnn.kernels.targets import require_array_target
 from symrnn.models.model import Model
 from symrnn.running.loading import load
 
@@ -63,5 +64,5 @@ def check(
             f"The model {declared.name!r} is checked with sizes of its own. Leave sizes= out; T= and B= give "
             "the numbers of steps and samples."
         )
-    module, named = load(declared, target, save), dtype_name(dtype)
+    module, named = load(declared, require_array_target(target, "check"), save), dtype_name(dtype)
     return check_model_module(ModelProblem(declared, seed, T, B), module, named, target)

@@ -36,7 +36,7 @@ from symrnn.commands.train import sample_text, train_text
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
 from symrnn.files import is_stream, require_writable, write, write_files
-from symrnn.kernels.targets import TARGETS, require_target
+from symrnn.kernels.targets import ARRAY_TARGETS, TARGETS, require_array_target, require_target
 from symrnn.mathematics.style import Style
 from symrnn.models.model import Model
 from symrnn.pipeline import derive, emit, latex, plan
@@ -165,9 +165,11 @@ def emit_kernel(
 
 @app.command("plan")
 def show_plan(cell: CellName, save: Save = "all") -> None:
-    """Show what a kernel computes, block by block; of a model, the kernels of its cells."""
+    """Show what a kernel computes, block by block; of a model, its calls and the kernels of its cells."""
     require_save(save)
-    typer.echo("\n\n".join(str(plan(part, save=save)) for part in cells_of(find_declared(cell))))
+    found = find_declared(cell)
+    parts = dict.fromkeys((found, *cells_of(found)))
+    typer.echo("\n\n".join(str(plan(part, save=save)) for part in parts))
 
 
 @app.command("check")
@@ -181,10 +183,12 @@ def check_cell(
     """Compare the values and gradients of a kernel, or of a model, with the reference."""
     found = find_declared(cell)
     if target is not None:
-        require_target(target)
+        require_array_target(target, "check")
     named = dtype_name(dtype)
     require_save(save)
-    for report in (reports := _reports(found, [target] if target else list(TARGETS), named, seed, save)):
+    for report in (
+        reports := _reports(found, [target] if target else list(ARRAY_TARGETS), named, seed, save)
+    ):
         terminal.print_report(report)
     raise typer.Exit(DONE if all(report.passed for report in reports) else CHECK_FAILED)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from symrnn.commands.options import CHECK_FAILED, INTERRUPTED, Seed
-from symrnn.kernels.targets import TARGETS, require_target
+from symrnn.kernels.targets import ARRAY_TARGETS, require_array_target
 from symrnn.training import session
 from symrnn.training.display import print_line, training_progress
 from symrnn.training.trainer import DivergenceError, InterruptedTrainingError
@@ -30,7 +30,7 @@ def train_text(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the random numbers.", show_default="0")] = None,
     target: Annotated[
-        str | None, typer.Option(help=f"One of: {', '.join(TARGETS)}.", show_default="numba")
+        str | None, typer.Option(help=f"One of: {', '.join(ARRAY_TARGETS)}.", show_default="numba")
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Steps from report to report; each saves.")] = 100,
     output: Annotated[Path, typer.Option("-o", "--output", help="The checkpoint.")] = Path(
@@ -43,7 +43,7 @@ def train_text(
 ) -> None:
     """Train a language model of characters on a text; Ctrl-C saves it."""
     if target is not None:
-        require_target(target)
+        require_array_target(target, "train-text")
     asked: dict[str, Any] = {
         "hidden": hidden,
         "layers": layers,
@@ -81,10 +81,10 @@ def sample_text(
     cell: Annotated[
         str | None, typer.Option(help="file.py:name of the checkpoint's cell, if it is not a shipped one.")
     ] = None,
-    target: Annotated[str, typer.Option(help=f"One of: {', '.join(TARGETS)}.")] = "numpy",
+    target: Annotated[str, typer.Option(help=f"One of: {', '.join(ARRAY_TARGETS)}.")] = "numpy",
 ) -> None:
     """Write text with a trained language model."""
-    require_target(target)
+    require_array_target(target, "sample")
     stream = typer.get_text_stream("stdout", errors="replace")
     for text in session.sampled(
         checkpoint, cell=cell, prompt=prompt, length=length, temperature=temperature, seed=seed, target=target

@@ -4,13 +4,13 @@ An axis is a SymPy symbol that stands for a positive whole number, the length of
 A size is an axis, a positive integer, or a sum of these; a shape is a tuple of sizes, `()` a scalar.
 """
 
-import keyword
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from sympy import Add, Expr, Integer, Mul, Symbol, expand
 
 from symrnn.errors import DeclarationError, shown
+from symrnn.field_names import KEYWORDS, LEADING, TAKEN_BY_INIT
 
 Size: TypeAlias = Expr
 Shape: TypeAlias = tuple[Size, ...]
@@ -25,17 +25,17 @@ class Axis(Symbol):
 
     def __new__(cls, name: str) -> "Axis":
         """Make the axis `name`; axes with equal names are equal."""
-        if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name):
+        if not name.isidentifier() or not name.isascii() or name in KEYWORDS:
             raise DeclarationError(
                 f"The axis name {name!r} is not an ASCII Python identifier or is a keyword, and emitted "
                 "kernels use it as a variable. Choose a name such as 'n' or 'hidden'."
             )
-        if name in ("T", "B"):
+        if name in LEADING:
             raise DeclarationError(
                 f"The axis name {name!r} is taken: T is time and B is the batch, "
                 "and both are implicit. Choose another name."
             )
-        if name in ("rng", "dtype", "np", "Parameters", "ValueError"):
+        if name in TAKEN_BY_INIT:
             raise DeclarationError(
                 f"The axis name {name!r} is taken: init() of a kernel has one keyword per axis and uses this "
                 "name itself. Choose another name."

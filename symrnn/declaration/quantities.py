@@ -6,7 +6,6 @@ are equal. They are made with SymPy's uncached constructor: the cached one hands
 for the same name, so that one cell's shape could overwrite another's.
 """
 
-import keyword
 import math
 from numbers import Real
 from typing import Any, ClassVar
@@ -16,13 +15,13 @@ from sympy import Eq, Symbol
 from symrnn.declaration.axes import Shape, Size, as_size, shape_text, size_text
 from symrnn.declaration.nodes import depth_of
 from symrnn.errors import DeclarationError, shown
+from symrnn.field_names import KEYWORDS, LEADING, METHODS
 from symrnn.notation.parsing import check_latex
 from symrnn.vocabulary.structure import Tensorial
 
 LEVELS = 20
 """How many levels SymPy looks through whether two sides can be equal; in deeper ones it may lose its way."""
 
-RESERVED = ("count", "index")  # methods of every tuple: a NamedTuple field of that name breaks them
 INITIALIZERS = ("zeros", "ones", "glorot", "orthogonal", "normal")
 
 
@@ -32,7 +31,7 @@ def check_identifier(name: object, role: str, repair: str) -> str:
         raise DeclarationError(
             f"The name of {_article(role)} is a string, not {shown(name)}. Write it first, in quotes."
         )
-    if keyword.iskeyword(name):
+    if name in KEYWORDS:
         raise DeclarationError(
             f"The {role} name {name!r} is a Python keyword, and emitted kernels use it as a "
             f"variable. {repair}"
@@ -50,12 +49,12 @@ def check_name(name: object, role: str) -> str:
     name = check_identifier(
         name, role, "Choose another name, such as 'lambda_' or 'W_r', and give the printed one with latex=."
     )
-    if name.startswith("_") or name in RESERVED:
+    if name.startswith("_") or name in METHODS:
         raise DeclarationError(
             f"The {role} name {name!r} cannot be a field of a NamedTuple, and kernels take parameters "
             "and states as NamedTuples. Choose a name without a leading underscore, not 'count' or 'index'."
         )
-    if name in ("T", "B"):
+    if name in LEADING:
         raise DeclarationError(
             f"The {role} name {name!r} is taken: kernels call time T and the batch B. Choose another name, "
             f"and give the printed one with latex={name!r}."

@@ -4,7 +4,6 @@ The code says what the resolved equations say, node by node, so that running it 
 the author first wrote it.
 """
 
-import keyword
 from collections.abc import Iterable
 from textwrap import fill
 
@@ -29,6 +28,7 @@ from symrnn.declaration.quantities import Constant, Index, NextState, Parameter,
 from symrnn.declaration.reading_order import ordered_factors, ordered_terms
 from symrnn.declaration.resolution import Resolver, is_coefficient
 from symrnn.errors import DeclarationError
+from symrnn.field_names import KEYWORDS
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # binding strength, weakest first
 AT_SPECS = ("ij,j->i", "i,ij->j", "ij,jk->ik", "i,i->")
@@ -58,7 +58,7 @@ class _Script:
         self.inner: set[str] = set()  # imported from the package of declarations
         self.outer = {"Cell"}  # imported from symrnn
         self.sympy = False
-        names = {*keyword.kwlist, "sympy", "cell", *AUTHORS_NAMES, *INNER_NAMES}
+        names = {*KEYWORDS, "sympy", "cell", *AUTHORS_NAMES, *INNER_NAMES}
         for equation in cell.equations:
             names |= _function_names(equation.rhs)
         self.given: dict[Expr, str] = {}

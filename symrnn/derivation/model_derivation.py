@@ -29,6 +29,11 @@ class Held:
     reverse: bool
 
 
+def mirrored(one: Held, other: Held | Feed) -> bool:
+    """Whether the steps of one are counted from where those of the other end; what is fed counts forwards."""
+    return one.reverse != (isinstance(other, Held) and other.reverse)
+
+
 @dataclass(frozen=True, slots=True)
 class Wire:
     """What a layer takes: `taker`, an input or the start of a state, is what `source` is at the same time.
@@ -103,6 +108,11 @@ class ModelDerivation(Printed):
     def layer(self, label: str) -> LayerDerivation:
         """The layer of a label."""
         return next(layer for layer in self.layers if layer.label == label)
+
+    @property
+    def of_cells(self) -> tuple[Derivation, ...]:
+        """The derivations of the cells, each once."""
+        return tuple({layer.derivation.cell: layer.derivation for layer in self.layers}.values())
 
     def of(self, label: str) -> tuple[WireAdjoint, ...]:
         """The adjoints of what a layer hands on."""

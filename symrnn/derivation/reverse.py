@@ -44,7 +44,6 @@ from symrnn.derivation.rules import (
     where_term,
 )
 from symrnn.errors import RequestError, shown
-from symrnn.models.model import Model
 
 PREFIXES = ("d_", "grad_", "adjoint_")
 
@@ -56,12 +55,11 @@ def derive(cell: Cell) -> Derivation:
         DerivationError: an operation of the cell has no vector-Jacobian rule.
         RequestError: `cell` is no Cell.
     """
-    if isinstance(cell, Model):
-        raise RequestError(
-            f"derive() got the model {cell.name!r}, and takes one cell at a time. Write derive(layer.cell)."
-        )
     if not isinstance(cell, Cell):
-        raise RequestError(f"derive() got {shown(cell)}, which is no Cell. Of a model, derive its cells.")
+        raise RequestError(
+            f"derive() got {shown(cell)}, which is neither a Cell nor a Model. "
+            "A shipped cell is symrnn.zoo.cell('gru')."
+        )
     return derived(cell)
 
 

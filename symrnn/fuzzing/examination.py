@@ -23,6 +23,7 @@ from symrnn.fuzzing.comparing import (
     require_streaming,
     require_workspace,
 )
+from symrnn.kernels.targets import TARGETS
 from symrnn.papers.document import latex_document
 from symrnn.pipeline import derive, emit, plan
 from symrnn.planning.cost import step_cost
@@ -149,7 +150,7 @@ def _run(cell: Cell, target: str, seed: int, sources: dict[str, str], course: Co
     course.finite = problem.finite
     rng = np.random.default_rng(seed)
     single, chosen = SAVES[int(rng.integers(2))], DTYPES[int(rng.integers(2))]
-    compiled = target == "numba"
+    compiled = TARGETS[target].compiled
     for save in (single,) if compiled else SAVES:
         with loaded(sources[save], target) as module:
             for dtype in (chosen,) if compiled else DTYPES if save == single else DTYPES[:1]:
@@ -177,8 +178,8 @@ def problem_for(cell: Cell, seed: int) -> Problem:
 
 @contextmanager
 def loaded(source: str, target: str) -> Iterator[ModuleType]:
-    """The module of a source, which is forgotten afterwards; Numba's has a file, which is removed."""
-    if target == "numba":
+    """The module of a source, which is forgotten afterwards; a compiled one has a file, which is removed."""
+    if TARGETS[target].compiled:
         module = load_source(source, "fuzzed")
         yield module
         assert module.__file__ is not None

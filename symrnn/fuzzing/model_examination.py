@@ -12,6 +12,7 @@ from symrnn.checking.problem import largest_magnitude
 from symrnn.errors import CheckError
 from symrnn.fuzzing.comparing import AMPLIFIED, NOISE, require_equal
 from symrnn.fuzzing.examination import DTYPES, Course, Examined, fault_of, loaded
+from symrnn.kernels.targets import TARGETS
 from symrnn.models.model import Model
 from symrnn.pipeline import emit
 
@@ -44,7 +45,7 @@ def _model(model: Model, target: str, seed: int, course: Course) -> None:
         np.isfinite(array).all() for array in answer.gradients.values()
     )
     with loaded(source, target) as module:
-        dtypes = DTYPES if target == "numpy" else ("float64",)
+        dtypes = ("float64",) if TARGETS[target].compiled else DTYPES
         for dtype in dtypes if course.finite else ():
             course.at(f"compare {target} {dtype}", again)
             report = check_model_module(problem, module, dtype, target)

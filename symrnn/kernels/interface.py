@@ -66,7 +66,6 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         **checked_sizes(plan.axes, [b.shape for b in shared]),
         "init_note": _axis_note(plan),
         "init_lines": tuple(_init_line(layout, b) for b in shared),
-        "init_functions": _init_functions(plan),
         "size_check_lines": tuple(parameter_lines),
         "known_sizes": tuple_text(layout.axis_names[axis.name] for axis in told),
         "parameter_check_lines": tuple(_parameter_check(layout, b, told) for b in shared),
@@ -218,40 +217,6 @@ def _init_line(layout: Layout, buffer: Buffer) -> str:
     return f"{name}=_{how}(rng, {shape}, dtype),"
 
 
-_INIT_FUNCTIONS = {
-    "glorot": (
-        "def _glorot(rng, shape, dtype):",
-        '    """Uniform within sqrt(6 / (rows + columns)): Glorot and Bengio 2010."""',
-        "    rows, columns = (shape[0], shape[-1]) if len(shape) > 1 else (math.prod(shape), 1)",
-        "    limit = math.sqrt(6 / max(rows + columns, 1))",
-        "    return rng.uniform(-limit, limit, shape).astype(dtype)",
-    ),
-    "orthogonal": (
-        "def _orthogonal(rng, shape, dtype):",
-        '    """Orthonormal rows or columns, whichever are fewer."""',
-        "    q, r = np.linalg.qr(rng.standard_normal((max(shape), min(shape))))",
-        "    q = q * np.where(np.diag(r) < 0, -1.0, 1.0)",
-        "    return np.ascontiguousarray(q if shape[0] >= shape[1] else q.T, dtype)",
-    ),
-    "normal": (
-        "def _normal(rng, shape, dtype):",
-        '    """Standard deviation 1 / sqrt(columns)."""',
-        "    columns = shape[-1] if len(shape) > 1 else 1",
-        "    return np.asarray(rng.standard_normal(shape) / math.sqrt(max(columns, 1)), dtype)",
-    ),
-}
-
-
-def _init_functions(plan: Plan) -> tuple[str, ...]:
-    """The functions that draw fresh parameters, those that are used."""
-    used = {how for _, how in plan.header.fresh if isinstance(how, str)}
-    lines: list[str] = []
-    for name, text in _INIT_FUNCTIONS.items():
-        if name in used:
-            lines += [*text, "", ""]
-    return tuple(lines)
-
-
 def _parameter_sizes(layout: Layout, shared: list[Buffer]) -> list[str]:
     """Lines that read axis lengths off the parameters' shapes."""
     lines = []
@@ -311,7 +276,7 @@ def _input_checks(layout: Layout, inputs: list[Buffer]) -> list[str]:
     lines.append(f"T, B = inputs.{names[0]}.shape[:2]")
     if layout.plan.axes:
         axes = tuple_text(layout.axis_names[axis.name] for axis in layout.plan.axes)
-        lines.append(f"{axes} = _sizes(prepared, inputs, state)")
+        lines.append(f"{axes} = {layout.own('_sizes')}(prepared, inputs, state)")
     return lines
 
 
@@ -319,11 +284,11 @@ def _step_checks(layout: Layout, inputs: list[Buffer]) -> list[str]:
     """Lines that check the inputs of one step by their own name, and give them a time axis of one step."""
     named = [(layout.field(b.name), b) for b in inputs]
     lines = [f'_rank("inputs_t.{n}", inputs_t.{n}, {len(b.shape) + 1})' for n, b in named]
-    lines.append(f"inputs = Inputs({', '.join(f'inputs_t.{n}[None]' for n, _ in named)})")
+    lines.append(f"inputs = {layout.own('Inputs')}({', '.join(f'inputs_t.{n}[None]' for n, _ in named)})")
     lines.append(f"B = inputs_t.{named[0][0]}.shape[0]")
     if layout.plan.axes:
         axes = tuple_text(layout.axis_names[axis.name] for axis in layout.plan.axes)
-        lines.append(f"{axes} = _sizes(prepared, inputs, state)")
+        lines.append(f"{axes} = {layout.own('_sizes')}(prepared, inputs, state)")
     for n, b in named:
         check = _input_check(layout, b, "inputs_t", state_shape(layout, b))
         lines.append(f"inputs = inputs._replace({n}={check}[None])" if b.name in layout.classes else check)
@@ -369,7 +334,7 @@ def _size_lines(layout: Layout, inputs: list[Buffer], states: list[Buffer]) -> l
         listed = ", ".join(axis.name for axis in missing)
         lines.append("if state is None:")
         lines.append(f'    raise ValueError("state is needed: only it tells the size {listed}.")')
-        lines.append('state = _bundle("state", state, State)')
+        lines.append(f'state = _bundle("state", state, {layout.own("State")})')
         known = [(layout.field(b.name), b) for b in states]
         lines += [f'_rank("state.{n}", state.{n}, {len(b.shape) + 1})' for n, b in known]
         places += [(f"state.{n}", f"state.{n}", i + 1, s) for n, b in known for i, s in enumerate(b.shape)]

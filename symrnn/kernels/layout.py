@@ -1,6 +1,6 @@
 """Where a plan's arrays live, in the words that all array targets share."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,23 +8,24 @@ from sympy import Add, Expr, Mul
 
 from symrnn.declaration.axes import Axis, axes_of
 from symrnn.declaration.normal_form import unique_name
-from symrnn.declaration.operations import POINTWISE, PointwiseFunction
+from symrnn.kernels.names import Namer
 from symrnn.planning.ir import Block, Buffer, Pointwise, Statement, overlap
-from symrnn.planning.names import RESERVED
 from symrnn.planning.plan import Plan
 
 
 class Layout:
     """Questions about a plan's memory, answered once for all targets."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, namer: Namer, own_names: Mapping[str, str] | None = None) -> None:
+        """Look at a plan under legal names; `own_names` are what a kernel's own become under a prefix."""
+        self.plan = plan = namer.legal_plan(plan)
+        self.own_names = own_names or {}
         self.table = plan.table()
-        names = set(self.table)
-        taken = names | RESERVED | {axis.name for axis in plan.axes}
+        names = self.table.keys() | namer.forbidden
+        taken = names | {axis.name for axis in plan.axes}
         # Authors' names win: an axis that shares its name with a quantity gets another variable.
         self.axis_names = {
-            axis.name: unique_name(f"size_{axis.name}", taken) if axis.name in names | RESERVED else axis.name
+            axis.name: unique_name(f"size_{axis.name}", taken) if axis.name in names else axis.name
             for axis in plan.axes
         }
         self.fields = dict(plan.header.fields)
@@ -35,6 +36,10 @@ class Layout:
         self.bases = {window.base for window in windows if not window.whole}
         self.kept = {self.root(name).name for name in (plan.output, *(name for name, _ in plan.saved))}
         self.results = _results(self)
+
+    def own(self, name: str) -> str:
+        """The name of something that the kernel itself defines."""
+        return self.own_names.get(name, name)
 
     def fresh(self, name: str) -> str:
         """A variable name that no array and no axis has."""
@@ -79,16 +84,6 @@ class Layout:
         root = self.root(buffer.name)
         passing = root.kind in ("value", "adjoint", "recomputed") and root.lead == "TB" and not root.extended
         return passing and root.name not in self.kept
-
-    def functions(self) -> list[type[PointwiseFunction]]:
-        """The functions that the plan computes, in the order of the vocabulary."""
-        told = [s.expr for block in self.plan.blocks for s in block.statements if isinstance(s, Pointwise)]
-        used = {type(call) for expr in told for call in expr.atoms(PointwiseFunction)}
-        return [function for function in POINTWISE if function in used]
-
-    def functions_text(self) -> str:
-        """The functions that NumPy has not, of those that the plan computes, as pieces of support."""
-        return "\n\n\n".join(f.facts.support for f in self.functions() if f.facts.support)
 
     def allocation(self, buffer: Buffer, steps: str = "T") -> str:
         """The line that gives an array its memory: the caller's for a result, else from `memory`.

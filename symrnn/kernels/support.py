@@ -6,7 +6,7 @@ if a piece that is used does; an import, if anything names what it binds.
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,24 +24,33 @@ class _Piece:
     uses: frozenset[str]
 
 
-def with_support(
-    template: str, context: Mapping[str, object], support: Mapping[str, str], imports: str | None = None
-) -> str:
-    """A template's text with the pieces that it uses.
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What texts may bring along: pieces, by a template's name for the group, and lines of `imports`."""
 
-    `support` has the pieces for names of the template beside those in `context`, which get them as tuples;
-    `imports`, if any, are import statements, a line each, for the name "imports".
-    """
-    pieces = {name: _pieces(text) for name, text in support.items()}
-    lines = [] if imports is None else ["imports"]
-    own = render(template, {**context, **dict.fromkeys([*pieces, *lines], ())})
-    used, named = _used([piece for group in pieces.values() for piece in group], set(WORD.findall(own)))
-    brought: dict[str, object] = {
-        name: tuple(piece.text for piece in group if piece in used) for name, group in pieces.items()
-    }
-    if imports is not None:
-        brought["imports"] = tuple(line for line in imports.split("\n")[:-1] if _is_needed(line, named))
-    return render(template, {**context, **brought})
+    pieces: Mapping[str, str]
+    imports: str
+
+    @property
+    def nothing(self) -> dict[str, object]:
+        """What the template gets of a text that brings nothing along."""
+        return dict.fromkeys([*self.pieces, "imports"], ())
+
+    def used_by(self, texts: Iterable[str]) -> dict[str, object]:
+        """What the template gets of texts that stand in one module."""
+        groups = {name: _pieces(text) for name, text in self.pieces.items()}
+        words = {word for text in texts for word in WORD.findall(text)}
+        used, named = _used([piece for group in groups.values() for piece in group], words)
+        lines = (line for line in self.imports.split("\n")[:-1] if _is_needed(line, named))
+        return {
+            **{name: tuple(p.text for p in group if p in used) for name, group in groups.items()},
+            "imports": tuple(lines),
+        }
+
+    def rendered(self, template: str, context: Mapping[str, object]) -> str:
+        """A template's text with what it uses."""
+        own = render(template, {**context, **self.nothing})
+        return render(template, {**context, **self.used_by([own])})
 
 
 def _used(pieces: list[_Piece], named: set[str]) -> tuple[set[_Piece], set[str]]:

@@ -1,43 +1,40 @@
-"""The array targets: one record each, and the function that emits a module for any of them."""
+"""The targets, and what is said of a request that one of them cannot meet.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+A target is a folder of this package whose module `target` has a `TARGET`: adding the folder adds the target.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 
 from symrnn.errors import RequestError
-from symrnn.kernels.docstrings import module_docstring
-from symrnn.kernels.interface import Field, interface
-from symrnn.kernels.layout import Layout
-from symrnn.kernels.numba.module import THREADS, numba_context, numba_prepared
-from symrnn.kernels.numpy.module import NO_THREADS, numpy_context, numpy_prepared
-from symrnn.kernels.support import with_support
+from symrnn.kernels.target import Offer, Target
 from symrnn.planning.plan import Plan
-from symrnn.templates import render
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A language for kernels: its name, and what it puts into its templates.
-
-    These are NAME.py.jinja, NAME_imports.py.jinja and NAME_support.py.jinja. `prepared` lists the arrays
-    that `Prepared` keeps; `context` gives the texts that only this target has, `threads` those of its threads
-    among them, which a model's module takes too.
-    """
-
-    name: str
-    title: str
-    prepared: Callable[[Layout], tuple[Field, ...]]
-    context: Callable[[Layout], Mapping[str, object]]
-    threads: Mapping[str, str]
+def _found() -> Iterator[Target]:
+    """The targets in the folders of this package."""
+    home = Path(__file__).parent
+    for folder in iter_modules([str(home)]):
+        if folder.ispkg and (home / folder.name / "target.py").is_file():
+            target = import_module(f"{__package__}.{folder.name}.target").TARGET
+            assert isinstance(target, Target)
+            yield target
 
 
 TARGETS: dict[str, Target] = {
-    target.name: target
-    for target in (
-        Target("numpy", "NumPy", numpy_prepared, numpy_context, NO_THREADS),
-        Target("numba", "Numba", numba_prepared, numba_context, THREADS),
-    )
+    target.name: target for target in sorted(_found(), key=lambda target: (target.place, target.name))
 }
 """The targets by name."""
+
+ARRAY_TARGETS = {name: target for name, target in TARGETS.items() if target.arrays}
+"""Those whose kernels compute with arrays: `check` and training run them, `build` and `page` make them."""
+
+CONTRACTS = tuple(
+    dict.fromkeys(offer.contract.name for target in TARGETS.values() for offer in target.offers)
+)
+"""What a kernel offers: all that a target has, or `forward`, `backward` and `step` without checks."""
 
 
 def require_target(target: str) -> str:
@@ -51,18 +48,60 @@ def require_target(target: str) -> str:
     return target
 
 
-CONTRACTS = ("full", "minimal")
-"""What a kernel offers: all there is, or `forward`, `backward` and `step` without checks."""
-
-
-def require_contract(contract: str) -> None:
-    """Nothing, for the name of a contract.
+def require_array_target(target: str, what: str) -> str:
+    """The name of a target that `what` can run.
 
     Raises:
-        RequestError: there is no such contract.
+        RequestError: there is no such target, or its kernels do not compute with arrays.
+    """
+    if not TARGETS[require_target(target)].arrays:
+        raise RequestError(
+            f"{what} runs kernels on arrays, and the target {target!r} has none. "
+            f"Choose one of: {', '.join(ARRAY_TARGETS)}."
+        )
+    return target
+
+
+def require_offer(
+    target: str, contract: str = "full", save: str = "all", *, model: bool = False, planned: bool = False
+) -> Offer:
+    """What a target prints under a contract, for a whole model or for a plan that is made already, if asked.
+
+    Raises:
+        RequestError: there is no such target or contract, or this target cannot meet the request under it.
     """
     if contract not in CONTRACTS:
         raise RequestError(f"There is no contract {contract!r}. Contracts: {', '.join(CONTRACTS)}.")
+    chosen = TARGETS[require_target(target)]
+    offer = chosen.offer(contract)
+    if offer is None:
+        raise _refusal(next(t for t in TARGETS.values() if t.offer(contract)), contract, f"target {target!r}")
+    if model and not _makes_models(chosen, offer):
+        raise _refusal(chosen, contract, "a model")
+    if planned and offer.as_written:
+        raise _refusal(chosen, contract, "a plan")
+    if save not in offer.saves:
+        raise _refusal(chosen, contract, f"save={save!r}")
+    return offer
+
+
+def _makes_models(target: Target, offer: Offer) -> bool:
+    return target.model is not None and not offer.as_written
+
+
+def _refusal(target: Target, contract: str, wish: str) -> RequestError:
+    """The error that says what a target's offer is written for, that a wish is not, and what to ask for."""
+    offer = target.offer(contract)
+    assert offer is not None
+    what = "cells and models" if _makes_models(target, offer) else "cells"
+    saves = " or ".join(repr(save) for save in offer.saves)
+    others = [name for name, other in TARGETS.items() if other.model is not None]
+    named = f", contract={contract!r}" if contract != "full" else ""
+    other = "leave the contract out" if named else f"choose another target: {', '.join(others)}"
+    return RequestError(
+        f"The {contract} contract is written for {what}, in {target.title}, with save={saves}, and not for "
+        f"{wish}. Write emit(cell, {target.name!r}{named}), or {other}."
+    )
 
 
 def emit_module(plan: Plan, target: str, version: str) -> str:
@@ -72,20 +111,4 @@ def emit_module(plan: Plan, target: str, version: str) -> str:
         RequestError: there is no such target.
         EmissionError: the plan holds something that the target cannot write.
     """
-    chosen = TARGETS[require_target(target)]
-    layout = Layout(plan)
-    context = {
-        **interface(layout, chosen.prepared(layout)),
-        "docstring": module_docstring(layout, chosen.title, version),
-        **chosen.context(layout),
-    }
-    return with_support(
-        f"{target}.py.jinja",
-        context,
-        {
-            "functions": layout.functions_text(),
-            "checks": render("module_support.py.jinja", {}),
-            "support": render(f"{target}_support.py.jinja", {}),
-        },
-        render(f"{target}_imports.py.jinja", {}),
-    )
+    return require_offer(target).text(plan, version)

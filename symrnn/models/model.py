@@ -16,9 +16,10 @@ from symrnn.declaration.axes import Axis, Shape, shape_text
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.cell_names import check_cell_name
 from symrnn.declaration.normal_form import unique_name
-from symrnn.declaration.quantities import RESERVED, Constant, Index, Input, Parameter, Quantity, State
+from symrnn.declaration.quantities import Constant, Index, Input, Parameter, Quantity, State
 from symrnn.declaration.words import check_words
 from symrnn.errors import DeclarationError
+from symrnn.field_names import METHODS
 from symrnn.models.equal_sizes import EqualSizes, own_axis
 from symrnn.models.joint_axes import Bearer, axis_for_each
 from symrnn.models.layers import TIME, Feed, Layer, Reading, Sequence, called
@@ -365,5 +366,5 @@ def _labels(layers: Iterable[Layer]) -> dict[Layer, str]:
     """A name for every layer: its own, else that of its cell, numbered where several share it."""
     made: dict[Layer, str] = {}
     for layer in layers:
-        made[layer] = unique_name(str(layer).lstrip("_") or "layer", [*RESERVED, *made.values()])
+        made[layer] = unique_name(str(layer).lstrip("_") or "layer", [*METHODS, *made.values()])
     return made

@@ -10,9 +10,12 @@ from symrnn.comparison.comparison import Comparison
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.jacobian import StepJacobian
+from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.derivation.reverse import derive
 from symrnn.mathematics.jacobian import jacobian_sides, partial_sides
+from symrnn.mathematics.parts import Equation
 from symrnn.mathematics.printed import Printed, printed
+from symrnn.mathematics.style import DEFAULT
 from symrnn.mathematics.words import goes
 from symrnn.notation.breaking import indents, lines, points
 from symrnn.notation.nodes import Node
@@ -20,6 +23,7 @@ from symrnn.notation.prose import Piece
 from symrnn.notation.rendering.latex import latex
 from symrnn.papers.difference import difference_rows
 from symrnn.papers.lines import line_latex
+from symrnn.papers.model import WiringText, shared_equations
 
 ROOM = 430.0
 """The room for a formula beside its number, in points."""
@@ -74,6 +78,19 @@ def derivation_display(derivation: Derivation) -> str:
 def _in_display(piece: Piece) -> str:
     """A piece of prose within mathematics."""
     return latex(piece) if isinstance(piece, Node) else rf"\text{{{piece}}}"
+
+
+def model_display(derivation: ModelDerivation) -> str:
+    """What the layers of a model take, and the adjoints of what joins them, in the order of computation."""
+    wiring = WiringText(derivation, DEFAULT)
+    backward = map(wiring.handed_on, derivation.adjoints)
+    shared = (equation for adjoint in derivation.parameters for equation in shared_equations(adjoint))
+    groups = (wiring.forward(), [*backward], [*shared])
+    return aligned(map(_in_one_line, group) for group in groups if group)
+
+
+def _in_one_line(equation: Equation) -> str:
+    return f"{latex(equation.left)} &= {latex(equation.rights[0])}"
 
 
 def _forward(shown: Printed) -> Iterator[str]:

@@ -22,6 +22,7 @@ from symrnn.derivation.model_derivation import (
     Wire,
     WireAdjoint,
     WireTerm,
+    mirrored,
 )
 from symrnn.mathematics.parts import Equation
 from symrnn.mathematics.style import DEFAULT, Style
@@ -85,9 +86,8 @@ def latex_model(
     loss = derivation.adjoints[0].of
     runs = [layer.run for layer in derivation.layers]
     shared = [equation for adjoint in derivation.parameters for equation in shared_equations(adjoint)]
-    of_cells = {layer.run.layer.cell: layer.derivation for layer in derivation.layers}
     chapters = [
-        cell_chapter(of_cell, runs, style, (costs or {}).get(cell)) for cell, of_cell in of_cells.items()
+        cell_chapter(of_cell, runs, style, (costs or {}).get(of_cell.cell)) for of_cell in derivation.of_cells
     ]
     return render(
         "model.tex.jinja",
@@ -159,8 +159,8 @@ class WiringText:
         taker, source = wire.taker, wire.source
         left = self.symbol(taker, ZERO if taker.at == START else NOW)
         if isinstance(source, Feed):
-            return Equation(left, (self.fed(source, turned(taker, NOW)),))
-        step = turned(source, turned(taker, NOW)) if source.at == EVERY else steps_of(source.time)
+            return Equation(left, (self.fed(source, step_of(taker, source)),))
+        step = step_of(source, taker) if source.at == EVERY else steps_of(source.time)
         return Equation(left, (self.symbol(source, step),))
 
     def forward_notes(self) -> Iterator[Prose]:
@@ -199,7 +199,7 @@ class WiringText:
             assert term.rule == MEAN
             return Fraction(ONE, Word("N"))
         if term.rule == TAKEN:
-            return row(DELTA, self.symbol(taker, turned(taker, turned(of, NOW))))
+            return row(DELTA, self.symbol(taker, step_of(taker, of)))
         assert term.rule == READ
         read = row(DELTA, self.symbol(taker, ZERO if taker.at == START else ONE))
         if of.at == END:
@@ -281,10 +281,9 @@ def turned_around(time: str) -> Node:
     return joined([steps_of(time), ONE, negative(NOW)])
 
 
-def turned(held: Held, time: Node) -> Node:
-    """The step of the sample in which a layer is at its own step `time`, and the other way round."""
-    steps = turned_around(held.time)
-    return time if not held.reverse else NOW if time == steps else steps
+def step_of(held: Held, other: Held | Feed) -> Node:
+    """The step of one end of a wire at step t of the other."""
+    return turned_around(held.time) if mirrored(held, other) else NOW
 
 
 def breakable(name: str) -> str:

@@ -68,7 +68,7 @@ def plan_text(plan: Plan) -> str:
         ("finish (parameters alone, once)", plan.finish, None),
     ):
         if blocks:
-            lines += ["", *_columns(title, f"{'operations':>12}{'bytes':>12}")]
+            lines += ["", *columns(title, f"{'operations':>12}{'bytes':>12}")]
             lines += _recurrences(loop, roles) if loop is not None else []
             lines += [line for block in blocks for line in _block(block, table, roles)]
     lines += ["", *_saved(plan), *_recomputed(plan), "", *_memory(plan)]
@@ -82,24 +82,24 @@ def _summary(plan: Plan) -> list[str]:
     backward = [s for block in plan.backward.blocks for s in block.statements]
     of_outputs, again = saved_output_elements(plan), recomputed_elements(plan)
     return [
-        *_wrapped(f"plan of {plan.name}: {header.title}{variant}", 8),
-        *(line for told in header.rewritten for line in _wrapped(f"  rewritten   {told}", 14)),
-        *_wrapped(f"  passes      {', '.join(plan.applied)}", 14),
-        *_wrapped(
-            f"  operations  per sample and step: forward {_cost(moving_operations(forward, table))},", 14
+        *wrapped(f"plan of {plan.name}: {header.title}{variant}", 8),
+        *(line for told in header.rewritten for line in wrapped(f"  rewritten   {told}", 14)),
+        *wrapped(f"  passes      {', '.join(plan.applied)}", 14),
+        *wrapped(
+            f"  operations  per sample and step: forward {cost_text(moving_operations(forward, table))},", 14
         ),
-        *_wrapped(f"              backward {_cost(moving_operations(backward, table))}", 14),
-        *_wrapped(f"  saved       per sample and step: {_memory_cost(saved_elements(plan))}", 14),
-        f"              (of these the outputs: {_cost(of_outputs) if of_outputs != 0 else 'none'})",
-        *(_wrapped(f"  recomputed  per sample and step: {_memory_cost(again)}", 14) if again != 0 else []),
+        *wrapped(f"              backward {cost_text(moving_operations(backward, table))}", 14),
+        *wrapped(f"  saved       per sample and step: {_memory_cost(saved_elements(plan))}", 14),
+        f"              (of these the outputs: {cost_text(of_outputs) if of_outputs != 0 else 'none'})",
+        *(wrapped(f"  recomputed  per sample and step: {_memory_cost(again)}", 14) if again != 0 else []),
     ]
 
 
 def _memory_cost(numbers: Expr) -> str:
-    return f"{_cost(numbers)} numbers, {_cost((4 * numbers).expand())} bytes in float32"
+    return f"{cost_text(numbers)} numbers, {cost_text((4 * numbers).expand())} bytes in float32"
 
 
-def _wrapped(text: str, indent: int, width: int = WIDTH) -> list[str]:
+def wrapped(text: str, indent: int, width: int = WIDTH) -> list[str]:
     """Lines of at most `width` columns, broken outside of parentheses and of a stack's parts if possible."""
     inner = text.lstrip()
     for shown in (_held_together(inner), inner):
@@ -126,11 +126,11 @@ def _held_together(text: str) -> str:
     return made
 
 
-def _columns(left: str, right: str) -> list[str]:
+def columns(left: str, right: str) -> list[str]:
     """`left` with `right` at the end of its first line; the rest of `left` goes below."""
     right = right.lstrip()
     room = WIDTH - len(right) - 2 * bool(right)
-    first, *more = _wrapped(left, 8, room) if len(left) > room else [left]
+    first, *more = wrapped(left, 8, room) if len(left) > room else [left]
     gap = WIDTH - len(first) if len(first) <= room else len(right) + 2
     return [f"{first}{right.rjust(gap)}", *more]
 
@@ -141,11 +141,11 @@ def _block(block: Block, table: dict[str, Buffer], roles: Roles) -> list[str]:
     title = f"  {block.title}"
     if len(block.statements) > 1 and len(reads) + len(writes) < 60:
         title += f"    ({reads} -> {writes})"
-    lines = _columns(title, "")
+    lines = columns(title, "")
     for statement in block.statements:
         cost, moved = operations(statement, table), (4 * traffic(statement, table)).expand()
-        columns = "".join(f"{_cost(number) if number != 0 else '':>12}" for number in (cost, moved))
-        lines += _columns(f"    {statement_text(statement, table, roles)}", columns)
+        figures = "".join(f"{cost_text(number) if number != 0 else '':>12}" for number in (cost, moved))
+        lines += columns(f"    {statement_text(statement, table, roles)}", figures)
     return lines
 
 
@@ -161,7 +161,7 @@ def _recurrences(loop: Loop, roles: Roles) -> list[str]:
         for name, part in (("gain", recurrence.gain), ("offset", recurrence.offset)):
             started = sorted(updated & {symbol.name for symbol in part.free_symbols})
             note = f" (with {', '.join(started)} as it is before the loop)" if started else ""
-            lines += _wrapped(f"    {name} = {plain_text(part, roles)}{note}", 8)
+            lines += wrapped(f"    {name} = {plain_text(part, roles)}{note}", 8)
     return lines
 
 
@@ -201,13 +201,14 @@ def _part_text(buffer: Buffer) -> str:
     return f"{window.base}[{', '.join([':'] * window.axis + [rows])}]"
 
 
-def _cost(expr: Expr) -> str:
+def cost_text(expr: Expr) -> str:
+    """A number of operations or of numbers, a polynomial in the axes."""
     return str(expr).replace("**2", "²").replace("**3", "³").replace("*", " ")
 
 
 def _saved(plan: Plan) -> list[str]:
     """What the forward pass keeps for the backward pass, and why."""
-    lines = _columns("saved for the backward pass", "numbers per sample and step")
+    lines = columns("saved for the backward pass", "numbers per sample and step")
     for name, reason in plan.saved:
         lines += _kept(plan, plan.buffer(name), reason)
     return lines
@@ -227,12 +228,12 @@ def _recomputed(plan: Plan) -> list[str]:
             lines += _kept(plan, buffer, f"read for {listed(list(users[buffer.name]))}")
     if not lines:
         return []
-    return ["", *_columns("recomputed in the backward pass", "numbers per sample and step"), *lines]
+    return ["", *columns("recomputed in the backward pass", "numbers per sample and step"), *lines]
 
 
 def _kept(plan: Plan, buffer: Buffer, reason: str) -> list[str]:
     place = f" (in {plan.root(buffer.name).name})" if buffer.window is not None else ""
-    return _columns(f"  {buffer.name}{place}: {reason}", _cost(size_of(buffer.shape)))
+    return columns(f"  {buffer.name}{place}: {reason}", cost_text(size_of(buffer.shape)))
 
 
 def listed(names: list[str]) -> str:
@@ -251,8 +252,8 @@ def _memory(plan: Plan) -> list[str]:
             continue
         twins = [name for name in places[window] if name != buffer.name]
         if window.whole:
-            lines += _wrapped(f"  {buffer.name} lies where {window.base} lay", 8)
+            lines += wrapped(f"  {buffer.name} lies where {window.base} lay", 8)
         elif twins and position[twins[0]] < position[buffer.name]:
             text = f"  {buffer.name} and {', '.join(twins)} lie in one place of {window.base}"
-            lines += _wrapped(text, 8)
+            lines += wrapped(text, 8)
     return lines if len(lines) > 1 else ["memory shared: none"]

@@ -9,7 +9,7 @@ from symrnn.checking.report import CheckReport
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
 from symrnn.files import SIGNATURE, is_signed, require_writable, write_all
-from symrnn.kernels.targets import TARGETS
+from symrnn.kernels.targets import ARRAY_TARGETS
 from symrnn.models.model import Model
 from symrnn.pipeline import derive, emit, latex, plan
 from symrnn.publishing.typesetting import NO_TEX, find_pdflatex, typeset
@@ -17,7 +17,7 @@ from symrnn.running.cells import cells_of
 from symrnn.running.loading import load_source
 from symrnn.version import __version__
 
-STEPS_PER_CELL = 3 + len(TARGETS)
+STEPS_PER_CELL = 3 + len(ARRAY_TARGETS)
 """How often `build` tells its progress: the texts, the PDF, the problem, and the check of every target."""
 
 
@@ -52,14 +52,14 @@ def texts_of(cell: Cell | Model) -> dict[str, str]:
         texts = {f"{cell.name}.tex": latex(cell)}
         for part in cells_of(cell):
             texts[f"{part.name}_plan.txt"] = signed(str(plan(part)), part, "#")
-        return texts | {kernel_name(cell, target): emit(cell, target=target) for target in TARGETS}
+        return texts | {kernel_name(cell, target): emit(cell, target=target) for target in ARRAY_TARGETS}
     derivation = derive(cell)
     planned = plan(derivation)
     texts = {
         f"{cell.name}.tex": signed(latex(derivation), cell, "%"),
         f"{cell.name}_plan.txt": signed(str(planned), cell, "#"),
     }
-    for target in TARGETS:
+    for target in ARRAY_TARGETS:
         texts[kernel_name(cell, target)] = signed(emit(planned, target=target), cell, "#")
     return texts
 
@@ -119,7 +119,7 @@ def _check_all(
     tell(f"{cell.name}: reference")
     problem = problem_for(cell, seed)
     reports = []
-    for target in TARGETS:
+    for target in ARRAY_TARGETS:
         tell(f"{cell.name}: check of {target}")
         module = load_source(texts[kernel_name(cell, target)], f"{cell.name}_{target}")
         reports.append(check_loaded(problem, module, target=target))

@@ -9,7 +9,7 @@ from symrnn.diagrams.diagram import step_diagram
 from symrnn.diagrams.svg import diagram_svg
 from symrnn.errors import RequestError
 from symrnn.files import SIGNATURE, require_writable, write_all
-from symrnn.kernels.targets import TARGETS
+from symrnn.kernels.targets import ARRAY_TARGETS
 from symrnn.mathematics.parts import Parts
 from symrnn.mathematics.sections import derivation_parts, document_symbol
 from symrnn.mathematics.style import DEFAULT, Style
@@ -92,7 +92,7 @@ def _page(cell: Cell, parts: Parts, style: Style) -> str:
     planned = plan(cell)
     sources = [
         Source(name, f"{target.title} kernel", kernel_name(cell, name), emit(planned, target=name))
-        for name, target in TARGETS.items()
+        for name, target in ARRAY_TARGETS.items()
     ]
     mark = signature(cell.name, cell_digest(cell))
     drawing = step_diagram(cell, symbol=document_symbol(derive(cell), style))

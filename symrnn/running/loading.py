@@ -8,24 +8,30 @@ import sys
 import threading
 from pathlib import Path
 from types import ModuleType
+from typing import TypeAlias
 
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.derivation import Derivation
+from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.errors import RequestError, shown
 from symrnn.files import write_all
 from symrnn.models.model import Model
 from symrnn.pipeline import emit
+from symrnn.planning.model_plan import ModelPlan
 from symrnn.planning.plan import Plan
 
 CACHE_VARIABLE = "SYMRNN_CACHE"
 PACKAGE = "symrnn.running.loaded"
 """Whose modules the files in the cache folder are."""
 
+Made: TypeAlias = Plan | Derivation | Cell | ModelPlan | ModelDerivation | Model
+"""What kernels are emitted of."""
+
 _importing = threading.RLock()
 
 
-def load(plan: Plan | Derivation | Cell | Model, target: str = "numba", save: str = "all") -> ModuleType:
-    """The kernel of a plan or a cell, or a whole model, emitted for `target` and imported.
+def load(plan: Made, target: str = "numba", save: str = "all") -> ModuleType:
+    """The kernel of a cell, or the module of a model, or of what is made of them, emitted and imported.
 
     `save` is what the forward pass keeps (see `symrnn.plan`); a plan that is made already keeps its own.
     The same source gives the same module. Its file lies in the cache folder (see `cache_folder`), where other
@@ -36,14 +42,15 @@ def load(plan: Plan | Derivation | Cell | Model, target: str = "numba", save: st
             cache folder cannot be written.
 
     """
-    if not isinstance(plan, Plan | Derivation | Cell | Model):
+    if not isinstance(plan, Made):
         raise RequestError(
-            f"load() takes a Cell, a Model, or what is made from a cell, and got {shown(plan)}. "
+            f"load() takes a Cell, a Model, or what is made from one, and got {shown(plan)}. "
             "A shipped cell is symrnn.zoo.cell('gru')."
         )
     source = emit(plan, target=target, save=save)
-    name = plan.cell.name if isinstance(plan, Derivation) else plan.name
-    return load_source(source, f"{name}_{target}")
+    if isinstance(plan, Derivation | ModelDerivation):
+        plan = plan.cell if isinstance(plan, Derivation) else plan.model
+    return load_source(source, f"{plan.name}_{target}")
 
 
 def cache_folder() -> Path:

@@ -22,7 +22,7 @@ from symrnn.validation.maps import identities
 from symrnn.validation.prime import PRIME, Residues, inverse
 from symrnn.validation.problem import LENGTHS, SAMPLES, STEPS
 from symrnn.validation.steps import CellSteps
-from symrnn.validation.texts import FAULTS, SURROUNDINGS
+from symrnn.validation.texts import FAULTS, surroundings_of
 
 
 class Batch:
@@ -129,7 +129,7 @@ def prove_model(source: str, model: Model, target: str) -> None:
     with identities():
         batch = Batch(model, 0)
         try:
-            module = execute(source, SURROUNDINGS[target]())
+            module = execute(source, surroundings_of(target))
             said = _evaluated(module, batch, {}) or _evaluated(module, batch, batch.lengths)
             said = said or _predicted(module, batch) or _stepped(module, batch)
         except FAULTS as error:

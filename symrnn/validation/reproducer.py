@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.source_text import cell_source
 from symrnn.derivation.derivation import Derivation
+from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.errors import ValidationError
 from symrnn.models.model import Model
+from symrnn.planning.model_plan import ModelPlan
 from symrnn.planning.plan import Plan
+
+Source: TypeAlias = Cell | Derivation | Plan | Model | ModelDerivation | ModelPlan
 
 
 @contextmanager
-def told_of(source: Cell | Derivation | Plan | Model, call: str) -> Iterator[None]:
+def told_of(source: Source, call: str) -> Iterator[None]:
     """A context whose failed proofs say that symrnn is at fault, with a script that ends in `call`."""
     try:
         yield
@@ -23,10 +28,12 @@ def told_of(source: Cell | Derivation | Plan | Model, call: str) -> Iterator[Non
         ) from None
 
 
-def _script(source: Cell | Derivation | Plan | Model, call: str) -> str:
+def _script(source: Source, call: str) -> str:
     """What shows the fault again: a script, or for what no script declares its equations."""
     if isinstance(source, Derivation):
         source = source.cell
+    if isinstance(source, ModelDerivation | ModelPlan):
+        source = source.model
     if isinstance(source, Cell):
         script = cell_source(source).strip()
         return f"this script, which shows it again:\n\nimport symrnn\n{script}\nsource = cell\n{call}\n"

@@ -12,7 +12,7 @@ from symrnn.checking import proof
 from symrnn.checking.report import CheckReport, CheckRow
 from symrnn.commands import command_line, terminal
 from symrnn.errors import EmissionError
-from symrnn.kernels.targets import TARGETS
+from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
 from symrnn.publishing import building
 from symrnn.zoo import CELLS
 

@@ -52,10 +52,11 @@ def test_show_tells_the_model_and_then_its_cells() -> None:
     assert [other.splitlines()[0].rpartition("(")[2] for other in others] == [f"{cell})" for cell in CELLS]
 
 
-def test_plan_shows_the_plans_of_the_cells() -> None:
+def test_plan_shows_the_plan_of_the_model_and_those_of_its_cells() -> None:
     text = invoked("plan", "models.py:tagger").stdout
     assert [line for line in text.splitlines() if line.startswith("plan of ")] == [
-        str(sr.plan(zoo.cell(cell))).splitlines()[0] for cell in CELLS
+        "plan of the model tagger: A tagger",
+        *(str(sr.plan(zoo.cell(cell))).splitlines()[0] for cell in CELLS),
     ]
     assert str(sr.plan(zoo.cell("elman"))) in text
     assert invoked("plan", "models.py:tagger", "--save", "states").stdout != text

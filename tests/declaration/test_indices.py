@@ -21,12 +21,13 @@ from symrnn.derivation.numeric import evaluate_cell
 from symrnn.derivation.reverse import derive
 from symrnn.derivation.tangent import Tangent, tangent
 from symrnn.errors import PlanError
-from symrnn.kernels.targets import TARGETS
+from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
 from symrnn.planning import interpreter, lowering
 from symrnn.planning.checker import check
 from symrnn.planning.ir import Gather, Scatter
-from symrnn.planning.passes.draft import Draft, renamed
+from symrnn.planning.passes.draft import Draft
 from symrnn.planning.plan import Plan
+from symrnn.planning.renaming import renamed
 from symrnn.zoo import HEADS
 
 v, m, n = axes("v m n")

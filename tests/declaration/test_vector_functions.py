@@ -10,12 +10,13 @@ from symrnn import Cell, Input, Parameter, State, Value, axes
 from symrnn.checking.check import check_module
 from symrnn.checking.problem import draw_problem
 from symrnn.errors import PlanError
-from symrnn.kernels.targets import TARGETS
+from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
 from symrnn.planning.checker import check
 from symrnn.planning.cost import operations
 from symrnn.planning.ir import Contraction, Largest, Pointwise
-from symrnn.planning.passes.draft import Draft, renamed
+from symrnn.planning.passes.draft import Draft
 from symrnn.planning.plan import Plan
+from symrnn.planning.renaming import renamed
 from symrnn.running.loading import load_source
 
 n, m = axes("n m")

@@ -59,3 +59,49 @@ def test_one_process_compiles_and_the_other_loads(tmp_path: Path) -> None:
     counts = sorted(process.communicate()[0].strip() for process in started)
     assert [process.returncode for process in started] == [0, 0]
     assert counts == ["0 1", "1 0"]
+
+
+MODULE = """
+import types
+
+from numba import njit
+
+_HOME = types.SimpleNamespace(name="{home}")
+FACTOR = {factor}
+
+
+@njit(cache=True)
+def doubled(x):
+    return FACTOR * x
+
+
+@njit(cache=True)
+def function(x):
+    return doubled(x) + 1
+"""
+
+MODULES = """
+import compiled_programs
+
+compiled_programs.compile_in_turn()
+import first, other, second
+
+print(first.function(1.5), second.function(1.5), other.function(1.5))
+for module in first, second, other:
+    print(len(module.function.stats.cache_misses), len(module.doubled.stats.cache_misses))
+"""
+
+
+def test_modules_share_what_is_equal_with_all_that_it_uses(tmp_path: Path) -> None:
+    """The second has its functions from the first; in the third a number is another."""
+    for name, factor in (("first", 2), ("second", 2), ("other", 3)):
+        (tmp_path / f"{name}.py").write_text(MODULE.format(home=name, factor=factor))
+    done = subprocess.run(
+        [sys.executable, "-c", MODULES],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{TOOLS}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["4.0 4.0 5.5", "1 1", "0 0", "1 1"]

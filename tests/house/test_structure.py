@@ -13,6 +13,7 @@ HOME = Path(symrnn.__file__).parent
 STAGES = (
     "errors",
     "version",
+    "field_names",
     "files",
     "console",
     "printing",
@@ -47,7 +48,7 @@ STAGES = (
 APART = {
     "zoo": set(STAGES) - {"errors", "declaration", "models", "zoo"},  # pure declarations
     "mathematics": {"models"},
-    "planning": {"comparison", "mathematics", "models"},  # plans know derivations, not how they are told
+    "planning": {"comparison", "mathematics"},  # plans know derivations, not how they are told
     "kernels": {"comparison", "derivation", "mathematics"},  # kernels know plans, not derivations,
     "papers": {"planning", "kernels"},  # and papers the other way round: costs are handed over as data
     "diagrams": {"planning", "kernels"},

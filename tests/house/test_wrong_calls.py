@@ -57,7 +57,7 @@ from symrnn.errors import RequestError
 n, m = axes("n m")
 x, h, W, U = Input("x", n), State("h", m), Parameter("W", m, n), Parameter("U", m, m)
 gru, model = zoo.cell("gru"), zoo.MODELS["language_model"]
-derivation, planned = derive(gru), plan(gru)
+derivation, planned, model_plan = derive(gru), plan(gru), plan(model)
 error = zoo.squared_error
 OTHERS = {"3": 3, "None": None, "text": "gru", "list": [gru], "class": Cell, "array": np.ones(2)}
 
@@ -264,9 +264,9 @@ VERBS = {
 }
 
 REQUESTS = {
-    "derive(model)": lambda: derive(model),
     "derive(derivation)": lambda: derive(derivation),
-    "plan(model)": lambda: plan(model),
+    "plan(model plan)": lambda: plan(model_plan),
+    "emit(model plan, save='states')": lambda: emit(model_plan, "numpy", "states"),
     "plan(plan)": lambda: plan(planned),
     "plan(save='x')": lambda: plan(gru, "x"),
     "plan(save=list)": lambda: plan(gru, ["all"]),

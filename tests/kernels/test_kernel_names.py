@@ -11,7 +11,7 @@ import symrnn as sr
 from symrnn import Cell, Constant, Input, Parameter, State, Value
 from symrnn.checking.check import check_module
 from symrnn.checking.problem import draw_problem
-from symrnn.planning.names import RESERVED
+from symrnn.kernels.targets import TARGETS as RECORDS
 
 
 def arguments_of_verbs() -> Cell:
@@ -145,7 +145,7 @@ def test_emitted_functions_use_no_name_that_is_not_reserved(target: str) -> None
             found |= {inner.arg for inner in ast.walk(node) if isinstance(inner, ast.arg)}
     foreign = {name for name in found if "quantity" not in name and "axis_one" not in name and name[0] != "_"}
     fresh = {"t", "b", "j"}  # chosen for each cell such that no author's name is hidden
-    assert foreign - fresh <= RESERVED
+    assert foreign - fresh <= RECORDS[target].namer.forbidden
 
 
 @pytest.mark.parametrize("name", ["rng", "dtype", "np"])

@@ -1,5 +1,6 @@
 """The minimal contract: short, proved, and with the numbers of the full one."""
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,8 @@ from symrnn import Cell, Input, Parameter, State, axes, pipeline, zoo
 from symrnn.checking.problem import Problem, draw_problem
 from symrnn.checking.reference import indices_of
 from symrnn.errors import EmissionError, RequestError, ValidationError
+from symrnn.kernels.targets import TARGETS
+from symrnn.planning.plan import Plan
 from symrnn.running.loading import load_source
 
 HEADS = ("softmax_cross_entropy", "class_cross_entropy", "embedding", "layer_norm")
@@ -119,15 +122,20 @@ def test_unknown_contracts_and_sizes() -> None:
 
 
 def test_wrong_lines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = pipeline.emit_minimal
+    target = TARGETS["numpy"]
+    full, minimal_offer = target.offers
+    right = minimal_offer.text
     for line, wrong in (
         ("d_c_later = d_c\n", "d_c_later = 2 * d_c\n"),
         ("d_b_r += d_a_r", "d_b_r -= d_a_r"),
         ("run.outputs[0], run.state", "run.outputs[-1], state"),
     ):
-        monkeypatch.setattr(
-            pipeline, "emit_minimal", lambda *given, a=line, b=wrong: right(*given).replace(a, b)
-        )
+
+        def spoilt(plan: Plan, version: str, a: str = line, b: str = wrong) -> str:
+            return right(plan, version).replace(a, b)
+
+        offers = (full, replace(minimal_offer, text=spoilt))
+        monkeypatch.setitem(TARGETS, "numpy", replace(target, offers=offers))
         assert line in right(pipeline._proved_plan(sr.derive(zoo.cell("gru")), pipeline.AS_WRITTEN), "")
         with pytest.raises(ValidationError, match=r"fault of symrnn"):
             sr.emit(zoo.cell("gru"), "numpy", contract="minimal")

@@ -18,7 +18,9 @@ from symrnn.kernels.layout import Layout
 from symrnn.kernels.numba.elements import FUNCTIONS as NUMBA_FUNCTIONS
 from symrnn.kernels.numpy.code import FUNCTIONS as NUMPY_FUNCTIONS
 from symrnn.kernels.numpy.code import NumpyWriter
-from symrnn.kernels.targets import TARGETS, emit_module
+from symrnn.kernels.numpy.module import NAMES
+from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
+from symrnn.kernels.targets import emit_module
 from symrnn.planning.ir import (
     Block,
     Buffer,
@@ -331,7 +333,7 @@ def test_an_unknown_function_is_an_error(target: str) -> None:
 )
 def test_what_is_no_pointwise_expression_is_an_error(expr: Expr, message: str | None) -> None:
     plan = expression_plan("numbers")
-    writer = NumpyWriter(Layout(plan))
+    writer = NumpyWriter(Layout(plan, NAMES))
     if message is None:
         assert writer.expression(Pointwise("e_0", expr), looping=True) == "x[t]"
         return
@@ -341,7 +343,7 @@ def test_what_is_no_pointwise_expression_is_an_error(expr: Expr, message: str | 
 
 def test_brackets_are_where_they_must_be_and_nowhere_else() -> None:
     plan = expression_plan("numbers")
-    writer = NumpyWriter(Layout(plan))
+    writer = NumpyWriter(Layout(plan, NAMES))
 
     def text(expr: Expr) -> str:
         return writer.expression(Pointwise("e_0", expr), looping=False)
@@ -358,7 +360,7 @@ def test_brackets_are_where_they_must_be_and_nowhere_else() -> None:
 def test_the_equations_of_a_block_stand_above_it_once() -> None:
     """A part of it that serves the inputs' gradients alone has them only if it is all there is."""
     plan = symrnn.plan(zoo.cell("lstm"))
-    layout = Layout(plan)
+    layout = Layout(plan, NAMES)
     optional = next(s for s in layout.optional if isinstance(s, Contraction))
     needed = next(s for block in plan.backward.after for s in block.statements if s not in layout.optional)
     writer = NumpyWriter(layout)

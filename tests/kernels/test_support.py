@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import symtable
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +11,7 @@ from random_cells import random_cell
 from sympy import Eq
 
 from symrnn import Cell, Input, Parameter, State, axes, emit, softplus
-from symrnn.kernels.scopes import occurrences
-from symrnn.kernels.targets import TARGETS
+from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
 from symrnn.zoo import MODELS
 
 n, m = axes("n m")
@@ -62,9 +62,25 @@ def names_in(statement: ast.stmt) -> set[str]:
 
 def undefined(text: str) -> set[str]:
     """The global names that a module uses and neither defines nor imports."""
-    found = list(occurrences(ast.parse(text)))
-    bound = {name for name, _, binds in found if binds}
-    return {name for name, _, _ in found} - bound - {*dir(builtins)}
+    top = symtable.symtable(text, "module", "exec")
+    bound = {
+        symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()
+    }
+    bound |= {inner.get_name() for inner in top.get_children()}
+    return {name for table in tables(top) for name in read_in(table)} - bound - {*dir(builtins)}
+
+
+def tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    yield table
+    for inner in table.get_children():
+        yield from tables(inner)
+
+
+def read_in(table: symtable.SymbolTable) -> Iterator[str]:
+    """The names that a scope reads from the module."""
+    for symbol in table.get_symbols():
+        if symbol.is_referenced() and (symbol.is_global() or table.get_type() == "module"):
+            yield symbol.get_name()
 
 
 @pytest.mark.parametrize("kind", [*TARGETS, "minimal"])

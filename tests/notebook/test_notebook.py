@@ -151,6 +151,22 @@ def test_a_report_shows_its_verdict_and_escapes():
     assert "<strong>FAILED" in report("differs")._repr_html_()
 
 
+def test_a_models_derivation_is_a_display_of_what_joins_its_layers():
+    shown = symrnn.derive(model())._repr_latex_()
+    assert not problems(shown)
+    assert r"\delta c^{(\mathrm{gru})\langle t\rangle} &= \delta a^{" in shown
+    assert r"&= \frac{1}{N}" in shown
+
+
+def test_a_models_plan_shows_its_calls():
+    planned = symrnn.plan(model())
+    html = planned._repr_html_()
+    Balance().feed(html)
+    assert '">squared_error</td><td style="text-align:left">a = gru, y = inputs.y</td>' in html
+    assert '">d_outputs = d_squared_error.a</td>' in html
+    assert "<summary>the whole plan</summary>" in html
+
+
 def test_a_model_shows_its_layers_and_feeds():
     html = model()._repr_html_()
     parsed(html)

@@ -19,7 +19,7 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Input, Parameter, State
 from symrnn.derivation.reverse import derive
 from symrnn.errors import RequestError
-from symrnn.kernels.targets import TARGETS
+from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
 from symrnn.mathematics.parts import Equation, Parts
 from symrnn.mathematics.sections import derivation_parts
 from symrnn.papers.web.difference import difference_page

@@ -19,7 +19,7 @@ from symrnn import Cell, DeclarationError, Feed, Input, Layer, Model, Parameter,
 from symrnn.bench.libraries import LIBRARIES
 from symrnn.bench.programs import program
 from symrnn.commands.terminal import print_shipped
-from symrnn.kernels.targets import TARGETS
+from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
 from symrnn.notebook import plan_html
 from symrnn.publishing.pages import pages
 

@@ -16,6 +16,7 @@ from random_sums import random_sum
 
 from symrnn import Cell
 from symrnn.kernels.layout import Layout
+from symrnn.kernels.numpy.module import NAMES
 from symrnn.planning.cost import moving_operations, recomputed_elements, saved_elements, traffic
 from symrnn.planning.ir import Pass, size_of
 from symrnn.planning.passes import PASSES
@@ -53,7 +54,7 @@ def costs_of(plan: Plan) -> dict[str, list[int]]:
         "forward": of(plan.forward),
         "backward": of(plan.backward),
         "saved, recomputed, held over time": [int(expr.subs(sizes)) for expr in memory],
-        "statements: shared, for inputs' gradients alone": [len(shared), len(Layout(plan).optional)],
+        "statements: shared, for inputs' gradients alone": [len(shared), len(Layout(plan, NAMES).optional)],
         "arrays": [len(plan.buffers)],
     }
 

@@ -1,15 +1,21 @@
 """What the tests' processes compile: every kernel once for all of them, and room for the programs of JAX."""
 
+import ast
+import dis
+import hashlib
 import os
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from filelock import FileLock
 from numba import config
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
+from numba.core.sigutils import normalize_signature
 
 MAPPED = 6_000
 """So many mapped regions are well below 65,530: Linux allows no more, and JAX's compiler crashes.
@@ -22,6 +28,12 @@ SHIPPED = ("elman_", "lstm_")
 
 The README's first command compiles and checks `gru` as users do.
 """
+
+HOME = "_HOME"
+"""The place of a module's functions in Numba's cache: its name is a cell's, and all that may differ."""
+
+_STORE: dict[Any, Any] = {}
+"""What this process has compiled, by the text of a function and of what it uses, the types and the level."""
 
 _LEVEL = config.OPT
 _compile = Dispatcher.compile
@@ -61,6 +73,57 @@ def _compile_in_turn(dispatcher: Any, signature: Any) -> Any:
     with global_compiler_lock, lock_of(path):  # in this order everywhere: threads compile, too
         config.OPT = type(_LEVEL)(2 if name.startswith(SHIPPED) else 1)
         try:
-            return _compile(dispatcher, signature)
+            return _compile_once(dispatcher, signature)
         finally:
             config.OPT = _LEVEL
+
+
+def _compile_once(dispatcher: Any, signature: Any) -> Any:
+    """Modules that have a function in common, with all that it uses, have it compiled once."""
+    arguments = tuple(normalize_signature(signature)[0])
+    function = dispatcher.py_func
+    key = (_text_of(function.__code__.co_filename, function.__name__), arguments, int(config.OPT))
+    if key in _STORE and arguments not in dispatcher.overloads:
+        dispatcher.add_overload(_STORE[key])
+    entry = _compile(dispatcher, signature)
+    _STORE[key] = dispatcher.overloads[arguments]
+    return entry
+
+
+def _text_of(file: str, name: str) -> str:
+    """A digest of a function's text and of the text of all that it uses of its module."""
+    parts, reached, left = _definitions(file), set[str](), [name]
+    while left:
+        name = left.pop()
+        if name in parts and name not in reached:
+            reached.add(name)
+            left += parts[name][1]
+    texts = (f"{name}\n{parts[name][0]}" for name in sorted(reached - {HOME}))
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+@cache
+def _definitions(file: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """The text of everything that a module defines, and the names in it."""
+    source = Path(file).read_text(encoding="utf-8")
+    return {
+        name: (ast.unparse(node), frozenset(_globals(compile(ast.Module([node], []), file, "exec"))))
+        for node in ast.parse(source).body
+        for name in _defined(node)
+    }
+
+
+def _globals(code: CodeType) -> Iterator[str]:
+    """The names that code, and the functions in it, look up outside themselves."""
+    yield from (i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _globals(constant)
+
+
+def _defined(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            yield from (part.id for part in ast.walk(target) if isinstance(part, ast.Name))

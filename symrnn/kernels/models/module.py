@@ -1,75 +1,68 @@
 """A whole model as one standalone module: the kernels of its cells, and what joins them."""
 
-import ast
-import hashlib
 from collections.abc import Mapping
 
 from symrnn.declaration.axes import size_text
 from symrnn.declaration.normal_form import unique_name
 from symrnn.declaration.quantities import Constant
+from symrnn.errors import EmissionError
 from symrnn.kernels.docstrings import python_docstring
 from symrnn.kernels.interface import Field, constants_note, shape_data, table_text, tuple_text
-from symrnn.kernels.link import CONTRACT, Linked, link, own_name
 from symrnn.kernels.models.checks import checks
-from symrnn.kernels.models.code import ModelWriter, shape_with
+from symrnn.kernels.models.code import ModelWriter, gradient_lines, lengths_text, shape_with, state_texts
 from symrnn.kernels.models.steps import step_text
-from symrnn.kernels.scopes import bound_in
-from symrnn.kernels.support import with_support
-from symrnn.kernels.targets import TARGETS
-from symrnn.models.layers import ONCE, Feed, Layer
+from symrnn.kernels.target import Target
+from symrnn.models.layers import ONCE, Feed
 from symrnn.models.model import Model, model_digest
+from symrnn.planning.model_plan import Evaluation, ModelPlan
 from symrnn.templates import render
 
 
-def emit_model(model: Model, kernels: Mapping[str, str], target: str, version: str) -> str:
-    """The source of a standalone module; `kernels` are the modules of the model's cells by name."""
-    home = f"symrnn_{model.name}_{hashlib.sha256(repr(sorted(kernels.items())).encode()).hexdigest()[:12]}"
-    empty = Linked("", "", {}, {cell: _prefixed(cell) for cell in kernels})
-    taken = bound_in(ast.parse(_module(model, empty, target, version)))
-    return _module(model, link(kernels, home=home, taken=taken), target, version)
+def emit_model(planned: ModelPlan, target: Target, version: str) -> str:
+    """The source of a standalone module of a model, with the kernels of its cells.
+
+    Raises:
+        EmissionError: the target has no modules of models.
+    """
+    printer = target.model
+    if printer is None:
+        raise EmissionError(f"The target {target.name!r} has nothing that prints models.")
+    threads, model = printer.threads, planned.model
+
+    def values(names: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
+        writer = ModelWriter(names, bool(threads["threads_parameter"]))
+        return {
+            "docstring": docstring(planned, target.title, version),
+            **_interface(model, writer),
+            **_calls(planned, writer),
+            "layer_fields": tuple(run.label for run in model.runs),
+            "layer_lines": tuple(line for run in model.runs for line in writer.parameters(run)),
+            "prepare_lines": tuple(writer.prepared(run) for run in model.runs),
+            "steps": step_text(planned, writer),
+            **checks(model),
+            "threads_parameter": threads["threads_parameter"],
+            "threads_note": threads["threads_note"],
+        }
+
+    plans = {of_cell.name: of_cell for of_cell in planned.cells}
+    return printer.module(planned.name, plans, values, {"sequences": render("model_support.py.jinja", {})})
 
 
-def _prefixed(cell: str) -> dict[str, str]:
-    """The names that a kernel's contract has in the module, unless something else is called so."""
-    return {name: own_name(cell, name) for name in CONTRACT}
-
-
-def _module(model: Model, linked: Linked, target: str, version: str) -> str:
-    threads = TARGETS[target].threads
-    writer = ModelWriter(model, linked.names, has_threads=bool(threads["threads_parameter"]))
-    context = {
-        "docstring": docstring(model, writer, target, version),
-        "imports": linked.imports,
-        "shared": linked.shared,
-        "own": tuple(linked.own.values()),
-        **_interface(model, writer),
-        **_calls(model, writer),
-        "layer_fields": tuple(run.label for run in model.runs),
-        "layer_lines": tuple(line for run in model.runs for line in writer.parameters(run)),
-        "prepare_lines": tuple(writer.prepared(run) for run in model.runs),
-        "steps": step_text(model, writer),
-        **checks(model),
-        "threads_parameter": threads["threads_parameter"],
-        "threads_note": threads["threads_note"],
-    }
-    return with_support("model.py.jinja", context, {"support": render("model_support.py.jinja", {})})
-
-
-def docstring(model: Model, writer: ModelWriter, target: str, version: str) -> tuple[str, ...]:
+def docstring(planned: ModelPlan, title: str, version: str) -> tuple[str, ...]:
     """The lines of the module's docstring."""
+    model = planned.model
     what = f"a model of {len(model.runs)} layers, its loss and its gradients"
-    lines = [f"{model.title}: {what}, in {TARGETS[target].title}.", ""]
+    lines = [f"{model.title}: {what}, in {title}.", ""]
     lines += [f"made by symrnn {version} from {model.name} ({model_digest(model)}), do not edit.", ""]
     if model.source:
         lines += [f"Source: {model.source}", ""]
     lines += ["The layers, each a cell run over sequences:", ""]
-    for run in model.runs:
-        lines.append(f"    {writer.forward_comment(run)}")
+    lines += [f"    {call.layer}: {call.words}" for call in planned.layers]
     lines += [
         "",
         "Arrays carry time T first, then the batch B. The loss is the mean over all steps of all samples.",
     ]
-    lines += [note] if (note := step_text(model, writer).note) else []
+    lines += [] if planned.step else [f"There is no `step`, because {planned.no_step}."]
     return python_docstring(lines)
 
 
@@ -110,7 +103,7 @@ def _fresh(model: Model, writer: ModelWriter) -> dict[str, object]:
             continue
         sizes = "".join(f"{axis}={size_text(size)}, " for axis, size in run.sizes)
         fresh = unique_name(f"{run.label}_parameters", taken)
-        lines.append(f"{fresh} = {writer.kernel(run, 'init')}(rng, {sizes}dtype=dtype)")
+        lines.append(f"{fresh} = {writer.kernel(run.layer.cell.name, 'init')}(rng, {sizes}dtype=dtype)")
         owners |= {name: f"{fresh}.{q.name}" for name, q in new.items()}
     return {
         "init_lines": tuple(lines),
@@ -118,28 +111,26 @@ def _fresh(model: Model, writer: ModelWriter) -> dict[str, object]:
     }
 
 
-def _calls(model: Model, writer: ModelWriter) -> dict[str, object]:
-    backward, gradients = writer.backward()
-    read = [feed.name for feed, _, _ in model.feeds if feed in _feeds_of(model.output, writer)]
-    unread = [feed.name for feed, _, _ in model.feeds if feed.name not in read]
-    label = model.run_of(model.output).label
+def _calls(planned: ModelPlan, writer: ModelWriter) -> dict[str, object]:
+    loss, output = planned.loss, planned.output
+    unread = [feed.name for feed, _, _ in planned.model.feeds if feed.name not in output.reads]
     return {
-        "loss_calls": writer.forward(model.loss, training=False),
-        "forward_calls": writer.forward(model.loss, training=True),
-        "backward_calls": backward,
-        "gradient_lines": gradients,
-        "loss_label": model.run_of(model.loss).label,
-        "loss_lengths": writer.lengths(model.loss),
-        "loss_states": writer.final_states(model.loss),
-        "predict_calls": writer.forward(model.output, training=False),
-        "predict_feeds": tuple_text(f'"{name}"' for name in read),
+        "loss_calls": writer.forward(loss, training=False),
+        "forward_calls": writer.forward(loss, training=True),
+        "backward_calls": tuple(map(writer.backward_call, planned.backward)),
+        "gradient_lines": gradient_lines(planned),
+        "loss_label": loss.layer,
+        "loss_lengths": lengths_text(loss.over),
+        "loss_states": _state(loss),
+        "predict_calls": writer.forward(output, training=False),
+        "predict_feeds": tuple_text(f'"{name}"' for name in output.reads),
         "unread_note": f"it does not read {', '.join(unread)}" if unread else "it reads all inputs",
-        "output_label": label,
-        "output_text": f"{label}_outputs" + ("[0]" if model.output.time == ONCE else ""),
-        "output_states": writer.final_states(model.output),
+        "output_label": output.layer,
+        "output_text": f"{output.layer}_outputs" + ("[0]" if output.over == ONCE else ""),
+        "output_states": _state(output),
     }
 
 
-def _feeds_of(layer: Layer, writer: ModelWriter) -> set[Feed]:
-    sources = [source for run in writer.needed(layer) for _, source in run.layer.inputs]
-    return {source for source in sources if isinstance(source, Feed)}
+def _state(evaluation: Evaluation) -> str:
+    """The text of the states that are carried to the next call."""
+    return f"State({', '.join(state_texts(evaluation.states))})"

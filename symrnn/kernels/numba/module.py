@@ -1,10 +1,11 @@
 """What the Numba target puts into its template."""
 
-import hashlib
 import re
 from collections.abc import Iterable
 from functools import partial
 
+from symrnn.kernels.arrays import array_names
+from symrnn.kernels.contract import FULL
 from symrnn.kernels.interface import Field, listed, polynomial, state_shape, tuple_text, wrapped
 from symrnn.kernels.layout import Layout
 from symrnn.kernels.numba.access import indented
@@ -19,6 +20,14 @@ from symrnn.kernels.numpy.module import (
 )
 from symrnn.planning.cost import moving_operations
 from symrnn.planning.ir import Buffer, Pass
+
+NAMES = array_names(
+    FULL,
+    *("types", "ir", "njit", "nb_types", "cgutils", "intrinsic", "lo", "hi", "real", "one", "zero", "total"),
+    *("slot", "scratch"),
+)
+PRIVATE = ("_forward_slice", "_predict_slice", "_backward_slice")
+"""The functions of a kernel that are its own, beside those of all array targets."""
 
 THREADS = {
     "threads_parameter": ", threads=None",
@@ -110,13 +119,11 @@ def needed(head: list[str], later: Iterable[str]) -> tuple[str, ...]:
 def numba_context(layout: Layout) -> dict[str, object]:
     """The values of the names that only the Numba template has."""
     forward, forward_lines = forward_writer(layout)
-    context = {
+    return {
         **_forward_context(layout, forward, forward_lines),
         **_backward_context(layout),
         **THREADS,
     }
-    fingerprint = hashlib.sha256(repr(sorted(context.items())).encode()).hexdigest()[:12]
-    return {**context, "home": f"symrnn_{layout.plan.name}_{fingerprint}"}
 
 
 def _top(time_of: str, typed: str) -> list[str]:

@@ -7,6 +7,7 @@ import re
 
 from symrnn.declaration.axes import Axis
 from symrnn.errors import EmissionError
+from symrnn.kernels.arrays import FUNCTIONS
 from symrnn.kernels.docstrings import module_docstring
 from symrnn.kernels.interface import (
     listed,
@@ -15,14 +16,14 @@ from symrnn.kernels.interface import (
     tuple_text,
 )
 from symrnn.kernels.layout import Layout
+from symrnn.kernels.names import Namer
 from symrnn.kernels.numpy.code import NumpyWriter
-from symrnn.kernels.numpy.module import prepared_arrays, unpack
-from symrnn.kernels.support import with_support
+from symrnn.kernels.numpy.module import NAMES, prepared_arrays, unpack
+from symrnn.kernels.support import Support
 from symrnn.planning.ir import Block, Buffer, Stack, Statement
 from symrnn.planning.plan import Plan
 from symrnn.templates import render
 
-MINIMAL_TARGET = "numpy"
 IMPORTS = "import functools\nimport math\nfrom typing import NamedTuple\n\nimport numpy as np\n"
 NOTE = "The minimal contract: arrays are not checked. The full one checks, pads, streams and reuses memory."
 FROM = re.compile(r"^\(\d+\)|^\w+ from ")
@@ -32,8 +33,8 @@ FROM = re.compile(r"^\(\d+\)|^\w+ from ")
 class MinimalLayout(Layout):
     """Every array has memory of its own, and every gradient is made."""
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
+    def __init__(self, plan: Plan, namer: Namer) -> None:
+        super().__init__(plan, namer)
         self.results = {}
         self.optional = frozenset()
 
@@ -69,7 +70,7 @@ def emit_minimal(plan: Plan, version: str) -> str:
     Raises:
         EmissionError: a size can be told by no parameter and no input.
     """
-    layout = MinimalLayout(plan)
+    layout = MinimalLayout(plan, NAMES)
     writer = MinimalWriter(layout)
     lines = module_docstring(layout, "NumPy", version, NOTE)
     context = {
@@ -80,8 +81,8 @@ def emit_minimal(plan: Plan, version: str) -> str:
         **_forward(layout, writer),
         **_backward(layout, writer),
     }
-    support = {"functions": layout.functions_text(), "support": render("numpy_support.py.jinja", {})}
-    return with_support("numpy_minimal.py.jinja", context, support, IMPORTS)
+    pieces = {"functions": FUNCTIONS, "support": render("numpy_support.py.jinja", {})}
+    return Support(pieces, IMPORTS).rendered("numpy_minimal.py.jinja", context)
 
 
 def _named(layout: Layout) -> list[str]:

@@ -10,15 +10,9 @@ from symrnn.planning.ir import (
     Block,
     Buffer,
     Contraction,
-    Gather,
-    Largest,
     Pass,
-    Pointwise,
-    Scatter,
-    Stack,
     Statement,
     Window,
-    array_symbol,
     overlap,
     root_of,
     shift_of,
@@ -192,24 +186,6 @@ def _blocks(lines: Iterable[Line]) -> tuple[Block, ...]:
         made[-1][1].append(line.statement)
         made[-1][2].update(dict.fromkeys(line.sources))
     return tuple(Block(title, tuple(statements), tuple(sources)) for title, statements, sources in made)
-
-
-def renamed(statement: Statement, table: dict[str, str]) -> Statement:
-    """The statement with arrays renamed."""
-    out = table.get(statement.out, statement.out)
-    if isinstance(statement, Contraction):
-        return replace(statement, out=out, operands=tuple(table.get(o, o) for o in statement.operands))
-    if isinstance(statement, Stack):
-        return replace(statement, out=out, parts=tuple(table.get(p, p) for p in statement.parts))
-    if isinstance(statement, Gather | Scatter):
-        operand, index = (table.get(name, name) for name in statement.reads)
-        return replace(statement, out=out, operand=operand, index=index)
-    if isinstance(statement, Largest):
-        return replace(statement, out=out, operand=table.get(statement.operand, statement.operand))
-    if isinstance(statement, Pointwise):
-        symbols = {array_symbol(old): array_symbol(table[old]) for old in statement.reads if old in table}
-        return replace(statement, out=out, expr=statement.expr.xreplace(symbols))
-    return replace(statement, out=out)
 
 
 def over_time(contraction: Contraction, draft: Draft) -> Contraction:

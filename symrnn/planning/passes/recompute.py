@@ -7,8 +7,9 @@ the like are made before its loop, over many rows at once.
 from dataclasses import replace
 
 from symrnn.planning.ir import Contraction, Window
-from symrnn.planning.passes.draft import Draft, Line, over_time, renamed
+from symrnn.planning.passes.draft import Draft, Line, over_time
 from symrnn.planning.plan import Plan
+from symrnn.planning.renaming import renamed
 
 FORWARD = ("forward before", "forward loop", "forward after")
 BACKWARD = ("backward before", "backward loop", "backward after", "finish")

@@ -1,0 +1,75 @@
+"""What a target is: a record of what it prints, in which words, and of what it can do."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from symrnn.kernels.contract import Contract
+from symrnn.kernels.names import Namer
+from symrnn.planning.plan import Plan
+
+
+class ModelPrinter(Protocol):
+    """What prints modules of whole models."""
+
+    @property
+    def threads(self) -> Mapping[str, str]:
+        """What a signature and a docstring say of threads."""
+
+    def module(
+        self,
+        name: str,
+        plans: Mapping[str, Plan],
+        values: Callable[[Mapping[str, Mapping[str, str]]], dict[str, object]],
+        pieces: Mapping[str, str],
+    ) -> str:
+        """A model's module, with the kernels of plans, each under the name of its cell.
+
+        `values` are those of the model's template, given what names of kernels have become; `pieces` is what
+        that template may bring along.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a target prints under one contract: `text` makes the source of a plan, told symrnn's version.
+
+    `saves` are the kinds of plans that it takes; with `as_written`, plans that no pass has rearranged.
+    """
+
+    contract: Contract
+    text: Callable[[Plan, str], str]
+    saves: tuple[str, ...] = ("all", "states")
+    as_written: bool = False
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A language for kernels, and what it can do there.
+
+    The keywords of an offer's contract tell whether it serves lengths, threads, workspaces; its functions,
+    whether it takes whole sequences or steps, and has a tape. `arrays` says that callers give and get NumPy
+    arrays in `dtypes`: such a target can be checked, built, shown and trained with. `model` prints modules
+    of whole models; a target without one is written for cells. `given` makes an argument of an array, `taken`
+    an array of a result. A `compiled` target takes seconds before its first result. Listings follow `place`.
+    """
+
+    name: str
+    title: str
+    namer: Namer
+    offers: tuple[Offer, ...]
+    dtypes: tuple[str, ...] = ("float32", "float64")
+    arrays: bool = True
+    compiled: bool = False
+    model: ModelPrinter | None = None
+    given: Callable[[Any], Any] = _as_it_is
+    taken: Callable[[Any], Any] = _as_it_is
+    place: int = 100
+
+    def offer(self, contract: str) -> Offer | None:
+        """What it prints under a contract; None if it does not know it."""
+        return next((offer for offer in self.offers if offer.contract.name == contract), None)
