@@ -6,25 +6,14 @@ estimates that fit Computer Modern and Times.
 """
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import singledispatch
+from typing import Any
 
+from symrnn.notation import nodes
 from symrnn.notation.alphabets import lettered
 from symrnn.notation.characters import ACCENTS
-from symrnn.notation.nodes import (
-    Accent,
-    Face,
-    Fence,
-    Node,
-    Number,
-    Row,
-    Script,
-    Sign,
-    Space,
-    Word,
-    merged,
-)
+from symrnn.notation.nodes import Accent, Face, Node, Script, Word, merged
 
 SCRIPT, SUBSCRIPT_DROP, SUPERSCRIPT_RISE = 0.7, 0.27, 0.46
 
@@ -134,10 +123,9 @@ def _word(text: str, font: str = "roman") -> list[Run]:
     return [Run(text, 0.0, 0.0, 1.0, font, sum(map(_advance, text)))] if text else []
 
 
-@singledispatch
 def _placed(node: Node) -> tuple[list[Run], float]:
     """The runs of a formula from x = 0 and its width."""
-    raise TypeError(f"{type(node).__name__} stands in no label")
+    return PLACERS[type(node)](node)
 
 
 def _beside(parts: Iterable[tuple[list[Run], float]]) -> tuple[list[Run], float]:
@@ -153,8 +141,7 @@ def _measured(runs: list[Run]) -> tuple[list[Run], float]:
     return runs, sum(run.width for run in runs)
 
 
-@_placed.register
-def _(node: Word) -> tuple[list[Run], float]:
+def _word_placed(node: Word) -> tuple[list[Run], float]:
     if node.face in ALPHABETS:
         return _measured(_word("".join(lettered(c, ALPHABETS[node.face]) for c in node.text)))
     font = FONTS.get(node.face, "roman")
@@ -168,29 +155,7 @@ def _is_upright(text: str) -> bool:
     return not text.isalpha() or "GREEK CAPITAL" in unicodedata.name(text[0], "")
 
 
-@_placed.register(Number)
-@_placed.register(Sign)
-def _(node: Number | Sign) -> tuple[list[Run], float]:
-    return _measured(_word(node.text.replace("\u2062", "")))
-
-
-@_placed.register
-def _(node: Space) -> tuple[list[Run], float]:
-    return [], round(node.width / 18, 2)
-
-
-@_placed.register
-def _(node: Row) -> tuple[list[Run], float]:
-    return _beside(map(_placed, node.items))
-
-
-@_placed.register
-def _(node: Fence) -> tuple[list[Run], float]:
-    return _beside([_measured(_word(node.left)), _placed(node.inside), _measured(_word(node.right))])
-
-
-@_placed.register
-def _(node: Script) -> tuple[list[Run], float]:
+def _script(node: Script) -> tuple[list[Run], float]:
     """A symbol with its scripts, one above the other."""
     node = merged(node)
     runs, base = _placed(node.base)
@@ -208,8 +173,7 @@ def _(node: Script) -> tuple[list[Run], float]:
     return runs, width
 
 
-@_placed.register
-def _(node: Accent) -> tuple[list[Run], float]:
+def _accented(node: Accent) -> tuple[list[Run], float]:
     """A symbol with an accent above its middle, or a line below it."""
     runs, width = _placed(node.base)
     accent = ACCENTS[node.name]
@@ -222,3 +186,20 @@ def _(node: Accent) -> tuple[list[Run], float]:
     lean = 0.06 if runs and runs[0].font == "italic" and accent != "_" else 0.0
     size = 1.0 if accent != "→" else 0.6
     return [*runs, Run(accent, (width - advance) / 2 + lean, rise, size, "roman", advance)], width
+
+
+def _signs(text: str) -> tuple[list[Run], float]:
+    return _measured(_word(text.replace("\u2062", "")))
+
+
+PLACERS: dict[type[Node], Callable[[Any], tuple[list[Run], float]]] = {
+    Word: _word_placed,
+    Script: _script,
+    Accent: _accented,
+    nodes.Number: lambda number: _signs(number.text),
+    nodes.Sign: lambda sign: _signs(sign.text),
+    nodes.Space: lambda space: ([], round(space.width / 18, 2)),
+    nodes.Row: lambda row: _beside(map(_placed, row.items)),
+    nodes.Fence: lambda f: _beside([_signs(f.left), _placed(f.inside), _signs(f.right)]),
+}
+"""What places the parts of each kind of node that a label has."""

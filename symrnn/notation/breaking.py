@@ -7,12 +7,10 @@ It ends inside of brackets, but neither in fractions, roots and scripts nor in s
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import singledispatch
 from typing import TypeAlias
 
 from symrnn.notation.characters import BESIDE, DOT, ELEMENTWISE, MINUS, NAMED_OPERATORS, PLUS
 from symrnn.notation.nodes import (
-    Accent,
     BigOperator,
     Bracket,
     Cases,
@@ -29,6 +27,7 @@ from symrnn.notation.nodes import (
     Space,
     Stack,
     Word,
+    children,
     merged,
 )
 from symrnn.notation.spacing import base_of, is_prefix, spaced
@@ -76,9 +75,9 @@ def flat(node: Node) -> Iterator[Node]:
         for item in node.items:
             yield from flat(item)
     elif isinstance(base, Fence):
-        yield Bracket(base.left, True, base.size)
+        opening, closing = _halves(base)
+        yield opening
         yield from flat(base.inside)
-        closing = Bracket(base.right, False, base.size)
         yield replace(node, base=closing) if isinstance(node, Script) else closing
     else:
         yield node
@@ -156,97 +155,51 @@ NAMES = {"tanh": 22.0, "exp": 18.0, "log": 16.0, "max": 20.0, "min": 19.0}
 SIGNS = {"=": 16.0, DOT: 8.0, "↦": 20.0, ",": NARROW, BESIDE: 0.0} | dict.fromkeys("+−⊙<>≤≥≠", 14.0)
 LARGER = (0.0, 0.0, 2.0, 3.5, 4.5)
 """What brackets of the larger sizes are wider than small ones."""
-SCRIPT = 0.75
+SCRIPT, COLUMN = 0.75, 11.0
 
 
-@singledispatch
 def points(node: Node) -> float:
     """About how wide a formula is when TeX sets it at 11 pt, in points."""
-    raise TypeError(f"{type(node).__name__} is no node of mathematics")
+    match node:
+        case Script():
+            node = merged(node)
+            return points(node.base) + LETTER * node.primes + _scripts(node.below, node.above)
+        case Fraction():
+            return max(points(node.above), points(node.below)) + 3.0
+        case Fence():
+            return sum(points(half) for half in (node.inside, *_halves(node)))
+        case Stack():
+            return max(sum(map(points, cells)) + COLUMN * (len(cells) - 1) for cells in node.rows) + 14.0
+        case Cases():
+            return max(points(value) + NARROW + COLUMN + points(when) for value, when in node.rows) + 14.0
+        case BigOperator():
+            return 24.0 + _scripts(node.below, node.above)
+        case Root() | Mark():
+            return LETTER + points(node.inside)
+    return _piece_points(node)
 
 
-def _letters(text: str) -> float:
-    return sum(WIDE_LETTERS.get(character, LETTER) for character in text)
+def _piece_points(node: Node) -> float:
+    """The width of what has no parts, or parts side by side."""
+    match node:
+        case Word(text=text, face=Face.NAME) if text in NAMED_OPERATORS:
+            return NAMES.get(text, 5.6 * len(text))
+        case Word() | Number():
+            return sum(WIDE_LETTERS.get(character, LETTER) for character in node.text)
+        case Sign():
+            return SIGNS.get(node.text, LETTER)
+        case Space():
+            return COLUMN * node.width / 18 if node.width >= 18 else 0.0
+        case Bracket():
+            return NARROW + LARGER[node.size] if node.text in "()[]⟨⟩" else LETTER
+    return sum(map(points, children(node)))
 
 
-@points.register
-def _word(node: Word) -> float:
-    if node.face == Face.NAME and node.text in NAMED_OPERATORS:
-        return NAMES.get(node.text, 5.6 * len(node.text))
-    return _letters(node.text)
+def _scripts(*scripts: Node | None) -> float:
+    """The width of what stands one above the other in a smaller size."""
+    return SCRIPT * max((points(script) for script in scripts if script is not None), default=0.0)
 
 
-@points.register
-def _number(node: Number) -> float:
-    return _letters(node.text)
-
-
-@points.register
-def _sign(node: Sign) -> float:
-    return SIGNS.get(node.text, LETTER)
-
-
-@points.register
-def _space(node: Space) -> float:
-    return 11.0 * node.width / 18 if node.width >= 18 else 0.0
-
-
-@points.register
-def _row(node: Row) -> float:
-    return sum(map(points, node.items))
-
-
-@points.register
-def _script(node: Script) -> float:
-    node = merged(node)
-    scripts = [points(script) for script in (node.below, node.above) if script is not None]
-    return points(node.base) + LETTER * node.primes + SCRIPT * max(scripts, default=0.0)
-
-
-@points.register
-def _accent(node: Accent) -> float:
-    return points(node.base)
-
-
-@points.register
-def _fraction(node: Fraction) -> float:
-    return max(points(node.above), points(node.below)) + 3.0
-
-
-@points.register
-def _root(node: Root) -> float:
-    return LETTER + points(node.inside)
-
-
-@points.register
-def _fence(node: Fence) -> float:
-    return _half(node.left, node.size) + points(node.inside) + _half(node.right, node.size)
-
-
-@points.register
-def _bracket(node: Bracket) -> float:
-    return _half(node.text, node.size)
-
-
-def _half(text: str, size: int) -> float:
-    return NARROW + LARGER[size] if text in "()[]⟨⟩" else LETTER
-
-
-@points.register
-def _stack(node: Stack) -> float:
-    return max(sum(map(points, cells)) + 11.0 * (len(cells) - 1) for cells in node.rows) + 14.0
-
-
-@points.register
-def _cases(node: Cases) -> float:
-    return max(points(value) + NARROW + 11.0 + points(when) for value, when in node.rows) + 14.0
-
-
-@points.register
-def _big_operator(node: BigOperator) -> float:
-    return 24.0 + SCRIPT * max((points(limit) for limit in (node.below, node.above) if limit), default=0.0)
-
-
-@points.register
-def _mark(node: Mark) -> float:
-    return LETTER + points(node.inside)
+def _halves(fence: Fence) -> tuple[Bracket, Bracket]:
+    """A fence's brackets."""
+    return Bracket(fence.left, True, fence.size), Bracket(fence.right, False, fence.size)

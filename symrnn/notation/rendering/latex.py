@@ -3,31 +3,12 @@ r"""Mathematics as LaTeX that needs amsmath alone.
 Brackets have explicit sizes (`\bigl`, never `\left`), so that a line may end inside of them.
 """
 
-from collections.abc import Iterable
-from functools import singledispatch
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from symrnn.notation import nodes
 from symrnn.notation.characters import COMMAND, NAMED_OPERATORS, SPACES, WIDE_SPACES
-from symrnn.notation.nodes import (
-    TEXTS,
-    Accent,
-    BigOperator,
-    Bracket,
-    Cases,
-    Face,
-    Fence,
-    Fraction,
-    Mark,
-    Node,
-    Number,
-    Root,
-    Row,
-    Script,
-    Sign,
-    Space,
-    Stack,
-    Word,
-    merged,
-)
+from symrnn.notation.nodes import Face, Fence, Node, Row, Script, Sign, Word, merged
 from symrnn.notation.spacing import is_function, spaced
 
 SIZES = ("", r"\big", r"\Big", r"\bigg", r"\Bigg")
@@ -37,21 +18,9 @@ SIDES = {"|": (r"\lvert", r"\rvert"), "‖": (r"\lVert", r"\rVert"), "{": (r"\{"
 ROOM = {width: f"\\{name}" for name, width in (SPACES | WIDE_SPACES).items()}
 
 
-@singledispatch
 def latex(node: Node, tight: bool = False) -> str:
     """A node in LaTeX; `tight`, as in scripts, without spaces in the source."""
-    raise TypeError(f"{type(node).__name__} is no node of mathematics")
-
-
-@latex.register
-def _word(node: Word, tight: bool = False) -> str:
-    if node.face in TEXTS:
-        return rf"\{node.face}{{{characters(node.text)}}}"
-    if node.face == Face.NAME and node.text in NAMED_OPERATORS:
-        return f"\\{node.text}"
-    inside = characters(node.text)
-    plain = not node.face or (node.face == Face.NAME and len(node.text) == 1)
-    return inside if plain else rf"\{node.face}{{{inside}}}"
+    return WRITERS[type(node)](node, tight)
 
 
 def characters(text: str) -> str:
@@ -62,23 +31,15 @@ def characters(text: str) -> str:
     return made.replace("−", "-")
 
 
-@latex.register
-def _number(node: Number, tight: bool = False) -> str:
-    return node.text
+def _word(node: Word, _: bool) -> str:
+    if node.face == Face.NAME and node.text in NAMED_OPERATORS:
+        return f"\\{node.text}"
+    inside = characters(node.text)
+    plain = not node.face or (node.face == Face.NAME and len(node.text) == 1)
+    return inside if plain else rf"\{node.face}{{{inside}}}"
 
 
-@latex.register
-def _sign(node: Sign, tight: bool = False) -> str:
-    return characters(node.text)
-
-
-@latex.register
-def _space(node: Space, tight: bool = False) -> str:
-    return ROOM[node.width]
-
-
-@latex.register
-def _row(node: Row, tight: bool = False) -> str:
+def _row(node: Row, tight: bool) -> str:
     made, beside_command = "", False
     for item, room in spaced(node.items):
         written = latex(item, tight)
@@ -99,8 +60,7 @@ def _ends_in_command(text: str) -> bool:
     return "\\" in text and text.rpartition("\\")[2].isalpha()
 
 
-@latex.register
-def _script(node: Script, tight: bool = False) -> str:
+def _script(node: Script, tight: bool) -> str:
     base = latex(node.base, tight)
     inner = node.base
     if isinstance(inner, Row) and len(inner.items) != 1:
@@ -110,40 +70,16 @@ def _script(node: Script, tight: bool = False) -> str:
         base = f"{{{{}}{base}}}"
     below = f"_{{{latex(node.below, True)}}}" if node.below is not None else ""
     above = f"^{{{latex(node.above, True)}}}" if node.above is not None else ""
-    return f"{base}{below}{_primes(node)}{above}"
+    primes = "'" * node.primes
+    return f"{base}{below}{primes}{above}"
 
 
-def _primes(node: Script) -> str:
-    return "'" * node.primes
-
-
-@latex.register
-def _accent(node: Accent, tight: bool = False) -> str:
-    return rf"\{node.name}{{{latex(node.base, True)}}}"
-
-
-@latex.register
-def _fraction(node: Fraction, tight: bool = False) -> str:
-    return rf"\frac{{{latex(node.above)}}}{{{latex(node.below)}}}"
-
-
-@latex.register
-def _root(node: Root, tight: bool = False) -> str:
-    return rf"\sqrt{{{latex(node.inside)}}}"
-
-
-@latex.register
-def _fence(node: Fence, tight: bool = False) -> str:
+def _fence(node: Fence, tight: bool) -> str:
     left, right = (_half(text, opens, node.size) for text, opens in ((node.left, True), (node.right, False)))
     inside = latex(node.inside, tight)
     if node.left in SIDES and not tight:
         return f"{left} {inside} {right}"
     return _beside(_beside(left, inside), right)
-
-
-@latex.register
-def _bracket(node: Bracket, tight: bool = False) -> str:
-    return _half(node.text, node.opens, node.size)
 
 
 def _half(text: str, opens: bool, size: int) -> str:
@@ -154,26 +90,26 @@ def _half(text: str, opens: bool, size: int) -> str:
     return sized + characters(text)
 
 
-@latex.register
-def _stack(node: Stack, tight: bool = False) -> str:
-    return _environment("bmatrix", node.rows, " & ")
-
-
-@latex.register
-def _cases(node: Cases, tight: bool = False) -> str:
-    return _environment("cases", node.rows, ", & ")
-
-
 def _environment(name: str, rows: Iterable[tuple[Node, ...]], between: str) -> str:
     inside = r" \\ ".join(between.join(map(latex, cells)) for cells in rows)
     return rf"\begin{{{name}}} {inside} \end{{{name}}}"
 
 
-@latex.register
-def _big_operator(node: BigOperator, tight: bool = False) -> str:
-    return latex(Script(Sign(node.sign), node.below, node.above))
-
-
-@latex.register
-def _mark(node: Mark, tight: bool = False) -> str:
-    return rf"\boxed{{{latex(node.inside)}}}"
+WRITERS: dict[type[Node], Callable[[Any, bool], str]] = {
+    Word: _word,
+    Row: _row,
+    Script: _script,
+    Fence: _fence,
+    Sign: lambda sign, _: characters(sign.text),
+    nodes.Number: lambda number, _: number.text,
+    nodes.Space: lambda space, _: ROOM[space.width],
+    nodes.Accent: lambda accent, _: rf"\{accent.name}{{{latex(accent.base, True)}}}",
+    nodes.Fraction: lambda fraction, _: rf"\frac{{{latex(fraction.above)}}}{{{latex(fraction.below)}}}",
+    nodes.Root: lambda root, _: rf"\sqrt{{{latex(root.inside)}}}",
+    nodes.Bracket: lambda bracket, _: _half(bracket.text, bracket.opens, bracket.size),
+    nodes.Stack: lambda stack, _: _environment("bmatrix", stack.rows, " & "),
+    nodes.Cases: lambda cases, _: _environment("cases", cases.rows, ", & "),
+    nodes.BigOperator: lambda big, _: latex(Script(Sign(big.sign), big.below, big.above)),
+    nodes.Mark: lambda mark, _: rf"\boxed{{{latex(mark.inside)}}}",
+}
+"""What writes each kind of node."""

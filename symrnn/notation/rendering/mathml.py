@@ -6,33 +6,14 @@ how it looks.
 """
 
 import unicodedata
-from collections.abc import Iterable
-from functools import singledispatch
+from collections.abc import Callable, Iterable
+from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from symrnn.notation import nodes
 from symrnn.notation.alphabets import lettered
 from symrnn.notation.characters import ACCENTS, BESIDE
-from symrnn.notation.nodes import (
-    TEXTS,
-    Accent,
-    BigOperator,
-    Bracket,
-    Cases,
-    Face,
-    Fence,
-    Fraction,
-    Mark,
-    Node,
-    Number,
-    Root,
-    Row,
-    Script,
-    Sign,
-    Space,
-    Stack,
-    Word,
-    merged,
-)
+from symrnn.notation.nodes import TEXTS, Face, Node, Row, Script, Sign, Word, merged
 from symrnn.notation.spacing import base_of, is_prefix, spaced
 
 TIGHT = frozenset("⊤⊥∞…⋯/")
@@ -79,15 +60,14 @@ def markup(element: Element) -> str:
     return tostring(element, encoding="unicode")
 
 
-@singledispatch
 def mathml(node: Node) -> Element:
     """The element of a node."""
-    raise TypeError(f"{type(node).__name__} is no node of mathematics")
+    return MAKERS[type(node)](node)
 
 
-def _made(tag: str, *children: Node, **attributes: str) -> Element:
+def _made(tag: str, *children: Element, **attributes: str) -> Element:
     made = Element(tag, attributes)
-    made.extend(map(mathml, children))
+    made.extend(children)
     return made
 
 
@@ -97,7 +77,6 @@ def _token(tag: str, text: str, **attributes: str) -> Element:
     return made
 
 
-@mathml.register
 def _word(node: Word) -> Element:
     text, face = node.text, node.face
     if face in TEXTS:
@@ -114,12 +93,6 @@ def _word(node: Word) -> Element:
     return _token("mi", text, **({"mathvariant": "normal"} if len(text) == 1 and is_upright else {}))
 
 
-@mathml.register
-def _number(node: Number) -> Element:
-    return _token("mn", node.text)
-
-
-@mathml.register
 def _sign(node: Sign) -> Element:
     if node.text == BESIDE:
         return Element("mspace", width=THIN)
@@ -128,12 +101,6 @@ def _sign(node: Sign) -> Element:
     return _token("mo", node.text, **({"largeop": "false"} if node.text in PRODUCTS else {}))
 
 
-@mathml.register
-def _space(node: Space) -> Element:
-    return Element("mspace", width=f"{max(node.width, 0) / 18:.3f}em")
-
-
-@mathml.register
 def _row(node: Row) -> Element:
     made = Element("mrow")
     for position, (item, room) in enumerate(spaced(node.items)):
@@ -152,105 +119,85 @@ def _is_word(node: Node) -> bool:
     return isinstance(base, Word) and len(base.text) > 1 and base.text.isalpha() and base.face not in TEXTS
 
 
-@mathml.register
 def _script(node: Script) -> Element:
     node = merged(node)
     base = mathml(node.base)
     if node.primes:  # beside the letter, of usual size: fonts have raised it already
-        whole = Element("mrow")
-        whole.append(base)
-        for _ in range(node.primes):
-            whole.append(_token("mo", "′", form="postfix", lspace="0", rspace="0"))
-        base = whole
-    scripts = [script for script in (node.below, node.above) if script is not None]
-    if not scripts:
-        return base
-    tag = "msubsup" if len(scripts) > 1 else "msub" if node.below is not None else "msup"
-    made = Element(tag)
-    made.append(base)
-    made.extend(map(mathml, scripts))
-    return made
+        prime = {"form": "postfix", "lspace": "0", "rspace": "0"}
+        base = _made("mrow", base, *(_token("mo", "′", **prime) for _ in range(node.primes)))
+    return _limited("sub", "sup", base, node.below, node.above)
 
 
-@mathml.register
-def _accent(node: Accent) -> Element:
+def _limited(low: str, high: str, base: Element, below: Node | None, above: Node | None) -> Element:
+    """An element with what stands below and above it, if anything does."""
+    parts = [(name, mathml(script)) for name, script in ((low, below), (high, above)) if script is not None]
+    return (
+        _made(f"m{''.join(name for name, _ in parts)}", base, *(part for _, part in parts)) if parts else base
+    )
+
+
+def _accent(node: nodes.Accent) -> Element:
     under = node.name == UNDERLINE
-    made = _made("munder" if under else "mover", node.base, **{"accentunder" if under else "accent": "true"})
     sign = VECTOR if node.name == "vec" else ACCENTS[node.name]
-    made.append(_token("mo", sign, stretchy="true"))  # else WebKit leaves a line's height below it
-    return made
+    accent = _token("mo", sign, stretchy="true")  # else WebKit leaves a line's height below it
+    kind = {"accentunder" if under else "accent": "true"}
+    return _made("munder" if under else "mover", mathml(node.base), accent, **kind)
 
 
-@mathml.register
-def _fraction(node: Fraction) -> Element:
-    return _made("mfrac", node.above, node.below)
+def _inside(node: Node) -> list[Element]:
+    """The elements of a node, without a row around them."""
+    made = mathml(node)
+    return list(made) if made.tag == "mrow" and not made.attrib else [made]
 
 
-@mathml.register
-def _root(node: Root) -> Element:
-    return _made("msqrt", node.inside)
-
-
-@mathml.register
-def _fence(node: Fence) -> Element:
-    made = Element("mrow")
+def _fence(node: nodes.Fence) -> Element:
     fixed = {} if node.size > 1 else {"stretchy": "false"}
-    inside = mathml(node.inside)
-    made.append(_token("mo", node.left, **fixed, form="prefix"))
-    made.extend(list(inside) if inside.tag == "mrow" and not inside.attrib else [inside])
-    made.append(_token("mo", node.right, **fixed, form="postfix"))
-    return made
+    left = _token("mo", node.left, **fixed, form="prefix")
+    return _made("mrow", left, *_inside(node.inside), _token("mo", node.right, **fixed, form="postfix"))
 
 
-@mathml.register
-def _bracket(node: Bracket) -> Element:
+def _bracket(node: nodes.Bracket) -> Element:
     size = SIZES[node.size]
     sized = {"minsize": size, "maxsize": size} if size else {"stretchy": "false"}
     return _token("mo", node.text, **sized, form="prefix" if node.opens else "postfix")
 
 
 def _table(rows: Iterable[Iterable[Element]], **attributes: str) -> Element:
-    made = Element("mtable")
-    for cells in rows:
-        line = SubElement(made, "mtr")
-        for cell in cells:
-            SubElement(line, "mtd", attributes).append(cell)
-    return made
+    lines = (_made("mtr", *(_made("mtd", cell, **attributes) for cell in cells)) for cells in rows)
+    return _made("mtable", *lines)
 
 
-@mathml.register
-def _stack(node: Stack) -> Element:
-    made = Element("mrow")
+def _stack(node: nodes.Stack) -> Element:
     table = _table(map(mathml, cells) for cells in node.rows)
-    made.extend([_token("mo", "[", form="prefix"), table, _token("mo", "]", form="postfix")])
-    return made
+    return _made("mrow", _token("mo", "[", form="prefix"), table, _token("mo", "]", form="postfix"))
 
 
-@mathml.register
-def _cases(node: Cases) -> Element:
-    made = Element("mrow")
+def _cases(node: nodes.Cases) -> Element:
     rows = ((mathml(Row((value, Sign(",")))), mathml(when)) for value, when in node.rows)
-    made.extend([_token("mo", "{", stretchy="true", form="prefix"), _table(rows, columnalign="left")])
-    return made
+    brace = _token("mo", "{", stretchy="true", form="prefix")
+    return _made("mrow", brace, _table(rows, columnalign="left"))
 
 
-@mathml.register
-def _big_operator(node: BigOperator) -> Element:
-    sign = _token("mo", node.sign)
-    limits = [limit for limit in (node.below, node.above) if limit is not None]
-    if not limits:
-        return sign
-    under, over = ("under", "over") if node.sign == "∑" else ("sub", "sup")
-    parts = (under if node.below is not None else "", over if node.above is not None else "")
-    made = Element(f"m{''.join(parts)}")
-    made.append(sign)
-    made.extend(map(mathml, limits))
-    return made
+def _big_operator(node: nodes.BigOperator) -> Element:
+    low, high = ("under", "over") if node.sign == "∑" else ("sub", "sup")
+    return _limited(low, high, _token("mo", node.sign), node.below, node.above)
 
 
-@mathml.register
-def _mark(node: Mark) -> Element:
-    made = Element("mrow", {"class": FRAMED})
-    inside = mathml(node.inside)
-    made.extend(list(inside) if inside.tag == "mrow" and not inside.attrib else [inside])
-    return made
+MAKERS: dict[type[Node], Callable[[Any], Element]] = {
+    Word: _word,
+    Row: _row,
+    Script: _script,
+    Sign: _sign,
+    nodes.Number: lambda number: _token("mn", number.text),
+    nodes.Space: lambda space: Element("mspace", width=f"{max(space.width, 0) / 18:.3f}em"),
+    nodes.Accent: _accent,
+    nodes.Fraction: lambda quotient: _made("mfrac", mathml(quotient.above), mathml(quotient.below)),
+    nodes.Root: lambda root: _made("msqrt", mathml(root.inside)),
+    nodes.Fence: _fence,
+    nodes.Bracket: _bracket,
+    nodes.Stack: _stack,
+    nodes.Cases: _cases,
+    nodes.BigOperator: _big_operator,
+    nodes.Mark: lambda mark: _made("mrow", *_inside(mark.inside), **{"class": FRAMED}),
+}
+"""What makes the element of each kind of node."""

@@ -7,35 +7,17 @@ Pictures are SymPy's `stringPict`, which knows base lines and characters without
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import singledispatch
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from sympy.printing.pretty.stringpict import stringPict
 
+from symrnn.notation import nodes
 from symrnn.notation.alphabets import lettered
 from symrnn.notation.breaking import Pieces, deeper, flat, lines
 from symrnn.notation.building import bracketed, row
 from symrnn.notation.characters import BESIDE, MINUS
-from symrnn.notation.nodes import (
-    Accent,
-    BigOperator,
-    Bracket,
-    Cases,
-    Face,
-    Fence,
-    Fraction,
-    Mark,
-    Node,
-    Number,
-    Root,
-    Row,
-    Script,
-    Sign,
-    Space,
-    Stack,
-    Word,
-    mapped,
-)
+from symrnn.notation.nodes import Bracket, Face, Fence, Node, Row, Script, Sign, Word, mapped
 from symrnn.notation.rendering.latex import latex
 from symrnn.notation.spacing import spaced
 
@@ -45,21 +27,10 @@ PLAINER = str.maketrans({"ϵ": "ε", "ϕ": "φ", "⊤": "ᵀ", "⋅": "·", "∙
 FACES = {Face.BLACKBOARD: ("DOUBLE-STRUCK", "RNZCQEP"), Face.CALLIGRAPHIC: ("SCRIPT", "LEFHBMRI")}
 """Alphabets of Unicode, and the letters of them that terminals usually have."""
 COMBINING = {
-    "tilde": "\u0303",
-    "hat": "\u0302",
-    "bar": "\u0304",
-    "dot": "\u0307",
-    "ddot": "\u0308",
-    "vec": "\u20d7",
-    "check": "\u030c",
-    "breve": "\u0306",
-    "acute": "\u0301",
-    "grave": "\u0300",
-    "mathring": "\u030a",
-    "widetilde": "\u0303",
-    "widehat": "\u0302",
-    "overline": "\u0304",
-    "underline": "\u0332",
+    **dict(zip(("grave", "acute", "hat", "tilde", "bar"), "\u0300\u0301\u0302\u0303\u0304", strict=True)),
+    **dict(zip(("breve", "dot", "ddot", "mathring"), "\u0306\u0307\u0308\u030a", strict=True)),
+    **dict(zip(("check", "vec", "underline"), "\u030c\u20d7\u0332", strict=True)),
+    **dict(zip(("widehat", "widetilde", "overline"), "\u0302\u0303\u0304", strict=True)),
 }
 """Accents as characters that take no room."""
 BELOW = dict(
@@ -78,18 +49,7 @@ ABOVE = dict(
     )
 )
 """The small letters and signs above the line that Unicode has."""
-TALL = {
-    "(": ("⎛", "⎜", "⎝"),
-    ")": ("⎞", "⎟", "⎠"),
-    "[": ("⎡", "⎢", "⎣"),
-    "]": ("⎤", "⎥", "⎦"),
-    "{": ("⎧", "⎨", "⎩"),
-    "}": ("⎫", "⎬", "⎭"),
-    "|": ("│", "│", "│"),
-    "‖": ("║", "║", "║"),
-    "⟨": ("╱", "⟨", "╲"),
-    "⟩": ("╲", "⟩", "╱"),
-}
+TALL = dict(zip("()[]{|‖", ("⎛⎜⎝", "⎞⎟⎠", "⎡⎢⎣", "⎤⎥⎦", "⎧⎨⎩", "│││", "║║║"), strict=True))
 """Brackets that span several lines: their top, their middle and their foot."""
 CLINGING = frozenset("δ∇∂Δ")
 """Letters that stand close to the name after them."""
@@ -126,9 +86,9 @@ def columns(text: str) -> int:
 def in_one_row(node: Node) -> Node:
     """A formula without quotients, stacks and choices, which are set in one row."""
     node = mapped(node, in_one_row)
-    if isinstance(node, Fraction):
+    if isinstance(node, nodes.Fraction):
         return Row((_enclosed(node.above), Sign("/"), _enclosed(node.below)))
-    if isinstance(node, Stack | Cases):
+    if isinstance(node, nodes.Stack | nodes.Cases):
         parts = [item for cells in node.rows for item in (Sign(";"), row(*cells))]
         return Fence(Row(tuple(parts[1:])), "[", "]")
     return node
@@ -205,20 +165,18 @@ def _bracket(character: str, like: stringPict) -> stringPict:
     height = like.height()
     if height == 1 or not character:
         return stringPict(character)
-    top, middle, foot = TALL[character]
+    top, middle, foot = tuple(TALL.get(character, character * 3))
     return stringPict("\n".join([top, *[middle] * (height - 2), foot]), like.baseline)
 
 
 # pieces
 
 
-@singledispatch
 def _picture(node: Node) -> stringPict:
     """The picture of a piece."""
-    return _drawn(tuple(flat(node)))  # of rows and fences
+    return PICTURES[type(node)](node)
 
 
-@_picture.register
 def _word(node: Word) -> stringPict:
     if node.face in FACES:
         alphabet, known = FACES[node.face]
@@ -226,20 +184,7 @@ def _word(node: Word) -> stringPict:
     return stringPict(node.text.translate(PLAINER))
 
 
-@_picture.register(Number)
-@_picture.register(Sign)
-@_picture.register(Bracket)
-def _characters(node: Number | Sign | Bracket) -> stringPict:
-    return stringPict(node.text.translate(PLAINER))
-
-
-@_picture.register
-def _space(node: Space) -> stringPict:
-    return stringPict(" " * (node.width > 0))
-
-
-@_picture.register
-def _accent(node: Accent) -> stringPict:
+def _accent(node: nodes.Accent) -> stringPict:
     letters = _line(node.base)
     return stringPict(letters[:1] + COMBINING[node.name] + letters[1:])
 
@@ -250,7 +195,6 @@ def _line(node: Node) -> str:
     return str(picture.picture[0]) if picture.height() == 1 else latex(node)
 
 
-@_picture.register
 def _script(node: Script) -> stringPict:
     if isinstance(node.base, Fence):
         return _drawn(tuple(flat(node)))
@@ -298,39 +242,25 @@ def _small(text: str, table: Mapping[str, str]) -> str:
     return "".join(table[c] for c in text) if all(c in table for c in text) else ""
 
 
-@_picture.register
-def _fraction(node: Fraction) -> stringPict:
+def _fraction(node: nodes.Fraction) -> stringPict:
     above, below = _picture(node.above), _picture(node.below)
     rows = [*above.picture, "─" * max(int(above.width()), int(below.width())), *below.picture]
     return stringPict("\n".join(map(str, rows)), above.height())
 
 
-@_picture.register
-def _root(node: Root) -> stringPict:
+def _root(node: nodes.Root) -> stringPict:
     inside = _picture(node.inside)
     bare = inside.height() == 1 and len(str(inside.picture[0])) == 1
     return _beside([stringPict("√"), inside if bare else _between("(", inside, ")")])
 
 
-@_picture.register
-def _big_operator(node: BigOperator) -> stringPict:
+def _big_operator(node: nodes.BigOperator) -> stringPict:
     limits = [_picture(limit).picture if limit is not None else [] for limit in (node.above, node.below)]
     above, below = ([str(line).replace(" = ", "=") for line in limit] for limit in limits)
     return stringPict("\n".join([*above, node.sign, *below]), len(above))
 
 
-@_picture.register
-def _mark(node: Mark) -> stringPict:
-    return _picture(node.inside)
-
-
-@_picture.register
-def _stack(node: Stack) -> stringPict:
-    return _between("[", _grid([list(map(_picture, cells)) for cells in node.rows], centred=True), "]")
-
-
-@_picture.register
-def _cases(node: Cases) -> stringPict:
+def _cases(node: nodes.Cases) -> stringPict:
     rows = [[_picture(row(value, Sign(","))), _picture(when)] for value, when in node.rows]
     return _between("{", _grid(rows, centred=False), "")
 
@@ -348,3 +278,35 @@ def _grid(rows: list[list[stringPict]], *, centred: bool) -> stringPict:
             padded += [stringPict(" " * before), cell, stringPict(" " * (spare - before))]
         made += [str(line) for line in _beside(padded).picture]
     return stringPict("\n".join(made), (len(made) - 1) // 2)
+
+
+def _stack(node: nodes.Stack) -> stringPict:
+    return _between("[", _grid([list(map(_picture, cells)) for cells in node.rows], centred=True), "]")
+
+
+def _drawn_whole(node: Node) -> stringPict:
+    return _drawn(tuple(flat(node)))
+
+
+def _characters(node: Any) -> stringPict:
+    return stringPict(node.text.translate(PLAINER))
+
+
+PICTURES: dict[type[Node], Callable[[Any], stringPict]] = {
+    Word: _word,
+    Row: _drawn_whole,
+    Fence: _drawn_whole,
+    Script: _script,
+    Sign: _characters,
+    Bracket: _characters,
+    nodes.Number: _characters,
+    nodes.Space: lambda space: stringPict(" " * (space.width > 0)),
+    nodes.Accent: _accent,
+    nodes.Fraction: _fraction,
+    nodes.Root: _root,
+    nodes.Stack: _stack,
+    nodes.Cases: _cases,
+    nodes.BigOperator: _big_operator,
+    nodes.Mark: lambda mark: _picture(mark.inside),
+}
+"""What draws each kind of node."""
