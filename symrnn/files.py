@@ -10,13 +10,13 @@ ours if the `.tex` file beside it, of the same name, is.
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from symrnn.errors import RequestError
+from symrnn.version import __version__
 
 SIGNATURE = "made by symrnn"
 SIGNED_LINES = 12
@@ -41,6 +41,13 @@ REPAIRS = {
 def is_signed(text: str) -> bool:
     """Whether the first lines of `text` say that symrnn made it."""
     return any(SIGNATURE in line.lower() for line in text.splitlines()[:SIGNED_LINES])
+
+
+def signed(text: str, name: str, comment: str) -> str:
+    """`text` under a line that says who made it of which cell or model, unless it says so itself."""
+    if is_signed(text):
+        return text
+    return f"{comment} {SIGNATURE} {__version__} from {name}, do not edit\n{text.rstrip()}\n"
 
 
 def is_ours(path: Path) -> bool:
@@ -206,7 +213,7 @@ def replace_all(contents: Mapping[Path, bytes]) -> None:
 def _made_aside(path: Path, data: bytes, aside: ExitStack) -> Path:
     """A file beside the one at `path`, with its mode; `aside` removes it in the end if it is still there."""
     place = Path(os.path.realpath(path))
-    part = place.with_name(f".symrnn_{secrets.token_hex(8)}")
+    part = place.with_name(f".symrnn_{os.urandom(8).hex()}")
     aside.callback(part.unlink, missing_ok=True)
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:

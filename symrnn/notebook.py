@@ -1,42 +1,25 @@
-"""Views for notebooks: how cells, derivations, plans, reports and comparisons show themselves there.
+"""Views for notebooks: how models, plans, reports and comparisons show themselves there in HTML.
 
-IPython asks an object for `_repr_latex_` and `_repr_html_`. `register` gives them to the classes of earlier
-stages, which know nothing of notebooks; the package's face calls it once.
+IPython asks an object for `_repr_latex_` and `_repr_html_`. Records have these by the table of
+`symrnn.printing`, which leads to the views in HTML here and to the formulas of the papers.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
 
 from symrnn.checking.report import HEADINGS, CheckReport
 from symrnn.comparison.comparison import Comparison
 from symrnn.comparison.wording import PlainWords, sentences
 from symrnn.declaration.axes import shape_text
-from symrnn.declaration.cell import Cell
-from symrnn.derivation.derivation import Derivation
-from symrnn.derivation.jacobian import StepJacobian
-from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.models.model import Model
 from symrnn.notation.nodes import Node
 from symrnn.notation.rendering.latex import latex
 from symrnn.papers.difference import partner_rows
-from symrnn.papers.formulas import (
-    cell_display,
-    comparison_display,
-    derivation_display,
-    jacobian_display,
-    model_display,
-)
+from symrnn.papers.formulas import comparison_display
 from symrnn.planning.ir import Block
 from symrnn.planning.model_plan import Array, ModelPlan
 from symrnn.planning.model_printout import sum_text
 from symrnn.planning.plan import Plan
-
-
-def register() -> None:
-    """Let the classes show themselves in notebooks."""
-    for kind, name, view in VIEWS:
-        setattr(kind, name, view)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
@@ -131,18 +114,3 @@ def comparison_html(comparison: Comparison) -> str:
 
 def _formula(node: Node | None) -> str:
     return f"${escape(latex(node), quote=False)}$" if node is not None else ""
-
-
-VIEWS: tuple[tuple[type, str, Callable[[Any], str]], ...] = (
-    (Cell, "_repr_latex_", cell_display),
-    (Derivation, "_repr_latex_", derivation_display),
-    (ModelDerivation, "_repr_latex_", model_display),
-    (StepJacobian, "_repr_latex_", jacobian_display),
-    (Comparison, "_repr_latex_", comparison_display),
-    (Comparison, "_repr_html_", comparison_html),
-    (Plan, "_repr_html_", plan_html),
-    (ModelPlan, "_repr_html_", model_plan_html),
-    (CheckReport, "_repr_html_", report_html),
-    (Model, "_repr_html_", model_html),
-)
-"""Every class that has a view, the method that IPython asks for, and what makes it."""

@@ -4,11 +4,14 @@
                          |
                          +--latex--> a LaTeX document, with the plan's figures
 
-    Model --derive--> ModelDerivation --plan--> ModelPlan --emit, latex--> the same of all its cells, joined
+    Model --derive--> ModelDerivation --plan--> ModelPlan --emit--> source of a module with its cells' kernels
+                         |
+                         +--latex--> a LaTeX document, with the derivations of its cells
 
     Cell, Cell --diff--> Comparison --latex--> a LaTeX document
 
-Each verb takes its predecessor's result, or the `Cell` or `Model` that it is made from.
+Each verb takes its predecessor's result, or the `Cell` or `Model` that it is made from. `latex` and `diff`
+are in `writing`: a kernel is emitted without what writes papers.
 
 What was made and proved is remembered: equal sources get the same derivation, plan and text.
 """
@@ -17,11 +20,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import overload
 
-import symrnn.comparison.printout
-import symrnn.derivation.model_printout
-import symrnn.planning.model_printout
-import symrnn.planning.printout  # noqa: F401  (these say how comparisons, models' derivations and plans print)
-from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
@@ -32,11 +30,7 @@ from symrnn.derivation.reverse import derived
 from symrnn.errors import RequestError, shown
 from symrnn.kernels.models.module import emit_model
 from symrnn.kernels.targets import TARGETS, require_offer
-from symrnn.mathematics.style import DEFAULT, Style
 from symrnn.models.model import Model
-from symrnn.papers.difference import latex_difference
-from symrnn.papers.document import latex_document
-from symrnn.papers.model import latex_model
 from symrnn.planning.checker import check as check_plan
 from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
@@ -51,7 +45,7 @@ from symrnn.validation.texts import prove_text
 from symrnn.validation.wiring import prove_calls, prove_wiring
 from symrnn.version import __version__
 
-__all__ = ["cost", "derive", "diff", "emit", "latex", "plan"]
+__all__ = ["cost", "derive", "emit", "plan"]
 
 REMEMBERED = 64
 """So many plans, and so many texts, are remembered."""
@@ -80,7 +74,7 @@ def _joined(model: Model) -> ModelDerivation:
     return derivation
 
 
-def _derivation(source: object, verb: str) -> Derivation | ModelDerivation:
+def derivation_of(source: object, verb: str) -> Derivation | ModelDerivation:
     """The derivation that `source` is or leads to."""
     if isinstance(source, Derivation | ModelDerivation):
         return source
@@ -113,7 +107,7 @@ def plan(source: Derivation | Cell | ModelDerivation | Model, save: str = "all")
 def _planned(source: object, save: str, verb: str) -> Plan | ModelPlan:
     """The plan of what `verb` was called with."""
     require_save(save)
-    derivation, call = _derivation(source, verb), f'symrnn.plan(source, save="{save}")'
+    derivation, call = derivation_of(source, verb), f'symrnn.plan(source, save="{save}")'
     if isinstance(derivation, ModelDerivation):
         cells = tuple(plan(of_cell, save) for of_cell in derivation.of_cells)
         with told_of(derivation, call):
@@ -159,6 +153,7 @@ def emit(
 
     `save` is what `plan` takes; a plan that is made already keeps its own. With `contract="minimal"` a
     NumPy kernel of a cell has `forward`, `backward` and `step` alone, unchecked: to read, teach and paste.
+    The target "python" writes kernels of cells on nested lists, for an interpreter without NumPy.
 
     Raises:
         RequestError: there is no such target, contract or `save`, the target cannot meet what is asked of it
@@ -173,7 +168,7 @@ def emit(
     offer = require_offer(target, contract, save, **asked_of)
     call = f'symrnn.emit(source, target="{target}", save="{save}", contract="{contract}")'
     if offer.as_written:
-        derivation = _derivation(source, "emit")
+        derivation = derivation_of(source, "emit")
         assert isinstance(derivation, Derivation)
         with told_of(derivation, call):
             return _proved_text(_proved_plan(derivation, AS_WRITTEN), target, contract)
@@ -213,58 +208,13 @@ def forget() -> None:
         remembered.cache_clear()
 
 
-def diff(left: Cell, right: Cell) -> Comparison:
-    """How two cells differ: what corresponds, the terms that differ, and whether one is a case of the other.
-
-    What is said of equality is proved in the symbols; where nothing is proved, there are numbers, and the
-    verdict says that they are numbers.
-
-    Raises:
-        RequestError: one of them is no cell.
-    """
-    return compare(left, right)
-
-
 @overload
 def cost(source: Derivation | Cell) -> StepCost: ...
 @overload
 def cost(source: ModelDerivation | Model) -> dict[Cell, StepCost]: ...
 def cost(source: Derivation | Cell | ModelDerivation | Model) -> StepCost | dict[Cell, StepCost]:
     """What a step costs per sample, for a model by cell: operations and numbers saved, by the axes."""
-    derivation = _derivation(source, "cost")
+    derivation = derivation_of(source, "cost")
     if isinstance(derivation, ModelDerivation):
         return {of_cell.cell: cost(of_cell) for of_cell in derivation.of_cells}
     return step_cost(plan(derivation), plan(derivation, "states"))
-
-
-def latex(
-    source: Derivation | Cell | ModelDerivation | Model | Comparison,
-    style: Style = DEFAULT,
-    *,
-    fragment: bool = False,
-    only: str = "all",
-) -> str:
-    r"""The LaTeX of a derivation, a comparison, or a model: its loss, what joins its layers, and its cells.
-
-    It is a document, or with `fragment` text for \input into a paper that loads amsmath. With
-    `only="results"` it has the equations of a step and all gradients, without the way that leads there.
-
-    Raises:
-        RequestError: `only` is something else, or is asked of a model or a comparison, as is `fragment`; or
-            `style` is no Style.
-    """
-    if not isinstance(style, Style):
-        raise RequestError(
-            f"latex() got the style {shown(style)}. Write symrnn.Style(time='subscript', vectors='row')."
-        )
-    if isinstance(source, Model | ModelDerivation | Comparison) and (fragment or only != "all"):
-        raise RequestError(
-            "Differences and models are written as whole documents. "
-            "Leave fragment= and only= out, or take a cell: latex(layer.cell, ...)."
-        )
-    if isinstance(source, Comparison):
-        return latex_difference(source)
-    derivation = _derivation(source, "latex")
-    if isinstance(derivation, ModelDerivation):
-        return latex_model(derivation, style, cost(derivation))
-    return latex_document(derivation, style, cost(derivation), fragment=fragment, only=only)

@@ -23,12 +23,8 @@ from typing import Any
 import numpy as np
 
 from symrnn.bench.data import Arrays, Data
+from symrnn.bench.names import FORWARD, STEP, TRAIN, TRAIN_FIXED
 from symrnn.running.loading import import_file
-
-TRAIN, TRAIN_FIXED, FORWARD, STEP = "train", "train_fixed", "forward", "step"
-NUMPY, NUMBA, TORCH, TORCH_NN, JAX, ONNX = "NumPy", "Numba", "eager torch", "torch.nn", "JAX", "onnxruntime"
-PRODUCTS = "products"
-QUANTITIES = (TRAIN, TRAIN_FIXED, FORWARD, STEP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from symrnn.bench.names import GRID
 from symrnn.checking.memory import numbers_of, require_room
 from symrnn.checking.reference import numeric_shape, numeric_size
 from symrnn.declaration.cell import Cell
@@ -17,9 +18,6 @@ from symrnn.errors import RequestError
 from symrnn.files import write
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
-
-GRID = "50,1,32 100,16,64 100,32,128 100,32,256 50,64,512"
-"""The sizes that are measured unless others are asked for."""
 
 _GROUPS = ("parameters", "constants", "inputs", "states")
 

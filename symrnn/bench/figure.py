@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from symrnn.bench.contenders import JAX, NUMBA, NUMPY, ONNX, QUANTITIES, TORCH, TORCH_NN
+from symrnn.bench.names import JAX, NUMBA, NUMPY, ONNX, QUANTITIES, TORCH, TORCH_NN
 from symrnn.bench.results import Bench
 from symrnn.bench.tables import TITLES
 from symrnn.publishing.pictures import picture_bytes
@@ -21,7 +21,7 @@ MARKS = {
 """Colour and marker, which tells contenders apart without colour."""
 
 
-def figure(bench: Bench, suffix: str) -> bytes:
+def bench_figure(bench: Bench, suffix: str) -> bytes:
     """A PNG or SVG file: one row of panels per cell, one panel per quantity."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D

@@ -8,18 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symrnn.bench.contenders import (
-    FORWARD,
-    STEP,
-    TRAIN,
-    TRAIN_FIXED,
-    Contender,
-    Task,
-    choose_threads,
-    forget_gradients,
-    torch_tensors,
-)
+from symrnn.bench.contenders import Contender, Task, choose_threads, forget_gradients, torch_tensors
 from symrnn.bench.data import Arrays, Data
+from symrnn.bench.names import FORWARD, STEP, TRAIN, TRAIN_FIXED
 
 ONNX_OPSET, ONNX_IR = 14, 8  # the first with the nodes as they are today; every runtime reads it
 

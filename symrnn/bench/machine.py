@@ -7,11 +7,8 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
-from symrnn.bench.contenders import JAX, ONNX, TORCH, TORCH_NN
+from symrnn.bench.names import PEERS
 from symrnn.errors import RequestError
-
-PEERS = {"torch": (TORCH, TORCH_NN), "jax": (JAX,), "onnxruntime": (ONNX,)}
-"""What one can measure against, with the contenders that each brings."""
 
 PACKAGES = ("symrnn", "numpy", "numba", "llvmlite", "torch", "jax", "jaxlib", "onnxruntime", "onnx")
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from symrnn.bench.contenders import NUMBA, NUMPY
 from symrnn.bench.data import Size
+from symrnn.bench.names import NUMBA, NUMPY
 from symrnn.files import SIGNATURE
 from symrnn.version import __version__
 

@@ -14,22 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from symrnn.bench.contenders import (
-    FORWARD,
-    JAX,
-    NUMBA,
-    NUMPY,
-    ONNX,
-    PRODUCTS,
-    STEP,
-    TORCH,
-    TORCH_NN,
-    TRAIN,
-)
 from symrnn.bench.data import Size, axis_lengths, draw_data, require_size
 from symrnn.bench.layers import LAYERS
 from symrnn.bench.libraries import LIBRARIES
-from symrnn.bench.machine import PEERS, machine, versions
+from symrnn.bench.machine import machine, versions
+from symrnn.bench.names import FORWARD, JAX, NUMBA, NUMPY, ONNX, PEERS, PRODUCTS, STEP, TORCH, TORCH_NN, TRAIN
 from symrnn.bench.processes import ContenderFailure, Worker
 from symrnn.bench.programs import program
 from symrnn.bench.results import Bench, Failure, Memory, Settings, Spread, Start, Timing, Work

@@ -244,23 +244,31 @@ class StatementWriter:
     def right_side(self, statement: Statement) -> str:
         """What a statement computes, with what the array held before if it updates."""
         buffer = self.table[statement.out]
-        if isinstance(statement, Pointwise):
-            return self.expression(statement, buffer)
-        if isinstance(statement, Contraction):
-            return self.contraction(statement)
-        if isinstance(statement, Largest):
-            return self.library.largest.format(self.read(statement.operand))
-        if isinstance(statement, Stack):
-            parts = ", ".join(self.read(part) for part in statement.parts)
-            return self.library.stack.format(parts, len(self.lead(buffer)))
-        if isinstance(statement, Gather | Scatter):
-            text = self.gathered(statement) if isinstance(statement, Gather) else self.scattered(statement)
-            return f"{self.read(statement.out)} + {text}" if statement.update else text
-        assert isinstance(statement, Fill)
-        if statement.what == "identity":
+        match statement:
+            case Pointwise():
+                text = self.expression(statement, buffer)
+            case Contraction():
+                text = self.contraction(statement)
+            case Largest():
+                text = self.library.largest.format(self.read(statement.operand))
+            case Stack():
+                parts = ", ".join(self.read(part) for part in statement.parts)
+                text = self.library.stack.format(parts, len(self.lead(buffer)))
+            case Gather() | Scatter():
+                text = (
+                    self.gathered(statement) if isinstance(statement, Gather) else self.scattered(statement)
+                )
+                text = f"{self.read(statement.out)} + {text}" if statement.update else text
+            case Fill():
+                text = self.filled(statement.what, buffer)
+        return text
+
+    def filled(self, what: str, buffer: Buffer) -> str:
+        """The text of an array of zeros, of ones, or of identity matrices."""
+        if what == "identity":
             eye = self.library.identity.format(self.layout.size(buffer.shape[0]))
             return self.library.broadcast.format(eye, self.shape(buffer)) if buffer.lead else eye
-        return self.library.full.format(self.shape(buffer), {"zeros": "0.0", "ones": "1.0"}[statement.what])
+        return self.library.full.format(self.shape(buffer), {"zeros": "0.0", "ones": "1.0"}[what])
 
     def gathered(self, statement: Gather) -> str:
         """The text of the rows that an index picks: of a shared array, or of one of every sample."""

@@ -3,17 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from symrnn.bench.contenders import (
-    FORWARD,
-    JAX,
-    NUMBA,
-    NUMPY,
-    QUANTITIES,
-    STEP,
-    TRAIN,
-    TRAIN_FIXED,
-)
 from symrnn.bench.data import Size
+from symrnn.bench.names import FORWARD, JAX, NUMBA, NUMPY, QUANTITIES, STEP, TRAIN, TRAIN_FIXED
 from symrnn.bench.results import QUIET, Bench, Start
 from symrnn.console import plain_console
 

@@ -16,23 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from symrnn.bench.contenders import (
-    JAX,
-    NUMBA,
-    NUMPY,
-    ONNX,
-    PRODUCTS,
-    TORCH,
-    TORCH_NN,
-    Contender,
-    Task,
-    open_jax,
-    open_kernel,
-    open_products,
-    open_torch,
-)
+from symrnn.bench.contenders import Contender, Task, open_jax, open_kernel, open_products, open_torch
 from symrnn.bench.data import Data
 from symrnn.bench.layers import open_onnx, open_torch_layer
+from symrnn.bench.names import JAX, NUMBA, NUMPY, ONNX, PRODUCTS, TORCH, TORCH_NN
 
 SOURCED: dict[str, Callable[[Data, Path], Contender]] = {
     NUMPY: open_kernel,

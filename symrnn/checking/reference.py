@@ -7,6 +7,7 @@ float64, or from central differences in float64 where JAX is not installed.
 Every array inside carries one leading axis, the batch or 1.
 """
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -163,10 +164,8 @@ class _Moment:
         number = self.interpreter.number(expr)
         if number is not None:
             return self.xp.full((1,), number)
-        if isinstance(expr, Add):
-            return reduce(lambda a, b: a + b, self.aligned(expr.args))
-        if isinstance(expr, Mul):
-            return reduce(self._times, self.aligned(expr.args))
+        if isinstance(expr, Add | Mul):
+            return reduce(self._times if isinstance(expr, Mul) else operator.add, self.aligned(expr.args))
         if isinstance(expr, Pow):
             exponent = int(expr.args[1])
             return self.library.elementwise(lambda x: x**exponent, self.value(expr.args[0]))
@@ -202,6 +201,12 @@ class _Moment:
             return self.xp.concatenate(
                 [self.xp.broadcast_to(part, (batch, *part.shape[1:])) for part in parts], axis=1
             )
+        if isinstance(expr, op.Slice):
+            start, stop = (numeric_size(size, self.sizes) for size in expr.args[1:])
+            return self.value(expr.args[0])[:, start:stop]
+        return self._of_sizes(expr)
+
+    def _of_sizes(self, expr: Expr) -> Array:
         if isinstance(expr, op.ones):
             return self.xp.ones((1, *numeric_shape(expr.args, self.sizes)))
         if isinstance(expr, op.one_hot):
@@ -209,9 +214,6 @@ class _Moment:
             return self.xp.where(classes == self.values[expr.index][:, None], 1.0, 0.0)
         if isinstance(expr, op.identity):
             return self.xp.eye(numeric_size(expr.args[0], self.sizes))[None]
-        if isinstance(expr, op.Slice):
-            start, stop = (numeric_size(size, self.sizes) for size in expr.args[1:])
-            return self.value(expr.args[0])[:, start:stop]
         raise NotImplementedError(f"The reference has no meaning for {type(expr).__name__} in {expr}.")
 
     def aligned(self, operands: Sequence[Expr]) -> list[Array]:

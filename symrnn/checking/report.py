@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from symrnn.errors import CheckError
+from symrnn.printing import Printed
 
 AGREES, DIFFERS, NOT_A_NUMBER = "agrees", "differs", "not a number"
 WRONG_SHAPE, WRONG_DTYPE, CHANGED = "wrong shape", "wrong dtype", "argument written to"
@@ -42,7 +43,7 @@ class CheckRow:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckReport:
+class CheckReport(Printed):
     """A kernel's values and gradients against the reference.
 
     `reference` is "JAX autodiff" or "central differences". `T` is the number of time steps, `B` the

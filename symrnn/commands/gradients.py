@@ -6,14 +6,9 @@ from typing import Annotated
 import typer
 
 from symrnn import console
+from symrnn.commands import rooms
 from symrnn.commands.options import CellNames, Force, Seed
 from symrnn.files import require_writable, write_files
-from symrnn.gradients.figure import gradients_figure
-from symrnn.gradients.flow import flows_json, gradient_flows
-from symrnn.gradients.request import GradientRequest, parse_changes
-from symrnn.gradients.tables import print_gradients
-from symrnn.publishing.pictures import require_figure_name
-from symrnn.running.cells import find_cell
 
 
 def show_gradients(
@@ -38,16 +33,16 @@ def show_gradients(
     force: Force = False,
 ) -> None:
     """Show how gradients vanish or explode over time: the norm of the state's derivative k steps back."""
-    changes = parse_changes(sets or (), scales or ())
-    request = GradientRequest(steps, hidden, inputs, samples, seed, changes)
+    changes = rooms.parse_changes(sets or (), scales or ())
+    request = rooms.GradientRequest(steps, hidden, inputs, samples, seed, changes)
     require_writable([path for path in (json, plot) if path is not None], force=force)
     if plot is not None:
-        require_figure_name(plot)
-    found = [find_cell(cell) for cell in cells]
+        rooms.require_figure_name(plot)
+    found = [rooms.find_cell(cell) for cell in cells]
     with console.progress(len(found) * samples) as tell:
-        flows = gradient_flows(found, request, tell)
-    print_gradients(flows, request)
-    made: dict[Path, str | bytes] = {} if json is None else {json: flows_json(flows, request)}
+        flows = rooms.gradient_flows(found, request, tell)
+    rooms.print_gradients(flows, request)
+    made: dict[Path, str | bytes] = {} if json is None else {json: rooms.flows_json(flows, request)}
     if plot is not None:
-        made[plot] = gradients_figure(flows, plot.suffix)
+        made[plot] = rooms.gradients_figure(flows, plot.suffix)
     write_files(made, force=force)

@@ -1,14 +1,46 @@
-"""What several commands share: their arguments and options, and exit codes."""
+"""What several commands share: their arguments and options, how these are completed, and exit codes."""
 
 from typing import Annotated
 
 import typer
 
+from symrnn.kernels.target_names import ARRAY_TARGET_NAMES, TARGET_NAMES
+from symrnn.zoo import MODELS, SHIPPED
+
 DONE, CHECK_FAILED, WRONG_REQUEST, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 70, 130, 141
 """Exit codes: a fault is symrnn's own; what nobody reads ends as programs do that write to a closed pipe."""
 
-CellName = Annotated[str, typer.Argument(metavar="CELL", help="A shipped name or path/to/file.py:name.")]
-CellNames = Annotated[list[str], typer.Argument(metavar="CELL...", help="Shipped names or file.py:name.")]
+
+def complete_cell(incomplete: str) -> list[tuple[str, str]]:
+    """The shipped cells whose names begin so, with their titles."""
+    return [(name, entry.title) for name, entry in SHIPPED.entries.items() if name.startswith(incomplete)]
+
+
+def complete_declared(incomplete: str) -> list[tuple[str, str]]:
+    """The shipped cells and models whose names begin so, with their titles."""
+    models = [(name, entry.title) for name, entry in MODELS.entries.items() if name.startswith(incomplete)]
+    return complete_cell(incomplete) + models
+
+
+def complete_target(incomplete: str) -> list[str]:
+    """The targets whose names begin so."""
+    return [name for name in TARGET_NAMES if name.startswith(incomplete)]
+
+
+def complete_runnable(incomplete: str) -> list[str]:
+    """The targets whose names begin so and whose kernels can be run."""
+    return [name for name in ARRAY_TARGET_NAMES if name.startswith(incomplete)]
+
+
+ONE_NAME, NAMES = "A shipped name or path/to/file.py:name.", "Shipped names or file.py:name."
+ONE_TARGET, ONE_RUNNABLE = (f"One of: {', '.join(n)}." for n in (TARGET_NAMES, ARRAY_TARGET_NAMES))
+
+Declared = Annotated[str, typer.Argument(metavar="CELL", help=ONE_NAME, autocompletion=complete_declared)]
+"""A cell or a model."""
+SomeDeclared = Annotated[
+    list[str], typer.Argument(metavar="CELL...", help=NAMES, autocompletion=complete_declared)
+]
+CellNames = Annotated[list[str], typer.Argument(metavar="CELL...", help=NAMES, autocompletion=complete_cell)]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that symrnn did not write.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
 Time = Annotated[str, typer.Option(help="How time is written: superscript or subscript.")]

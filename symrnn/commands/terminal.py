@@ -1,6 +1,6 @@
 """What the command line prints: cells, checks and builds as tables, and a cell in the width of a terminal."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,23 +11,10 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.derivation import Derivation
 from symrnn.errors import EmissionError
-from symrnn.models.model import Model
 from symrnn.papers.terminal import derivation_picture, written
 
 if TYPE_CHECKING:
     from symrnn.publishing.building import Build
-
-
-def print_shipped(cells: Iterable[Cell], models: Iterable[Model]) -> None:
-    """Print a table of cells, and one of models."""
-    table = table_of(("cell", "title", "variant"))
-    for cell in cells:
-        table.add_row(cell.name, cell.title, cell.variant)
-    plain_console().print(table)
-    table = table_of(("model", "title", "layers"))
-    for model in models:
-        table.add_row(model.name, model.title, ", ".join(run.label for run in model.runs))
-    plain_console().print(table)
 
 
 def print_report(report: CheckReport) -> None:

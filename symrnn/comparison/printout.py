@@ -17,7 +17,6 @@ from symrnn.comparison.wording import PlainWords, sentences
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.plain_text import MARK, UNMARK, plain_text
-from symrnn.printing import printed
 
 NARROWEST = 40
 SIGN = "^"
@@ -52,7 +51,6 @@ def plain(lines: Iterable[Line]) -> str:
     return "\n".join(f"{line.text}\n{line.signs}" if line.marks else line.text for line in lines)
 
 
-@printed.register
 def comparison_text(comparison: Comparison) -> str:
     """The whole comparison as text of 80 columns."""
     return plain(comparison_lines(comparison, 80))

@@ -30,10 +30,11 @@ from symrnn.declaration.stable_forms import StableForms
 from symrnn.declaration.words import check_words
 from symrnn.declaration.zero_state import zero_state_facts
 from symrnn.errors import DeclarationError, SymrnnWarning
+from symrnn.printing import Printed
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Cell:
+class Cell(Printed):
     """A recurrent cell, worked out from its equations.
 
     `equations` are resolved and in the author's order; `definitions` are the same in normal form and in

@@ -11,6 +11,7 @@ from symrnn.declaration.normal_form import Definition
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import Quantity, State
 from symrnn.declaration.reading_order import NO_ROLES, Roles
+from symrnn.printing import Printed
 
 
 class Adjoint(Quantity):
@@ -110,7 +111,7 @@ def sum_of(terms: Sequence[Expr]) -> Expr:
 
 
 @dataclass(frozen=True, slots=True)
-class Derivation:
+class Derivation(Printed):
     """Backpropagation through time of a cell.
 
     `step` holds the adjoints of one time step in the order in which they can be computed, ending with

@@ -37,6 +37,7 @@ from symrnn.derivation.operators import (
     times,
 )
 from symrnn.derivation.tangent import Tangent
+from symrnn.printing import Printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class PartialJacobian:
 
 
 @dataclass(frozen=True, slots=True)
-class StepJacobian:
+class StepJacobian(Printed):
     """The derivative of the next value of `of` by the previous value of `wrt`.
 
     `expr` is a product form if `is_matrix`, else the linear map: what the direction `direction` of

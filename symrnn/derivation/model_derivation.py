@@ -1,6 +1,7 @@
 """The result of a model's derivation: what layers take and what flows back, as equations with reasons."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from symrnn.declaration.quantities import Input, NextState, Parameter, Quantity, State, Value
 from symrnn.derivation.derivation import Derivation
@@ -8,11 +9,23 @@ from symrnn.models.layers import Feed
 from symrnn.models.model import Model, Run
 from symrnn.printing import Printed
 
-EVERY, FIRST, LAST, START, END = "every", "first", "last", "start", "end"
-"""When a layer's quantity is looked at; a state starts before the first step and ends after the last."""
 
-MEAN, TAKEN, READ = "mean", "taken", "read at the end"
-"""Why an adjoint gains a term: losses are averaged, a sequence is taken step by step, or its end is read."""
+class At(Enum):
+    """When a layer's quantity is looked at."""
+
+    EVERY = "every step"
+    FIRST = "first step"
+    LAST = "last step"
+    START = "before the first step"
+    END = "after the last step"
+
+
+class Rule(Enum):
+    """Why an adjoint gains a term: losses are averaged, a sequence is taken step by step, an end is read."""
+
+    MEAN = "mean"
+    TAKEN = "taken"
+    READ = "read at the end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +37,7 @@ class Held:
 
     layer: str
     quantity: Quantity
-    at: str
+    at: At
     time: str
     reverse: bool
 
@@ -53,7 +66,7 @@ class WireTerm:
     """
 
     taker: Held | None
-    rule: str
+    rule: Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,7 @@ class LayerDerivation:
         """The name of the layer in the model."""
         return self.run.label
 
-    def held(self, quantity: Input | State | Value | NextState, at: str = EVERY) -> Held:
+    def held(self, quantity: Input | State | Value | NextState, at: At = At.EVERY) -> Held:
         """A quantity of the layer."""
         return Held(self.label, quantity, at, self.run.layer.time, self.run.layer.reverse)
 

@@ -4,23 +4,19 @@ from collections.abc import Iterator
 
 from symrnn.declaration.quantities import NextState
 from symrnn.derivation.model_derivation import (
-    END,
-    EVERY,
-    READ,
-    START,
+    At,
     Held,
     ModelDerivation,
     ParameterAdjoint,
+    Rule,
     Wire,
     WireAdjoint,
     WireTerm,
     mirrored,
 )
 from symrnn.models.layers import ONCE, Feed
-from symrnn.printing import printed
 
 
-@printed.register
 def model_derivation_text(derivation: ModelDerivation) -> str:
     """The derivation as text: a line for every equation, with the reason of every adjoint."""
     return "\n".join(_lines(derivation))
@@ -44,28 +40,28 @@ def _lines(derivation: ModelDerivation) -> Iterator[str]:
 
 def _wire(wire: Wire) -> str:
     taker, source = wire.taker, wire.source
-    left = _at(taker, "0" if taker.at == START else "t")
+    left = _at(taker, "0" if taker.at == At.START else "t")
     if isinstance(source, Feed):
         step = "" if source.over == ONCE else f"[{_step(taker, source)}]"
         return f"{left} = {source.name}{step}"
-    return f"{left} = {_at(source, _step(taker, source) if source.at == EVERY else _last(source))}"
+    return f"{left} = {_at(source, _step(taker, source) if source.at == At.EVERY else _last(source))}"
 
 
 def _adjoint(adjoint: WireAdjoint) -> str:
     of = adjoint.of
     terms = " + ".join(_term(term, of) for term in adjoint.terms)
-    rules = ", ".join(dict.fromkeys(term.rule for term in adjoint.terms))
-    return f"d_{_at(of, _last(of) if of.at == END else 't')} = {terms}    ({rules})"
+    rules = ", ".join(dict.fromkeys(term.rule.value for term in adjoint.terms))
+    return f"d_{_at(of, _last(of) if of.at == At.END else 't')} = {terms}    ({rules})"
 
 
 def _term(term: WireTerm, of: Held) -> str:
     taker = term.taker
     if taker is None:
         return "1/N"
-    if term.rule != READ:
+    if term.rule != Rule.READ:
         return f"d_{_at(taker, _step(taker, of))}"
-    read = f"d_{_at(taker, '0' if taker.at == START else '1')}"
-    return read if of.at == END else f"(t = {_last(of)}) {read}"
+    read = f"d_{_at(taker, '0' if taker.at == At.START else '1')}"
+    return read if of.at == At.END else f"(t = {_last(of)}) {read}"
 
 
 def _shared(adjoint: ParameterAdjoint) -> str:

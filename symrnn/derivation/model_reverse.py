@@ -4,18 +4,12 @@ from collections.abc import Iterator
 
 from symrnn.declaration.quantities import Constant, Parameter
 from symrnn.derivation.model_derivation import (
-    END,
-    EVERY,
-    FIRST,
-    LAST,
-    MEAN,
-    READ,
-    START,
-    TAKEN,
+    At,
     Held,
     LayerDerivation,
     ModelDerivation,
     ParameterAdjoint,
+    Rule,
     Wire,
     WireAdjoint,
     WireTerm,
@@ -45,10 +39,10 @@ def _wires(run: Run, runs: dict[Layer, Run]) -> Iterator[Wire]:
     """What a layer takes: its inputs, then what its states start from."""
     layer = run.layer
     for quantity, source in layer.inputs:
-        at = FIRST if isinstance(source, Reading) else EVERY
+        at = At.FIRST if isinstance(source, Reading) else At.EVERY
         yield Wire(Held(run.label, quantity, at, layer.time, layer.reverse), _source(source, runs))
     for state, reading in layer.initial:
-        yield Wire(Held(run.label, state, START, layer.time, layer.reverse), _source(reading, runs))
+        yield Wire(Held(run.label, state, At.START, layer.time, layer.reverse), _source(reading, runs))
 
 
 def _source(source: Sequence, runs: dict[Layer, Run]) -> Held | Feed:
@@ -57,26 +51,26 @@ def _source(source: Sequence, runs: dict[Layer, Run]) -> Held | Feed:
         return source
     layer = layer_of(source)
     assert layer is not None
-    quantity, at = layer.cell.output, EVERY
+    quantity, at = layer.cell.output, At.EVERY
     if isinstance(source, Reading):
-        quantity, at = (source.state, END) if source.state else (quantity, LAST)
+        quantity, at = (source.state, At.END) if source.state else (quantity, At.LAST)
     return Held(runs[layer].label, quantity, at, layer.time, layer.reverse)
 
 
 def _adjoints(model: Model, layers: tuple[LayerDerivation, ...]) -> Iterator[WireAdjoint]:
     """The adjoints of what acting layers hand on, the loss first."""
     loss = layers[[layer.run.layer for layer in layers].index(model.loss)]
-    yield WireAdjoint(loss.held(loss.run.layer.cell.output), (WireTerm(None, MEAN),))
+    yield WireAdjoint(loss.held(loss.run.layer.cell.output), (WireTerm(None, Rule.MEAN),))
     wires = [wire for layer in layers if layer.acts for wire in layer.wires]
     for layer in reversed([layer for layer in layers if layer.acts]):
         cell = layer.run.layer.cell
-        output, end = layer.held(cell.output), layer.held(cell.output, LAST)
-        taken = [WireTerm(wire.taker, TAKEN) for wire in wires if wire.source == output]
-        read = [WireTerm(wire.taker, READ) for wire in wires if wire.source == end]
+        output, end = layer.held(cell.output), layer.held(cell.output, At.LAST)
+        taken = [WireTerm(wire.taker, Rule.TAKEN) for wire in wires if wire.source == output]
+        read = [WireTerm(wire.taker, Rule.READ) for wire in wires if wire.source == end]
         if taken or read:
             yield WireAdjoint(output, (*taken, *read))
-        for final in (layer.held(state, END) for state in cell.states):
-            if terms := tuple(WireTerm(wire.taker, READ) for wire in wires if wire.source == final):
+        for final in (layer.held(state, At.END) for state in cell.states):
+            if terms := tuple(WireTerm(wire.taker, Rule.READ) for wire in wires if wire.source == final):
                 yield WireAdjoint(final, terms)
 
 

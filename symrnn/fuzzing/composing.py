@@ -25,6 +25,7 @@ from symrnn.declaration.operations import (
 from symrnn.fuzzing.constructs import BINARY, LEAVES, PLACES, POSITIVE, RESULTS, UNARY, VECTOR
 from symrnn.fuzzing.forms import FORMS
 from symrnn.fuzzing.quantities import INNER_SIZES, SIZES, Pick, Quantities
+from symrnn.fuzzing.specs import SPECS, fitting_specs
 from symrnn.fuzzing.terms import (
     LIMIT,
     NoTermError,
@@ -43,39 +44,6 @@ from symrnn.fuzzing.terms import (
 Given = Mapping[str, Term]
 NOTHING: Given = {}
 FREE = -math.inf
-
-SPECS: dict[str, tuple[str, ...]] = {
-    "matrix @ vector": ("ij,j->i",),
-    "vector @ matrix": ("i,ij->j",),
-    "matrix @ matrix": ("ij,jk->ik",),
-    "dot": ("i,i->",),
-    "outer": ("i,j->ij", "i,j->ji"),
-    "transpose": ("ij->ji",),
-    "total": ("i->", "ij->"),
-    "row": ("ij->j",),
-    "element": ("i->",),
-    "einsum of one": ("ij->i", "ij->j"),
-    "einsum of two": (
-        *("ij,ij->", "ij,j->", "i,ij->", "i,j->"),
-        *("ij,ij->i", "ij,i->i", "ij,i->j", "j,ij->i", "i,i->i", "i,ij->i", "ijk,jk->i", "i,j->j"),
-        *(
-            "ij,j->ij",
-            "ij,ij->ij",
-            "ij,kj->ik",
-            "i,ij->ij",
-            "ijk,k->ij",
-            "hij,hj->hi",
-            "ij,ik->jk",
-            "ij,ij->ji",
-        ),
-    ),
-    "einsum of three": (
-        *("i,ij,j->", "ij,jk,ki->", "i,i,i->", "i,j,ij->", "ij,i,j->"),
-        *("ijk,j,k->i", "j,ij,i->i", "ij,jk,k->i", "i,ij,j->j", "i,j,ij->i", "i,i,i->i", "i,ijk,k->j"),
-        *("ij,j,k->ik", "i,ij,j->ij", "ij,jk,kl->il", "i,j,ij->ij", "i,j,j->ij", "i,jk,ik->ij"),
-    ),
-}
-"""Contractions by construct; the unit vector of a row or an element is left out."""
 
 OPERATORS: dict[str, Callable[..., Expr]] = {"dot": dot, "total": total, "transpose": transpose}
 
@@ -231,6 +199,10 @@ class Composer:
             return self.contraction(name, shape, given, depth, low)
         if name == "stack":
             return self.stack(shape, given, depth, low)
+        return self.function(name, shape, given, depth, low)
+
+    def function(self, name: str, shape: Shape, given: Given, depth: int, low: float) -> Term:
+        """A function, a multiple, or what goes element by element."""
         if name in VECTOR:
             size = self.choose(INNER_SIZES) if name != "softmax" else shape[0]
             inside = given["of"] if given else self.term((size,), depth, low)
@@ -319,15 +291,8 @@ class Composer:
         """A contraction of one of the specs of its construct that fit."""
         if self.static and name in ("row", "element"):
             raise NoTermError
-        places = list(PLACES[name])
-        fitting = []
-        for spec in SPECS[name]:
-            letters = dict(zip(places, spec.partition("->")[0].split(","), strict=True))
-            ranks = [(len(letters[place]), len(term.shape)) for place, term in given.items()]
-            wanted = not given and len(spec.partition("->")[2]) != len(shape)
-            if not wanted and all(one == other for one, other in ranks):
-                fitting.append((spec, letters))
-        if not fitting:
+        ranks = {place: len(term.shape) for place, term in given.items()}
+        if not (fitting := fitting_specs(name, len(shape), ranks)):
             raise NoTermError
         spec, letters = self.choose(fitting)
         sizes: dict[str, Expr] = {} if given else dict(zip(spec.partition("->")[2], shape, strict=True))
@@ -361,10 +326,8 @@ class Composer:
         kind = self.pick(4)
         if kind == 3 or name.startswith("einsum"):
             return einsum(spec, *operands)
-        if spec == "i,j->ij":
-            return outer(*operands)
-        if spec == "i,j->ji":
-            return outer(*operands[::-1])
+        if spec in ("i,j->ij", "i,j->ji"):
+            return outer(*(operands if spec == "i,j->ij" else operands[::-1]))
         if kind < 2 and name in OPERATORS:
             return OPERATORS[name](*operands)
         return matmul(*operands) if len(operands) == 2 else OPERATORS[name](*operands)

@@ -152,22 +152,25 @@ class _Walk:
         if is_coefficient(expr):
             return "number", 0
         if isinstance(expr, Mul):
-            numbers = [factor for factor in expr.args if is_coefficient(factor)]
-            if numbers:
-                rest = [factor for factor in expr.args if factor not in numbers]
-                return self.noted("scaled", [("of", Mul(*rest, evaluate=False))])
-            return self.noted("product", _lined(expr.args))
+            return self.product(expr)
         if isinstance(expr, Add):
             return self.noted("sum", _lined(expr.args))
         if isinstance(expr, Pow):
             return self.noted("square", [("of", expr.base)])
+        return self.structural(expr)
+
+    def product(self, expr: Mul) -> tuple[str, int]:
+        numbers = [factor for factor in expr.args if is_coefficient(factor)]
+        if not numbers:
+            return self.noted("product", _lined(expr.args))
+        rest = [factor for factor in expr.args if factor not in numbers]
+        return self.noted("scaled", [("of", Mul(*rest, evaluate=False))])
+
+    def structural(self, expr: Expr) -> tuple[str, int]:
         if isinstance(expr, where):
             condition, chosen, otherwise = expr.args
             compared = [("condition", side) for r in condition.atoms(Relational) for side in r.args]
             return self.noted("where", [*compared, ("chosen", chosen), ("otherwise", otherwise)])
-        return self.structural(expr)
-
-    def structural(self, expr: Expr) -> tuple[str, int]:
         if isinstance(expr, PointwiseFunction):
             args = expr.args[:1] if isinstance(expr, power) else expr.args
             places = ("of",) if len(args) == 1 else ("left", "right")
@@ -182,9 +185,8 @@ class _Walk:
             inside = zip(PLACES.get(name, map(str, range(len(operands)))), operands, strict=True)
             self.noted(name, list(inside))
             return name, len(expr.output)
-        if isinstance(expr, one_hot):
-            return "one hot", 1
-        return ("identity", 2) if isinstance(expr, identity) else ("ones", len(expr.args))
+        fixed = {one_hot: ("one hot", 1), identity: ("identity", 2)}
+        return fixed.get(type(expr), ("ones", len(expr.args)))
 
     def noted(self, outer: str, inside: list[tuple[str, Expr]]) -> tuple[str, int]:
         ranks = []

@@ -40,21 +40,17 @@ def by_hand(pick: Pick, draw: Draw, shape: Shape) -> Term:
     kind = pick(8 if len(shape) == 1 else 6)
     e: Callable[[Expr], Expr] = sympy.exp if pick(2) else exp
     x = a.expr
-    if kind == 0:
-        return Term(1 / (1 + e(-x)), shape, 0.0, 1.0)
-    if kind == 1:
-        return Term(log(1 + e(x)), shape, 0.0, a.size + 0.7)
-    if kind == 2:
-        return Term((e(x) - e(-x)) / (e(x) + e(-x)), shape, -1.0, 1.0)
-    if kind == 3:
-        return Term(log(1 - sigmoid(x)), shape, -a.size - 0.7, 0.0)
-    if kind == 4:
-        return Term(e(x) / (e(x) + e(draw(shape).expr)), shape, 0.0, 1.0)
-    if kind == 5:
-        return Term(1 / sympy.sqrt(1 + e(-x)), shape, 0.0, 1.0)
-    if kind == 6:
-        return Term(e(x) / total(e(x)), shape, 0.0, 1.0)
-    return Term(log(softmax(x)), shape, -2 * a.size - 2, 0.0)
+    forms: tuple[Callable[[], Term], ...] = (
+        lambda: Term(1 / (1 + e(-x)), shape, 0.0, 1.0),
+        lambda: Term(log(1 + e(x)), shape, 0.0, a.size + 0.7),
+        lambda: Term((e(x) - e(-x)) / (e(x) + e(-x)), shape, -1.0, 1.0),
+        lambda: Term(log(1 - sigmoid(x)), shape, -a.size - 0.7, 0.0),
+        lambda: Term(e(x) / (e(x) + e(draw(shape).expr)), shape, 0.0, 1.0),
+        lambda: Term(1 / sympy.sqrt(1 + e(-x)), shape, 0.0, 1.0),
+        lambda: Term(e(x) / total(e(x)), shape, 0.0, 1.0),
+        lambda: Term(log(softmax(x)), shape, -2 * a.size - 2, 0.0),
+    )
+    return forms[kind]()
 
 
 FORMS: dict[str, Callable[[Pick, Draw, Shape], Term]] = {"power of zero": power_of_zero, "by hand": by_hand}

@@ -57,10 +57,8 @@ class ExpressionPrinter:
             return self.dialect.array(expr.name), ATOM
         if isinstance(expr, Add):
             return self.sum(expr), SUM
-        if isinstance(expr, Mul):
-            return self.product(expr)
-        if isinstance(expr, Pow):
-            return self.power(expr)
+        if isinstance(expr, Mul | Pow):
+            return self.product(expr) if isinstance(expr, Mul) else self.power(expr)
         if isinstance(expr, where):
             condition = self.condition(expr.args[0])
             branches = [self.text(arg) for arg in expr.args[1:]]
@@ -96,18 +94,21 @@ class ExpressionPrinter:
         if isinstance(expr, Mul):
             return " * ".join(self.bracketed(arg, POWER) for arg in expr.args), PRODUCT
         if isinstance(expr, Pow):
-            base, exponent = expr.args
-            if exponent == -1:
-                return f"1 / {self.bracketed(base, POWER)}", PRODUCT
-            if base.is_integer and (exponent.is_integer or not exponent.is_number):
-                # Compiled code computes a whole power of a whole number in 64 bits, and 2 ** -3 is 0 there.
-                real = f"{base}.0" if base.is_Integer else f"float({self.python_number(base)[0]})"
-                return f"{real} ** {self.bracketed(exponent, ATOM)}", POWER
-            return f"{self.bracketed(base, ATOM)} ** {self.bracketed(exponent, ATOM)}", POWER
+            return self.python_power(*expr.args)
         if type(expr) in NUMBER_FUNCTIONS:
             args = ", ".join(self.bracketed(arg, SUM) for arg in expr.args)
             return f"{NUMBER_FUNCTIONS[type(expr)]}({args})", ATOM
         raise EmissionError(f"No printer knows the number {expr}.")
+
+    def python_power(self, base: Expr, exponent: Expr) -> tuple[str, int]:
+        """A power of numbers as Python text."""
+        if exponent == -1:
+            return f"1 / {self.bracketed(base, POWER)}", PRODUCT
+        if base.is_integer and (exponent.is_integer or not exponent.is_number):
+            # Compiled code computes a whole power of a whole number in 64 bits, and 2 ** -3 is 0 there.
+            real = f"{base}.0" if base.is_Integer else f"float({self.python_number(base)[0]})"
+            return f"{real} ** {self.bracketed(exponent, ATOM)}", POWER
+        return f"{self.bracketed(base, ATOM)} ** {self.bracketed(exponent, ATOM)}", POWER
 
     def bracketed(self, expr: Expr, within: int) -> str:
         """A number's text, in brackets if it binds weaker than its surroundings."""

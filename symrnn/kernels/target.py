@@ -52,10 +52,9 @@ class Target:
     """A language for kernels, and what it can do there.
 
     The keywords of an offer's contract tell whether it serves lengths, threads, workspaces; its functions,
-    whether it takes whole sequences or steps, and has a tape. `arrays` says that callers give and get NumPy
-    arrays in `dtypes`: such a target can be checked, built, shown and trained with. `model` prints modules
-    of whole models; a target without one is written for cells. `given` makes an argument of an array, `taken`
-    an array of a result. A `compiled` target takes seconds before its first result. Listings follow `place`.
+    whether it takes whole sequences or steps, and has a tape. Kernels compute in `dtypes`. `model` prints
+    modules of whole models; a target without one is written for cells. `given` makes an argument of an
+    array, `taken` an array of a result. A `compiled` target takes seconds before its first result.
     """
 
     name: str
@@ -63,12 +62,10 @@ class Target:
     namer: Namer
     offers: tuple[Offer, ...]
     dtypes: tuple[str, ...] = ("float32", "float64")
-    arrays: bool = True
     compiled: bool = False
     model: ModelPrinter | None = None
     given: Callable[[Any], Any] = _as_it_is
     taken: Callable[[Any], Any] = _as_it_is
-    place: int = 100
 
     def offer(self, contract: str) -> Offer | None:
         """What it prints under a contract; None if it does not know it."""

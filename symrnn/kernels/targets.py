@@ -3,32 +3,19 @@
 A target is a folder of this package whose module `target` has a `TARGET`: adding the folder adds the target.
 """
 
-from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
 
 from symrnn.errors import RequestError
 from symrnn.kernels.target import Offer, Target
+from symrnn.kernels.target_names import ARRAY_TARGET_NAMES, TARGET_NAMES
 from symrnn.planning.plan import Plan
 
-
-def _found() -> Iterator[Target]:
-    """The targets in the folders of this package."""
-    home = Path(__file__).parent
-    for folder in iter_modules([str(home)]):
-        if folder.ispkg and (home / folder.name / "target.py").is_file():
-            target = import_module(f"{__package__}.{folder.name}.target").TARGET
-            assert isinstance(target, Target)
-            yield target
-
-
 TARGETS: dict[str, Target] = {
-    target.name: target for target in sorted(_found(), key=lambda target: (target.place, target.name))
+    name: import_module(f"{__package__}.{name}.target").TARGET for name in TARGET_NAMES
 }
 """The targets by name."""
 
-ARRAY_TARGETS = {name: target for name, target in TARGETS.items() if target.arrays}
+ARRAY_TARGETS = {name: TARGETS[name] for name in ARRAY_TARGET_NAMES}
 """Those whose kernels compute with arrays: `check` and training run them, `build` and `page` make them."""
 
 CONTRACTS = tuple(
@@ -54,7 +41,7 @@ def require_array_target(target: str, what: str) -> str:
     Raises:
         RequestError: there is no such target, or its kernels do not compute with arrays.
     """
-    if not TARGETS[require_target(target)].arrays:
+    if require_target(target) not in ARRAY_TARGETS:
         raise RequestError(
             f"{what} runs kernels on arrays, and the target {target!r} has none. "
             f"Choose one of: {', '.join(ARRAY_TARGETS)}."

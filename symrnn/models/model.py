@@ -24,6 +24,7 @@ from symrnn.models.equal_sizes import EqualSizes, own_axis
 from symrnn.models.joint_axes import Bearer, axis_for_each
 from symrnn.models.layers import TIME, Feed, Layer, Reading, Sequence, called
 from symrnn.models.stepping import chosen_feedback, layer_of, layers_below
+from symrnn.printing import Printed
 
 Shared: TypeAlias = Parameter | Constant
 
@@ -48,7 +49,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Model:
+class Model(Printed):
     """A network of cells, worked out from its layers.
 
     `runs` are the layers in an order in which they can be computed. `feeds` are what a batch brings, with

@@ -9,16 +9,11 @@ from symrnn.declaration.quantities import NextState, Quantity
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.model_derivation import (
-    END,
-    EVERY,
-    FIRST,
-    MEAN,
-    READ,
-    START,
-    TAKEN,
+    At,
     Held,
     ModelDerivation,
     ParameterAdjoint,
+    Rule,
     Wire,
     WireAdjoint,
     WireTerm,
@@ -157,10 +152,10 @@ class WiringText:
     def taken(self, wire: Wire) -> Equation:
         """What a layer takes, at its own step."""
         taker, source = wire.taker, wire.source
-        left = self.symbol(taker, ZERO if taker.at == START else NOW)
+        left = self.symbol(taker, ZERO if taker.at == At.START else NOW)
         if isinstance(source, Feed):
             return Equation(left, (self.fed(source, step_of(taker, source)),))
-        step = step_of(source, taker) if source.at == EVERY else steps_of(source.time)
+        step = step_of(source, taker) if source.at == At.EVERY else steps_of(source.time)
         return Equation(left, (self.symbol(source, step),))
 
     def forward_notes(self) -> Iterator[Prose]:
@@ -174,7 +169,7 @@ class WiringText:
                 listed(reverse),
                 turned_around(TIME),
             )
-        if any(wire.taker.at == FIRST for layer in layers for wire in layer.wires):
+        if any(wire.taker.at == At.FIRST for layer in layers for wire in layer.wires):
             yield say("What is read at the end of a sequence is a sequence of one step.")
         yield say("States that start from nothing named here start from what the caller gives, or from zero.")
 
@@ -188,28 +183,28 @@ class WiringText:
     def handed_on(self, adjoint: WireAdjoint) -> Equation:
         """An adjoint as the sum of its terms."""
         of = adjoint.of
-        left = row(DELTA, self.symbol(of, steps_of(of.time) if of.at == END else NOW))
+        left = row(DELTA, self.symbol(of, steps_of(of.time) if of.at == At.END else NOW))
         right = joined(self.term(term, of) for term in adjoint.terms)
-        return Equation(left, (row(right, Space(18), text("(at the end)")) if of.at == END else right,))
+        return Equation(left, (row(right, Space(18), text("(at the end)")) if of.at == At.END else right,))
 
     def term(self, term: WireTerm, of: Held) -> Node:
         """One summand of the adjoint of what a layer hands on."""
         taker = term.taker
         if taker is None:
-            assert term.rule == MEAN
+            assert term.rule == Rule.MEAN
             return Fraction(ONE, Word("N"))
-        if term.rule == TAKEN:
+        if term.rule == Rule.TAKEN:
             return row(DELTA, self.symbol(taker, step_of(taker, of)))
-        assert term.rule == READ
-        read = row(DELTA, self.symbol(taker, ZERO if taker.at == START else ONE))
-        if of.at == END:
+        assert term.rule == Rule.READ
+        read = row(DELTA, self.symbol(taker, ZERO if taker.at == At.START else ONE))
+        if of.at == At.END:
             return read
         return row(Fence(row(NOW, Sign("="), steps_of(of.time)), "[", "]"), JUXTAPOSED, read)
 
     def backward_notes(self) -> Iterator[Prose]:
         """What is to be said of these equations."""
         adjoints = self.derivation.adjoints
-        if any(term.rule == READ and a.of.at != END for a in adjoints for term in a.terms):
+        if any(term.rule == Rule.READ and a.of.at != At.END for a in adjoints for term in a.terms):
             yield say(r"The bracket $[\,\cdot\,]$ is 1 where it holds and 0 elsewhere.")
 
 

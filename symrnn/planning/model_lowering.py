@@ -3,39 +3,22 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from symrnn.derivation.model_derivation import (
-    END,
-    EVERY,
-    MEAN,
-    READ,
-    START,
+    At,
     Held,
     LayerDerivation,
     ModelDerivation,
+    Rule,
     Wire,
     WireTerm,
 )
 from symrnn.models.layers import ONCE, Feed, Layer
 from symrnn.models.stepping import layers_below
 from symrnn.planning.model_plan import (
-    ALONE,
-    AT_FIRST,
-    AT_LAST,
-    FINAL,
-    FIRST,
-    INPUT,
-    INPUT_ADJOINT,
-    LAST,
-    LOSS_ADJOINT,
-    ONLY,
-    OUTPUTS,
-    PARAMETER_ADJOINT,
-    STATE,
-    STATE_ADJOINT,
-    TURNED,
     Array,
     BackwardCall,
-    Change,
     Evaluation,
+    How,
+    Kind,
     LayerCall,
     ModelPlan,
 )
@@ -68,9 +51,9 @@ def lower_model(derivation: ModelDerivation, cells: tuple[Plan, ...], save: str)
 def layer_call(layer: LayerDerivation) -> LayerCall:
     """The run of a layer over its sequences."""
     run = layer.run
-    inputs = [(w.taker.quantity.name, _taken(w)) for w in layer.wires if w.taker.at != START]
-    start = [(w.taker.quantity.name, source_array(w.source)) for w in layer.wires if w.taker.at == START]
-    carried = [(state.name, Array(STATE, name=name)) for state, name in run.carried]
+    inputs = [(w.taker.quantity.name, _taken(w)) for w in layer.wires if w.taker.at != At.START]
+    start = [(w.taker.quantity.name, source_array(w.source)) for w in layer.wires if w.taker.at == At.START]
+    carried = [(state.name, _given(name)) for state, name in run.carried]
     return LayerCall(
         run.label,
         run.layer.cell.name,
@@ -79,7 +62,7 @@ def layer_call(layer: LayerDerivation) -> LayerCall:
         run.layer.reverse,
         tuple(inputs),
         tuple(start or carried),
-        None if start or not carried else Array(STATE),
+        None if start or not carried else Array(Kind.STATE),
     )
 
 
@@ -96,29 +79,31 @@ def _taken(wire: Wire) -> Array:
     """The sequence that an input takes, in the direction in which its layer runs."""
     source, taker = wire.source, wire.taker
     array = source_array(source)
-    if source.over == ONCE if isinstance(source, Feed) else source.at != EVERY:
-        array = _changed(array, Change(ALONE))
+    if source.over == ONCE if isinstance(source, Feed) else source.at != At.EVERY:
+        array = array.changed(How.ALONE)
     return _turned(array, taker)
 
 
 def source_array(source: Held | Feed) -> Array:
     """What a source is, as the sample's steps go; what is read at an end has no time."""
     if isinstance(source, Feed):
-        return Array(INPUT, name=source.name)
-    if source.at == END:
-        return Array(FINAL, source.layer, source.quantity.name)
-    outputs = Array(OUTPUTS, source.layer)
-    if source.at == EVERY:
+        return Array(Kind.INPUT, name=source.name)
+    if source.at == At.END:
+        return Array(Kind.FINAL, source.layer, source.quantity.name)
+    outputs = Array(Kind.OUTPUTS, source.layer)
+    if source.at == At.EVERY:
         return outputs
-    return _changed(outputs, Change(FIRST if source.reverse else LAST, source.time))
+    return outputs.changed(How.FIRST if source.reverse else How.LAST, source.time)
 
 
-def _changed(array: Array, *changes: Change) -> Array:
-    return Array(array.kind, array.owner, array.name, (*array.changes, *changes))
+def _given(name: str) -> Array:
+    """A state of the caller's."""
+    return Array(Kind.STATE, name=name)
 
 
 def _turned(array: Array, held: Held) -> Array:
-    return _changed(array, Change(TURNED, held.time)) if held.reverse else array
+    """An array in the direction in which a layer runs, or back in that of the samples."""
+    return array.changed(How.TURNED, held.time) if held.reverse else array
 
 
 def evaluation(
@@ -134,7 +119,7 @@ def evaluation(
         tuple(call for layer, call in calls.items() if layer in needed),
         tuple(feed.name for feed, _, _ in model.feeds if feed in fed),
         tuple(
-            (name, Array(FINAL, run.label, state.name) if run.layer in needed else Array(STATE, name=name))
+            (name, Array(Kind.FINAL, run.label, state.name) if run.layer in needed else _given(name))
             for run in model.runs
             for state, name in run.carried
         ),
@@ -160,9 +145,9 @@ def _backward(derivation: ModelDerivation) -> Iterator[BackwardCall]:
             adjoint.of: tuple(_handed_back(term, adjoint.of) for term in sorted(adjoint.terms, key=when))
             for adjoint in derivation.of(layer.label)
         }
-        ends = [(state.name, arriving.get(layer.held(state, END), ())) for state in cell.states]
+        ends = [(state.name, arriving.get(layer.held(state, At.END), ())) for state in cell.states]
         placed = [
-            (q.name, name if first.get(name) == Array(PARAMETER_ADJOINT, run.label, q.name) else None)
+            (q.name, name if first.get(name) == Array(Kind.PARAMETER_ADJOINT, run.label, q.name) else None)
             for q, name in run.parameters
         ]
         yield BackwardCall(
@@ -172,7 +157,7 @@ def _backward(derivation: ModelDerivation) -> Iterator[BackwardCall]:
             run.layer.reverse,
             arriving.get(layer.held(cell.output), ()),
             tuple(ends) if any(arrays for _, arrays in ends) else (),
-            any(wire.taker in handed and wire.taker.at != START for wire in layer.wires),
+            any(wire.taker in handed and wire.taker.at != At.START for wire in layer.wires),
             tuple(placed),
         )
 
@@ -181,19 +166,16 @@ def _handed_back(term: WireTerm, of: Held) -> Array:
     """What a term adds to the adjoint of what a layer hands on, as the sample's steps go."""
     taker = term.taker
     if taker is None:
-        assert term.rule == MEAN
-        return Array(LOSS_ADJOINT)
-    kind = STATE_ADJOINT if taker.at == START else INPUT_ADJOINT
-    array = Array(kind, taker.layer, taker.quantity.name)
-    if kind == INPUT_ADJOINT:
-        array = _turned(array, taker)
-    if term.rule != READ:
+        assert term.rule == Rule.MEAN
+        return Array(Kind.LOSS_ADJOINT)
+    if taker.at == At.START:
+        array = Array(Kind.STATE_ADJOINT, taker.layer, taker.quantity.name)
+    else:
+        array = _turned(Array(Kind.INPUT_ADJOINT, taker.layer, taker.quantity.name), taker)
+        array = array.changed(How.ONLY) if term.rule == Rule.READ else array
+    if term.rule != Rule.READ or of.at == At.END:
         return array
-    if kind == INPUT_ADJOINT:
-        array = _changed(array, Change(ONLY))
-    if of.at == END:
-        return array
-    return _changed(array, Change(AT_FIRST if of.reverse else AT_LAST, of.time, of.layer))
+    return array.changed(How.AT_FIRST if of.reverse else How.AT_LAST, of.time, of.layer)
 
 
 def _gradients(derivation: ModelDerivation) -> Iterator[tuple[str, tuple[Array, ...]]]:
@@ -202,4 +184,4 @@ def _gradients(derivation: ModelDerivation) -> Iterator[tuple[str, tuple[Array, 
     known = {adjoint.name: adjoint.terms for adjoint in derivation.parameters}
     for name, _, _ in derivation.model.parameters:
         terms = sorted(known.get(name, ()), key=lambda term: labels.index(term[0]))
-        yield name, tuple(Array(PARAMETER_ADJOINT, label, q.name) for label, q in terms)
+        yield name, tuple(Array(Kind.PARAMETER_ADJOINT, label, q.name) for label, q in terms)

@@ -1,6 +1,7 @@
 """`ModelPlan`: which kernels a model calls, with which arrays, forwards, backwards and step by step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 
 from symrnn.declaration.axes import Shape
 from symrnn.models.layers import ONCE
@@ -8,35 +9,43 @@ from symrnn.models.model import Model
 from symrnn.planning.plan import Plan
 from symrnn.printing import Printed
 
-INPUT, STATE = "input", "state"
-"""Kinds of arrays that the caller gives: of the batch, (T, B, ...), and a carried state, (B, ...), or all."""
 
-OUTPUTS, FINAL = "outputs", "final state"
-"""Kinds of arrays that a layer gives: outputs as the sample's steps go, and a state after the last step."""
+class Kind(Enum):
+    """What an array is: given by the caller, made by a layer, of one step, or an adjoint on the way back.
 
-LOSS_ADJOINT, INPUT_ADJOINT, STATE_ADJOINT, PARAMETER_ADJOINT = (
-    "adjoint of the losses",
-    "adjoint of an input",
-    "adjoint of a state",
-    "adjoint of a parameter",
-)
-"""Kinds of arrays on the way back: of the mean, and what a layer's backward pass hands back."""
+    Outputs go as the sample's steps do; the caller's state without a name is all of it.
+    """
 
-STEP_INPUT, STEP_OUTPUT, NEXT = "input of a step", "output of a step", "next state"
-"""Kinds of arrays (B, ...) of one step: of the batch, and what a layer gives and leaves."""
+    INPUT = "input"
+    STATE = "state"
+    OUTPUTS = "outputs"
+    FINAL = "final state"
+    STEP_INPUT = "input of a step"
+    STEP_OUTPUT = "output of a step"
+    NEXT = "next state"
+    LOSS_ADJOINT = "adjoint of the losses"
+    INPUT_ADJOINT = "adjoint of an input"
+    STATE_ADJOINT = "adjoint of a state before the first step"
+    PARAMETER_ADJOINT = "adjoint of a parameter"
 
-TURNED, ALONE, ONLY = "turned", "as one step", "its one step"
-"""Changes: the order of each sample's steps turned round, a sequence of one step, and what that holds."""
 
-LAST, FIRST, AT_LAST, AT_FIRST = "last step", "first step", "at the last step", "at the first step"
-"""Changes: what a sequence has at an end, and a sequence that is zero but there."""
+class How(Enum):
+    """What is done to an array on its way; what is placed at an end is zero elsewhere."""
+
+    TURNED = "the order of each sample's steps is turned round"
+    ALONE = "it becomes a sequence of one step"
+    ONLY = "the one step of a sequence is taken"
+    LAST = "the last step of each sample is taken"
+    FIRST = "the first step is taken"
+    AT_LAST = "it is placed at the last step of each sample"
+    AT_FIRST = "it is placed at the first step"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """What is done to an array on its way; `over` is the time axis, `like` whose outputs give the shape."""
 
-    how: str
+    how: How
     over: str = ONCE
     like: str = ""
 
@@ -45,10 +54,14 @@ class Change:
 class Array:
     """An array that goes from one call to another: its kind, who gives it (a layer's label), its name."""
 
-    kind: str
+    kind: Kind
     owner: str = ""
     name: str = ""
     changes: tuple[Change, ...] = ()
+
+    def changed(self, how: How, over: str = ONCE, like: str = "") -> "Array":
+        """The array after one more change."""
+        return replace(self, changes=(*self.changes, Change(how, over, like)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,57 +11,39 @@ from sympy import Add
 from symrnn.models.layers import ONCE
 from symrnn.planning.model_cost import LayerCost, layer_costs
 from symrnn.planning.model_plan import (
-    ALONE,
-    AT_FIRST,
-    AT_LAST,
-    FINAL,
-    FIRST,
-    INPUT,
-    INPUT_ADJOINT,
-    LAST,
-    LOSS_ADJOINT,
-    NEXT,
-    ONLY,
-    OUTPUTS,
-    PARAMETER_ADJOINT,
-    STATE,
-    STATE_ADJOINT,
-    STEP_INPUT,
-    STEP_OUTPUT,
-    TURNED,
     Array,
     BackwardCall,
+    How,
+    Kind,
     LayerCall,
     ModelPlan,
 )
 from symrnn.planning.printout import columns, cost_text, listed, wrapped
-from symrnn.printing import printed
 
 ARRAYS = {
-    INPUT: "inputs.{name}",
-    STATE: "state.{name}",
-    OUTPUTS: "{owner}",
-    FINAL: "{owner}.final({name})",
-    LOSS_ADJOINT: "1/N",
-    INPUT_ADJOINT: "d_{owner}.{name}",
-    STATE_ADJOINT: "d_{owner}.{name} at the start",
-    PARAMETER_ADJOINT: "d_{owner}.{name}",
-    STEP_INPUT: "inputs.{name}",
-    STEP_OUTPUT: "{owner}",
-    NEXT: "{owner}.{name}",
+    Kind.INPUT: "inputs.{name}",
+    Kind.STATE: "state.{name}",
+    Kind.OUTPUTS: "{owner}",
+    Kind.FINAL: "{owner}.final({name})",
+    Kind.LOSS_ADJOINT: "1/N",
+    Kind.INPUT_ADJOINT: "d_{owner}.{name}",
+    Kind.STATE_ADJOINT: "d_{owner}.{name} at the start",
+    Kind.PARAMETER_ADJOINT: "d_{owner}.{name}",
+    Kind.STEP_INPUT: "inputs.{name}",
+    Kind.STEP_OUTPUT: "{owner}",
+    Kind.NEXT: "{owner}.{name}",
 }
 CHANGES = {
-    TURNED: "turned({array})",
-    ALONE: "{array}",
-    ONLY: "{array}",
-    LAST: "{array}.last",
-    FIRST: "{array}.last",
-    AT_LAST: "{array} at its end",
-    AT_FIRST: "{array} at its end",
+    How.TURNED: "turned({array})",
+    How.ALONE: "{array}",
+    How.ONLY: "{array}",
+    How.LAST: "{array}.last",
+    How.FIRST: "{array}.last",
+    How.AT_LAST: "{array} at its end",
+    How.AT_FIRST: "{array} at its end",
 }
 
 
-@printed.register
 def model_plan_text(planned: ModelPlan) -> str:
     """The plan as text of at most 80 columns where names allow; those of its cells are texts of their own."""
     lines = [*_summary(planned), ""]

@@ -9,12 +9,9 @@ from symrnn.models.layers import Feed, Layer
 from symrnn.models.model import Model, Run
 from symrnn.models.stepping import starting_layers, stepped_feeds, stepped_layers, why_no_step
 from symrnn.planning.model_plan import (
-    NEXT,
-    STATE,
-    STEP_INPUT,
-    STEP_OUTPUT,
     Array,
     Evaluation,
+    Kind,
     LayerCall,
     Memory,
     StepPlan,
@@ -35,7 +32,7 @@ def step_plan(
     stepped = [run for run in model.runs if run.layer in stepped_layers(model.output)]
     before = starting_layers(model.output)
     memory = _whole_memory(stepped) if before else _carried(stepped)
-    left = {m.name: Array(NEXT, m.layer, m.state) for m in memory}
+    left = {m.name: Array(Kind.NEXT, m.layer, m.state) for m in memory}
     names = tuple(left) if before else tuple(name for name, _ in model.states)
     starts = {(call.layer, state): array for call in calls.values() for state, array in call.start}
     scores, probabilities = _scores(model)
@@ -43,7 +40,7 @@ def step_plan(
         tuple(_step(run, calls, memory, bool(before)) for run in stepped),
         tuple(feed.name for feed in stepped_feeds(model.output)),
         memory,
-        tuple((name, left.get(name, Array(STATE, name=name))) for name in names),
+        tuple((name, left.get(name, Array(Kind.STATE, name=name))) for name in names),
         evaluated(before) if before else None,
         tuple((m.name, starts[m.layer, m.state]) for m in memory) if before else (),
         model.feedback.name if model.feedback is not None else "",
@@ -77,12 +74,12 @@ def _step(run: Run, calls: Mapping[Layer, LayerCall], memory: tuple[Memory, ...]
     inputs = []
     for quantity, source in run.layer.inputs:
         if isinstance(source, Feed):
-            inputs.append((quantity.name, Array(STEP_INPUT, name=source.name)))
+            inputs.append((quantity.name, Array(Kind.STEP_INPUT, name=source.name)))
         else:
             assert isinstance(source, Layer)
-            inputs.append((quantity.name, Array(STEP_OUTPUT, calls[source].layer)))
+            inputs.append((quantity.name, Array(Kind.STEP_OUTPUT, calls[source].layer)))
     own = [m for m in memory if m.layer == run.label]
-    given = Array(STATE, name=own[0].name if begun else "") if own else None
+    given = Array(Kind.STATE, name=own[0].name if begun else "") if own else None
     takes = ", ".join(f"{quantity} = {source}" for quantity, source in run.layer.inputs)
     return LayerCall(
         run.label,
@@ -91,7 +88,7 @@ def _step(run: Run, calls: Mapping[Layer, LayerCall], memory: tuple[Memory, ...]
         run.layer.time,
         False,
         tuple(inputs),
-        tuple((m.state, Array(STATE, name=m.name)) for m in own),
+        tuple((m.state, Array(Kind.STATE, name=m.name)) for m in own),
         None if begun and run.layer.initial else given,
     )
 

@@ -35,7 +35,6 @@ from symrnn.planning.ir import (
     size_of,
 )
 from symrnn.planning.plan import Plan
-from symrnn.printing import printed
 
 WIDTH = 80
 HELD = "\0"
@@ -51,7 +50,6 @@ NAMED_SPECS = {
 }
 
 
-@printed.register
 def plan_text(plan: Plan) -> str:
     """The plan as text of at most 80 columns where names allow."""
     roles, table = dict(plan.roles), plan.table()

@@ -8,14 +8,14 @@ from symrnn.checking.proof import check_loaded, problem_for
 from symrnn.checking.report import CheckReport
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
-from symrnn.files import SIGNATURE, is_signed, require_writable, write_all
+from symrnn.files import require_writable, signed, write_all
 from symrnn.kernels.targets import ARRAY_TARGETS
 from symrnn.models.model import Model
-from symrnn.pipeline import derive, emit, latex, plan
+from symrnn.pipeline import derive, emit, plan
 from symrnn.publishing.typesetting import NO_TEX, find_pdflatex, typeset
 from symrnn.running.cells import cells_of
 from symrnn.running.loading import load_source
-from symrnn.version import __version__
+from symrnn.writing import latex
 
 STEPS_PER_CELL = 3 + len(ARRAY_TARGETS)
 """How often `build` tells its progress: the texts, the PDF, the problem, and the check of every target."""
@@ -39,28 +39,21 @@ class Build:
         return all(report.passed for report in self.reports)
 
 
-def signed(text: str, cell: Cell | Model, comment: str) -> str:
-    """`text` under a line that says who made it, unless it says so itself."""
-    if is_signed(text):
-        return text
-    return f"{comment} {SIGNATURE} {__version__} from {cell.name}, do not edit\n{text.rstrip()}\n"
-
-
 def texts_of(cell: Cell | Model) -> dict[str, str]:
     """Everything symrnn writes about a cell or a model, by file name: LaTeX, plans, modules."""
     if isinstance(cell, Model):
         texts = {f"{cell.name}.tex": latex(cell)}
         for part in cells_of(cell):
-            texts[f"{part.name}_plan.txt"] = signed(str(plan(part)), part, "#")
+            texts[f"{part.name}_plan.txt"] = signed(str(plan(part)), part.name, "#")
         return texts | {kernel_name(cell, target): emit(cell, target=target) for target in ARRAY_TARGETS}
     derivation = derive(cell)
     planned = plan(derivation)
     texts = {
-        f"{cell.name}.tex": signed(latex(derivation), cell, "%"),
-        f"{cell.name}_plan.txt": signed(str(planned), cell, "#"),
+        f"{cell.name}.tex": signed(latex(derivation), cell.name, "%"),
+        f"{cell.name}_plan.txt": signed(str(planned), cell.name, "#"),
     }
     for target in ARRAY_TARGETS:
-        texts[kernel_name(cell, target)] = signed(emit(planned, target=target), cell, "#")
+        texts[kernel_name(cell, target)] = signed(emit(planned, target=target), cell.name, "#")
     return texts
 
 

@@ -12,10 +12,11 @@ from symrnn.declaration.cell import Cell
 from symrnn.files import write_all
 from symrnn.mathematics.style import Style
 from symrnn.models.model import Model
-from symrnn.pipeline import emit, latex
+from symrnn.pipeline import emit
 from symrnn.publishing.building import texts_of
 from symrnn.vocabulary import reductions
 from symrnn.vocabulary.families import COMPOSED, NAMED, VECTOR_FUNCTIONS
+from symrnn.writing import latex
 from symrnn.zoo import CELLS, MODELS
 
 FOLDER = "generated"

@@ -161,7 +161,7 @@ class TextTraining:
         )
 
 
-def prepare(
+def prepare_training(
     paths: list[Path],
     output: Path,
     *,

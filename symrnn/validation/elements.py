@@ -254,11 +254,11 @@ def _logaddexp(one: Residues, other: Residues) -> Array:
 
 def _power(base: Residues, exponent: Residues) -> Array:
     """Whole powers exactly, all others by the map of `power`."""
-    whole = np.unique(centred(exponent))
-    if len(whole) == 1 and abs(int(whole[0])) <= 64:
-        raised = power(base, abs(int(whole[0])))
+    numbers = {*centred(exponent).ravel().tolist()}
+    if len(numbers) == 1 and abs(whole := numbers.pop()) <= 64:
+        raised = power(base, abs(whole))
         return np.broadcast_to(
-            raised if whole[0] >= 0 else inverse(raised), np.broadcast_shapes(base.shape, exponent.shape)
+            raised if whole >= 0 else inverse(raised), np.broadcast_shapes(base.shape, exponent.shape)
         )
     return MAPS["power"](base, exponent)
 

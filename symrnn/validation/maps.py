@@ -115,7 +115,7 @@ def _power(base: Residues, exponent: Residues) -> Residues:
     base, exponent = np.broadcast_arrays(base, exponent)
     values = scramble(base ^ scramble(exponent, 0x90), 0x3)
     drawn = np.ones(base.shape, bool)
-    for number in np.unique(exponent).tolist():
+    for number in sorted({*exponent.ravel().tolist()}):
         if (fraction := small_fraction(number)) is not None:
             drawn &= exponent != number
             values = np.where(exponent == number, _fraction_of(base, fraction), values)

@@ -9,25 +9,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from symrnn.declaration.quantities import Constant
-from symrnn.derivation.model_derivation import END, EVERY, MEAN, READ, START, Held, ModelDerivation, WireTerm
+from symrnn.derivation.model_derivation import (
+    At,
+    Held,
+    ModelDerivation,
+    Rule,
+    WireTerm,
+)
 from symrnn.errors import ValidationError
 from symrnn.models.layers import ONCE, Feed, Layer, Reading, Sequence
 from symrnn.models.model import Model, Run
 from symrnn.models.stepping import layers_below
 from symrnn.planning.model_plan import (
-    ALONE,
-    AT_FIRST,
-    AT_LAST,
-    FINAL,
-    FIRST,
-    INPUT,
-    LAST,
-    LOSS_ADJOINT,
-    ONLY,
-    OUTPUTS,
-    STATE_ADJOINT,
-    TURNED,
     Array,
+    How,
+    Kind,
     ModelPlan,
 )
 from symrnn.validation.problem import STEPS
@@ -165,12 +161,12 @@ def _derived_takes(derivation: ModelDerivation, steps: Callable[[str], int]) -> 
     for wire in (wire for layer in derivation.layers for wire in layer.wires):
         taker, source = wire.taker, wire.source
         last = steps(taker.time) - 1
-        for t in (BEFORE,) if taker.at == START else range(last + 1):
+        for t in {At.START: [BEFORE], At.FIRST: [0]}.get(taker.at, range(last + 1)):
             if isinstance(source, Feed):
                 spot = ("", source.name, last - t if taker.reverse else t)
-            elif source.at == END:
+            elif source.at == At.END:
                 spot = (source.layer, source.quantity.name, AFTER)
-            elif source.at == EVERY:
+            elif source.at == At.EVERY:
                 spot = (source.layer, GIVEN, last - t if taker.reverse != source.reverse else t)
             else:
                 spot = (source.layer, GIVEN, steps(source.time) - 1)
@@ -180,7 +176,7 @@ def _derived_takes(derivation: ModelDerivation, steps: Callable[[str], int]) -> 
 def _derived_terms(derivation: ModelDerivation, steps: Callable[[str], int]) -> Iterator[tuple[Spot, Terms]]:
     for adjoint in derivation.adjoints:
         of, last = adjoint.of, steps(adjoint.of.time) - 1
-        name, when = (of.quantity.name, [AFTER]) if of.at == END else (GIVEN, [*range(last + 1)])
+        name, when = (of.quantity.name, [AFTER]) if of.at == At.END else (GIVEN, [*range(last + 1)])
         for t in when:
             found = (_derived_term(term, of, t, last) for term in adjoint.terms)
             if terms := Counter(spot for spot in found if spot is not None):
@@ -191,9 +187,9 @@ def _derived_term(term: WireTerm, of: Held, t: int, last: int) -> Spot | None:
     """What a term adds at a step; None if nothing."""
     taker = term.taker
     if taker is None:
-        return SHARE if term.rule == MEAN else None
-    if term.rule == READ:
-        step = BEFORE if taker.at == START else 0
+        return SHARE if term.rule == Rule.MEAN else None
+    if term.rule == Rule.READ:
+        step = BEFORE if taker.at == At.START else 0
         return (taker.layer, taker.quantity.name, step) if t in (AFTER, last) else None
     return (taker.layer, taker.quantity.name, last - t if taker.reverse != of.reverse else t)
 
@@ -242,29 +238,29 @@ class _Calls:
 
     def made(self, array: Array) -> list[Terms]:
         owner = array.owner
-        if array.kind == INPUT:
+        if array.kind == Kind.INPUT:
             over = next(feed.over for feed, _, _ in self.planned.model.feeds if feed.name == array.name)
             return [Counter([("", array.name, t)]) for t in range(self.steps(over))]
-        if array.kind == LOSS_ADJOINT:
+        if array.kind == Kind.LOSS_ADJOINT:
             return [Counter([SHARE])] * self.steps(self.planned.loss.over)
         call = self.layers[owner]
         spots = [Counter([(owner, array.name or GIVEN, t)]) for t in range(self.steps(call.over))]
-        if array.kind == OUTPUTS:
+        if array.kind == Kind.OUTPUTS:
             return spots[::-1] if call.reverse else spots
-        if array.kind == FINAL:
+        if array.kind == Kind.FINAL:
             return [Counter([(owner, array.name, AFTER)])]
         if owner not in self.back:
             return [Counter()] * len(spots)  # nothing is handed back yet
-        return [Counter([(owner, array.name, BEFORE)])] if array.kind == STATE_ADJOINT else spots
+        return [Counter([(owner, array.name, BEFORE)])] if array.kind == Kind.STATE_ADJOINT else spots
 
-    def changed(self, made: list[Terms], how: str, over: str) -> list[Terms]:
+    def changed(self, made: list[Terms], how: How, over: str) -> list[Terms]:
         nothing: list[Terms] = [Counter()] * (self.steps(over) - 1)
         return {
-            TURNED: made[::-1],
-            ALONE: made,
-            ONLY: made[:1],
-            LAST: made[-1:],
-            FIRST: made[:1],
-            AT_LAST: [*nothing, *made],
-            AT_FIRST: [*made, *nothing],
+            How.TURNED: made[::-1],
+            How.ALONE: made,
+            How.ONLY: made[:1],
+            How.LAST: made[-1:],
+            How.FIRST: made[:1],
+            How.AT_LAST: [*nothing, *made],
+            How.AT_FIRST: [*made, *nothing],
         }[how]

@@ -29,12 +29,10 @@ VECTOR_FUNCTIONS: tuple[type[VectorFunction], ...] = tuple(
 NAMED = {function.name: function for function in (*POINTWISE, *VECTOR_FUNCTIONS)}
 """All functions by name."""
 
-COMPOSED = {
-    name: made
-    for family in FAMILIES
-    for name in family.__all__
-    if not isinstance(made := getattr(family, name), type)
-}
+PUBLIC = {name: getattr(family, name) for family in FAMILIES for name in family.__all__}
+"""Whatever a declaration may call, by the name under which it is public."""
+
+COMPOSED = {name: made for name, made in PUBLIC.items() if not isinstance(made, type)}
 """Functions that are formulas of others, by name."""
 
 EQUIVALENTS = {function.facts.equivalent: function for function in POINTWISE if function.facts.equivalent}

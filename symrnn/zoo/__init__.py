@@ -1,13 +1,14 @@
-"""The shipped cells and models: pure declarations, each with its source and variant."""
+"""The shipped cells, layers, losses and models: pure declarations, each with its source and variant."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError, shown
-from symrnn.models.model import Model
-from symrnn.zoo.shelf import Shelf
+from symrnn.places import attributes
+from symrnn.zoo.shelf import Entry, Shelf
 
 if TYPE_CHECKING:
+    from symrnn.declaration.cell import Cell
+    from symrnn.models.model import Model
     from symrnn.zoo.gated import gru, gru_reset_after, gru_simplified
     from symrnn.zoo.heads import (
         binary_cross_entropy,
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
         squared_error,
     )
     from symrnn.zoo.joining import dropout, joined
-    from symrnn.zoo.memory import lstm, lstm_notes
+    from symrnn.zoo.lecture_notes import lstm_notes
+    from symrnn.zoo.memory import lstm
     from symrnn.zoo.normalising import layer_norm
     from symrnn.zoo.simple import elman
 
@@ -48,54 +50,112 @@ __all__ = [
     "squared_error",
 ]
 
-CELLS: Shelf[Cell] = Shelf(
+CELLS: "Shelf[Cell]" = Shelf(
     {
-        "elman": "simple:elman_tanh",
-        "gru_simplified": "gated:gru_simplified",
-        "gru": "gated:gru",
-        "gru_reset_after": "gated:gru_reset_after",
-        "lstm_notes": "memory:lstm_notes",
-        "lstm": "memory:lstm",
+        "elman": Entry("symrnn.zoo.simple:elman_tanh", "Simple recurrent network", "tanh activation"),
+        "gru_simplified": Entry(
+            "symrnn.zoo.gated:gru_simplified", "Simplified gated recurrent unit", "update gate only"
+        ),
+        "gru": Entry("symrnn.zoo.gated:gru", "Gated recurrent unit", "reset before the product"),
+        "gru_reset_after": Entry(
+            "symrnn.zoo.gated:gru_reset_after",
+            "Gated recurrent unit",
+            "reset after the product, as in cuDNN and PyTorch",
+        ),
+        "lstm_notes": Entry(
+            "symrnn.zoo.lecture_notes:lstm_notes",
+            "Long short-term memory",
+            "as lecture notes give it: the candidate sees c, the output has no tanh",
+        ),
+        "lstm": Entry(
+            "symrnn.zoo.memory:lstm", "Long short-term memory", "forget gate, no peepholes, as in PyTorch"
+        ),
     }
 )
 """The six shipped recurrent cells by name."""
 
-HEADS: Shelf[Cell] = Shelf(
+HEADS: "Shelf[Cell]" = Shelf(
     {
-        "embedding": "heads:embedding",
-        "joined": "joining:joined",
-        "dropout": "joining:dropout",
-        "layer_norm": "normalising:layer_norm",
-        "dense": "heads:dense_identity",
-        "softmax_cross_entropy": "heads:softmax_cross_entropy",
-        "class_cross_entropy": "heads:class_cross_entropy",
-        "binary_cross_entropy": "heads:binary_cross_entropy",
-        "squared_error": "heads:squared_error",
-        "output_error": "heads:output_error",
+        "embedding": Entry(
+            "symrnn.zoo.heads:embedding", "Embedding of classes", "one row of a matrix per class"
+        ),
+        "joined": Entry(
+            "symrnn.zoo.joining:joined", "Two sequences side by side", "as in a bidirectional layer"
+        ),
+        "dropout": Entry(
+            "symrnn.zoo.joining:dropout", "Dropout", "by a mask from the batch: 0, or 1 / (1 - rate)"
+        ),
+        "layer_norm": Entry(
+            "symrnn.zoo.normalising:layer_norm",
+            "Layer normalisation",
+            "gain and bias, epsilon under the root",
+        ),
+        "dense": Entry("symrnn.zoo.heads:dense_identity", "Dense layer", "identity activation"),
+        "softmax_cross_entropy": Entry(
+            "symrnn.zoo.heads:softmax_cross_entropy",
+            "Dense layer with softmax and cross-entropy",
+            "loss of a target distribution, from the logits",
+        ),
+        "class_cross_entropy": Entry(
+            "symrnn.zoo.heads:class_cross_entropy",
+            "Dense layer with softmax and cross-entropy",
+            "loss of one class, from the logits",
+        ),
+        "binary_cross_entropy": Entry(
+            "symrnn.zoo.heads:binary_cross_entropy",
+            "Dense layer with sigmoid and cross-entropy",
+            "loss of independent yes-or-no targets, from the logits",
+        ),
+        "squared_error": Entry(
+            "symrnn.zoo.heads:squared_error", "Dense layer with squared error", "half the sum of squares"
+        ),
+        "output_error": Entry(
+            "symrnn.zoo.heads:output_error",
+            "Squared error of an output",
+            "half the sum of squares, without a layer of its own",
+        ),
     }
 )
 """The shipped cells without state by name: what stands below or above a recurrent cell."""
 
-SHIPPED: Shelf[Cell] = Shelf(CELLS.places | HEADS.places)
+SHIPPED: "Shelf[Cell]" = Shelf(CELLS.entries | HEADS.entries)
 """All shipped cells by name."""
 
-MODELS: Shelf[Model] = Shelf(
-    {name: f"models:{name}" for name in ("language_model", "classifier", "generator", "translator")}
+MODELS: "Shelf[Model]" = Shelf(
+    {
+        "language_model": Entry(
+            "symrnn.zoo.models:language_model",
+            "Language model",
+            "embedding, lstm, class_cross_entropy, dense_softmax",
+        ),
+        "classifier": Entry(
+            "symrnn.zoo.models:classifier",
+            "Classifier of sequences, read in both directions",
+            "embedding, right, left, joined, class_cross_entropy, dense_softmax",
+        ),
+        "generator": Entry(
+            "symrnn.zoo.models:generator",
+            "Generator of a sequence from one input, in a closed loop",
+            "state, value, gru_closed_loop, output_error",
+        ),
+        "translator": Entry(
+            "symrnn.zoo.models:translator",
+            "Encoder and decoder",
+            "given, source, encoder, decoder, class_cross_entropy, dense",
+        ),
+    }
 )
 """The shipped models by name: many to many, many to one, one to many, and an encoder with its decoder."""
 
-_ATTRIBUTES: Shelf[Any] = Shelf(SHIPPED.places | {"dense": "heads:dense", "elman": "simple:elman"})
+_PLACES = {name: entry.place for name, entry in SHIPPED.entries.items()}
+_PLACES |= {"dense": "symrnn.zoo.heads:dense", "elman": "symrnn.zoo.simple:elman"}
 """The shipped cells, but for two names the functions that make their cells."""
 
-
-def __getattr__(name: str) -> Any:
-    """A shipped cell, or a function that makes one, when it is first asked for."""
-    if name not in _ATTRIBUTES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _ATTRIBUTES[name]
+if not TYPE_CHECKING:  # type checkers see what is imported above, and nothing else
+    __getattr__ = attributes(__name__, _PLACES)
 
 
-def cell(name: str) -> Cell:
+def cell(name: str) -> "Cell":
     """The shipped cell `name`.
 
     Raises:
@@ -111,7 +171,7 @@ def cell(name: str) -> Cell:
     return SHIPPED[name]
 
 
-def shipped(name: str) -> Cell | Model:
+def shipped(name: str) -> "Cell | Model":
     """The shipped cell or model `name`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Long short-term memory: as in PyTorch, and as lecture notes give it."""
+"""Long short-term memory, as in PyTorch."""
 
 from sympy import Eq
 
@@ -27,24 +27,4 @@ lstm = Cell(
     title="Long short-term memory",
     variant="forget gate, no peepholes, as in PyTorch",
     source="Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735; Gers et al. 2000; torch.nn.LSTM",
-)
-
-a = State("a", m)
-c_tilde = Value("c_tilde")
-u_gate, f_gate, o_gate = (Value(gate, latex=rf"\Gamma_{gate}") for gate in "ufo")
-V_c, V_u, V_f, V_o = (Parameter(f"W_{gate}", m, m + n) for gate in "cufo")
-p_c, p_u, p_f, p_o = (Parameter(f"b_{gate}", m) for gate in "cufo")
-
-lstm_notes = Cell(
-    "lstm_notes",
-    Eq(c_tilde, tanh(V_c @ [c, x] + p_c)),
-    Eq(u_gate, sigmoid(V_u @ [a, x] + p_u)),
-    Eq(f_gate, sigmoid(V_f @ [a, x] + p_f)),
-    Eq(o_gate, sigmoid(V_o @ [a, x] + p_o)),
-    Eq(c.next, u_gate * c_tilde + f_gate * c),
-    Eq(a.next, o_gate * c.next),
-    output=a.next,
-    title="Long short-term memory",
-    variant="as lecture notes give it: the candidate sees c, the output has no tanh",
-    source="Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735, in lecture notation",
 )

@@ -21,12 +21,12 @@ from unshipped_cells import MATRIX, PEEPHOLE
 import symrnn
 from symrnn import Cell, Index
 from symrnn.bench import contenders, machine, session, turns
-from symrnn.bench.contenders import FORWARD, NUMBA, NUMPY, ONNX, QUANTITIES, STEP, TORCH, TRAIN
-from symrnn.bench.data import GRID, Data, Size, draw_data, parse_sizes
-from symrnn.bench.figure import figure
+from symrnn.bench.data import Data, Size, draw_data, parse_sizes
+from symrnn.bench.figure import bench_figure
 from symrnn.bench.layers import LAYERS, open_onnx, open_torch_layer
 from symrnn.bench.libraries import JAX, LIBRARIES
 from symrnn.bench.libraries import TORCH as TORCH_LIBRARY
+from symrnn.bench.names import FORWARD, GRID, NUMBA, NUMPY, ONNX, PEERS, QUANTITIES, STEP, TORCH, TRAIN
 from symrnn.bench.processes import ContenderFailure, Worker
 from symrnn.bench.programs import program
 from symrnn.bench.results import (
@@ -64,7 +64,7 @@ OWN = {
     "matrix_memory": declared(MATRIX, "matrix_memory"),
 }
 CELLS_TO_TRY = {**ALL, **OWN}
-ALL_NAMES = (NUMPY, NUMBA, *(name for names in machine.PEERS.values() for name in names))
+ALL_NAMES = (NUMPY, NUMBA, *(name for names in PEERS.values() for name in names))
 
 
 def drawn(cell: Cell, sizes: Mapping[str, int]) -> Data:
@@ -271,7 +271,7 @@ def test_a_figure_needs_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_contender_at_one_size(run: Any, tmp_path: Path) -> None:
-    for name in machine.PEERS:
+    for name in PEERS:
         pytest.importorskip(name)
     run("lstm", "--grid", "3,2,4", "--rounds", "1", "--json", "times.json", "--plot", "times.png")
     record = json.loads((tmp_path / "times.json").read_text())
@@ -459,7 +459,7 @@ def test_tables_fit_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_figure(tmp_path: Path, suffix: str, start: bytes) -> None:
     pytest.importorskip("matplotlib")
-    drawing = figure(made_up({NUMPY: 7.0, NUMBA: 1.0, TORCH: 4.0}, ("gru", "lstm")), suffix)
+    drawing = bench_figure(made_up({NUMPY: 7.0, NUMBA: 1.0, TORCH: 4.0}, ("gru", "lstm")), suffix)
     path = tmp_path / f"times{suffix}"
     path.write_bytes(drawing)
     assert drawing.startswith(start)

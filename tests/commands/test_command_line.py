@@ -10,12 +10,14 @@ import symrnn
 from symrnn import console
 from symrnn.checking import proof
 from symrnn.checking.report import CheckReport, CheckRow
-from symrnn.commands import command_line, terminal
+from symrnn.commands import terminal
 from symrnn.errors import EmissionError
+from symrnn.kernels import targets
 from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
-from symrnn.publishing import building
+from symrnn.publishing import building, typesetting
 from symrnn.zoo import CELLS
 
+NO_SUCH_TARGET = f"There is no target 'cuda'. Targets: {', '.join(targets.TARGETS)}."
 CELL_FILE = """
 from sympy import Eq
 from symrnn import Cell, Input, Parameter, State, axes, tanh
@@ -33,7 +35,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(building, "find_pdflatex", lambda: None)
-    monkeypatch.setattr(command_line, "find_pdflatex", lambda: None)
+    monkeypatch.setattr(typesetting, "find_pdflatex", lambda: None)
 
     return invoked
 
@@ -41,7 +43,7 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture
 def with_tex(run, monkeypatch):
     """A stand-in for pdflatex."""
-    for module in (building, command_line):
+    for module in (building, typesetting):
         monkeypatch.setattr(module, "find_pdflatex", lambda: "pdflatex")
         monkeypatch.setattr(module, "typeset", lambda document, name: f"%PDF {name} {document}".encode())
 
@@ -148,7 +150,7 @@ def test_refused_document_is_a_message(run, with_tex, tmp_path, monkeypatch):
     def refuse(*_):
         raise EmissionError("pdflatex refused gru.tex:\n! Oh.")
 
-    monkeypatch.setattr(command_line, "typeset", refuse)
+    monkeypatch.setattr(typesetting, "typeset", refuse)
     assert run("latex", "gru", "--pdf", code=2).stderr == "symrnn: pdflatex refused gru.tex:\n! Oh.\n"
     assert list(tmp_path.iterdir()) == []
 
@@ -183,8 +185,9 @@ def test_plan(run):
     ("arguments", "message"),
     [
         (("show", "grue"), "There is no shipped cell 'grue'."),
-        (("emit", "gru", "--target", "cuda"), "There is no target 'cuda'. Targets: numpy, numba."),
-        (("check", "gru", "--target", "cuda"), "There is no target 'cuda'. Targets: numpy, numba."),
+        (("emit", "gru", "--target", "cuda"), NO_SUCH_TARGET),
+        (("check", "gru", "--target", "cuda"), NO_SUCH_TARGET),
+        (("check", "gru", "--target", "python"), "target 'python' has none. Choose one of: numpy, numba."),
         (("check", "gru", "--dtype", "int8"), "Kernels run in float32 or float64, not in int8."),
         (("plan", "absent.py:gru"), "The file absent.py does not exist."),
         (("build", "elman", "elman"), "Two of the cells are named elman"),

@@ -12,7 +12,7 @@ import pytest
 from command_runs import invoked
 
 import symrnn
-from symrnn.commands import command_line
+from symrnn import pipeline
 from symrnn.commands.options import FAULT, INTERRUPTED, UNREAD, WRONG_REQUEST
 from symrnn.errors import PlanError, ValidationError
 from symrnn.publishing import building
@@ -37,7 +37,7 @@ def broken(monkeypatch, error):
     def derive(_):
         raise error
 
-    monkeypatch.setattr(command_line, "derive", derive)
+    monkeypatch.setattr(pipeline, "derive", derive)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,10 @@ def test_a_fault_is_told_as_one(run, monkeypatch, error):
 
 
 def test_a_fault_names_the_line_of_symrnn(run, monkeypatch):
-    monkeypatch.setattr(command_line, "shutil", None)
+    monkeypatch.setattr("symrnn.commands.show.shutil", None)
     message = run("show", "gru", code=FAULT).stderr
-    assert (
-        "AttributeError: 'NoneType' object has no attribute 'get_terminal_size' (commands/command_line.py"
-        in message
-    )
+    fault = "AttributeError: 'NoneType' object has no attribute 'get_terminal_size'"
+    assert f"{fault} (commands/show.py" in message
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from symrnn.commands import command_line
 from symrnn.commands.options import WRONG_REQUEST
-from symrnn.publishing import building
+from symrnn.publishing import building, typesetting
 
 CELLS = """
 from sympy import Eq
@@ -240,7 +240,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(building, "find_pdflatex", lambda: None)
-    monkeypatch.setattr(command_line, "find_pdflatex", lambda: None)
+    monkeypatch.setattr(typesetting, "find_pdflatex", lambda: None)
     return tmp_path
 
 

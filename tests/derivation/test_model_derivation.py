@@ -13,7 +13,7 @@ from symrnn import Model, pipeline, zoo
 from symrnn.checking.model_check import ModelProblem
 from symrnn.derivation import model_reverse
 from symrnn.derivation.model_derivation import (
-    START,
+    At,
     LayerDerivation,
     ModelDerivation,
     WireTerm,
@@ -98,7 +98,7 @@ def swapped_feeds(derivation: ModelDerivation) -> ModelDerivation:
 
 def swapped_states(derivation: ModelDerivation) -> ModelDerivation:
     """What comes back from the starts of two states goes to the wrong one."""
-    starts = [a for a in derivation.adjoints for t in a.terms if t.taker is not None and t.taker.at == START]
+    starts = [a for a in derivation.adjoints for t in a.terms if t.taker and t.taker.at == At.START]
     terms = {starts[0].of: starts[1].terms, starts[1].of: starts[0].terms}
     changed = (replace(a, terms=terms.get(a.of, a.terms)) for a in derivation.adjoints)
     return replace(derivation, adjoints=tuple(changed))

@@ -1,52 +1,16 @@
 """The house's order, read from the source: imports go one way, things are small, outside has one door."""
 
 import ast
-from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
-
-import symrnn
-
-HOME = Path(symrnn.__file__).parent
-STAGES = (
-    "errors",
-    "version",
-    "field_names",
-    "files",
-    "console",
-    "printing",
-    "templates",
-    "notation",
-    "vocabulary",
-    "declaration",
-    "models",
-    "derivation",
-    "mathematics",
-    "comparison",
-    "planning",
-    "kernels",
-    "diagrams",
-    "papers",
-    "validation",
-    "pipeline",
-    "zoo",
-    "running",
-    "checking",
-    "publishing",
-    "training",
-    "gradients",
-    "bench",
-    "notebook",
-    "commands",
-    "fuzzing",
-    "examples",
-)
-"""A module imports from its own room and from those before it."""
+from architecture import HOME, ROOMS, imported, module_files, own_imports
+from architecture import room_of as stage
+from architecture import tree_of as tree
 
 APART = {
-    "zoo": set(STAGES) - {"errors", "declaration", "models", "zoo"},  # pure declarations
+    "zoo": set(ROOMS) - {"errors", "places", "declaration", "models", "zoo"},  # pure declarations
     "mathematics": {"models"},
     "planning": {"comparison", "mathematics"},  # plans know derivations, not how they are told
     "kernels": {"comparison", "derivation", "mathematics"},  # kernels know plans, not derivations,
@@ -74,8 +38,7 @@ FAMILIES = {
 }
 """What they name is public; no other file names it again."""
 
-FACE = HOME / "__init__.py"  # it shows what is inside: exempt from the order
-MODULES = sorted(path for path in HOME.rglob("*.py") if path != FACE)
+MODULES = module_files()
 SYMBOL_MAKERS = {
     "declaration/axes.py",
     "models/equal_sizes.py",
@@ -90,43 +53,13 @@ def named(path: Path) -> str:
     return path.relative_to(HOME).as_posix()
 
 
-def stage(path: Path) -> str:
-    return path.relative_to(HOME).parts[0].removesuffix(".py")
-
-
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def imported(node: ast.AST) -> Iterator[str]:
-    """The modules that an import statement names; relative ones do not occur."""
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        assert node.level == 0, "a relative import"
-        if node.module == "symrnn":
-            yield from (f"symrnn.{alias.name}" for alias in node.names)
-        else:
-            yield node.module or ""
-
-
-def own_imports(path: Path) -> set[str]:
-    """The stages that a module imports from."""
-    names = {name for node in ast.walk(tree(path)) for name in imported(node)}
-    return {name.split(".")[1] for name in names if name.startswith("symrnn.")}
-
-
-def test_every_module_belongs_to_a_stage() -> None:
-    assert {stage(path) for path in MODULES} <= set(STAGES)
-
-
 @pytest.mark.parametrize("path", MODULES, ids=named)
 def test_imports_go_one_way(path: Path) -> None:
     own = stage(path)
     if own == "examples":
         return  # a user's work: it imports the face, symrnn itself
-    allowed = set(STAGES[: STAGES.index(own) + 1]) - APART.get(own, set())
-    if own in STAGES[: STAGES.index("zoo")]:
+    allowed = set(ROOMS[: ROOMS.index(own) + 1]) - APART.get(own, set())
+    if own in ROOMS[: ROOMS.index("zoo")]:
         allowed -= {"zoo"}
     assert own_imports(path) <= allowed
 
@@ -184,6 +117,34 @@ def importers(package: str) -> set[str]:
         for name in imported(node)
         if name.partition(".")[0] == package
     }
+
+
+TABLES = {
+    "__init__.py",  # the face
+    "printing.py",  # what makes the texts of records
+    "zoo/__init__.py",  # shipped cells and models
+    "zoo/shelf.py",
+    "commands/command_line.py",  # the commands
+    "commands/rooms.py",  # what they use of the rooms
+}
+"""Where things are loaded when they are first asked for."""
+
+
+def test_only_the_known_tables_load_when_they_are_asked() -> None:
+    loaders, importing = set(), set()
+    for path in (HOME / "__init__.py", *MODULES):
+        for node in ast.walk(tree(path)):
+            if any(name.startswith("symrnn.places") for name in imported(node)):
+                loaders.add(named(path))
+            if getattr(node, "attr", getattr(node, "id", "")) in (
+                "import_module",
+                "__import__",
+                "LazyLoader",
+            ):
+                importing.add(named(path))
+    assert loaders == TABLES
+    kernels = {"running/loading.py", "validation/execution.py"}  # emitted ones, which are none of ours
+    assert importing == {"places.py", "kernels/targets.py"} | kernels  # targets are found in their folders
 
 
 def test_jinja_has_one_door() -> None:

@@ -137,5 +137,6 @@ def test_wrong_lines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         offers = (full, replace(minimal_offer, text=spoilt))
         monkeypatch.setitem(TARGETS, "numpy", replace(target, offers=offers))
         assert line in right(pipeline._proved_plan(sr.derive(zoo.cell("gru")), pipeline.AS_WRITTEN), "")
+        pipeline.forget()
         with pytest.raises(ValidationError, match=r"fault of symrnn"):
             sr.emit(zoo.cell("gru"), "numpy", contract="minimal")

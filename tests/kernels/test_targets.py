@@ -9,9 +9,11 @@ import pytest
 
 import symrnn as sr
 from symrnn import zoo
+from symrnn.checking.check import TOLERANCES
 from symrnn.errors import RequestError
 from symrnn.kernels.contract import FULL, Contract
 from symrnn.kernels.targets import (
+    ARRAY_TARGETS,
     TARGETS,
     require_array_target,
     require_offer,
@@ -65,6 +67,11 @@ def test_words_of_a_contract_are_forbidden_to_variables() -> None:
         assert contract.words <= target.namer.forbidden
 
 
+def test_array_targets_compute_in_what_checks_hold_them_to() -> None:
+    for target in ARRAY_TARGETS.values():
+        assert set(target.dtypes) == set(TOLERANCES)
+
+
 def test_unknown_targets_and_contracts() -> None:
     with pytest.raises(RequestError, match=r"no target 'abacus'\. Targets: .*numpy, numba"):
         require_target("abacus")
@@ -75,7 +82,7 @@ def test_unknown_targets_and_contracts() -> None:
 @pytest.fixture
 def abacus(monkeypatch: pytest.MonkeyPatch) -> str:
     """A target that makes no models and computes without arrays."""
-    made = replace(TARGETS["numpy"], name="abacus", title="beads", model=None, arrays=False)
+    made = replace(TARGETS["numpy"], name="abacus", title="beads", model=None)
     monkeypatch.setitem(TARGETS, "abacus", made)
     return made.name
 

@@ -11,8 +11,15 @@ import symrnn as sr
 from symrnn import Model, pipeline, zoo
 from symrnn.errors import RequestError, ValidationError
 from symrnn.fuzzing.models import scheduled_model
+from symrnn.models.stepping import layers_below
 from symrnn.planning.model_cost import layer_costs
-from symrnn.planning.model_plan import AT_FIRST, AT_LAST, INPUT, STATE, BackwardCall, Change, ModelPlan
+from symrnn.planning.model_plan import (
+    BackwardCall,
+    Change,
+    How,
+    Kind,
+    ModelPlan,
+)
 from symrnn.validation.wiring import prove_calls
 
 ALL = {**MODELS, **{f"shipped {name}": zoo.MODELS[name] for name in zoo.MODELS}}
@@ -119,6 +126,15 @@ def calls_in(text: str, function: str) -> Iterator[str]:
 
 
 @everywhere
+def test_nothing_is_computed_that_is_not_needed(model: Model) -> None:
+    planned = sr.plan(model)
+    for evaluation, layer in ((planned.loss, model.loss), (planned.output, model.output)):
+        needed = {model.run_of(below).label for below in layers_below(layer)}
+        assert {call.layer for call in evaluation.calls} == needed
+        assert evaluation.layer == model.run_of(layer).label
+
+
+@everywhere
 def test_the_module_makes_the_calls_of_the_plan(model: Model) -> None:
     planned, text = sr.plan(model), sr.emit(model, "numpy")
     forward = [call.layer for call in planned.loss.calls]
@@ -140,7 +156,7 @@ def in_backward(changed: Callable[[BackwardCall], BackwardCall]) -> Callable[[Mo
 
 def other_end(call: BackwardCall) -> BackwardCall:
     def moved(change: Change) -> Change:
-        return replace(change, how=AT_FIRST) if change.how == AT_LAST else change
+        return replace(change, how=How.AT_FIRST) if change.how == How.AT_LAST else change
 
     arrives = tuple(replace(a, changes=tuple(map(moved, a.changes))) for a in call.arrives)
     return replace(call, arrives=arrives)
@@ -163,9 +179,7 @@ def swapped_inputs(planned: ModelPlan) -> ModelPlan:
     layers = tuple(
         replace(
             call,
-            inputs=tuple(
-                (q, replace(a, name=feeds.get(a.name, a.name))) for q, a in call.inputs if a.kind == INPUT
-            ),
+            inputs=tuple((q, replace(a, name=feeds.get(a.name, a.name))) for q, a in call.inputs),
         )
         for call in planned.layers
     )
@@ -236,4 +250,4 @@ def test_states_that_nothing_computes_are_the_callers() -> None:
     judge = sr.Layer(zoo.cell("elman"), used, name="judge")
     model = Model("judged", sr.Layer(zoo.squared_error, {"a": judge, "y": sr.Feed("y")}), output=used)
     kinds = {name: array.kind for name, array in sr.plan(model).output.states}
-    assert kinds["judge_s"] == STATE != kinds["used_s"]
+    assert kinds["judge_s"] == Kind.STATE != kinds["used_s"]

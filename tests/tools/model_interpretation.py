@@ -8,13 +8,11 @@ import numpy as np
 from symrnn.checking.model_check import ModelProblem
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.model_derivation import (
-    END,
-    EVERY,
-    READ,
-    START,
+    At,
     Held,
     LayerDerivation,
     ModelDerivation,
+    Rule,
     WireTerm,
 )
 from symrnn.models.layers import ONCE, Feed
@@ -64,7 +62,7 @@ class Sample:
         taken = {}
         for wire in layer.wires:
             value = self.source(wire.taker, wire.source)
-            (given if wire.taker.at == START else taken)[wire.taker.quantity.name] = value
+            (given if wire.taker.at == At.START else taken)[wire.taker.quantity.name] = value
         self.taken[layer.label], self.starts[layer.label] = taken, given
         self.results[layer.label] = self.run(layer, None, {})
 
@@ -81,11 +79,11 @@ class Sample:
             cut = array[: self.steps(source.over), self.b : self.b + 1]
             return cut[::-1] if taker.reverse else cut
         result, cell = self.results[source.layer], self.derivation.layer(source.layer).run.layer.cell
-        if source.at == EVERY:
+        if source.at == At.EVERY:
             return result.outputs[::-1] if taker.reverse != source.reverse else result.outputs
-        ends = source.at == END
+        ends = source.at == At.END
         read = result.final_states[cell.states.index(source.quantity)] if ends else result.outputs[-1]
-        return read if taker.at == START else read[None]
+        return read if taker.at == At.START else read[None]
 
     def run(self, layer: LayerDerivation, d_outputs: Any, d_states: Arrays) -> Result:
         """The cell of a layer, by the equations of its derivation."""
@@ -117,7 +115,7 @@ class Sample:
             d_outputs, d_states = None, {}
             for adjoint in self.derivation.of(layer.label):
                 total = sum(self.term(term, adjoint.of, share) for term in adjoint.terms)
-                if adjoint.of.at == END:
+                if adjoint.of.at == At.END:
                     d_states[adjoint.of.quantity.name] = total
                 else:
                     d_outputs = total
@@ -143,16 +141,16 @@ class Sample:
         outputs = self.results[of.layer].outputs
         if taker is None:
             return np.full_like(outputs, share)
-        if term.rule != READ:
+        if term.rule != Rule.READ:
             array = self.handed[taker.layer, taker.quantity.name]
             return array[::-1] if taker.reverse != of.reverse else array
         name = taker.quantity.name
         read = (
             self.handed[taker.layer, name, "start"]
-            if taker.at == START
+            if taker.at == At.START
             else self.handed[taker.layer, name][0]
         )
-        if of.at == END:
+        if of.at == At.END:
             return read
         placed = np.zeros_like(outputs)
         placed[-1] = read

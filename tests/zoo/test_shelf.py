@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from symrnn import zoo
+from symrnn import Cell, zoo
 
 SHELVES = {"cells": zoo.CELLS, "heads": zoo.HEADS, "shipped": zoo.SHIPPED, "models": zoo.MODELS}
 
@@ -16,6 +16,14 @@ def test_every_name_leads_to_what_is_called_so(shelf):
         name: name for name in SHELVES[shelf]
     }
     assert len(SHELVES[shelf]) == len(list(SHELVES[shelf]))
+
+
+@pytest.mark.parametrize("shelf", SHELVES)
+def test_the_list_says_what_the_declarations_say(shelf):
+    for name, entry in SHELVES[shelf].entries.items():
+        declared = SHELVES[shelf][name]
+        note = declared.variant if isinstance(declared, Cell) else ", ".join(r.label for r in declared.runs)
+        assert (entry.title, entry.note) == (declared.title, note)
 
 
 def test_all_that_is_public_is_there():

@@ -11,27 +11,11 @@ from symrnn.declaration.axes import Shape, size_text
 from symrnn.models.layers import ONCE
 from symrnn.models.model import Run
 from symrnn.planning.model_plan import (
-    ALONE,
-    AT_FIRST,
-    AT_LAST,
-    FINAL,
-    FIRST,
-    INPUT,
-    INPUT_ADJOINT,
-    LAST,
-    LOSS_ADJOINT,
-    NEXT,
-    ONLY,
-    OUTPUTS,
-    PARAMETER_ADJOINT,
-    STATE,
-    STATE_ADJOINT,
-    STEP_INPUT,
-    STEP_OUTPUT,
-    TURNED,
     Array,
     BackwardCall,
     Evaluation,
+    How,
+    Kind,
     LayerCall,
     ModelPlan,
 )
@@ -39,28 +23,28 @@ from symrnn.planning.model_plan import (
 WIDTH = 100
 INDENT = "    "
 ARRAYS = {
-    INPUT: "inputs.{name}",
-    STATE: "state.{name}",
-    OUTPUTS: "{owner}_outputs",
-    FINAL: "{owner}_final.{name}",
-    LOSS_ADJOINT: "d_losses",
-    INPUT_ADJOINT: "{owner}_back.inputs.{name}",
-    STATE_ADJOINT: "{owner}_back.state.{name}",
-    PARAMETER_ADJOINT: "{owner}_back.parameters.{name}",
-    STEP_INPUT: "inputs_t.{name}",
-    STEP_OUTPUT: "{owner}_output",
-    NEXT: "{owner}_next.{name}",
+    Kind.INPUT: "inputs.{name}",
+    Kind.STATE: "state.{name}",
+    Kind.OUTPUTS: "{owner}_outputs",
+    Kind.FINAL: "{owner}_final.{name}",
+    Kind.LOSS_ADJOINT: "d_losses",
+    Kind.INPUT_ADJOINT: "{owner}_back.inputs.{name}",
+    Kind.STATE_ADJOINT: "{owner}_back.state.{name}",
+    Kind.PARAMETER_ADJOINT: "{owner}_back.parameters.{name}",
+    Kind.STEP_INPUT: "inputs_t.{name}",
+    Kind.STEP_OUTPUT: "{owner}_output",
+    Kind.NEXT: "{owner}_next.{name}",
 }
 """The text of an array of each kind."""
 
 CHANGES = {
-    TURNED: "_turned({array}, {lengths})",
-    ALONE: "{array}[None]",
-    ONLY: "{array}[0]",
-    LAST: "_last({array}, {lengths})",
-    FIRST: "{array}[0]",
-    AT_LAST: "_placed({array}, {like}_outputs, _ends({like}_outputs, {lengths}))",
-    AT_FIRST: "_placed({array}, {like}_outputs, 0)",
+    How.TURNED: "_turned({array}, {lengths})",
+    How.ALONE: "{array}[None]",
+    How.ONLY: "{array}[0]",
+    How.LAST: "_last({array}, {lengths})",
+    How.FIRST: "{array}[0]",
+    How.AT_LAST: "_placed({array}, {like}_outputs, _ends({like}_outputs, {lengths}))",
+    How.AT_FIRST: "_placed({array}, {like}_outputs, 0)",
 }
 """The text of an array after each change."""
 
@@ -88,14 +72,13 @@ def lengths_text(over: str) -> str:
 
 def turned_text(text: str, call: LayerCall | BackwardCall) -> str:
     """An array in the other direction, if the layer runs so."""
-    return CHANGES[TURNED].format(array=text, lengths=lengths_text(call.over)) if call.reverse else text
+    return CHANGES[How.TURNED].format(array=text, lengths=lengths_text(call.over)) if call.reverse else text
 
 
 def state_texts(states: Iterable[tuple[str, Array]]) -> list[str]:
     """The texts of states that are handed on; those that no call computes are the caller's, if there are."""
-    return [
-        f"{name}={'state and ' if array.kind == STATE else ''}{array_text(array)}" for name, array in states
-    ]
+    given = {Kind.STATE: "state and "}
+    return [f"{name}={given.get(array.kind, '')}{array_text(array)}" for name, array in states]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +126,7 @@ class ModelWriter:
 
     def forward_call(self, call: LayerCall, training: bool) -> Call:
         """The run of one layer."""
-        outputs, final = array_text(Array(OUTPUTS, call.layer)), f"{call.layer}_final"
+        outputs, final = array_text(Array(Kind.OUTPUTS, call.layer)), f"{call.layer}_final"
         kept = f"{call.layer}_run"
         given = [*self.given(call), f"lengths={lengths_text(call.over)}", *self.options(call.layer)]
         if training:
@@ -158,12 +141,12 @@ class ModelWriter:
     def backward_call(self, call: BackwardCall) -> Call:
         """The way back through one layer."""
         label, cell = call.layer, call.cell
-        nothing = f"np.zeros_like({array_text(Array(OUTPUTS, label))})"
+        nothing = f"np.zeros_like({array_text(Array(Kind.OUTPUTS, label))})"
         given = [f"layers.{label}", f"{label}_run.tape"]
         given += [turned_text(summed_text(call.arrives) or nothing, call)]
         states = []
         for name, arrays in call.ends:
-            final = array_text(Array(FINAL, label, name))
+            final = array_text(Array(Kind.FINAL, label, name))
             states.append(f"{name}={summed_text(arrays) or f'np.zeros_like({final})'}")
         given += [f"{self.kernel(cell, 'State')}({', '.join(states)})" if states else "None"]
         given += [f"input_gradients={call.hands_back}"]

@@ -4,7 +4,13 @@ from dataclasses import dataclass, replace
 
 from symrnn.kernels.interface import Field, shape_data, table_text, tuple_text
 from symrnn.kernels.models.code import Call, ModelWriter, array_text, called, shape_with, state_texts
-from symrnn.planning.model_plan import STATE, STEP_OUTPUT, Array, LayerCall, ModelPlan, StepPlan
+from symrnn.planning.model_plan import (
+    Array,
+    Kind,
+    LayerCall,
+    ModelPlan,
+    StepPlan,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ def step_text(planned: ModelPlan, writer: ModelWriter) -> StepText:
     if step is None:
         return StepText()
     kind = "State" if step.begin is None else "Memory"
-    output = array_text(Array(STEP_OUTPUT, planned.output.layer))
+    output = array_text(Array(Kind.STEP_OUTPUT, planned.output.layer))
     text = StepText(
         exists=True,
         kind=kind,
@@ -57,10 +63,8 @@ def step_text(planned: ModelPlan, writer: ModelWriter) -> StepText:
 def _begun(text: StepText, step: StepPlan, writer: ModelWriter) -> StepText:
     """The text with what comes before the first step."""
     assert step.begin is not None
-    starts = []
-    for name, array in step.starts:
-        condition = f"None if {array_text(Array(STATE))} is None else " if array.kind == STATE else ""
-        starts.append(f"{name}={condition}{array_text(array)}")
+    given = {Kind.STATE: f"None if {array_text(Array(Kind.STATE))} is None else "}
+    starts = [f"{name}={given.get(array.kind, '')}{array_text(array)}" for name, array in step.starts]
     return replace(
         text,
         begins=True,
@@ -76,6 +80,6 @@ def _begun(text: StepText, step: StepPlan, writer: ModelWriter) -> StepText:
 def _call(call: LayerCall, writer: ModelWriter) -> Call:
     """One step of a layer."""
     after = f"{call.layer}_next" if call.start else "_"
-    output = array_text(Array(STEP_OUTPUT, call.layer))
+    output = array_text(Array(Kind.STEP_OUTPUT, call.layer))
     lines = called(f"{output}, {after} = {writer.kernel(call.cell, 'step')}", writer.given(call))
     return Call(f"{call.layer}: {call.words}", tuple(lines))

@@ -1,1 +1,4 @@
 """Kernels in Numba."""
+
+PLACE = 2
+ARRAYS = True

@@ -17,4 +17,4 @@ PRINTER = ArrayPrinter(
     THREADS,
 )
 
-TARGET = Target("numba", "Numba", NAMES, (Offer(FULL, PRINTER.text),), compiled=True, model=PRINTER, place=2)
+TARGET = Target("numba", "Numba", NAMES, (Offer(FULL, PRINTER.text),), compiled=True, model=PRINTER)

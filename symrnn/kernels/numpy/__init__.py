@@ -1,1 +1,4 @@
 """Kernels in NumPy."""
+
+PLACE = 1
+ARRAYS = True

@@ -1,7 +1,9 @@
 """A plan as NumPy statements: readable expressions, one line each, a Python loop over time."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from symrnn.declaration.operations import POINTWISE, PointwiseFunction, stop_gradient
 from symrnn.errors import EmissionError
@@ -26,6 +28,17 @@ from symrnn.planning.ir import (
 FUNCTIONS: dict[type[PointwiseFunction], str] = {f: f.facts.spelling.numpy for f in POINTWISE}
 PLAIN = {f: f.facts.spelling.numpy_once for f in POINTWISE if f.facts.spelling.numpy_once}
 """For what parameters alone determine: NumPy computes that whatever the target, without its functions."""
+PRODUCTS = {
+    **dict.fromkeys(FORWARD, "{1} @ {0}.T"),
+    **dict.fromkeys(BACKWARD, "{0} @ {1}"),
+    "Bi,Bj->ij": "{0}.T @ {1}",
+    "TBi,TBj->ij": "np.tensordot({0}, {1}, ((0, 1), (0, 1)))",
+    "Bi->i": "{0}.sum(axis=0)",
+    "TBi->i": "{0}.sum(axis=(0, 1))",
+    "ij,j->i": "{0} @ {1}",
+    "ij->ji": "{0}.T",
+}
+"""How NumPy says contractions for which it has more than `einsum`, by their specs."""
 INDENT = "    "
 
 
@@ -128,22 +141,8 @@ class NumpyWriter:
     def contraction(self, s: Contraction, looping: bool) -> str:
         """The right side of a contraction."""
         texts = [self.access(name, looping) for name in s.operands]
-        if s.spec in FORWARD:
-            return f"{texts[1]} @ {texts[0]}.T"
-        if s.spec in BACKWARD:
-            return f"{texts[0]} @ {texts[1]}"
-        if s.spec == "Bi,Bj->ij":
-            return f"{texts[0]}.T @ {texts[1]}"
-        if s.spec == "TBi,TBj->ij":
-            return f"np.tensordot({texts[0]}, {texts[1]}, ((0, 1), (0, 1)))"
-        if s.spec == "Bi->i":
-            return f"{texts[0]}.sum(axis=0)"
-        if s.spec == "TBi->i":
-            return f"{texts[0]}.sum(axis=(0, 1))"
-        if s.spec == "ij,j->i":
-            return f"{texts[0]} @ {texts[1]}"
-        if s.spec == "ij->ji":
-            return f"{texts[0]}.T"
+        if s.spec in PRODUCTS:
+            return PRODUCTS[s.spec].format(*texts)
         return f'np.einsum("{s.spec}", {", ".join(texts)})'
 
     def over_all_rows(self, s: Contraction) -> bool:
@@ -161,33 +160,36 @@ class NumpyWriter:
 
     def right_side(self, statement: Statement, looping: bool) -> str:
         """What a statement computes."""
-        if isinstance(statement, Contraction):
-            return self.contraction(statement, looping)
-        if isinstance(statement, Pointwise):
-            return self.expression(statement, looping)
-        if isinstance(statement, Gather):
-            return self.picked(statement.operand, statement.index, looping)
-        if isinstance(statement, Largest):
-            return f"{self.access(statement.operand, looping)}.max(axis=-1, initial=-np.inf)"
-        buffer = self.layout.table[statement.out]
-        if isinstance(statement, Stack):
-            lead = len(buffer.lead) - (looping and "T" in buffer.lead)
-            parts = ", ".join(self.access(part, looping) for part in statement.parts)
-            if buffer.kind == "prepared":
-                memory = f'memory("{buffer.name}", {self.layout.shape(buffer)}, dtype)'
-                return f"np.concatenate([{parts}], out={memory})"
-            return f"np.concatenate([{parts}], axis={lead})" if lead else f"np.concatenate([{parts}])"
-        if isinstance(statement, Fill):
-            maker = {
-                "zeros": "np.zeros({}, dtype)",
-                "ones": "np.ones({}, dtype)",
-                "identity": "np.eye({}, dtype=dtype)",
-            }
-            axes = buffer.lead.replace("T", "") if looping else buffer.lead
-            shape = self.layout.shape(replace(buffer, lead=axes))
-            inside = self.layout.size(buffer.shape[0]) if statement.what == "identity" else shape
-            return maker[statement.what].format(inside)
-        raise EmissionError(f"The NumPy target cannot write {type(statement).__name__}.")
+        writers: dict[type[Statement], Callable[[Any, bool], str]] = {
+            Contraction: self.contraction,
+            Pointwise: self.expression,
+            Gather: lambda s, looping: self.picked(s.operand, s.index, looping),
+            Largest: lambda s, looping: f"{self.access(s.operand, looping)}.max(axis=-1, initial=-np.inf)",
+            Stack: self.stacked,
+            Fill: self.filled,
+        }
+        writer = writers.get(type(statement))
+        if writer is None:
+            raise EmissionError(f"The NumPy target cannot write {type(statement).__name__}.")
+        return writer(statement, looping)
+
+    def stacked(self, s: Stack, looping: bool) -> str:
+        """The right side of a stack."""
+        buffer = self.layout.table[s.out]
+        lead = len(buffer.lead) - (looping and "T" in buffer.lead)
+        parts = ", ".join(self.access(part, looping) for part in s.parts)
+        if buffer.kind == "prepared":
+            memory = f'memory("{buffer.name}", {self.layout.shape(buffer)}, dtype)'
+            return f"np.concatenate([{parts}], out={memory})"
+        return f"np.concatenate([{parts}], axis={lead})" if lead else f"np.concatenate([{parts}])"
+
+    def filled(self, s: Fill, looping: bool) -> str:
+        """The right side of a fill."""
+        buffer = self.layout.table[s.out]
+        if s.what == "identity":
+            return f"np.eye({self.layout.size(buffer.shape[0])}, dtype=dtype)"
+        axes = buffer.lead.replace("T", "") if looping else buffer.lead
+        return f"np.{s.what}({self.layout.shape(replace(buffer, lead=axes))}, dtype)"
 
     def binds(self, buffer: Buffer) -> bool:
         """Whether the first statement of an array makes a new variable instead of filling memory."""
@@ -221,6 +223,11 @@ class NumpyWriter:
             if buffer.shape or buffer.lead:
                 return [f"{target} += {right}"]
             return [f"{target} = {target} + {right}"]  # a scalar: NumPy's are immutable
+        return self.defined(statement, target, right, looping)
+
+    def defined(self, statement: Statement, target: str, right: str, looping: bool) -> list[str]:
+        """The lines that give an array its first contents."""
+        buffer = self.layout.table[statement.out]
         if not self.binds(buffer):
             ranked = len(buffer.shape) + len(buffer.lead) - (looping and "T" in buffer.lead)
             whole = target if target.endswith("]") else f"{target}[{'...' if ranked != 1 else ':'}]"

@@ -20,7 +20,7 @@ from symrnn.kernels.names import Namer
 from symrnn.kernels.numpy.code import NumpyWriter
 from symrnn.kernels.numpy.module import NAMES, prepared_arrays, unpack
 from symrnn.kernels.support import Support
-from symrnn.planning.ir import Block, Buffer, Stack, Statement
+from symrnn.planning.ir import Block, Buffer, Stack
 from symrnn.planning.plan import Plan
 from symrnn.templates import render
 
@@ -57,11 +57,11 @@ class MinimalWriter(NumpyWriter):
             looping,
         )
 
-    def right_side(self, statement: Statement, looping: bool) -> str:
-        """What a statement computes."""
-        if isinstance(statement, Stack) and self.layout.table[statement.out].kind == "prepared":
-            return f"np.concatenate([{', '.join(self.access(part, looping) for part in statement.parts)}])"
-        return super().right_side(statement, looping)
+    def stacked(self, s: Stack, looping: bool) -> str:
+        """The right side of a stack."""
+        if self.layout.table[s.out].kind == "prepared":
+            return f"np.concatenate([{', '.join(self.access(part, looping) for part in s.parts)}])"
+        return super().stacked(s, looping)
 
 
 def emit_minimal(plan: Plan, version: str) -> str:

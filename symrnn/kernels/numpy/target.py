@@ -31,5 +31,4 @@ TARGET = Target(
     NAMES,
     (Offer(CONTRACT, PRINTER.text), Offer(MINIMAL, emit_minimal, saves=("all",), as_written=True)),
     model=PRINTER,
-    place=1,
 )

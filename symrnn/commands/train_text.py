@@ -1,15 +1,12 @@
-"""The commands `symrnn train-text` and `symrnn sample`: a model of characters, and what it writes."""
+"""The command `symrnn train-text`: a language model of characters, trained on a text."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from symrnn.commands.options import CHECK_FAILED, INTERRUPTED, Seed
-from symrnn.kernels.targets import ARRAY_TARGETS, require_array_target
-from symrnn.training import session
-from symrnn.training.display import print_line, training_progress
-from symrnn.training.trainer import DivergenceError, InterruptedTrainingError
+from symrnn.commands import rooms
+from symrnn.commands.options import CHECK_FAILED, INTERRUPTED, ONE_RUNNABLE, complete_runnable
 
 
 def train_text(
@@ -30,7 +27,8 @@ def train_text(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the random numbers.", show_default="0")] = None,
     target: Annotated[
-        str | None, typer.Option(help=f"One of: {', '.join(ARRAY_TARGETS)}.", show_default="numba")
+        str | None,
+        typer.Option(help=ONE_RUNNABLE, show_default="numba", autocompletion=complete_runnable),
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Steps from report to report; each saves.")] = 100,
     output: Annotated[Path, typer.Option("-o", "--output", help="The checkpoint.")] = Path(
@@ -43,7 +41,7 @@ def train_text(
 ) -> None:
     """Train a language model of characters on a text; Ctrl-C saves it."""
     if target is not None:
-        require_array_target(target, "train-text")
+        rooms.require_array_target(target, "train-text")
     asked: dict[str, Any] = {
         "hidden": hidden,
         "layers": layers,
@@ -53,16 +51,16 @@ def train_text(
     }
     asked |= {"clip": clip, "seed": seed, "target": target}
     given = {name: value for name, value in asked.items() if value is not None}
-    training = session.prepare(files, output, cell=cell, given=given, resume=resume, force=force)
+    training = rooms.prepare_training(files, output, cell=cell, given=given, resume=resume, force=force)
     typer.echo(training.heading)
     try:
-        with training_progress(training.snapshot.step, steps) as tell:
-            training.run(steps, every, print_line, tell)
-    except InterruptedTrainingError as stop:
+        with rooms.training_progress(training.snapshot.step, steps) as tell:
+            training.run(steps, every, rooms.print_line, tell)
+    except rooms.InterruptedTrainingError as stop:
         kept = f"The training is saved in {output}" if stop.saved else _as_it_was(output)
         typer.echo(f"{stop} {kept}; continue it with --resume.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    except DivergenceError as error:
+    except rooms.DivergenceError as error:
         repair = "Continue it with --resume and a smaller --learning-rate."
         typer.echo(f"symrnn: {error} {_as_it_was(output)}. {repair}", err=True)
         raise typer.Exit(CHECK_FAILED) from None
@@ -70,26 +68,3 @@ def train_text(
 
 def _as_it_was(checkpoint: Path) -> str:
     return f"The checkpoint {checkpoint} is as it was last saved"
-
-
-def sample_text(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="What `symrnn train-text` wrote.")],
-    prompt: Annotated[str, typer.Option(help="How the text begins.")] = "",
-    length: Annotated[int, typer.Option(help="How many characters follow.")] = 500,
-    temperature: Annotated[float, typer.Option(help="1: as learnt; lower: likelier; 0: likeliest.")] = 1.0,
-    seed: Seed = 0,
-    cell: Annotated[
-        str | None, typer.Option(help="file.py:name of the checkpoint's cell, if it is not a shipped one.")
-    ] = None,
-    target: Annotated[str, typer.Option(help=f"One of: {', '.join(ARRAY_TARGETS)}.")] = "numpy",
-) -> None:
-    """Write text with a trained language model."""
-    require_array_target(target, "sample")
-    stream = typer.get_text_stream("stdout", errors="replace")
-    for text in session.sampled(
-        checkpoint, cell=cell, prompt=prompt, length=length, temperature=temperature, seed=seed, target=target
-    ):
-        stream.write(text)
-        stream.flush()
-    stream.write("\n")
-    stream.flush()
