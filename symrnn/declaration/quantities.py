@@ -17,7 +17,7 @@ from symrnn.declaration.axes import Shape, Size, as_size, shape_text, size_text
 from symrnn.declaration.nodes import depth_of
 from symrnn.errors import DeclarationError, shown
 from symrnn.field_names import KEYWORDS, LEADING, METHODS
-from symrnn.notation.syntax import check_latex
+from symrnn.notation.parsing import check_latex
 from symrnn.vocabulary.structure import Tensorial
 
 LEVELS = 20

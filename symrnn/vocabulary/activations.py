@@ -50,7 +50,7 @@ class sigmoid(PointwiseFunction):  # noqa: N801  (reads like the publication)
         words=Words(
             definition=r"$\sigma(<a>) = 1/(1+e^{-<a>})$",
             derivative=r", and $\sigma' = \sigma\,(1-\sigma)$",
-            bound=r"$\sigma' = \sigma\,(1-\sigma) \le \tfrac{1}{4}$",
+            bound=r"$\sigma' = \sigma\,(1-\sigma) \le \frac{1}{4}$",
         ),
     )
 
