@@ -1,7 +1,7 @@
-"""From the author's form of an expression to its resolved form, with shapes.
+"""Which shapes fit: the author's form of an expression becomes its resolved form, or an error says why not.
 
 Resolved expressions consist of quantities, numbers, axes, sums, products, whole powers, pointwise and vector
-functions, `where`, `concatenate`, `ones`, `identity` and `Contract`. Every shape rule is enforced here.
+functions, `where`, `concatenate`, `ones`, `identity` and `Contract`.
 """
 
 from collections.abc import Mapping

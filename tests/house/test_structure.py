@@ -206,7 +206,7 @@ def test_only_the_known_tables_load_when_they_are_asked() -> None:
                 importing.add(named(path))
     assert loaders == TABLES
     kernels = {"running/loading.py", "validation/execution.py"}  # emitted ones, which are none of ours
-    targets = {"kernels/targets.py", "kernels/target_names.py"}  # they are found in their folders
+    targets = {"kernels/targets.py", "kernels/target_list.py"}  # they are found in their folders
     assert importing == {"places.py"} | targets | kernels
 
 
