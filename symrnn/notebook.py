@@ -12,6 +12,8 @@ from symrnn.comparison.comparison import Comparison
 from symrnn.comparison.wording import PlainWords, sentences
 from symrnn.declaration.axes import shape_text
 from symrnn.models.model import Model
+from symrnn.notation.nodes import Node
+from symrnn.notation.rendering.latex import latex
 from symrnn.papers.difference import partner_rows
 from symrnn.papers.formulas import comparison_display
 from symrnn.planning.ir import Block
@@ -110,5 +112,5 @@ def comparison_html(comparison: Comparison) -> str:
     return corresponds + escape(comparison_display(comparison), quote=False) + "".join(words)
 
 
-def _formula(latex: str) -> str:
-    return f"${escape(latex, quote=False)}$" if latex else ""
+def _formula(node: Node | None) -> str:
+    return f"${escape(latex(node), quote=False)}$" if node is not None else ""

@@ -11,8 +11,7 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.derivation import Derivation
 from symrnn.errors import EmissionError
-from symrnn.notation.picture import inline
-from symrnn.papers.terminal import derivation_picture
+from symrnn.papers.terminal import derivation_picture, written
 
 if TYPE_CHECKING:
     from symrnn.publishing.building import Build
@@ -65,7 +64,7 @@ def cell_text(derivation: Derivation, width: int, *, encoding: str = "utf-8", pl
     if not plain:
         with suppress(EmissionError):
             drawn = [*derivation_picture(derivation, width)]
-            before = [*heading, "", *_quantity_lines(cell, inline), ""]
+            before = [*heading, "", *_quantity_lines(cell, written), ""]
             text = "\n".join([*(wrapped(line, width) for line in before), *drawn])
             if _can_be_said(text, encoding):
                 return text

@@ -1,1 +1,1 @@
-"""Declaring a cell: quantities, the vocabulary of operations, and `Cell` with all its validation."""
+"""Declaring a cell: SymPy equations become a `Cell`, with shapes and an order, and all that is refused."""

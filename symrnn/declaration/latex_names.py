@@ -5,7 +5,7 @@ suffixes `_tilde _hat _bar _prime`, Greek words and subscripts; nothing else is 
 """
 
 from symrnn.declaration.quantities import NextState, Quantity
-from symrnn.notation.syntax import GREEK
+from symrnn.notation.characters import GREEK
 
 ACCENTS = {"tilde": r"\tilde", "hat": r"\hat", "bar": r"\bar"}
 

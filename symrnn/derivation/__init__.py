@@ -1,1 +1,1 @@
-"""Deriving backpropagation through time: a table of rules, the reverse sweep, tangents and Jacobians."""
+"""Backpropagation through time: adjoints of a `Cell` or a `Model` by a table of rules; Jacobians."""

@@ -18,6 +18,8 @@ from symrnn.diagrams.positions import PORT_PITCH, outlets, positions
 from symrnn.diagrams.wires import Channel, Point, branching, channels, route, simplified
 from symrnn.mathematics.letters import sigmoid_sign, taken_letters
 from symrnn.mathematics.printer import Printer
+from symrnn.notation.building import upright
+from symrnn.notation.nodes import Node as Formula
 
 FONT, SMALL_FONT = 10.0, 8.0
 """Sizes of names, and of operations and of the word "output" below names."""
@@ -28,7 +30,7 @@ PILL_RADIUS = 9.5
 """Of the corners of inputs, states and outputs."""
 SPREADS = (0.0, 5.0, 11.0, 7.0, 3.0, 17.0, 6.0, 23.0, 9.0, 13.0, 29.0, 4.0, 19.0)
 """Tried in turn: in a dense flow wires may run into each other at some heights and not at others."""
-OUTPUT = r"\mathrm{output}"
+OUTPUT = upright("output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,13 @@ class Node:
     """A node at its centre (x, y): a quantity, or the equation of a state or of the output.
 
     `label` is the name of the quantity and `note` what stands below it or alone: the operation of an
-    equation, or the word "output"; both are LaTeX mathematics, either may be empty.
+    equation, or the word "output"; either may be missing.
     """
 
     key: str
     role: Role
-    label: str
-    note: str
+    label: Formula | None
+    note: Formula | None
     x: float
     y: float
     width: float
@@ -83,9 +85,9 @@ class Diagram:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One of the texts of a node, centred in it: its LaTeX, the y of its baseline, its size and its kind."""
+    """One of the texts of a node, centred in it: a formula, the y of its baseline, its size and its kind."""
 
-    latex: str
+    formula: Formula
     baseline: float
     size: float
     kind: str
@@ -93,20 +95,18 @@ class Text:
 
 def texts(node: Node) -> tuple[Text, ...]:
     """The name of a node and what stands below it, or the one of them that it has."""
-    if node.label and node.note:
+    if node.label is not None and node.note is not None:
         return (
             Text(node.label, node.y - 2.0, FONT, "label"),
             Text(node.note, node.y + 10.5, SMALL_FONT, "note"),
         )
-    if node.label:
-        return (Text(node.label, node.y + 3.0, FONT, "label"),)
-    return (Text(node.note, node.y + 3.0, FONT, "label"),)
+    return tuple(Text(text, node.y + 3.0, FONT, "label") for text in (node.label, node.note) if text)
 
 
-def step_diagram(cell: Cell, *, symbol: Callable[[Quantity], str] | None = None) -> Diagram:
+def step_diagram(cell: Cell, *, symbol: Callable[[Quantity], Formula] | None = None) -> Diagram:
     """The diagram of a step of `cell`.
 
-    `symbol` gives the LaTeX name of a quantity with its time; without it, time stands above, as in
+    `symbol` gives the name of a quantity with its time; without it, time stands above, as in
     documents.
     """
     flow = step_flow(cell, symbol or Printer().symbol, sigmoid_sign(taken_letters(cell)))
@@ -168,8 +168,8 @@ def _size(node: FlowNode, entering: int) -> tuple[float, float]:
     """Width and height that the texts and the entering wires of a node need."""
     note = OUTPUT if node.is_output else node.operation
     width = max(
-        FONT * typeset_label(node.label).width,
-        (SMALL_FONT if node.label else FONT) * typeset_label(note).width,
+        FONT * typeset_label(node.label).width if node.label else 0.0,
+        (SMALL_FONT if node.label else FONT) * typeset_label(note).width if note else 0.0,
         14.0,
     )
     lines = TWO_LINES if node.label and note else ONE_LINE

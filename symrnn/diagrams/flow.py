@@ -24,14 +24,20 @@ from symrnn.declaration.operations import (
 )
 from symrnn.declaration.quantities import Input, NextState, Quantity, State, Value
 from symrnn.declaration.reading_order import ordered_factors, ordered_terms
+from symrnn.notation.building import HADAMARD, between, named, upright
+from symrnn.notation.characters import MINUS, PLUS
+from symrnn.notation.nodes import Face, Node, Row, Sign, Space, Word
+from symrnn.notation.parsing import parsed
 from symrnn.vocabulary.families import NAMED
 
-SIGNS: dict[str, str] = {
-    name: mark for name, f in NAMED.items() if (mark := f.facts.spelling.sign or f.facts.spelling.latex)
+SIGNS: dict[str, Node] = {
+    name: parsed(mark)
+    for name, f in NAMED.items()
+    if (mark := f.facts.spelling.sign or f.facts.spelling.latex)
 }
 """How a function is marked on its node."""
 
-AFFINE = r"\mathrm{affine}"
+AFFINE, SIGMA = upright("affine"), named("σ")
 MANY = 4
 """How many signs a node has room for."""
 
@@ -53,16 +59,16 @@ SOURCES, ENDS = (Role.BEFORE, Role.INPUT), (Role.AFTER, Role.OUTPUT)
 
 @dataclass(frozen=True, slots=True)
 class FlowNode:
-    """A quantity or an equation: `label` is its name and `operation` what its equation does, both LaTeX.
+    """A quantity or an equation: `label` is its name and `operation` what its equation does.
 
-    Of an input, a state before or after and the output `operation` is empty; the equation of a state or
+    An input, a state before or after and the output have no `operation`; the equation of a state or
     of the output has no label. `is_output` marks what the cell hands to the layer above.
     """
 
     key: str
     role: Role
-    label: str
-    operation: str
+    label: Node | None
+    operation: Node | None
     is_output: bool = False
 
 
@@ -78,19 +84,19 @@ class Flow:
     belts: tuple[tuple[str, str], ...]
 
 
-def step_flow(cell: Cell, symbol: Callable[[Quantity], str], sigma: str = r"\sigma") -> Flow:
-    """The flow of a step; `symbol` gives the LaTeX of a quantity with its time."""
+def step_flow(cell: Cell, symbol: Callable[[Quantity], Node], sigma: Node = SIGMA) -> Flow:
+    """The flow of a step; `symbol` gives the name of a quantity with its time."""
     fixed = {d.symbol for d in cell.definitions if d.static}
     moving = [equation for equation in _evaluation_order(cell) if equation.target not in fixed]
     marks = _Marks(cell, fixed, sigma)
-    nodes = [FlowNode(key_of(q), Role.BEFORE, symbol(q), "", q == cell.output) for q in cell.states]
-    nodes += [FlowNode(key_of(q), Role.INPUT, symbol(q), "") for q in cell.inputs]
+    nodes = [FlowNode(key_of(q), Role.BEFORE, symbol(q), None, q == cell.output) for q in cell.states]
+    nodes += [FlowNode(key_of(q), Role.INPUT, symbol(q), None) for q in cell.inputs]
     pairs: list[tuple[str, str]] = []
     for equation in moving:
         target = equation.target
         ends = isinstance(target, NextState) or target == cell.output
         key = f"{key_of(target)}:equation" if ends else key_of(target)
-        label = "" if ends else symbol(target)
+        label = None if ends else symbol(target)
         nodes.append(FlowNode(key, _role(equation, ends), label, marks.of(equation.computed)))
         for used in flowing(equation.computed, fixed, cell):
             made = isinstance(used, NextState) or used == cell.output
@@ -98,10 +104,10 @@ def step_flow(cell: Cell, symbol: Callable[[Quantity], str], sigma: str = r"\sig
             pairs.append((f"{key_of(used)}:equation" if made else key_of(used), key))
     for state in cell.states:
         is_output = state.next == cell.output
-        nodes.append(FlowNode(key_of(state.next), Role.AFTER, symbol(state.next), "", is_output))
+        nodes.append(FlowNode(key_of(state.next), Role.AFTER, symbol(state.next), None, is_output))
         pairs.append((f"{key_of(state.next)}:equation", key_of(state.next)))
     if isinstance(cell.output, Value):
-        nodes.append(FlowNode(key_of(cell.output), Role.OUTPUT, symbol(cell.output), "", True))
+        nodes.append(FlowNode(key_of(cell.output), Role.OUTPUT, symbol(cell.output), None, True))
         if cell.output not in fixed:
             pairs.append((f"{key_of(cell.output)}:equation", key_of(cell.output)))
     belts = tuple((key_of(state), f"{key_of(state.next)}:equation") for state in cell.states)
@@ -134,35 +140,36 @@ def _role(equation: Equation, ends: bool) -> Role:
 class _Marks:
     """Tells what an equation does: its outermost function, or its operations in the order they act."""
 
-    def __init__(self, cell: Cell, fixed: set[Quantity], sigma: str) -> None:
+    def __init__(self, cell: Cell, fixed: set[Quantity], sigma: Node) -> None:
         self.fixed = fixed
         self.roles = cell.roles
         self.sigma = sigma
 
-    def of(self, expr: Expr) -> str:
+    def of(self, expr: Expr) -> Node:
         """The mark of an equation's right side."""
         if isinstance(expr, PointwiseFunction | VectorFunction) and self.moves(expr):
             return self.sign(expr)
         if not self.moves(expr):
-            return r"\mathrm{fixed}"
+            return upright("fixed")
         if isinstance(expr, Quantity):
-            return "="
+            return Sign("=")
         found = list(dict.fromkeys(self.operations(expr)))
         if self.is_affine(expr) and (not found or expr.atoms(Contract)):
             return AFFINE
         shown = [mark for mark in found if mark != AFFINE]
-        shown = shown if len(shown) <= MANY else [r"\cdots", *shown[1 - MANY :]]
-        return r"\;".join(f"{{{mark}}}" for mark in shown)
+        shown = shown if len(shown) <= MANY else [Word("⋯"), *shown[1 - MANY :]]
+        # In a row of its own a sign stands for itself, not between its neighbours.
+        return between(Space(5), (Row((mark,)) for mark in shown))
 
     def moves(self, expr: Expr) -> bool:
         """Whether an expression changes with time."""
         return bool(expr.atoms(Input, State, NextState, Value) - self.fixed)
 
-    def sign(self, call: PointwiseFunction | VectorFunction) -> str:
+    def sign(self, call: PointwiseFunction | VectorFunction) -> Node:
         """The sign of a function."""
         if call.name == "sigmoid":
             return self.sigma
-        return SIGNS.get(call.name, rf"\operatorname{{{call.name}}}")
+        return SIGNS.get(call.name, named(call.name))
 
     def is_affine(self, expr: Expr) -> bool:
         """Whether an expression is a sum of fixed multiples of what changes with time."""
@@ -175,7 +182,7 @@ class _Marks:
             return len(moving) == 1 and self.is_affine(moving[0])
         return False
 
-    def operations(self, expr: Expr) -> list[str]:
+    def operations(self, expr: Expr) -> list[Node]:
         """The signs of what an expression does to what changes with time, innermost first."""
         if isinstance(expr, Quantity) or not self.moves(expr):
             return []
@@ -189,34 +196,36 @@ class _Marks:
         before = [mark for arg in args if isinstance(arg, Expr) for mark in self.operations(arg)]
         return before + self.own(expr, [arg for arg in args if self.moves(arg)])
 
-    def own(self, expr: Expr, moving: list[Expr]) -> list[str]:
+    def own(self, expr: Expr, moving: list[Expr]) -> list[Node]:
         """The sign of the outermost operation; none where it is a fixed multiple or shift."""
         if isinstance(expr, PointwiseFunction | VectorFunction):
             return [self.sign(expr)]
         if isinstance(expr, Add):
             negative = [term for term in moving if term.as_coeff_Mul()[0].is_negative]
-            return [] if len(moving) < 2 else ["-" if len(negative) == 1 and len(moving) == 2 else "+"]
+            return (
+                [] if len(moving) < 2 else [Sign(MINUS if len(negative) == 1 and len(moving) == 2 else PLUS)]
+            )
         if isinstance(expr, Mul):
-            return [r"\odot"] if len(moving) > 1 else []
+            return [HADAMARD] if len(moving) > 1 else []
         if isinstance(expr, Pow):
-            return [rf"(\cdot)^{{{expr.args[1]}}}"] if expr.args[1].is_Integer else [r"(\cdot)^{p}"]
+            return [parsed(rf"(\cdot)^{{{expr.args[1]}}}" if expr.args[1].is_Integer else r"(\cdot)^{p}")]
         if isinstance(expr, Contract):
             return [self.product(expr, moving)]
         if isinstance(expr, concatenate):
-            return ["[\\,,]"]
+            return [parsed(r"[\,,]")]
         if isinstance(expr, where):
-            return [r"\mathrm{where}"]
-        return [r"\mathbf{e}"] if isinstance(expr, one_hot) else []
+            return [upright("where")]
+        return [Word("e", Face.BOLD)] if isinstance(expr, one_hot) else []
 
-    def product(self, expr: Contract, moving: list[Expr]) -> str:
+    def product(self, expr: Contract, moving: list[Expr]) -> Node:
         """The sign of a contraction."""
         if any(isinstance(operand, one_hot) for operand in expr.operands):
-            return r"\mathrm{take}"
+            return upright("take")
         if len(expr.operands) == 1:
-            return r"\Sigma" if len(expr.output) < len(expr.letters[0]) else r"(\cdot)^{\top}"
+            return parsed(r"\Sigma" if len(expr.output) < len(expr.letters[0]) else r"(\cdot)^{\top}")
         if len(moving) < 2:
             return AFFINE
         if len(expr.output) == len("".join(expr.letters)):
-            return r"\otimes"
+            return Sign("⊗")
         kind = "dot" if not expr.output else "matmul" if expr.spec in AT_SPECS else "einsum"
-        return rf"\mathrm{{{kind}}}"
+        return upright(kind)

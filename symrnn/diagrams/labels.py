@@ -1,43 +1,37 @@
-r"""LaTeX names as placed pieces of text, for what is drawn without TeX, and the room they take.
+"""Formulas as placed pieces of text, for what is drawn without TeX, and the room they take.
 
-It sets the mathematics that a quantity's name may contain (`notation/syntax.py`) and the signs of
-operations: letters in their fonts, Greek, accents, sub- and superscripts. Lengths are in units of the font
-size, y points down, and the baseline is 0. Widths are estimates that fit Computer Modern and Times.
+It sets names of quantities and the signs of operations: letters in their fonts, accents, sub- and
+superscripts. Lengths are in units of the font size, y points down, and the baseline is 0. Widths are
+estimates that fit Computer Modern and Times.
 """
 
 import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
-from symrnn.notation.syntax import NAMED_OPERATORS, TEXT, TOKEN
+from symrnn.notation import nodes
+from symrnn.notation.alphabets import lettered
+from symrnn.notation.characters import ACCENTS
+from symrnn.notation.nodes import Accent, Face, Node, Script, Word, merged
 
 SCRIPT, SUBSCRIPT_DROP, SUPERSCRIPT_RISE = 0.7, 0.27, 0.46
 
-CAPITALS = ("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega")
-"""Greek capitals, which TeX sets upright."""
-
-SYMBOLS: dict[str, str] = {
-    "varepsilon": "ε", "epsilon": "ϵ", "vartheta": "ϑ", "varphi": "φ", "phi": "ϕ", "varrho": "ϱ",
-    "varsigma": "ς", "ell": "ℓ", "hbar": "ℏ", "imath": "ı", "jmath": "ȷ", "infty": "∞", "partial": "∂",
-    "nabla": "∇", "prime": "′", "star": "⋆", "ast": "∗", "circ": "∘", "bullet": "∙", "cdot": "·",
-    "times": "×", "div": "÷", "odot": "⊙", "oplus": "⊕", "otimes": "⊗", "pm": "±", "mp": "∓", "dagger": "†",
-    "ddagger": "‡", "top": "⊤", "bot": "⊥", "perp": "⊥", "parallel": "∥", "ldots": "…", "cdots": "⋯",
-    "to": "→", "gets": "←", "leftarrow": "←", "rightarrow": "→", "uparrow": "↑", "downarrow": "↓",
-    "langle": "⟨", "rangle": "⟩", "lvert": "|", "rvert": "|", "sum": "Σ", "surd": "√",
-}  # fmt: skip
-ACCENTS: dict[str, str] = {
-    "acute": "´", "bar": "¯", "breve": "˘", "check": "ˇ", "dot": "˙", "ddot": "¨", "grave": "`",
-    "hat": "ˆ", "mathring": "˚", "tilde": "˜", "vec": "→", "overline": "¯", "widehat": "ˆ",
-    "widetilde": "˜", "underline": "_",
-}  # fmt: skip
-FONTS: dict[str, str] = {
-    "boldsymbol": "bold-italic", "mathbf": "bold", "mathit": "italic", "mathrm": "roman", "mathsf": "sans",
-    "mathtt": "mono", "operatorname": "roman", "text": "roman", "textrm": "roman", "textbf": "bold",
-    "textit": "italic", "mathbb": "double-struck", "mathcal": "script", "mathfrak": "fraktur",
-}  # fmt: skip
-ALPHABETS = {"double-struck": "DOUBLE-STRUCK", "script": "SCRIPT", "fraktur": "FRAKTUR"}
-SPACES = {"\\,": 0.17, "\\:": 0.22, "\\;": 0.28, "\\!": -0.17, "\\ ": 0.33}
+FONTS = {
+    Face.ITALIC: "italic",
+    Face.SLANTED: "italic",
+    Face.TEXT_ITALIC: "italic",
+    Face.BOLD: "bold",
+    Face.TEXT_BOLD: "bold",
+    Face.BOLD_ITALIC: "bold-italic",
+    Face.SANS: "sans",
+    Face.MONO: "mono",
+}
+"""Fonts by face; the others are roman."""
+ALPHABETS = {Face.BLACKBOARD: "DOUBLE-STRUCK", Face.CALLIGRAPHIC: "SCRIPT", Face.FRAKTUR: "FRAKTUR"}
+PRIME, GAP = 0.31, 0.04
 ADVANCES = {
-    **dict.fromkeys("ijl,.:;|!'′ı·", 0.29),
+    **dict.fromkeys("ijl,.:;|!'′ı⋅", 0.29),
     **dict.fromkeys("ftr[]()I⟨⟩ ", 0.36),
     **dict.fromkeys("scezJ", 0.43),
     **dict.fromkeys("ΓEFLPS", 0.6),
@@ -71,19 +65,18 @@ class TypesetLabel:
     below: float
 
 
-def typeset_label(latex: str) -> TypesetLabel:
+def typeset_label(label: Node) -> TypesetLabel:
     """The placed pieces of a label."""
-    setter = _Setter(TOKEN.findall(latex))
-    runs, width = setter.sequence("italic")
+    runs, width = _placed(label)
     above = max((run.size * 0.75 - run.y for run in runs), default=0.0)
     below = max((run.size * 0.22 + run.y for run in runs), default=0.0)
     return TypesetLabel(tuple(_merged(runs)), width, above, below)
 
 
-def label_text(latex: str) -> str:
+def label_text(label: Node) -> str:
     """A label as plain text in one line, for those who hear it or search for it."""
     text, before = "", ""
-    for run in typeset_label(latex).runs:
+    for run in typeset_label(label).runs:
         mark = "_" if run.y > 0.05 else "^" if run.y < -0.05 and run.size < 1 else ""
         text += run.text if mark == before else mark + run.text
         before = mark
@@ -125,121 +118,88 @@ def _moved(runs: list[Run], x: float, y: float = 0.0, scale: float = 1.0) -> lis
     ]
 
 
-class _Setter:
-    """Reads tokens from left to right; every method returns runs from x = 0 and their width."""
-
-    def __init__(self, tokens: list[str]) -> None:
-        self.tokens = tokens
-        self.place = 0
-        self.words = False  # inside \\text, where a space is one
-
-    def sequence(self, font: str) -> tuple[list[Run], float]:
-        """Symbols up to the closing brace or the end."""
-        runs: list[Run] = []
-        width = 0.0
-        while self.place < len(self.tokens) and self.tokens[self.place] != "}":
-            if self.tokens[self.place] == " " and not self.words:
-                self.place += 1
-                continue
-            made, advance = self.scripted(font)
-            runs += _moved(made, width)
-            width += advance
-        return runs, width
-
-    def scripted(self, font: str) -> tuple[list[Run], float]:
-        """A symbol with its scripts, one above the other."""
-        runs, base = self.argument(font)
-        width = base
-        primes = 0
-        while self.place < len(self.tokens) and self.tokens[self.place] in ("_", "^", "'", " "):
-            if self.words:
-                break
-            sign = self.tokens[self.place]
-            self.place += 1
-            if sign == " ":
-                continue
-            if sign == "'":
-                runs.append(Run("′", base + 0.31 * primes, 0.0, 1.0, "roman", 0.31))
-                primes += 1
-                width = max(width, base + 0.31 * primes)
-                continue
-            script, advance = self.argument(font)
-            rise = SUBSCRIPT_DROP if sign == "_" else -SUPERSCRIPT_RISE
-            left = base + 0.04 + (0.31 * primes if sign == "^" else 0.0)
-            runs += _moved(script, left, rise, SCRIPT)
-            width = max(width, left + SCRIPT * advance)
-        return runs, width
-
-    def argument(self, font: str) -> tuple[list[Run], float]:
-        """One symbol, or a group in braces."""
-        while self.tokens[self.place] == " " and not self.words:
-            self.place += 1
-        token = self.tokens[self.place]
-        self.place += 1
-        if token == "{":
-            made = self.sequence(font)
-            self.place += 1
-            return made
-        name = token[1:]
-        if token in SPACES:
-            return [], SPACES[token]
-        if not token.startswith("\\"):
-            return self.symbol(token, font)
-        if name in ACCENTS:
-            return self.accented(ACCENTS[name], font)
-        if name in FONTS:
-            outside, self.words = self.words, name in TEXT
-            made = self.argument(FONTS[name])
-            self.words = outside
-            return made
-        if name in NAMED_OPERATORS:
-            return self.word(name, "roman")
-        if name in SYMBOLS:
-            text = SYMBOLS[name]
-            upright = len(text) > 1 or not text.isalpha() or text == "Σ"
-            return self.word(text, "roman" if upright else font)
-        if name[:1].isalpha():
-            case = "CAPITAL" if name in CAPITALS else "SMALL"
-            letter = unicodedata.lookup(f"GREEK {case} LETTER {name.upper().replace('LAMBDA', 'LAMDA')}")
-            return self.word(letter, font if case == "SMALL" or font == "bold" else "roman")
-        return self.word(name, "roman")  # an escaped character
-
-    def accented(self, accent: str, font: str) -> tuple[list[Run], float]:
-        """A symbol with an accent above its middle, or a line below it."""
-        runs, width = self.argument(font)
-        first = next((run.text[0] for run in runs), "x")
-        tall = first.isupper() or first in "bdfhklt"
-        rise = 0.12 if accent == "_" else -0.22 if tall else 0.0
-        advance = 0.33 if accent != "→" else 0.5
-        if accent == "→":
-            rise -= 0.5
-        lean = 0.06 if runs and runs[0].font == "italic" and accent != "_" else 0.0
-        size = 1.0 if accent != "→" else 0.6
-        runs.append(Run(accent, (width - advance) / 2 + lean, rise, size, "roman", advance))
-        return runs, width
-
-    def symbol(self, character: str, font: str) -> tuple[list[Run], float]:
-        if font in ALPHABETS:
-            return self.word(_lettered(character, ALPHABETS[font]), "roman")
-        if font == "italic" and not character.isalpha():
-            font = "roman"
-        return self.word("−" if character == "-" else character, font)
-
-    def word(self, text: str, font: str) -> tuple[list[Run], float]:
-        width = sum(_advance(character) for character in text)
-        return [Run(text, 0.0, 0.0, 1.0, font, width)], width
+def _word(text: str, font: str = "roman") -> list[Run]:
+    """Characters of one font."""
+    return [Run(text, 0.0, 0.0, 1.0, font, sum(map(_advance, text)))] if text else []
 
 
-def _lettered(character: str, alphabet: str) -> str:
-    """The letter of a mathematical alphabet; some of its capitals have an older place and name."""
-    kind = "CAPITAL" if character.isupper() else "SMALL"
-    older = alphabet.replace("FRAKTUR", "BLACK-LETTER")
-    for name in (
-        f"MATHEMATICAL {alphabet} {kind} {character.upper()}",
-        f"{older} {kind} {character.upper()}",
+def _placed(node: Node) -> tuple[list[Run], float]:
+    """The runs of a formula from x = 0 and its width."""
+    return PLACERS[type(node)](node)
+
+
+def _beside(parts: Iterable[tuple[list[Run], float]]) -> tuple[list[Run], float]:
+    runs: list[Run] = []
+    width = 0.0
+    for made, advance in parts:
+        runs += _moved(made, width)
+        width += advance
+    return runs, width
+
+
+def _measured(runs: list[Run]) -> tuple[list[Run], float]:
+    return runs, sum(run.width for run in runs)
+
+
+def _word_placed(node: Word) -> tuple[list[Run], float]:
+    if node.face in ALPHABETS:
+        return _measured(_word("".join(lettered(c, ALPHABETS[node.face]) for c in node.text)))
+    font = FONTS.get(node.face, "roman")
+    if node.face == Face.ITALIC and _is_upright(node.text):
+        font = "roman"
+    return _measured(_word(node.text, font))
+
+
+def _is_upright(text: str) -> bool:
+    """Whether TeX sets a character of mathematics upright: capitals of Greek, and signs."""
+    return not text.isalpha() or "GREEK CAPITAL" in unicodedata.name(text[0], "")
+
+
+def _script(node: Script) -> tuple[list[Run], float]:
+    """A symbol with its scripts, one above the other."""
+    node = merged(node)
+    runs, base = _placed(node.base)
+    primes = [Run("′", base + PRIME * number, 0.0, 1.0, "roman", PRIME) for number in range(node.primes)]
+    width = beside = base + PRIME * node.primes
+    for script, left, rise, more in (
+        (node.below, base + GAP, SUBSCRIPT_DROP, primes),
+        (node.above, beside + GAP, -SUPERSCRIPT_RISE, []),
     ):
-        try:
-            return unicodedata.lookup(name)
-        except KeyError:
-            continue
-    return character
+        if script is not None:
+            made, advance = _placed(script)
+            runs = [*runs, *_moved(made, left, rise, SCRIPT)]
+            width = max(width, left + SCRIPT * advance)
+        runs = [*runs, *more]
+    return runs, width
+
+
+def _accented(node: Accent) -> tuple[list[Run], float]:
+    """A symbol with an accent above its middle, or a line below it."""
+    runs, width = _placed(node.base)
+    accent = ACCENTS[node.name]
+    first = next((run.text[0] for run in runs), "x")
+    tall = first.isupper() or first in "bdfhklt"
+    rise = 0.12 if accent == "_" else -0.22 if tall else 0.0
+    advance = 0.33 if accent != "→" else 0.5
+    if accent == "→":
+        rise -= 0.5
+    lean = 0.06 if runs and runs[0].font == "italic" and accent != "_" else 0.0
+    size = 1.0 if accent != "→" else 0.6
+    return [*runs, Run(accent, (width - advance) / 2 + lean, rise, size, "roman", advance)], width
+
+
+def _signs(text: str) -> tuple[list[Run], float]:
+    return _measured(_word(text.replace("\u2062", "")))
+
+
+PLACERS: dict[type[Node], Callable[[Any], tuple[list[Run], float]]] = {
+    Word: _word_placed,
+    Script: _script,
+    Accent: _accented,
+    nodes.Number: lambda number: _signs(number.text),
+    nodes.Sign: lambda sign: _signs(sign.text),
+    nodes.Space: lambda space: ([], round(space.width / 18, 2)),
+    nodes.Row: lambda row: _beside(map(_placed, row.items)),
+    nodes.Fence: lambda f: _beside([_signs(f.left), _placed(f.inside), _signs(f.right)]),
+}
+"""What places the parts of each kind of node that a label has."""

@@ -11,6 +11,7 @@ from math import ceil
 from symrnn.diagrams.diagram import FONT, PILL_RADIUS, Diagram, Node, texts
 from symrnn.diagrams.flow import ENDS, SOURCES
 from symrnn.diagrams.wires import Point, strokes
+from symrnn.notation.rendering.latex import latex
 
 PACKAGES: tuple[str, ...] = ("amsmath",)
 """What a document must load, for the names in the diagram; the picture itself needs nothing."""
@@ -71,7 +72,9 @@ def _node(diagram: Diagram, node: Node) -> Iterable[str]:
         yield _put(diagram, corner, rf"\framebox({_number(node.width)},{_number(node.height)}){{}}")
     for text in texts(node):
         font = rf"\diagram{FONT_COMMANDS[text.kind]}"
-        yield _put(diagram, (node.x, text.baseline), rf"\makebox(0,0)[b]{{{font}\smash{{${text.latex}$}}}}")
+        yield _put(
+            diagram, (node.x, text.baseline), rf"\makebox(0,0)[b]{{{font}\smash{{${latex(text.formula)}$}}}}"
+        )
 
 
 def _pill(diagram: Diagram, node: Node) -> Iterable[str]:

@@ -11,6 +11,7 @@ from symrnn.diagrams.diagram import PILL_RADIUS, Diagram, Node, texts
 from symrnn.diagrams.flow import ENDS, SOURCES
 from symrnn.diagrams.labels import Run, label_text, typeset_label
 from symrnn.diagrams.wires import Stroke, strokes
+from symrnn.notation.nodes import Node as Formula
 
 FONTS: dict[str, str] = {
     "italic": 'font-style="italic"',
@@ -70,7 +71,7 @@ def _name(diagram: Diagram, node: Node) -> str:
     if node.label:
         return label_text(node.label)
     ends = [diagram.node(edge.target) for edge in diagram.edges if edge.source == node.key]
-    return next(label_text(end.label) for end in ends if end.role in ENDS)
+    return next(label_text(end.label) for end in ends if end.label and end.role in ENDS)
 
 
 def _wires(diagram: Diagram) -> Iterable[str]:
@@ -108,13 +109,13 @@ def _node(node: Node) -> Iterable[str]:
         f'width="{_number(node.width)}" height="{_number(node.height)}" rx="{_number(radius)}"{tint}/>'
     )
     for text in texts(node):
-        yield _text(text.latex, node.x, text.baseline, text.size, text.kind)
+        yield _text(text.formula, node.x, text.baseline, text.size, text.kind)
     yield "</g>"
 
 
-def _text(latex: str, x: float, y: float, size: float, kind: str) -> str:
+def _text(formula: Formula, x: float, y: float, size: float, kind: str) -> str:
     """A label centred at x, with its baseline at y."""
-    label = typeset_label(latex)
+    label = typeset_label(formula)
     if len(label.runs) == 1:  # centred whatever the font's widths are
         (run,) = label.runs
         return (

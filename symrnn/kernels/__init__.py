@@ -1,1 +1,1 @@
-"""Writing plans as source code."""
+"""Plans as source code: a folder for each target; what its modules share stands in `templates/`."""

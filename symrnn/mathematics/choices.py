@@ -8,31 +8,33 @@ from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.operations import Contract, where
 from symrnn.derivation.derivation import Adjoint
-from symrnn.notation.marks import bracketed
+from symrnn.notation.building import HADAMARD, JUXTAPOSED, between, bracketed, row, text
+from symrnn.notation.nodes import Cases, Fence, Node, Row, Sign
 
-COMPARISONS: dict[type, str] = {Lt: "<", Le: r"\le", Gt: ">", Ge: r"\ge", Eq: "=", Ne: r"\ne"}
+COMPARISONS: dict[type, str] = {Lt: "<", Le: "≤", Gt: ">", Ge: "≥", Eq: "=", Ne: "≠"}
 
+RELATIONS = frozenset(COMPARISONS.values())
 SUM, PRODUCT, POWER, ATOM = range(4)
 
 
 class ChoicePrinter(ABC):
-    """The part of the printer that knows choices; the rest supplies `text`, `rank` and `printed`."""
+    """The part of the printer that knows choices; the rest supplies `tree`, `rank` and `printed`."""
 
     __slots__ = ()
 
     @abstractmethod
-    def text(self, expr: Expr, needed: int = 0) -> str:
-        """`expr` in LaTeX, in brackets where it binds less closely than `needed`."""
+    def tree(self, expr: Expr, needed: int = 0) -> Node:
+        """The tree of `expr`, in brackets where it binds less closely than `needed`."""
 
     @abstractmethod
-    def printed(self, expr: Expr) -> tuple[str, int]:
-        """`expr` in LaTeX and how closely it binds."""
+    def printed(self, expr: Expr) -> tuple[Node, int]:
+        """The tree of `expr` and how closely it binds."""
 
     @abstractmethod
     def rank(self, expr: Expr) -> int:
         """The number of axes of an expression."""
 
-    def choice(self, expr: where) -> tuple[str, int]:
+    def choice(self, expr: where) -> tuple[Node, int]:
         """A choice and how closely it binds."""
         condition, chosen, otherwise = expr.args
         if isinstance(condition, Eq) and isinstance(condition.lhs, Adjoint) and chosen == 0:
@@ -41,14 +43,15 @@ class ChoicePrinter(ABC):
             )  # a guard against 0 times infinity, which mathematics does not need
         if otherwise == 0 or chosen == 0:
             kept = chosen if otherwise == 0 else otherwise
-            holds = self.condition(condition if otherwise == 0 else Not(condition))
+            wanted = condition if otherwise == 0 else Not(condition)
+            holds = Fence(self.condition(wanted), "[", "]", of=wanted)
             if kept == 1:
-                return f"[ {holds} ]", ATOM
-            sign = r" \odot " if self.rank(condition) and self.rank(kept) else r" \, "
-            return rf"{self.beside(kept, sign)}{sign}[ {holds} ]", PRODUCT
+                return holds, ATOM
+            sign = HADAMARD if self.rank(condition) and self.rank(kept) else JUXTAPOSED
+            return row(self.beside(kept, sign), sign, holds), PRODUCT
         return self.cases(expr)
 
-    def cases(self, expr: where) -> tuple[str, int]:
+    def cases(self, expr: where) -> tuple[Node, int]:
         """Several values, one for each condition, and one where none holds."""
         values, conditions, otherwise = [], [], expr
         while isinstance(otherwise, where):
@@ -58,33 +61,41 @@ class ChoicePrinter(ABC):
         shared = _shared([value for value in (*values, otherwise) if value != 0])
         values, otherwise = [_without(value, shared) for value in values], _without(otherwise, shared)
         rows = [
-            rf"{self.text(value)}, & \text{{if }} {self.condition(condition)}"
+            (self.tree(value), row(text("if "), self.condition(condition)))
             for value, condition in zip(values, conditions, strict=True)
         ]
-        inside = r" \\ ".join([*rows, rf"{self.text(otherwise)}, & \text{{otherwise}}"])
-        made = rf"\begin{{cases}} {inside} \end{{cases}}"
+        made = Cases((*rows, (self.tree(otherwise), text("otherwise"))))
         if not shared:
             return made, SUM
         front = Mul(*shared)
         several = any(self.rank(part) for part in (*conditions, *values, otherwise))
-        sign = r" \odot " if several and self.rank(front) else r" \, "
+        sign = HADAMARD if several and self.rank(front) else JUXTAPOSED
         # Brackets, or the last case seems to go on.
-        return f"{self.beside(front, sign)}{sign}{bracketed(made)}", PRODUCT
+        return row(self.beside(front, sign), sign, bracketed(made)), PRODUCT
 
-    def beside(self, expr: Expr, sign: str) -> str:
+    def beside(self, expr: Expr, sign: Sign) -> Node:
         r"""A factor before a sign; before \odot a matrix product in brackets, or the sign seems inside it."""
         arrays = [factor for factor in Mul.make_args(expr) if self.rank(factor)]
-        closely = sign == r" \odot " and len(arrays) == 1 and isinstance(arrays[0], Contract)
-        return self.text(expr, POWER if closely else PRODUCT)
+        closely = sign == HADAMARD and len(arrays) == 1 and isinstance(arrays[0], Contract)
+        return self.tree(expr, POWER if closely else PRODUCT)
 
-    def condition(self, condition: Boolean) -> str:
+    def condition(self, condition: Boolean) -> Node:
         """A comparison, or several joined in words."""
         if isinstance(condition, Relational):
-            return f"{self.text(condition.lhs)} {COMPARISONS[type(condition)]} {self.text(condition.rhs)}"
+            sign = Sign(COMPARISONS[type(condition)])
+            return row(self.tree(condition.lhs), sign, self.tree(condition.rhs))
         if isinstance(condition, Not):
-            return rf"\text{{not }} {self.condition(condition.args[0])}"
-        word = r" \text{ and } " if isinstance(condition, And) else r" \text{ or } "
-        return word.join(f"({self.condition(arg)})" for arg in condition.args)
+            return row(text("not "), self.condition(condition.args[0]))
+        word = text(" and " if isinstance(condition, And) else " or ")
+        return between(word, (bracketed(self.condition(arg)) for arg in condition.args))
+
+
+def is_condition(node: Node) -> bool:
+    """Whether a node is a bracket that counts 1 where its condition holds."""
+    if not (isinstance(node, Fence) and node.left == "["):
+        return False
+    parts = node.inside.items if isinstance(node.inside, Row) else ()
+    return isinstance(node.of, Boolean) or any(isinstance(p, Sign) and p.text in RELATIONS for p in parts)
 
 
 def _shared(values: list[Expr]) -> list[Expr]:

@@ -5,13 +5,14 @@ from abc import ABC, abstractmethod
 from sympy import Expr, Pow
 
 from symrnn.declaration.operations import Contract, identity
-from symrnn.notation.marks import bracketed, in_brackets
+from symrnn.notation.building import COMMA, JUXTAPOSED, between, bracketed, indexed, named, row, transposed
+from symrnn.notation.nodes import BIG, BigOperator, Fence, Node, Row, Script, Word, walk
 
 PRODUCT, POWER, ATOM = 1, 2, 3
 
 
 class ContractionPrinter(ABC):
-    """The part of the printer that knows matrix products; the rest supplies `text`."""
+    """The part of the printer that knows matrix products; the rest supplies `tree`."""
 
     __slots__ = ()
 
@@ -21,21 +22,21 @@ class ContractionPrinter(ABC):
         """Whether vectors are rows."""
 
     @abstractmethod
-    def text(self, expr: Expr, needed: int = 0) -> str:
-        """`expr` in LaTeX, in brackets where it binds less closely than `needed`."""
+    def tree(self, expr: Expr, needed: int = 0) -> Node:
+        """The tree of `expr`, in brackets where it binds less closely than `needed`."""
 
-    def contraction(self, expr: Contract) -> tuple[str, int]:
+    def contraction(self, expr: Contract) -> tuple[Node, int]:
         """A contraction and how closely it binds."""
         expr = flattened(expr)
         trace = _traced(expr)
         if trace is not None:
-            return rf"\operatorname{{tr}} {self.text(trace, ATOM)}", PRODUCT
+            return row(named("tr"), self.tree(trace, ATOM)), PRODUCT
         chain = self.chained(expr)
         if chain is not None:
-            return chain, PRODUCT if " " in chain or len(expr.operands) > 1 else ATOM
+            return chain, PRODUCT if isinstance(chain, Row) or len(expr.operands) > 1 else ATOM
         return self.indexed(expr), PRODUCT
 
-    def chained(self, expr: Contract) -> str | None:
+    def chained(self, expr: Contract) -> Node | None:
         """A contraction as a product of matrices and vectors, or None if it is no such product."""
         letters, operands, output = list(expr.letters), list(expr.operands), expr.output
         if len(operands) == 1:
@@ -50,41 +51,45 @@ class ContractionPrinter(ABC):
         pieces = []
         for position, flipped in order:
             operand = operands[position]
-            pieces.append(self.transposed(operand) if flipped else self.text(operand, POWER))
-        return " ".join(pieces)
+            pieces.append(self.transposed(operand) if flipped else self.tree(operand, POWER))
+        return row(*pieces)
 
-    def transposed(self, operand: Expr) -> str:
+    def transposed(self, operand: Expr) -> Node:
         """The transpose of a matrix, or of a vector as vectors are written."""
         if isinstance(operand, Contract) and operand.spec == "ij->ji":
-            return self.text(operand.operands[0], POWER)
-        text = self.text(operand, ATOM)
-        if isinstance(operand, Pow):
-            return rf"{bracketed(text)}^{{\top}}"
-        base, mark, above = text.rpartition("^{")
-        if mark and above.count("{") == above.count("}") - 1 and text.endswith("}") and not in_brackets(text):
-            return rf"{base}^{{{above[:-1]}\top}}"
-        return rf"{text}^{{\top}}"
+            return self.tree(operand.operands[0], POWER)
+        tree = self.tree(operand, ATOM)
+        return transposed(bracketed(tree) if isinstance(operand, Pow) else tree)
 
-    def indexed(self, expr: Contract) -> str:
+    def indexed(self, expr: Contract) -> Node:
         """A contraction with its indices: (sum over j of A_hij v_j) with h, i free."""
         free = expr.output
         summed = sorted(set("".join(expr.letters)) - set(free))
-        factors = r" \, ".join(
-            self.element(operand, letters)
-            for operand, letters in zip(expr.operands, expr.letters, strict=True)
+        factors = between(
+            JUXTAPOSED,
+            (
+                self.element(operand, letters)
+                for operand, letters in zip(expr.operands, expr.letters, strict=True)
+            ),
         )
-        body = rf"\sum_{{{','.join(summed)}}} {factors}" if summed else factors
-        return rf"\biggl[ {body} \biggr]_{{{free}}}" if free else body
+        body = row(BigOperator("∑", between(COMMA, map(Word, summed))), factors) if summed else factors
+        return Script(Fence(body, "[", "]", least=3), below=indices(free)) if free else body
 
-    def element(self, operand: Expr, letters: str) -> str:
+    def element(self, operand: Expr, letters: str) -> Node:
         """One element of an array."""
-        text = self.text(operand, ATOM)
+        tree = self.tree(operand, ATOM)
         if not letters:
-            return text
-        bracketed = text.endswith(")") and in_brackets(text)
-        if bracketed or "_" not in text:
-            return f"{text}_{{{letters}}}"
-        return rf"\bigl({text}\bigr)_{{{letters}}}"
+            return tree
+        if isinstance(tree, Fence) or not any(
+            isinstance(n, Script) and n.below is not None for n in walk(tree)
+        ):
+            return indexed(tree, indices(letters))
+        return indexed(Fence(tree, least=BIG), indices(letters))
+
+
+def indices(letters: str) -> Node:
+    """Letters that count, side by side."""
+    return row(*map(Word, letters))
 
 
 def flattened(expr: Contract) -> Contract:

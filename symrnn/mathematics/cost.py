@@ -9,58 +9,73 @@ from sympy import Expr, Integer, Poly, Symbol
 from symrnn.declaration.latex_names import name_latex
 from symrnn.derivation.cost import StepCost
 from symrnn.mathematics.parts import Equation, Passage, Section
-from symrnn.mathematics.words import sentence_list
+from symrnn.notation.building import (
+    JUXTAPOSED,
+    ONE,
+    ZERO,
+    between,
+    bracketed,
+    joined,
+    superscript,
+    text,
+    whole,
+)
+from symrnn.notation.nodes import Node
+from symrnn.notation.parsing import parsed
+from symrnn.notation.prose import Prose, listed, say, together
 
-TIMES = {2: "twice", 3: "three times", 4: "four times"}
+OFTEN = {2: "twice", 3: "three times", 4: "four times"}
 
 
-def cost_section(cost: StepCost, named: Callable[[str], str]) -> Section:
+def cost_section(cost: StepCost, named: Callable[[str], Node | None]) -> Section:
     """What a step costs; `named` gives the mathematics that an array of the plan stands for, or nothing."""
     counted = (
         "Operations per sample and step, a function call counted as one, and numbers that the forward pass "
         "keeps for the backward pass:"
     )
     figures = (
-        Equation(r"\text{operations of the forward pass}", (polynomial(cost.forward),)),
-        Equation(r"\text{operations of the backward pass}", (polynomial(cost.backward),)),
-        Equation(r"\text{numbers kept}", (polynomial(cost.saved),)),
+        Equation(text("operations of the forward pass"), (polynomial(cost.forward),)),
+        Equation(text("operations of the backward pass"), (polynomial(cost.backward),)),
+        Equation(text("numbers kept"), (polynomial(cost.saved),)),
     )
-    return Section("cost", "Cost of a step", (Passage(counted, figures, _explained(cost, named)),))
+    return Section("cost", "Cost of a step", (Passage(say(counted), figures, _explained(cost, named)),))
 
 
-def _explained(cost: StepCost, named: Callable[[str], str]) -> str:
+def _explained(cost: StepCost, named: Callable[[str], Node | None]) -> Prose:
     sentences = []
     ratio = leading_ratio(cost.backward, cost.forward)
     if ratio is not None:
-        times = TIMES.get(int(ratio), f"${ratio}$ times")
+        times = OFTEN.get(int(ratio), f"${ratio}$ times")
         sentences.append(
-            f"For large sizes the backward pass does {times} the operations of the forward pass."
+            say(f"For large sizes the backward pass does {times} the operations of the forward pass.")
         )
     if cost.saved != 0:
         sentences.append(_memory(cost, named))
     if cost.saved_states != cost.saved:
         states = polynomial(cost.saved_states)
-        kept = "Keeping nothing" if states == "0" else f"Keeping states and outputs alone, ${states}$ numbers"
-        again = polynomial(cost.backward_again)
-        sentences.append(f"{kept}, the backward pass computes the rest again and does ${again}$ operations.")
-    return " ".join(sentences)
+        kept = say("Keeping states and outputs alone, {} numbers", states)
+        again = "{}, the backward pass computes the rest again and does {} operations."
+        nothing = say("Keeping nothing")
+        sentences.append(say(again, nothing if states == ZERO else kept, polynomial(cost.backward_again)))
+    return together(sentences)
 
 
-def _memory(cost: StepCost, named: Callable[[str], str]) -> str:
+def _memory(cost: StepCost, named: Callable[[str], Node | None]) -> Prose:
     shown = [
         name for name in cost.kept if name.removesuffix("_next") not in cost.kept or name[-5:] != "_next"
     ]
-    names = [f"${named(name)}$" for name in shown]
-    kept = f"What is kept, {sentence_list(dict.fromkeys(names))}," if "$$" not in names else "What is kept"
+    names = dict.fromkeys(map(named, shown))
+    told = [name for name in names if name is not None]
+    kept = say("What is kept, {},", listed(told)) if len(told) == len(names) else "What is kept"
     single, double = (polynomial((size * cost.saved).expand()) for size in (4, 8))
-    outputs = (
-        f"; outputs make up ${polynomial(cost.saved_outputs)}$ of the numbers"
-        if cost.saved_outputs != 0
-        else ""
-    )
-    return (
-        f"{kept} takes ${single}$ bytes in single and ${double}$ in double precision{outputs}. Inputs and "
-        "parameters, which the caller holds, are not counted."
+    made_up = say("; outputs make up {} of the numbers", polynomial(cost.saved_outputs))
+    return say(
+        "{} takes {} bytes in single and {} in double precision{}. Inputs and parameters, which the caller "
+        "holds, are not counted.",
+        kept,
+        single,
+        double,
+        made_up if cost.saved_outputs != 0 else "",
     )
 
 
@@ -92,10 +107,10 @@ def _by_degree(expr: Expr) -> dict[int, dict[tuple[tuple[Symbol, int], ...], int
     return made
 
 
-def polynomial(expr: Expr) -> str:
+def polynomial(expr: Expr) -> Node:
     """A polynomial in axes, highest degree first, shared factors in front: 6 m (m + n) + 11 m."""
     if expr == 0:
-        return "0"
+        return ZERO
     terms = []
     by_degree = _by_degree(expr)
     for degree in sorted(by_degree, reverse=True):
@@ -106,22 +121,27 @@ def polynomial(expr: Expr) -> str:
             for name in sorted({name for powers in found for name, _ in powers}, key=str)
         }
         rests = [
-            _monomial(
-                coefficient // number,
-                {name: power - shared[name] for name, power in powers if power > shared[name]},
+            between(
+                JUXTAPOSED,
+                _factors(
+                    coefficient // number,
+                    {name: power - shared[name] for name, power in powers if power > shared[name]},
+                ),
             )
             for powers, coefficient in found.items()
         ]
-        front = _monomial(number, {name: power for name, power in shared.items() if power})
-        if len(rests) == 1:
-            terms.append(front)
-        else:
-            terms.append(("" if front == "1" else front + r" \, ") + f"({' + '.join(rests)})")
-    return " + ".join(terms)
+        factors = _factors(number, {name: power for name, power in shared.items() if power})
+        if len(rests) > 1:
+            factors = [*([] if factors == [ONE] else factors), bracketed(joined(rests))]
+        terms.append(between(JUXTAPOSED, factors))
+    return joined(terms)
 
 
-def _monomial(number: int, powers: dict[Symbol, int]) -> str:
-    letters = [
-        name_latex(str(name)) + (f"^{{{power}}}" if power > 1 else "") for name, power in powers.items()
-    ]
-    return r" \, ".join([*([str(number)] if number != 1 or not letters else []), *letters])
+def _factors(number: int, powers: dict[Symbol, int]) -> list[Node]:
+    """The factors of a monomial."""
+    letters = [_power(parsed(name_latex(str(name))), power) for name, power in powers.items()]
+    return [*([whole(number)] if number != 1 or not letters else []), *letters]
+
+
+def _power(letter: Node, power: int) -> Node:
+    return superscript(letter, whole(power)) if power > 1 else letter

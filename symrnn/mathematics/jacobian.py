@@ -8,66 +8,81 @@ from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.jacobian import PartialJacobian, StepJacobian
 from symrnn.derivation.operators import Block, Column, Diag, Identity, MatrixOf, Operator, Partial, Row
 from symrnn.mathematics.contractions import PRODUCT
-from symrnn.mathematics.printer import Printer, joined
+from symrnn.mathematics.printer import Printer
 from symrnn.mathematics.reading import ColumnBlock
-from symrnn.notation.marks import bracketed
+from symrnn.notation.building import (
+    JUXTAPOSED,
+    between,
+    bracketed,
+    function,
+    joined,
+    named,
+    negative,
+    row,
+    subscript,
+    upright,
+)
+from symrnn.notation.nodes import BIG, Fence, Fraction, Node, Sign
 
 
-def jacobian_text(jacobian: StepJacobian, printer: Printer, blocks: Iterable[ColumnBlock]) -> tuple[str, str]:
+def jacobian_sides(
+    jacobian: StepJacobian, printer: Printer, blocks: Iterable[ColumnBlock]
+) -> tuple[Node, Node]:
     """The two sides of the equation that states one step Jacobian."""
-    left = derivative_text(jacobian.of.next, jacobian.wrt, printer)
+    left = derivative(jacobian.of.next, jacobian.wrt, printer)
     if jacobian.is_matrix:
-        return left, operator_text(jacobian.expr, printer, tuple(blocks))
+        return left, operator(jacobian.expr, printer, tuple(blocks))
     direction = printer.symbol(jacobian.direction)
-    return rf"{left} \bigl[{direction}\bigr]", printer.text(jacobian.expr)
+    return row(left, Fence(direction, "[", "]", least=BIG)), printer.tree(jacobian.expr)
 
 
-def partial_text(
+def partial_sides(
     partial: PartialJacobian, printer: Printer, blocks: Iterable[ColumnBlock]
-) -> tuple[str, str]:
+) -> tuple[Node, Node]:
     """The two sides of the equation that states a derivative by which Jacobians are told."""
     if partial.is_matrix:
-        left = derivative_text(partial.of, partial.wrt, printer)
-        return left, operator_text(partial.expr, printer, tuple(blocks))
-    return printer.symbol(partial.moved), printer.text(partial.expr)
+        left = derivative(partial.of, partial.wrt, printer)
+        return left, operator(partial.expr, printer, tuple(blocks))
+    return printer.symbol(partial.moved), printer.tree(partial.expr)
 
 
-def derivative_text(of: Quantity, wrt: Quantity, printer: Printer) -> str:
+def derivative(of: Quantity, wrt: Quantity, printer: Printer) -> Node:
     """The derivative of one quantity by another through all equations of the step."""
-    return rf"\frac{{\mathrm{{d}} {printer.symbol(of)}}}{{\mathrm{{d}} {printer.symbol(wrt)}}}"
+    above, below = (row(upright("d"), printer.symbol(quantity)) for quantity in (of, wrt))
+    return Fraction(above, below)
 
 
-def operator_text(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> str:
+def operator(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> Node:
     """An operator, a product or a sum of operators."""
     if isinstance(expr, Add):
         terms = sorted(
             expr.args, key=lambda term: (bool(term.atoms(Block, MatrixOf, Partial, Row)), str(term))
         )
-        return joined(operator_text(term, printer, blocks) for term in terms)
+        return joined(operator(term, printer, blocks) for term in terms)
     if isinstance(expr, Mul) and not expr.is_commutative:
         return _product(expr, printer, blocks)
     if isinstance(expr, Diag):
-        inside = printer.text(expr.args[0])
-        return r"\operatorname{diag}" + bracketed(inside)
+        return function(named("diag"), printer.tree(expr.args[0]))
     if isinstance(expr, MatrixOf):
-        return printer.text(expr.args[0], PRODUCT + 1)
+        return printer.tree(expr.args[0], PRODUCT + 1)
     if isinstance(expr, Column | Row):
         lies = printer.rows == isinstance(expr, Row)
-        return printer.text(expr.args[0], PRODUCT + 1) if lies else printer.transposed(expr.args[0])
+        return printer.tree(expr.args[0], PRODUCT + 1) if lies else printer.transposed(expr.args[0])
     if isinstance(expr, Partial):
-        return derivative_text(expr.args[0], expr.args[1], printer)
+        return derivative(expr.args[0], expr.args[1], printer)
     if isinstance(expr, Identity):
-        return rf"I_{{{printer.size(expr.args[0])}}}"
+        return printer.unit_matrix(expr.args[0])
     if isinstance(expr, Block):
         matrix, _, _, start, stop = expr.args
         for block in blocks:
             if (block.matrix, block.start, block.stop) == (matrix, start, stop):
                 return printer.symbol(block.symbol)
-        return rf"{bracketed(printer.text(matrix))}_{{:,\,{printer.size(start + 1)}:{printer.size(stop)}}}"
-    return printer.text(expr)
+        columns = row(Sign(":"), Sign(","), printer.span(start, stop))
+        return subscript(bracketed(printer.tree(matrix)), columns)
+    return printer.tree(expr)
 
 
-def _product(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> str:
+def _product(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> Node:
     scalars = Mul(
         *(factor for factor in expr.args if not isinstance(factor, Operator) and factor.is_commutative)
     )
@@ -75,10 +90,9 @@ def _product(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> s
     for factor in expr.args:
         if factor.is_commutative:
             continue
-        text = operator_text(factor, printer, blocks)
-        pieces.append(bracketed(text) if isinstance(factor, Add) else text)
-    if scalars == 1:
-        return r" \, ".join(pieces)
-    if scalars == -1:
-        return "-" + r" \, ".join(pieces)
-    return r" \, ".join([printer.text(scalars, PRODUCT), *pieces])
+        tree = operator(factor, printer, blocks)
+        pieces.append(bracketed(tree) if isinstance(factor, Add) else tree)
+    if abs(scalars) != 1:
+        pieces.insert(0, printer.tree(scalars, PRODUCT))
+    made = between(JUXTAPOSED, pieces)
+    return negative(made) if scalars == -1 else made

@@ -5,8 +5,12 @@ from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.latex_names import symbol_latex
-from symrnn.notation.marks import letters_of
+from symrnn.declaration.latex_names import name_latex, symbol_latex
+from symrnn.notation.building import named, upright
+from symrnn.notation.characters import COMMAND
+from symrnn.notation.nodes import TEXTS, Face, Node, Script, Word, children
+from symrnn.notation.parsing import parsed
+from symrnn.notation.prose import Insert, Prose, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Letters:
             text = text.replace(mark, letter)
         return text
 
+    def say(self, words: str, *inserts: Insert) -> Prose:
+        """Words with these letters in the places of their marks, and inserts as `say` takes them."""
+        return say(self.put(words), *inserts)
+
 
 CANDIDATES = ("azsegl", "qpvwg", "yzwvu", "ijrspl", "jkrspl", "kjlmn", "PQRAX", "tskp", "BNSD")
 """What mathematicians would take, for each."""
@@ -49,29 +57,40 @@ CANDIDATES = ("azsegl", "qpvwg", "yzwvu", "ijrspl", "jkrspl", "kjlmn", "PQRAX", 
 def taken_letters(cell: Cell) -> frozenset[str]:
     """The letters and commands that the names of a cell's quantities and axes are made of."""
     quantities = (*cell.inputs, *cell.states, *cell.values, *cell.parameters, *cell.constants)
-    names = [symbol_latex(quantity) for quantity in quantities] + [axis.name for axis in cell.axes]
+    names = [parsed(symbol_latex(quantity)) for quantity in quantities]
+    names += [parsed(name_latex(axis.name)) for axis in cell.axes]
     return frozenset(letter for name in names for letter in letters_of(name))
 
 
-def sigmoid_sign(used: Collection[str]) -> str:
+def letters_of(name: Node) -> set[str]:
+    """The letters and commands that a name is made of, its scripts and words left out."""
+    if isinstance(name, Script):
+        return letters_of(name.base)
+    if isinstance(name, Word):
+        is_word = len(name.text) > 1 and name.face in (Face.UPRIGHT, Face.NAME, *TEXTS)
+        return set() if is_word else {COMMAND.get(letter, letter) for letter in name.text}
+    return {letter for child in children(name) for letter in letters_of(child)}
+
+
+def sigmoid_sign(used: Collection[str]) -> Node:
     """How the sigmoid is written where the letters of `used` are names."""
-    return r"\operatorname{sigmoid}" if "sigma" in used else r"\sigma"
+    return named("sigmoid") if "sigma" in used else named("σ")
 
 
 class Signs(TypedDict):
     """The signs of a notation that may be names of a cell."""
 
-    sigma: str
-    pi: str
-    e: str
+    sigma: Node
+    pi: Node | None
+    e: Node
 
 
 def free_signs(used: Collection[str]) -> Signs:
     """A notation's `sigma`, `pi` (none: in digits) and `e` where the letters of `used` are names."""
     return {
         "sigma": sigmoid_sign(used),
-        "pi": "" if "pi" in used else r"\pi",
-        "e": r"\mathrm{e}" if "e" in used else "e",
+        "pi": None if "pi" in used else Word("π"),
+        "e": upright("e") if "e" in used else Word("e"),
     }
 
 

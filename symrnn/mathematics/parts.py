@@ -1,46 +1,45 @@
-r"""The parts of a derivation's document, as data: prose, equations, symbols.
+"""The parts of a derivation's document, as data: prose, equations, symbols.
 
-Prose is LaTeX text: mathematics stands in $...$, references are \eqref{label}, and no other command is used
-but \emph. The sides of equations are LaTeX mathematics in one piece; who sets them breaks them into lines.
+Who sets them breaks long equations into lines.
 """
 
 from dataclasses import dataclass
+
+from symrnn.notation.nodes import Node
+from symrnn.notation.prose import NOTHING, Prose
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolRow:
     """A line of the table of symbols."""
 
-    symbol: str
-    meaning: str
-    shape: str
+    symbol: Node
+    meaning: Prose
+    shape: Node
 
 
 @dataclass(frozen=True, slots=True)
 class Equation:
     """`left` equals every one of `rights`, which tell how it is worked out; no label, no number."""
 
-    left: str
-    rights: tuple[str, ...]
+    left: Node
+    rights: tuple[Node, ...]
     label: str = ""
-
-    @property
-    def latex(self) -> str:
-        """The equation as mathematics in one piece, a line for every right side."""
-        if len(self.rights) == 1:
-            return f"{self.left} = {self.rights[0]}"
-        lines = [f"{'' if number else self.left} &= {right}" for number, right in enumerate(self.rights)]
-        inside = r" \\ ".join(lines)
-        return rf"\begin{{aligned}} {inside} \end{{aligned}}"
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
     """Prose, the equations that it leads to, and what is said after them; any of these may be missing."""
 
-    text: str
+    text: Prose = NOTHING
     equations: tuple[Equation, ...] = ()
-    after: str = ""
+    after: Prose = NOTHING
+
+    @property
+    def formulas(self) -> tuple[Node, ...]:
+        """The formulas of the prose and the right sides."""
+        rights = (right for equation in self.equations for right in equation.rights)
+        return (*self.text.formulas(), *rights, *self.after.formulas())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Section:
 class Parts:
     """A derivation as it is told: title, symbols, sections in order, and all results in one place.
 
-    `title`, `variant` and `source` are plain text, all else is LaTeX. `premises` are what a reader of the
+    `premises` are what a reader of the
     results alone must know.
     """
 
@@ -68,7 +67,7 @@ class Parts:
     title: str
     variant: str
     source: str
-    conventions: str
+    conventions: Prose
     symbols: tuple[SymbolRow, ...]
     sections: tuple[Section, ...]
     results: Section

@@ -12,17 +12,20 @@ from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.derivation import Derivation
 from symrnn.mathematics.letters import Letters, free_letters, free_signs, taken_letters
-from symrnn.mathematics.printer import Notation, Printer, joined
+from symrnn.mathematics.naming import Notation
+from symrnn.mathematics.printer import Printer
 from symrnn.mathematics.reading import ColumnBlock, Contribution, PrintedAdjoint, Reading, read
 from symrnn.mathematics.style import DEFAULT, Style
 from symrnn.mathematics.words import ways
-from symrnn.notation.layout import is_sum
-from symrnn.notation.marks import bracketed
+from symrnn.notation.building import is_negative, is_sum, joined, matrix, row, superscript
+from symrnn.notation.nodes import BIG, BigOperator, Fence, Node, Number, Script, Sign, Word
+from symrnn.notation.parsing import parsed
+from symrnn.notation.prose import Insert, Prose
 
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """What is told of a derivation, whoever sets it; formulas are LaTeX.
+    """What is told of a derivation, whoever sets it.
 
     `numbers` are those of the author's equations and, after them, of what print gives a name.
     """
@@ -48,28 +51,32 @@ class Printed:
         """Those of parameters, and of what parameters alone determine."""
         return tuple(adjoint for adjoint in self.reading.adjoints if adjoint.equation.static)
 
-    def ways(self, adjoint: PrintedAdjoint, refer: Callable[[Quantity], str] | None = None) -> str:
+    def ways(self, adjoint: PrintedAdjoint, refer: Callable[[Quantity], Insert] | None = None) -> Prose:
         """Where a quantity goes, in words that follow its name; nothing where it goes nowhere.
 
         `refer` writes the reference to a quantity's equation; without it that is its number in brackets.
         """
         return ways(self.cell, adjoint, self.numbers, refer or (lambda q: f"({self.numbers[q]})"))
 
-    def sum_text(self, contributions: Iterable[Contribution]) -> str:
+    def sum_of(self, contributions: Iterable[Contribution]) -> Node:
         """A sum of contributions."""
-        return joined(self.printer.text(item.expr) for item in contributions)
+        return joined(self.printer.tree(item.expr) for item in contributions)
 
-    def static_text(self, adjoint: PrintedAdjoint) -> str:
+    def static_sum(self, adjoint: PrintedAdjoint) -> Node:
         """The gradient of what all steps share: a sum over time, and what does not depend on time."""
         terms = []
         if adjoint.moving:
-            body = self.sum_text(adjoint.moving)
-            if is_sum(body) or body.startswith("-"):
-                body = bracketed(body) if "(" in body or "begin" in body else rf"\bigl({body}\bigr)"
-            terms.append(rf"\sum_{{{self.letters.time}=1}}^{{T}} {body}")
+            body = self.sum_of(adjoint.moving)
+            if is_sum(body) or is_negative(body):
+                body = Fence(body, least=BIG)
+            terms.append(row(self.over_time(), body))
         if adjoint.fixed:
-            terms.append(self.sum_text(adjoint.fixed))
+            terms.append(self.sum_of(adjoint.fixed))
         return joined(terms)
+
+    def over_time(self) -> Node:
+        """The sign of a sum over all steps."""
+        return BigOperator("∑", row(parsed(self.letters.time), Sign("="), Number("1")), Word("T"))
 
     def divided(self) -> Mapping[Quantity, list[ColumnBlock]]:
         """Every matrix that multiplies a stack, and its column blocks."""
@@ -78,14 +85,13 @@ class Printed:
             found.setdefault(block.matrix, []).append(block)
         return found
 
-    def block_rows(self) -> tuple[tuple[str, str], ...]:
+    def block_rows(self) -> tuple[tuple[Node, Node], ...]:
         """Every divided matrix, and itself as the row of its column blocks."""
         symbol = self.printer.symbol
-        made = []
-        for matrix, blocks in self.divided().items():
-            inside = " & ".join(symbol(block.symbol) for block in blocks)
-            made.append((symbol(matrix), rf"\begin{{bmatrix}} {inside} \end{{bmatrix}}"))
-        return tuple(made)
+        return tuple(
+            (symbol(divided), matrix(*(symbol(block.symbol) for block in blocks)))
+            for divided, blocks in self.divided().items()
+        )
 
 
 def printed(derivation: Derivation, style: Style = DEFAULT) -> Printed:
@@ -100,24 +106,25 @@ def printed(derivation: Derivation, style: Style = DEFAULT) -> Printed:
         static=static | {block.symbol for block in reading.blocks},
         names={**dict(reading.names), **_kept_apart(cell, reading)},
         roles=cell.roles,
-        delta=r"\delta" if "delta" not in used else r"\nabla\!",
+        delta=Word("δ" if "delta" not in used else "∇"),
         **free_signs(used),
         style=style,
-        time=letters.time,
+        time=parsed(letters.time),
     )
     targets = [equation.target for equation in cell.equations]
     numbers = {quantity: n for n, quantity in enumerate([*targets, *(part for part, _ in reading.named)], 1)}
     return Printed(derivation, reading, Printer(notation), letters, numbers)
 
 
-def _kept_apart(cell: Cell, reading: Reading) -> dict[Quantity, str]:
+def _kept_apart(cell: Cell, reading: Reading) -> dict[Quantity, Node]:
     """Upright names for what has no time and is called like a size, which has its own name space."""
     sizes = {name_latex(axis.name) for axis in cell.axes} | {"T"}
     static = {d.symbol for d in cell.definitions if d.static}
     fixed = (*cell.parameters, *cell.constants, *(value for value in cell.values if value in static))
-    made = {q: rf"\mathrm{{{symbol_latex(q)}}}" for q in fixed if symbol_latex(q) in sizes}
+    made = {q: parsed(rf"\mathrm{{{symbol_latex(q)}}}") for q in fixed if symbol_latex(q) in sizes}
+    names = dict(reading.names)
     for block in reading.blocks:
-        if block.matrix in made:
-            name = block.symbol.latex_name or ""
-            made[block.symbol] = name.replace(symbol_latex(block.matrix), made[block.matrix], 1)
+        name = names[block.symbol]
+        if block.matrix in made and isinstance(name, Script) and name.above is not None:
+            made[block.symbol] = superscript(made[block.matrix], name.above)
     return made

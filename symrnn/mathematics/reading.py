@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sympy import Add, Eq, Expr, Mul, S
 
-from symrnn.declaration.latex_names import name_latex
+from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.normal_form import Definition, plain_name
 from symrnn.declaration.operations import (
     Contract,
@@ -29,6 +29,10 @@ from symrnn.derivation.derivation import (
     OutputAdjoint,
     sum_of,
 )
+from symrnn.notation.building import subscript, superscript, whole
+from symrnn.notation.nodes import Fence, Node, Word
+from symrnn.notation.parsing import parsed
+from symrnn.notation.rendering.latex import latex
 
 MANY = 12
 """How many terms a part without a name may bring into print before it is given one."""
@@ -85,7 +89,7 @@ class Reading:
     named: tuple[tuple[Part, Expr], ...]
     activations: tuple[tuple[Quantity, Part], ...]
     blocks: tuple[ColumnBlock, ...]
-    names: tuple[tuple[Quantity, str], ...]
+    names: tuple[tuple[Quantity, Node], ...]
     adjoints: tuple[PrintedAdjoint, ...]
 
     def in_print(self, quantity: Quantity) -> Expr:
@@ -104,13 +108,16 @@ class Reading:
 def read(derivation: Derivation, letter: str, taken: Iterable[str]) -> Reading:
     """The derivation in print; pre-activations are called `letter` with a subscript."""
     reader = _Reader(derivation)
-    names = {part: _activation_name(letter, target) for target, part in reader.activations}
+    names: dict[Quantity, Node] = {
+        part: subscript(parsed(letter), parsed(name_latex(plain_name(target))))
+        for target, part in reader.activations
+    }
     free = (c for c in "pqvwykabcdefghijlmnorstuxz" if c not in set(taken) | {letter})
     auxiliary = next(free, "p")
     extra = [part for part in reader.named if part not in names]
-    names |= {part: f"{auxiliary}_{{{number}}}" for number, part in enumerate(extra, 1)}
+    names |= {part: subscript(Word(auxiliary), whole(number)) for number, part in enumerate(extra, 1)}
     for block in reader.blocks.values():
-        names[block.symbol] = block.symbol.latex_name or ""
+        names[block.symbol] = parsed(symbol_latex(block.symbol))
     adjoints = tuple(
         reader.printed(equation)
         for equation in derivation.equations
@@ -124,10 +131,6 @@ def read(derivation: Derivation, letter: str, taken: Iterable[str]) -> Reading:
         tuple(names.items()),
         adjoints,
     )
-
-
-def _activation_name(letter: str, target: Quantity) -> str:
-    return f"{letter}_{{{name_latex(plain_name(target))}}}"
 
 
 @dataclass(slots=True)
@@ -199,13 +202,11 @@ class _Reader:
     ) -> ColumnBlock:
         matrix, start, stop = columns
         others = {block.symbol.latex_name for block in self.blocks.values()}
-        base = matrix.latex_name or name_latex(matrix.name)
-        latex = f"{base}^{{({label})}}"
-        while latex in others:
+        name = parsed(symbol_latex(matrix))
+        while (marked := latex(superscript(name, Fence(parsed(label))))) in others:
             label += "'"
-            latex = f"{base}^{{({label})}}"
         rows = self.derivation.cell.shape_of(matrix)[0]
-        symbol = Part(f"{matrix.name}__{position}_{len(self.blocks)}", rows, stop - start, latex=latex)
+        symbol = Part(f"{matrix.name}__{position}_{len(self.blocks)}", rows, stop - start, latex=marked)
         return ColumnBlock(matrix, self.forward(stack), position, start, stop, symbol)
 
     def _labels(self, stack: concatenate) -> list[str]:

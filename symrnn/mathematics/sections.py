@@ -1,6 +1,5 @@
 """From a derivation to the parts of its document: what is told, in which order, with which equations."""
 
-import re
 from collections.abc import Callable, Iterable
 
 from symrnn.declaration.normal_form import Equation as CellEquation
@@ -8,12 +7,14 @@ from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.jacobian import step_jacobian
+from symrnn.mathematics.choices import is_condition
 from symrnn.mathematics.cost import cost_section
 from symrnn.mathematics.gradient_flow import flow_words
-from symrnn.mathematics.jacobian import jacobian_text, partial_text
+from symrnn.mathematics.jacobian import jacobian_sides, partial_sides
+from symrnn.mathematics.naming import FIRST, LAST
 from symrnn.mathematics.parts import Equation, Parts, Passage, Section
 from symrnn.mathematics.printed import Printed, printed
-from symrnn.mathematics.printer import FIRST, LAST, joined
+from symrnn.mathematics.printer import POWER
 from symrnn.mathematics.reading import ColumnBlock, Contribution, PrintedAdjoint
 from symrnn.mathematics.style import DEFAULT, Style
 from symrnn.mathematics.words import (
@@ -21,9 +22,13 @@ from symrnn.mathematics.words import (
     conventions,
     premise,
     reason,
-    sentence_list,
     symbol_rows,
 )
+from symrnn.notation.building import JUXTAPOSED, TOP, bracketed, joined, row, subscript, superscript, upright
+from symrnn.notation.nodes import Face, Fraction, Node, Row, Sign, Space, Word, walk
+from symrnn.notation.prose import NOTHING, Prose, Reference, listed, say
+
+LOSS, PARTIAL = Word("L", Face.CALLIGRAPHIC), Word("∂")
 
 LABELS = "eq:"
 """What the labels of a document begin with."""
@@ -39,20 +44,15 @@ def derivation_parts(
     return _Teller(printed(derivation, style), labels).parts(cost)
 
 
-def document_symbol(derivation: Derivation, style: Style = DEFAULT) -> Callable[[Quantity], str]:
+def document_symbol(derivation: Derivation, style: Style = DEFAULT) -> Callable[[Quantity], Node]:
     """How the document writes a quantity with its time, for what stands beside it, such as a diagram."""
     return printed(derivation, style).printer.symbol
 
 
-CONDITION = re.compile(r"\[[^\[\]]* (=|<|>|\\le|\\ge|\\ne) [^\[\]]*\]")
-
-
 def has_condition(section: Section) -> bool:
     """Whether a condition in square brackets stands somewhere in a section."""
-    equations = [equation for passage in section.passages for equation in passage.equations]
-    texts = [part for passage in section.passages for part in (passage.text, passage.after)]
-    texts += [right for equation in equations for right in equation.rights]
-    return any(CONDITION.search(text) for text in texts)
+    formulas = (formula for passage in section.passages for formula in passage.formulas)
+    return any(is_condition(node) for formula in formulas for node in walk(formula))
 
 
 class _Teller:
@@ -95,9 +95,6 @@ class _Teller:
             self.premises(),
         )
 
-    def say(self, text: str) -> str:
-        return self.letters.put(text)
-
     def label(self, quantity: Quantity) -> str:
         """The label of a quantity's defining equation."""
         return f"{self.labels}{quantity.name.replace('.next', '')}"
@@ -110,78 +107,74 @@ class _Teller:
     def forward_equations(self) -> tuple[Equation, ...]:
         return tuple(self.definition(e.target, *self.right_sides(e)) for e in self.cell.equations)
 
-    def right_sides(self, equation: CellEquation) -> tuple[str, ...]:
+    def right_sides(self, equation: CellEquation) -> tuple[Node, ...]:
         """What the author wrote, and what is computed if that is another form."""
         sides = (equation.rhs, equation.computed) if equation.is_rewritten else (equation.rhs,)
-        return tuple(self.printer.text(side) for side in sides)
+        return tuple(self.printer.tree(side) for side in sides)
 
-    def computed_words(self) -> str:
+    def computed_words(self) -> Prose:
         """Which equations are computed in another form than the author's."""
         labels = [self.label(e.target) for e in self.cell.equations if e.is_rewritten]
         if not labels:
-            return ""
-        named = sentence_list(rf"\eqref{{{label}}}" for label in labels)
+            return NOTHING
+        named = listed(map(Reference, labels))
         if len(labels) == 1:
-            return (
-                f" What is computed is the last right side of {named}, which is equal, but overflows neither "
-                "in its value nor in its gradient."
+            return say(
+                " What is computed is the last right side of {}, which is equal, but overflows neither "
+                "in its value nor in its gradient.",
+                named,
             )
-        return (
-            f" What is computed are the last right sides of {named}, which are equal, but overflow neither "
-            "in their values nor in their gradients."
+        return say(
+            " What is computed are the last right sides of {}, which are equal, but overflow neither "
+            "in their values nor in their gradients.",
+            named,
         )
 
     def activation_equations(self) -> tuple[Equation, ...]:
-        return tuple(self.definition(part, self.printer.text(expr)) for part, expr in self.reading.named)
+        return tuple(self.definition(part, self.printer.tree(expr)) for part, expr in self.reading.named)
 
-    def definition(self, left: Quantity, *rights: str) -> Equation:
+    def definition(self, left: Quantity, *rights: Node) -> Equation:
         return Equation(self.printer.symbol(left), rights, self.label(left))
 
     def forward(self) -> Section:
-        output = f"and its output is ${self.printer.symbol(self.cell.output)}$.{self.computed_words()}"
-        passages = [
-            Passage(self.start_words(), self.forward_equations(), output),
-        ]
+        output = say("and its output is {}.{}", self.printer.symbol(self.cell.output), self.computed_words())
+        passages = [Passage(self.start_words(), self.forward_equations(), output)]
         activations = self.activation_equations()
         if activations:
-            passages.append(
-                Passage(
-                    "The backward pass needs names for the arguments of the functions above:", activations
-                )
-            )
+            needs = "The backward pass needs names for the arguments of the functions above:"
+            passages.append(Passage(say(needs), activations))
         return Section("forward", "Forward pass", (*passages, *self.block_passages()))
 
-    def start_words(self) -> str:
-        first = [f"${self.printer.symbol(state, FIRST)}$" for state in self.cell.states]
-        given = f"From the given {sentence_list(first)}, one" if first else "One"
-        return self.say(rf"{given} step computes, for $<t> = 1, \dots, T$,")
+    def start_words(self) -> Prose:
+        first = [self.printer.symbol(state, FIRST) for state in self.cell.states]
+        given = say("From the given {}, one", listed(first)) if first else "One"
+        return self.letters.say(r"{} step computes, for $<t> = 1, \dots, T$,", given)
 
     def block_passages(self) -> tuple[Passage, ...]:
         return (Passage(self.block_words(), self.block_equations()),) if self.reading.blocks else ()
 
-    def block_words(self) -> str:
-        made = (f"${matrix} = {row}$" for matrix, row in self.shown.block_rows())
-        return (
+    def block_words(self) -> Prose:
+        return say(
             "A matrix that multiplies a stack is a row of column blocks, one for each part of the stack. "
-            f"With {sentence_list(made)},"
+            "With {},",
+            listed(row(matrix, Sign("="), blocks) for matrix, blocks in self.shown.block_rows()),
         )
 
     def block_equations(self) -> tuple[Equation, ...]:
-        rows, made = self.printer.rows, []
+        made = []
         for matrix, blocks in self.shown.divided().items():
-            stack = self.printer.text(blocks[0].stack)
-            left = (
-                f"{stack} {self.printer.transposed(matrix)}"
-                if rows
-                else f"{self.printer.symbol(matrix)} {stack}"
-            )
-            made.append(Equation(left, (joined(self.block_product(block) for block in blocks),)))
+            left = self.product(matrix, self.printer.tree(blocks[0].stack))
+            made.append(Equation(left, (joined(map(self.block_product, blocks)),)))
         return tuple(made)
 
-    def block_product(self, block: ColumnBlock) -> str:
-        part = self.printer.text(block.stack.args[block.position], 2)
-        symbol = self.printer.symbol(block.symbol)
-        return f"{part} {self.printer.transposed(block.symbol)}" if self.printer.rows else f"{symbol} {part}"
+    def block_product(self, block: ColumnBlock) -> Node:
+        return self.product(block.symbol, self.printer.tree(block.stack.args[block.position], POWER))
+
+    def product(self, matrix: Quantity, vector: Node) -> Node:
+        """A matrix times a vector, as vectors are written."""
+        if self.printer.rows:
+            return row(vector, self.printer.transposed(matrix))
+        return row(self.printer.symbol(matrix), vector)
 
     # backward
 
@@ -195,42 +188,41 @@ class _Teller:
         told = (self.passage(adjoint) for adjoint in self.shown.step)
         return Section("backward", "Backward pass", (*ahead, *told))
 
-    def sources(self) -> list[str]:
+    def sources(self) -> list[Prose]:
         """Where the adjoints come from that come from outside the step."""
-        output = self.printer.symbol(self.derivation.output), self.printer.symbol(self.cell.output)
-        sources = [
-            f"${output[0]}$ is what the loss takes directly from the output ${output[1]}$ of step $<t>$"
+        told, symbol = self.letters.say, self.printer.symbol
+        direct = "{} is what the loss takes directly from the output {} of step $<t>$"
+        handed = "{} is what step $<t>+1$ hands back to {}"
+        return [
+            told(direct, symbol(self.derivation.output), symbol(self.cell.output)),
+            *(told(handed, symbol(later), symbol(state.next)) for state, later in self.derivation.later),
         ]
-        for state, later in self.derivation.later:
-            symbol = self.printer.symbol(later)
-            sources.append(
-                rf"${symbol}$ is what step $<t>+1$ hands back to ${self.printer.symbol(state.next)}$"
-            )
-        return [self.say(source) for source in sources]
 
     def passage(self, adjoint: PrintedAdjoint) -> Passage:
         """One step of the backward pass: why, and the equation that answers."""
         why = reason(self.cell, adjoint, self.printer, self.reading, self.label, self.letters)
-        rights = [self.shown.sum_text(adjoint.moving)]
+        rights = [self.shown.sum_of(adjoint.moving)]
         if any(item.through is not None for item in adjoint.moving):
             rights.insert(0, self.chain(adjoint.moving, adjoint.of))
         left = self.printer.symbol(adjoint.equation.symbol)
         return Passage(why, (Equation(left, tuple(rights), self.adjoint_label(adjoint)),))
 
-    def chain(self, contributions: Iterable[Contribution], of: Quantity) -> str:
+    def chain(self, contributions: Iterable[Contribution], of: Quantity) -> Node:
         """The chain rule before its derivatives are worked out."""
         delta, terms = self.printer.notation.delta, []
         below = self.printer.symbol(of)
         for item in contributions:
             if item.through is None:
-                terms.append(self.printer.text(item.expr))
+                terms.append(self.printer.tree(item.expr))
                 continue
             above = self.printer.symbol(item.through)
-            derivative = rf"\frac{{\partial {above}}}{{\partial {below}}}"
+            derivative = Fraction(row(PARTIAL, above), row(PARTIAL, below))
+            adjoint = row(delta, above)
             if self.printer.rows:
-                terms.append(rf"{delta} {above} \, {derivative}")
+                terms.append(row(adjoint, JUXTAPOSED, derivative))
             else:
-                terms.append(rf"\Bigl({derivative}\Bigr)^{{\!\top}} {delta} {above}")
+                turned = superscript(bracketed(derivative), Row((Space(-3), TOP)))
+                terms.append(row(turned, adjoint))
         return joined(terms)
 
     def recursion(self) -> Section:
@@ -238,7 +230,7 @@ class _Teller:
         made = []
         for _, later in self.derivation.later:
             name = self.printer.symbol(later.of, LAST)
-            right = rf"\frac{{\partial \mathcal{{L}}_{{\mathrm{{end}}}}}}{{\partial {name}}}"
+            right = Fraction(row(PARTIAL, subscript(LOSS, upright("end"))), row(PARTIAL, name))
             made.append(Equation(self.printer.symbol(later, LAST), (right,)))
         text = (
             r"The recursion starts at $<t> = T$, where no later step hands anything back. If "
@@ -252,7 +244,7 @@ class _Teller:
         return Section(
             "recursion",
             "The recursion over time",
-            (Passage(self.say(text), tuple(made), self.say(after)),),
+            (Passage(self.letters.say(text), tuple(made), self.letters.say(after)),),
             2,
         )
 
@@ -263,17 +255,17 @@ class _Teller:
         )
         made = [
             Equation(
-                self.printer.symbol(a.equation.symbol), (self.shown.static_text(a),), self.adjoint_label(a)
+                self.printer.symbol(a.equation.symbol), (self.shown.static_sum(a),), self.adjoint_label(a)
             )
             for a in self.shown.fixed
         ]
-        return Section("parameters", "Parameters", (Passage(self.say(text), tuple(made)),))
+        return Section("parameters", "Parameters", (Passage(self.letters.say(text), tuple(made)),))
 
     def jacobians(self) -> Section:
         found = self.slopes
         made = [
             Equation(left, (right,))
-            for left, right in (jacobian_text(j, self.printer, self.reading.blocks) for j in found)
+            for left, right in (jacobian_sides(j, self.printer, self.reading.blocks) for j in found)
         ]
         text = "How the state after a step depends on the state before it, through all equations of the step"
         if any(not jacobian.is_matrix for jacobian in found):
@@ -284,7 +276,9 @@ class _Teller:
             )
         text += ":"
         words = flow_words(self.cell, found, self.printer, self.reading.blocks, self.letters)
-        return Section("jacobian", "Step Jacobian", (*self.partials(), Passage(text, tuple(made)), *words))
+        return Section(
+            "jacobian", "Step Jacobian", (*self.partials(), Passage(say(text), tuple(made)), *words)
+        )
 
     def partials(self) -> tuple[Passage, ...]:
         """The derivatives of values through which several ways lead, each after those that it is made of."""
@@ -297,31 +291,31 @@ class _Teller:
         )
         if any(not partial.is_matrix for partial in through):
             text += "; a dot marks a direction in which that state changes, and how a value changes then"
-        equations = (partial_text(p, self.printer, self.reading.blocks) for p in through)
+        equations = (partial_sides(p, self.printer, self.reading.blocks) for p in through)
         made = dict.fromkeys(Equation(left, (right,)) for left, right in equations)
-        return (Passage(f"{text}:", tuple(made)),)
+        return (Passage(say(f"{text}:"), tuple(made)),)
 
-    def array(self, name: str) -> str:
+    def array(self, name: str) -> Node | None:
         """The mathematics that an array of this name holds: a quantity, or what a part stands for."""
         if name.endswith("_next") and not any(d.symbol.name == name for d in self.cell.definitions):
             name = name.removesuffix("_next") + ".next"
         known = (*self.cell.inputs, *self.cell.states, *(d.symbol for d in self.cell.definitions))
         found = next((quantity for quantity in known if quantity.name == name), None)
-        return self.printer.text(self.reading.in_print(found)) if found is not None else ""
+        return self.printer.tree(self.reading.in_print(found)) if found is not None else None
 
     def results(self) -> Section:
         made = [
-            Equation(self.printer.symbol(a.equation.symbol), (self.shown.sum_text(a.moving),))
+            Equation(self.printer.symbol(a.equation.symbol), (self.shown.sum_of(a.moving),))
             for a in self.shown.step
         ]
         made += [
-            Equation(self.printer.symbol(a.equation.symbol), (self.shown.static_text(a),))
+            Equation(self.printer.symbol(a.equation.symbol), (self.shown.static_sum(a),))
             for a in self.shown.fixed
         ]
-        text = self.say(
+        text = self.letters.say(
             r"All adjoints of a step, for $<t> = T, \dots, 1$, and the gradients of the parameters:"
         )
-        forward = Passage(self.say(r"A step, for $<t> = 1, \dots, T$:"), self.in_turn())
+        forward = Passage(self.letters.say(r"A step, for $<t> = 1, \dots, T$:"), self.in_turn())
         passages = (forward, Passage(text, tuple(made)))
         return Section("results", "Results", passages)
 
@@ -338,5 +332,5 @@ class _Teller:
                 right = named[target]
             else:
                 continue
-            made.append(Equation(self.printer.symbol(target), (self.printer.text(right),)))
+            made.append(Equation(self.printer.symbol(target), (self.printer.tree(right),)))
         return tuple(made)

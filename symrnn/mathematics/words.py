@@ -20,8 +20,14 @@ from symrnn.mathematics.letters import Letters
 from symrnn.mathematics.parts import Equation, Passage, SymbolRow
 from symrnn.mathematics.printer import Printer
 from symrnn.mathematics.reading import PrintedAdjoint, Reading
-from symrnn.notation.marks import decimal
+from symrnn.notation.building import ONE, decimal, negative, row, superscript
+from symrnn.notation.characters import DOT
+from symrnn.notation.nodes import Face, Fence, Node, Number, Row, Sign, Word
+from symrnn.notation.parsing import parsed
+from symrnn.notation.prose import Insert, Prose, Reference, listed, say, together
 from symrnn.vocabulary.families import NAMED
+
+NATURALS, REALS = Word("N", Face.BLACKBOARD), Word("R", Face.BLACKBOARD)
 
 INITS = {
     "glorot": "Glorot uniform",
@@ -30,12 +36,6 @@ INITS = {
     "zeros": "zeros",
     "ones": "ones",
 }
-
-
-def sentence_list(items: Iterable[str]) -> str:
-    """Items joined by commas and a last 'and'."""
-    *before, last = list(items) or [""]
-    return f"{', '.join(before)} and {last}" if before else last
 
 
 VECTORS: dict[str, str] = {
@@ -58,7 +58,7 @@ def conventions(
     letters: Letters,
     *,
     brackets: bool,
-) -> str:
+) -> Prose:
     """How vectors, time and products are written, and the signs that a reader may not know.
 
     `brackets`: a condition in square brackets is printed.
@@ -66,8 +66,8 @@ def conventions(
     told = [*(d.expr for d in cell.definitions), *jacobians]
     told += [item.expr for adjoint in reading.adjoints for item in (*adjoint.moving, *adjoint.fixed)]
     style = printer.notation.style
-    general = (
-        f"{VECTORS[style.vectors]} {letters.put(TIMES[style.time])} "
+    general = letters.say(
+        f"{VECTORS[style.vectors]} {TIMES[style.time]} "
         r"The sign $\odot$ multiplies element by element; functions, powers and quotients of arrays also act "
         "element by element. Shapes are those of one sample."
     )
@@ -79,55 +79,52 @@ def conventions(
         found.append(r"$\mathbf{1}$ is an array of ones")
     if any(expr.atoms(one_hot) for expr in told):
         found.append(r"$\mathbf{e}_{<k>}$ is $1$ at position $<k>$, counted from $0$, and $0$ elsewhere")
-    sentence = printer.said(letters.put(sentence_list(found)))
-    return f"{general} Here {sentence}." if found else general
+    definitions = listed(printer.said(letters.say(text)) for text in found)
+    return say("{} Here {}.", general, definitions) if found else general
 
 
-def adjoint_words(printer: Printer, letters: Letters, sources: list[str]) -> tuple[Passage, ...]:
+def adjoint_words(printer: Printer, letters: Letters, sources: list[Prose]) -> tuple[Passage, ...]:
     """What an adjoint is, where those from outside the step come from, and how the chain rule is written."""
-    delta = printer.notation.delta
-    definition = Equation(
-        letters.put(f"{delta} <q>"), (letters.put(r"\frac{\partial \mathcal{L}}{\partial <q>}"),)
-    )
+    adjoint, result = (row(printer.notation.delta, Word(name)) for name in (letters.quantity, letters.result))
+    definition = Equation(adjoint, (parsed(letters.put(r"\frac{\partial \mathcal{L}}{\partial <q>}")),))
     kinds = "Two kinds of adjoints come" if len(sources) > 1 else "One adjoint comes"
     if printer.rows:
         rule = (
             r"$\partial <y> / \partial <q>$ is the derivative of the one equation that is named, with a row "
-            "for every element of $<y>$ and a column for every element of $<q>$; "
-            f"${delta} <y>$ times it is a term of ${delta} <q>$."
+            "for every element of $<y>$ and a column for every element of $<q>$; {} times it is a term of {}."
         )
     else:
         rule = (
             r"$\partial <y> / \partial <q>$ is the derivative of the one equation that is named, and its "
-            f"transpose takes ${delta} <y>$ to a term of ${delta} <q>$."
+            "transpose takes {} to a term of {}."
         )
     after = (
         "has the shape of $<q>$ and counts every way in which $<q>$ acts on the loss. "
-        f"{kinds} from outside the step: {sentence_list(sources)}. In the chain rule, {rule}"
+        f"{kinds} from outside the step: {{}}. In the chain rule, {rule}"
     )
     return (
         Passage(
-            letters.put(r"Let $\mathcal{L}$ be the loss. The adjoint of a quantity $<q>$, written"),
+            letters.say(r"Let $\mathcal{L}$ be the loss. The adjoint of a quantity $<q>$, written"),
             (definition,),
-            letters.put(after),
+            letters.say(after, listed(sources), result, adjoint),
         ),
-        Passage(letters.put(r"For each $<t> = T, T-1, \dots, 1$, in this order:")),
+        Passage(letters.say(r"For each $<t> = T, T-1, \dots, 1$, in this order:")),
     )
 
 
-def premise(printer: Printer, letters: Letters, sources: list[str], recurs: bool) -> Passage:
+def premise(printer: Printer, letters: Letters, sources: list[Prose], recurs: bool) -> Passage:
     """What a reader of the results alone must know of adjoints."""
-    delta = printer.notation.delta
+    adjoint = row(printer.notation.delta, Word(letters.quantity))
     text = (
-        rf"For a loss $\mathcal{{L}}$, ${delta} <q>$ is the derivative of $\mathcal{{L}}$ by a quantity "
-        f"$<q>$, in the shape of $<q>$; {sentence_list(sources)}."
+        r"For a loss $\mathcal{L}$, {} is the derivative of $\mathcal{L}$ by a quantity $<q>$, in the shape "
+        "of $<q>$; {}."
     )
     if recurs:
         text += (
             r" At $<t> = T$ that is what the loss takes directly from the final state, or zero; what step "
             "$1$ hands back is the gradient of the initial state."
         )
-    return Passage(letters.put(text))
+    return Passage(letters.say(text, adjoint, listed(sources)))
 
 
 def symbol_rows(cell: Cell, reading: Reading, printer: Printer, letters: Letters) -> tuple[SymbolRow, ...]:
@@ -135,47 +132,51 @@ def symbol_rows(cell: Cell, reading: Reading, printer: Printer, letters: Letters
     activations = {part for _, part in reading.activations}
     kinds = ("intermediate result", "pre-activation")
     rows = [_input_row(printer, q) for q in cell.inputs]
-    rows += [_row(printer, q, "state before the step", q.shape) for q in cell.states]
-    rows += [_row(printer, e.target, _meaning(cell, e.target), e.shape) for e in cell.equations]
-    rows += [_row(printer, part, kinds[part in activations], part.shape) for part, _ in reading.named]
-    rows += [_row(printer, q, f"parameter, starts as {_initial(q)}", q.shape) for q in cell.parameters]
+    rows += [_row(printer, q, say("state before the step"), q.shape) for q in cell.states]
+    rows += [_row(printer, e.target, say(_meaning(cell, e.target)), e.shape) for e in cell.equations]
+    rows += [_row(printer, part, say(kinds[part in activations]), part.shape) for part, _ in reading.named]
+    rows += [_row(printer, q, say("parameter, starts as {}", _initial(q)), q.shape) for q in cell.parameters]
     rows += [
-        _row(printer, q, f"constant, {plain_number(q.value)} unless given", q.shape) for q in cell.constants
+        _row(printer, q, say("constant, {} unless given", plain_number(q.value)), q.shape)
+        for q in cell.constants
     ]
-    rows += [SymbolRow(name_latex(axis.name), "size", r"\mathbb{N}") for axis in cell.axes]
-    rows.append(SymbolRow("T", letters.put(r"number of time steps; $<t> = 1, \dots, T$"), r"\mathbb{N}"))
-    rows.append(SymbolRow(letters.batch, "number of samples in a batch", r"\mathbb{N}"))
+    rows += [SymbolRow(parsed(name_latex(axis.name)), say("size"), NATURALS) for axis in cell.axes]
+    steps = letters.say(r"number of time steps; $<t> = 1, \dots, T$")
+    rows.append(SymbolRow(Word("T"), steps, NATURALS))
+    rows.append(SymbolRow(Word(letters.batch), say("number of samples in a batch"), NATURALS))
     return tuple(rows)
 
 
 def _input_row(printer: Printer, quantity: Quantity) -> SymbolRow:
     if not isinstance(quantity, Index):
-        return _row(printer, quantity, "input", quantity.shape)
-    last = printer.size(quantity.classes - 1)
-    return SymbolRow(printer.symbol(quantity), "input, a class", rf"\{{0, \dots, {last}\}}")
+        return _row(printer, quantity, say("input"), quantity.shape)
+    classes = row(Number("0"), Sign(","), Word("…"), Sign(","), printer.size(quantity.classes - 1))
+    return SymbolRow(printer.symbol(quantity), say("input, a class"), Fence(classes, "{", "}"))
 
 
-def _initial(parameter: Parameter) -> str:
+def _initial(parameter: Parameter) -> Insert:
     start = parameter.init
     return plain_number(start) if isinstance(start, int | float) else INITS.get(str(start), f"{start}")
 
 
-def plain_number(value: float) -> str:
+def plain_number(value: float) -> Insert:
     """A number inside of text, in mathematics where it has more than digits; a power of ten stands alone."""
     short = f"{value:g}"
     if short.replace(".", "").isdigit():
         return short
-    sign, size = ("-" if value < 0 else ""), decimal(abs(float(short))).removeprefix(r"1\cdot ")
-    return f"${sign}{size}$"
+    size = decimal(abs(float(short)))
+    if isinstance(size, Row) and size.items[:2] == (ONE, Sign(DOT)):
+        size = size.items[2]
+    return negative(size) if value < 0 else size
 
 
-def _row(printer: Printer, quantity: Quantity, meaning: str, shape: Shape) -> SymbolRow:
+def _row(printer: Printer, quantity: Quantity, meaning: Prose, shape: Shape) -> SymbolRow:
     return SymbolRow(printer.symbol(quantity), meaning, space(printer, shape))
 
 
-def space(printer: Printer, shape: Shape) -> str:
+def space(printer: Printer, shape: Shape) -> Node:
     """The set that an array of this shape is from."""
-    return rf"\mathbb{{R}}^{{{printer.sizes(shape)}}}" if shape else r"\mathbb{R}"
+    return superscript(REALS, printer.sizes(shape)) if shape else REALS
 
 
 def _meaning(cell: Cell, target: Quantity) -> str:
@@ -199,26 +200,30 @@ def reason(
     reading: Reading,
     label_of: Callable[[Quantity], str],
     letters: Letters,
-) -> str:
+) -> Prose:
     """Why the adjoint of a quantity is what the next equation says, in one or two sentences."""
-    of, name = adjoint.of, f"${printer.symbol(adjoint.of)}$"
+    of, name = adjoint.of, printer.symbol(adjoint.of)
     made_by = {part: target for target, part in reading.activations}
     through = [item.through for item in adjoint.moving if item.through is not None]
     if of in made_by and through == [made_by[of]]:
         target = made_by[of]
         call = next(d.expr for d in cell.definitions if d.symbol == target)
         known = call.facts.words.derivative if isinstance(call, PointwiseFunction | VectorFunction) else ""
-        known = printer.said(letters.put(known))
-        made = f"${printer.symbol(target)}$"
-        return rf"By \eqref{{{label_of(target)}}}, {made} is a function of {name} alone{known}, so"
+        told = printer.said(letters.say(known))
+        by, made = Reference(label_of(target)), printer.symbol(target)
+        return say("By {}, {} is a function of {} alone{}, so", by, made, name, told)
     numbered = [*(equation.target for equation in cell.equations), *(part for part, _ in reading.named)]
-    goes = ways(cell, adjoint, numbered, lambda quantity: rf"\eqref{{{label_of(quantity)}}}")
-    return f"{name} {goes}, so" if goes else f"Nothing depends on {name}:"
+    return goes(name, ways(cell, adjoint, numbered, lambda quantity: Reference(label_of(quantity))))
+
+
+def goes(name: Node, ways: Prose) -> Prose:
+    """That a quantity of this name goes these ways."""
+    return say("{} {}, so", name, ways) if ways else say("Nothing depends on {}:", name)
 
 
 def ways(
-    cell: Cell, adjoint: PrintedAdjoint, numbered: Iterable[Quantity], refer: Callable[[Quantity], str]
-) -> str:
+    cell: Cell, adjoint: PrintedAdjoint, numbered: Iterable[Quantity], refer: Callable[[Quantity], Insert]
+) -> Prose:
     """Where a quantity goes, in words that follow its name; nothing where it goes nowhere.
 
     `numbered` are the quantities whose equations have numbers, in order; `refer` writes such a number.
@@ -228,9 +233,9 @@ def ways(
     made = []
     if entered:
         only = " only" if len(entered) == 1 else ""
-        made.append(f"enters {sentence_list(map(refer, entered))}{only}")
+        made.append(say(f"enters {{}}{only}", listed(map(refer, entered))))
     if adjoint.of == cell.output:
-        made.append("is the output")
+        made.append(say("is the output"))
     if isinstance(adjoint.of, NextState):
-        made.append("is read by the next step")
-    return " and ".join(made)
+        made.append(say("is read by the next step"))
+    return together(made, " and ")

@@ -1,1 +1,1 @@
-"""Joining cells to models: layers, what feeds them, losses and closed loops."""
+"""Joining cells to a `Model`: layers, what feeds them, losses and closed loops."""

@@ -1,1 +1,1 @@
-"""Documents about derivations and comparisons: LaTeX, notebooks, terminals."""
+"""Documents: LaTeX, notebooks, terminals; `web/` has the pages, whose look stands in `templates/`."""

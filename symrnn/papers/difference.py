@@ -1,11 +1,11 @@
-r"""A comparison as LaTeX: aligned equations in which the terms that differ are marked, and the verdict.
+"""A comparison as LaTeX: aligned equations in which the terms that differ are marked, and the verdict.
 
-`difference_rows` gives the equations as data, for a page or a notebook; `latex_difference` a document.
-Marks are `\boxed{...}` (amsmath) in the data, and a tinted box in the document. They stand for no brackets.
+`difference_rows` gives the equations as data, for a page or a notebook; `latex_difference` a document. Marks
+stand for no brackets.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+import re
+from dataclasses import dataclass, field
 
 from sympy import Expr
 
@@ -16,42 +16,28 @@ from symrnn.comparison.specialisation import Held
 from symrnn.comparison.wording import sentences
 from symrnn.declaration.normal_form import Equation
 from symrnn.mathematics.letters import free_signs, taken_letters
-from symrnn.mathematics.printer import Notation, Printer
-from symrnn.notation.layout import split_formula, width
+from symrnn.mathematics.naming import Notation
+from symrnn.mathematics.printer import Printer
+from symrnn.notation.breaking import lines, points
+from symrnn.notation.building import is_negative, matrix, negative, positive, row, text
+from symrnn.notation.nodes import Fence, Mark, Node, Sign, Space, mapped
+from symrnn.notation.parsing import parsed
+from symrnn.notation.prose import Code, Piece, Prose
+from symrnn.notation.rendering.latex import latex
 from symrnn.papers.document import signature
+from symrnn.papers.lines import line_latex, prose_latex
 from symrnn.papers.plain_text import latex_text
 from symrnn.templates import render
 
-Mark = Callable[[str], str]
 ROOM = 300.0
 """The room for an equation beside its cell's name, in points."""
 
 
-def boxed(latex: str) -> str:
-    """A formula in a frame."""
-    return rf"\boxed{{{latex}}}"
-
-
-def tinted(latex: str) -> str:
-    """A formula in the document's own box."""
-    return rf"\differs{{{latex}}}"
-
-
-@dataclass(frozen=True, slots=True)
-class MarkingPrinter(Printer):
-    """Prints expressions with some subexpressions marked."""
-
-    marked: frozenset[Expr] = frozenset()
-    mark: Mark = field(default=boxed)
-
-    def printed(self, expr: Expr) -> tuple[str, int]:
-        """The text of an expression, marked if it is to be, and how tightly it binds."""
-        if expr not in self.marked:
-            return Printer.printed(self, expr)
-        text, binding = replace(self, marked=frozenset()).printed(expr)  # no frame within a frame
-        if text.startswith("-"):
-            return f"-{self.mark(text[1:])}", binding
-        return self.mark(text), binding
+def marked(node: Node, marks: frozenset[Expr]) -> Node:
+    """A formula with marks around what stands for one of these expressions, none within another."""
+    if node.of not in marks:
+        return mapped(node, lambda child: marked(child, marks))
+    return negative(Mark(positive(node))) if is_negative(node) else Mark(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +52,7 @@ class DifferenceRow:
     same: bool
 
 
-def printer_for(form: Form, marked: frozenset[Expr] = frozenset(), mark: Mark = boxed) -> MarkingPrinter:
+def printer_for(form: Form) -> Printer:
     """A printer for the equations of a cell."""
     cell = form.cell
     static = frozenset(d.symbol for d in cell.definitions if d.static)
@@ -76,44 +62,43 @@ def printer_for(form: Form, marked: frozenset[Expr] = frozenset(), mark: Mark = 
         roles=cell.roles,
         **free_signs(taken_letters(cell)),
     )
-    return MarkingPrinter(notation, marked, mark)
+    return Printer(notation)
 
 
-def difference_rows(comparison: Comparison, mark: Mark = boxed) -> tuple[DifferenceRow, ...]:
-    """The aligned equations, with `mark` around what the other cell does not have."""
+def difference_rows(comparison: Comparison) -> tuple[DifferenceRow, ...]:
+    """The aligned equations, with marks around what the other cell does not have."""
     return tuple(
         DifferenceRow(
-            _equation(aligned.left, comparison.left, aligned.left_marks, mark),
-            _equation(aligned.right, comparison.right, aligned.right_marks, mark),
+            _equation(aligned.left, comparison.left, aligned.left_marks),
+            _equation(aligned.right, comparison.right, aligned.right_marks),
             aligned.same,
         )
         for aligned in comparison.equations
     )
 
 
-def _equation(equation: Equation | None, form: Form, marks: frozenset[Expr], mark: Mark) -> tuple[str, ...]:
+def _equation(equation: Equation | None, form: Form, marks: frozenset[Expr]) -> tuple[str, ...]:
     if equation is None:
         return ()
-    left, right = equation_sides(equation, form, marks, mark)
-    first, *more = split_formula(right, ROOM - width(left))
-    return (f"{left} &= {first}", *(rf"&\qquad {{}} {piece}" for piece in more))
+    left, right = equation_sides(equation, form, marks)
+    first, *more = lines(right, ROOM - points(left))
+    goes_on = (rf"&\qquad {{}} {line_latex(line, first=False)}" for line in more)
+    return (f"{latex(left)} &= {latex(first)}", *goes_on)
 
 
-def equation_sides(
-    equation: Equation, form: Form, marks: frozenset[Expr], mark: Mark = boxed
-) -> tuple[str, str]:
-    """Both sides of a cell's equation, with `mark` around those of its subexpressions that are in `marks`."""
-    printer = printer_for(form, marks, mark)
-    return printer.symbol(equation.target), printer.text(equation.rhs)
+def equation_sides(equation: Equation, form: Form, marks: frozenset[Expr]) -> tuple[Node, Node]:
+    """Both sides of a cell's equation, with those of its subexpressions marked that are in `marks`."""
+    printer = printer_for(form)
+    return printer.symbol(equation.target), marked(printer.tree(equation.rhs), marks)
 
 
 @dataclass(frozen=True, slots=True)
 class PartnerRow:
-    """A pair of partners as formulas, and what they are; "" for no partner."""
+    """A pair of partners as formulas, and what they are; None for no partner."""
 
     role: str
-    left: str
-    right: str
+    left: Node | None
+    right: Node | None
 
 
 def partner_rows(comparison: Comparison) -> tuple[PartnerRow, ...]:
@@ -125,72 +110,111 @@ def partner_rows(comparison: Comparison) -> tuple[PartnerRow, ...]:
         assert quantity is not None
         role = "parameter" if quantity.role == "part" else quantity.role
         printer = left if partner.left is not None else right
-        adds = rf" \quad (\text{{adds to }} {printer.symbol(partner.adds_to)})" if partner.adds_to else ""
-        values = [rf" \quad ({value})" if value else "" for value in partner.values]
-        one = left.symbol(partner.left) + values[0] + adds if partner.left is not None else ""
-        two = _stand_in(partner, right) + values[1]
-        made.append(PartnerRow(role, one, two + adds if partner.left is None else two))
+        adds = [row(text("adds to "), printer.symbol(partner.adds_to))] if partner.adds_to else []
+        one, two = ([parsed(value)] if value else [] for value in partner.values)
+        first = None if partner.left is None else left.symbol(partner.left)
+        second = None if partner.right is None else _stand_in(partner, right.symbol(partner.right))
+        if first is None:
+            made.append(PartnerRow(role, None, _with(second, [*two, *adds])))
+        else:
+            made.append(PartnerRow(role, _with(first, [*one, *adds]), _with(second, two)))
     return tuple(made)
 
 
-def _stand_in(partner: Partner, printer: Printer) -> str:
-    if partner.right is None:
-        return ""
-    sign = "1 - " if partner.complement else "-" if partner.negative else ""
-    return f"{sign}{printer.symbol(partner.right)}"
+def _with(symbol: Node | None, remarks: list[Node]) -> Node | None:
+    """A symbol and remarks on it in brackets."""
+    if symbol is None or not remarks:
+        return symbol
+    return row(symbol, *(item for remark in remarks for item in (Space(18), Fence(remark))))
 
 
-class LatexWords:
-    """Sentences for TeX: formulas between dollar signs."""
+def _stand_in(partner: Partner, symbol: Node) -> Node:
+    if partner.complement:
+        return row(parsed("1"), Sign("−"), symbol)
+    return negative(symbol) if partner.negative else symbol
+
+
+@dataclass(slots=True)
+class _Words:
+    """Sentences in which one character of Unicode's private area stands for each formula and name."""
+
+    pieces: list[Piece] = field(default_factory=list)
+
+    def put(self, piece: Piece) -> str:
+        """What stands for a piece until the sentence is whole."""
+        if piece not in self.pieces:
+            self.pieces.append(piece)
+        return chr(PRIVATE + self.pieces.index(piece))
+
+    def formula(self, mark: str) -> Node:
+        """The formula that a character stands for; a name becomes a word of mathematics."""
+        piece = self.pieces[ord(mark) - PRIVATE]
+        return (
+            piece if isinstance(piece, Node) else text(piece.text if isinstance(piece, Code) else str(piece))
+        )
+
+    def related(self, left: str, sign: str, right: str) -> str:
+        """Two formulas with a sign between them."""
+        return self.put(row(self.formula(left), Sign(sign), self.formula(right)))
+
+    def whole(self, sentence: str) -> Prose:
+        """A sentence with the pieces in their places."""
+        parts = re.split(f"([{chr(PRIVATE)}-\uf8ff])", sentence)
+        return Prose(tuple(self.pieces[ord(p) - PRIVATE] if n % 2 else p for n, p in enumerate(parts) if p))
 
     def name(self, name: str) -> str:
         """A cell's name."""
-        return rf"\texttt{{{latex_text(name)}}}"
+        return self.put(Code(name))
 
     def expr(self, expr: Expr, form: Form) -> str:
         """An expression in the quantities of a cell."""
-        return f"${printer_for(form).text(expr)}$"
+        return self.put(printer_for(form).tree(expr))
 
     def held(self, held: Held, form: Form) -> str:
         """The function of a cell that is held."""
         if held.quantity is None:
-            return rf"\texttt{{{latex_text(str(held.call))}}}"
-        return f"${printer_for(form).symbol(held.quantity)}$"
+            return self.put(Code(str(held.call)))
+        return self.put(printer_for(form).symbol(held.quantity))
 
     def equal(self, left: str, right: str) -> str:
         """Two formulas that are equal."""
-        return f"{left[:-1]} = {right[1:]}" if left.endswith("$") else f"{left} $=$ {right}"
+        return self.related(left, "=", right)
 
     def becomes(self, left: str, right: str) -> str:
         """A formula and what it approaches."""
-        return rf"{left[:-1]} \to {right[1:]}" if left.endswith("$") else rf"{left} $\to$ {right}"
+        return self.related(left, "→", right)
 
     def infinity(self, *, negative: bool) -> str:
         """Infinity, or minus infinity."""
-        return r"$-\infty$" if negative else r"$\infty$"
+        return self.put(parsed(r"-\infty" if negative else r"\infty"))
 
     def row(self, parts: list[str]) -> str:
         """Column blocks as one matrix."""
-        inside = " & ".join(part.strip("$") for part in parts)
-        return rf"$\begin{{bmatrix}} {inside} \end{{bmatrix}}$"
+        return self.put(matrix(*map(self.formula, parts)))
 
     def identity(self, text: str) -> str:
         """An equation between functions of a number, given in plain ASCII."""
-        latex = text.replace("sigmoid", r"\operatorname{sigmoid}").replace("tanh", r"\tanh")
-        return f"${latex}$"
+        return self.put(parsed(text.replace("sigmoid", r"\operatorname{sigmoid}").replace("tanh", r"\tanh")))
+
+
+PRIVATE = 0xE000
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """A paragraph of the verdict, or an item of a list in it."""
 
-    text: str
+    text: Prose
     item: bool
 
 
 def verdict_sentences(comparison: Comparison) -> tuple[Sentence, ...]:
-    """The verdict for TeX."""
-    return tuple(Sentence(text.strip(), text.startswith(" ")) for text in sentences(comparison, LatexWords()))
+    """The verdict."""
+    words = _Words()
+    return tuple(
+        Sentence(words.whole(sentence.strip()), sentence.startswith(" "))
+        for sentence in sentences(comparison, words)
+    )
 
 
 def latex_difference(comparison: Comparison) -> str:
@@ -205,11 +229,35 @@ def latex_difference(comparison: Comparison) -> str:
             "right": latex_text(right),
             "left_title": latex_text(_title(comparison.left)),
             "right_title": latex_text(_title(comparison.right)),
-            "partners": partner_rows(comparison),
+            "partners": tuple(map(_tex_row, partner_rows(comparison))),
             "lines": _display(comparison),
-            "sentences": verdict_sentences(comparison),
+            "sentences": tuple(
+                TexSentence(prose_latex(told.text), told.item) for told in verdict_sentences(comparison)
+            ),
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TexPartners:
+    """A line of the table of partners."""
+
+    role: str
+    left: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
+class TexSentence:
+    """A sentence of the verdict."""
+
+    text: str
+    item: bool
+
+
+def _tex_row(partners: PartnerRow) -> TexPartners:
+    left, right = (latex(side) if side is not None else "" for side in (partners.left, partners.right))
+    return TexPartners(partners.role, left, right)
 
 
 def _title(form: Form) -> str:
@@ -219,12 +267,12 @@ def _title(form: Form) -> str:
 def _display(comparison: Comparison) -> tuple[str, ...]:
     """All pairs as lines of one display, each with its cell's name before it and space between pairs."""
     pairs = []
-    for row in difference_rows(comparison, tinted):
+    for pair in difference_rows(comparison):
         lines = []
-        for name, texts in zip(comparison.names, (row.left, row.right), strict=True):
-            for number, text in enumerate(texts):
+        for name, texts in zip(comparison.names, (pair.left, pair.right), strict=True):
+            for number, line in enumerate(texts):
                 before = "" if number else rf"\text{{\texttt{{{latex_text(name)}}}}}"
-                lines.append(f"{before} && {text}")
+                lines.append(f"{before} && {line}")
         pairs.append([*(rf"{line} \\*" for line in lines[:-1]), rf"{lines[-1]} \\[6pt]"])
     *before_last, last = (line for pair in pairs for line in pair)
     return (*before_last, last.removesuffix(r" \\[6pt]"))

@@ -12,8 +12,12 @@ from symrnn.errors import RequestError
 from symrnn.mathematics.parts import Equation, Parts, Passage, Section, SymbolRow
 from symrnn.mathematics.sections import derivation_parts, document_symbol
 from symrnn.mathematics.style import DEFAULT, Style
-from symrnn.mathematics.words import sentence_list
-from symrnn.notation.layout import equation_lines, width
+from symrnn.notation.breaking import points
+from symrnn.notation.building import row
+from symrnn.notation.nodes import Node, Sign
+from symrnn.notation.prose import Prose, listed, say, together
+from symrnn.notation.rendering.latex import latex
+from symrnn.papers.lines import equation_lines, prose_latex
 from symrnn.papers.plain_text import latex_text
 from symrnn.templates import render
 from symrnn.version import __version__
@@ -59,6 +63,15 @@ class TexPassage:
     after: str
     has_equations: bool
     has_after: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TexRow:
+    """A line of the table of symbols."""
+
+    symbol: str
+    meaning: str
+    shape: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +164,9 @@ class _Setter:
         return {
             "is_whole": whole,
             "symbols_heading": self.heading("Symbols", 1),
-            "conventions": parts.conventions,
-            "symbols": parts.symbols,
-            "symbol_sentence": symbol_sentence(parts.symbols),
+            "conventions": prose_latex(parts.conventions),
+            "symbols": tuple(map(_tex_row, parts.symbols)),
+            "symbol_sentence": prose_latex(symbol_sentence(parts.symbols)),
             "sections": tuple(self.section(section, self.form.room) for section in parts.sections)
             if whole
             else (),
@@ -178,10 +191,10 @@ class _Setter:
     def passage(self, passage: Passage, room: float) -> TexPassage:
         numbered = any(equation.label for equation in passage.equations)
         return TexPassage(
-            passage.text,
+            prose_latex(passage.text),
             "align" if numbered else "align*",
             self.aligned(passage.equations, numbered, room),
-            passage.after,
+            prose_latex(passage.after),
             bool(passage.equations),
             bool(passage.after),
         )
@@ -190,7 +203,7 @@ class _Setter:
         """The lines of an align environment, each ending as it must."""
         made: list[str] = []
         room += 0.0 if numbered else UNNUMBERED
-        column = max((width(equation.left) for equation in equations), default=0.0)
+        column = max((points(equation.left) for equation in equations), default=0.0)
         for number, equation in enumerate(equations):
             *before, last = equation_lines(equation.left, equation.rights, room, self.fit, column)
             for position, line in enumerate(before):
@@ -203,12 +216,12 @@ class _Setter:
             made.append(f"{last}{label}{end}")
         return tuple(made)
 
-    def fit(self, formula: str, room: float) -> str:
+    def fit(self, formula: str, width: float, room: float) -> str:
         """A formula that TeX measures and makes smaller, or in smaller type where it cannot."""
         if self.form.stands_alone:
             self.has_wide = True
             return rf"\fitted{{{min(room, WIDEST):.0f}pt}}{{{formula}}}"
-        size = next(name for scale, name in SIZES if scale * width(formula) <= room or not scale)
+        size = next(name for scale, name in SIZES if scale * width <= room or not scale)
         return rf"\text{{{size}$\displaystyle {formula}$}}"
 
 
@@ -217,21 +230,30 @@ WIDEST = 340.0
 """Of formulas that are made smaller, in points: three quarters of a line."""
 
 
-def symbol_sentence(rows: tuple[SymbolRow, ...]) -> str:
+def _tex_row(row: SymbolRow) -> TexRow:
+    return TexRow(latex(row.symbol), prose_latex(row.meaning), latex(row.shape))
+
+
+def symbol_sentence(rows: tuple[SymbolRow, ...]) -> Prose:
     """The table of symbols as a sentence, for a paper: what each group is and which space it is from."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        groups.setdefault((row.meaning, row.shape), []).append(row.symbol)
+    groups: dict[tuple[Prose, Node], list[Node]] = {}
+    for line in rows:
+        groups.setdefault((line.meaning, line.shape), []).append(line.symbol)
     made = []
     for (meaning, space), symbols in groups.items():
         *before, last = symbols
-        shown = [*(f"${symbol}$" for symbol in before), rf"${last} \in {space}$"]
-        made.append(f"{sentence_list(shown)} ({plural(meaning) if before else meaning})")
-    return f"The symbols are {'; '.join(made)}."
+        shown = listed([*before, row(last, Sign("∈"), space)])
+        made.append(say("{} ({})", shown, plural(meaning) if before else meaning))
+    return say("The symbols are {}.", together(made, "; "))
 
 
-def plural(meaning: str) -> str:
+def plural(meaning: Prose) -> Prose:
     """What several symbols of one meaning are: inputs, parameters that start as zeros."""
+    first, *rest = meaning.pieces
+    return Prose((_plural(first) if isinstance(first, str) else first, *rest))
+
+
+def _plural(meaning: str) -> str:
     first, space, rest = meaning.partition(" ")
     if rest.startswith("result"):
         return f"{first} results"

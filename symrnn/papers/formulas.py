@@ -12,12 +12,18 @@ from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.jacobian import StepJacobian
 from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.derivation.reverse import derive
-from symrnn.mathematics.jacobian import jacobian_text, partial_text
+from symrnn.mathematics.jacobian import jacobian_sides, partial_sides
+from symrnn.mathematics.parts import Equation
 from symrnn.mathematics.printed import Printed, printed
 from symrnn.mathematics.style import DEFAULT
-from symrnn.notation.layout import indents, split_formula, width
+from symrnn.mathematics.words import goes
+from symrnn.notation.breaking import indents, lines, points
+from symrnn.notation.nodes import Node
+from symrnn.notation.prose import Piece
+from symrnn.notation.rendering.latex import latex
 from symrnn.papers.difference import difference_rows
-from symrnn.papers.model import WiringText, shared_lines
+from symrnn.papers.lines import line_latex
+from symrnn.papers.model import WiringText, shared_equations
 
 ROOM = 430.0
 """The room for a formula beside its number, in points."""
@@ -29,16 +35,17 @@ def aligned(groups: Iterable[Iterable[str]]) -> str:
     return f"$$\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n$$"
 
 
-def equation_lines(left: str, right: str, number: int | None = None) -> Iterator[str]:
+def equation_lines(left: Node, right: Node, number: int | None = None) -> Iterator[str]:
     """An equation in three columns: number, left side, right side; broken at operators."""
-    pieces = split_formula(right, ROOM - width(left))
-    for position, (piece, depth) in enumerate(zip(pieces, indents(pieces), strict=True)):
+    pieces = lines(right, ROOM - points(left))
+    for position, (line, depth) in enumerate(zip(pieces, indents(pieces), strict=True)):
+        piece = line_latex(line, first=not position)
         before = rf"\text{{({number})}} \quad" if number is not None and not position else ""
         if position:
             indent = r"\qquad" * (depth + 1)
             yield f"& & & {indent} {{}} {piece}"
         else:
-            yield rf"{before} & & {left} & = {piece}"
+            yield rf"{before} & & {latex(left)} & = {piece}"
 
 
 def cell_display(cell: Cell) -> str:
@@ -53,45 +60,54 @@ def derivation_display(derivation: Derivation) -> str:
     named = [
         line
         for part, expr in shown.reading.named
-        for line in equation_lines(symbol(part), shown.printer.text(expr), shown.numbers[part])
+        for line in equation_lines(symbol(part), shown.printer.tree(expr), shown.numbers[part])
     ]
     divided = [line for left, right in shown.block_rows() for line in equation_lines(left, right)]
     groups = [list(_forward(shown)), named, divided]
     for adjoint in shown.step:
-        name, goes = symbol(adjoint.of), shown.ways(adjoint)
-        why = rf"{name} \text{{ {goes}, so}}" if goes else rf"\text{{Nothing depends on }} {name} \text{{:}}"
-        result = equation_lines(symbol(adjoint.equation.symbol), shown.sum_text(adjoint.moving))
+        why = " ".join(map(_in_display, goes(symbol(adjoint.of), shown.ways(adjoint)).pieces))
+        result = equation_lines(symbol(adjoint.equation.symbol), shown.sum_of(adjoint.moving))
         groups.append([f"& & & {why}", *result])
     groups += [
-        list(equation_lines(symbol(adjoint.equation.symbol), shown.static_text(adjoint)))
+        list(equation_lines(symbol(adjoint.equation.symbol), shown.static_sum(adjoint)))
         for adjoint in shown.fixed
     ]
     return aligned(group for group in groups if group)
 
 
+def _in_display(piece: Piece) -> str:
+    """A piece of prose within mathematics."""
+    return latex(piece) if isinstance(piece, Node) else rf"\text{{{piece}}}"
+
+
 def model_display(derivation: ModelDerivation) -> str:
     """What the layers of a model take, and the adjoints of what joins them, in the order of computation."""
     wiring = WiringText(derivation, DEFAULT)
-    backward = map(wiring.backward_line, derivation.adjoints)
-    shared = (line for adjoint in derivation.parameters for line in shared_lines(adjoint))
-    return aligned(group for group in ([*wiring.forward_lines()], [*backward], [*shared]) if group)
+    backward = map(wiring.handed_on, derivation.adjoints)
+    shared = (equation for adjoint in derivation.parameters for equation in shared_equations(adjoint))
+    groups = (wiring.forward(), [*backward], [*shared])
+    return aligned(map(_in_one_line, group) for group in groups if group)
+
+
+def _in_one_line(equation: Equation) -> str:
+    return f"{latex(equation.left)} &= {latex(equation.rights[0])}"
 
 
 def _forward(shown: Printed) -> Iterator[str]:
     for equation in shown.cell.equations:
         target = shown.printer.symbol(equation.target)
-        yield from equation_lines(target, shown.printer.text(equation.rhs), equation.number)
+        yield from equation_lines(target, shown.printer.tree(equation.rhs), equation.number)
         if equation.is_rewritten:
             yield r"& & & \text{computed as}"
-            yield from equation_lines(target, shown.printer.text(equation.computed))
+            yield from equation_lines(target, shown.printer.tree(equation.computed))
 
 
 def jacobian_display(jacobian: StepJacobian) -> str:
     """A step Jacobian as an equation."""
     shown = printed(derive(jacobian.cell))
     printer, blocks = shown.printer, shown.reading.blocks
-    texts = [*(partial_text(partial, printer, blocks) for partial in jacobian.through)]
-    texts.append(jacobian_text(jacobian, printer, blocks))
+    texts = [*(partial_sides(partial, printer, blocks) for partial in jacobian.through)]
+    texts.append(jacobian_sides(jacobian, printer, blocks))
     return aligned(equation_lines(left, right) for left, right in texts)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
-from symrnn.declaration.quantities import NextState
+from symrnn.declaration.quantities import NextState, Quantity
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.model_derivation import (
@@ -19,18 +19,35 @@ from symrnn.derivation.model_derivation import (
     WireTerm,
     mirrored,
 )
+from symrnn.mathematics.parts import Equation
 from symrnn.mathematics.style import DEFAULT, Style
-from symrnn.mathematics.words import sentence_list
 from symrnn.models.layers import ONCE, TIME, Feed
 from symrnn.models.model import Run, model_digest
-from symrnn.notation.layout import split_formula, width
-from symrnn.notation.marks import subscript, superscript
+from symrnn.notation.breaking import lines, points
+from symrnn.notation.building import (
+    COMMA,
+    JUXTAPOSED,
+    ONE,
+    ZERO,
+    indexed,
+    joined,
+    negative,
+    row,
+    subscript,
+    superscript,
+    text,
+    upright,
+)
+from symrnn.notation.nodes import Face, Fence, Fraction, Node, Sign, Space, Word
+from symrnn.notation.parsing import parsed
+from symrnn.notation.prose import Prose, listed, say, together
+from symrnn.notation.rendering.latex import latex
 from symrnn.papers.document import derivation_chapter, signature
+from symrnn.papers.lines import line_latex, prose_latex
 from symrnn.papers.plain_text import latex_text
 from symrnn.templates import render
 
-DELTA = r"\delta"
-NOW = "t"
+DELTA, NOW, SAMPLE = Word("δ"), Word("t"), Word("b")
 TEXT_WIDTH = 420.0
 """How wide a displayed equation may be, in points; the estimate of its width may be a little low."""
 
@@ -63,7 +80,7 @@ def latex_model(
     model, wiring = derivation.model, WiringText(derivation, style)
     loss = derivation.adjoints[0].of
     runs = [layer.run for layer in derivation.layers]
-    shared = [line for adjoint in derivation.parameters for line in shared_lines(adjoint)]
+    shared = [equation for adjoint in derivation.parameters for equation in shared_equations(adjoint)]
     chapters = [
         cell_chapter(of_cell, runs, style, (costs or {}).get(of_cell.cell)) for of_cell in derivation.of_cells
     ]
@@ -76,15 +93,15 @@ def latex_model(
             "has_source": bool(model.source),
             "count": str(len(runs)),
             "layers": tuple(layer_row(run) for run in runs),
-            "steps": sentence_list([f"${steps_of(time)}$" for time in model.times if time != ONCE]),
-            "forward": _aligned(wiring.forward_lines()),
-            "forward_notes": tuple(wiring.forward_notes()),
+            "steps": prose_latex(listed(steps_of(time) for time in model.times if time != ONCE)),
+            "forward": _aligned(wiring.forward()),
+            "forward_notes": tuple(map(prose_latex, wiring.forward_notes())),
             "loss_name": breakable(loss.layer),
-            "loss_symbol": wiring.of_sample(loss),
-            "loss_steps": steps_of(loss.time),
-            "delta": DELTA,
-            "backward": _aligned(wiring.backward_lines()),
-            "backward_notes": tuple(wiring.backward_notes()),
+            "loss_symbol": latex(wiring.of_sample(loss)),
+            "loss_steps": latex(steps_of(loss.time)),
+            "delta": latex(DELTA),
+            "backward": _aligned(wiring.backward()),
+            "backward_notes": tuple(map(prose_latex, wiring.backward_notes())),
             "shared_note": shared_note(bool(shared)),
             "shared": _aligned(shared),
             "has_shared": bool(shared),
@@ -101,94 +118,94 @@ class WiringText:
     derivation: ModelDerivation
     style: Style
 
-    def symbol(self, held: Held, time: str) -> str:
+    def symbol(self, held: Held, time: Node) -> Node:
         """A layer's quantity at a time."""
         quantity = held.quantity
-        bare = symbol_latex(quantity.state if isinstance(quantity, NextState) else quantity)
-        label = f"({_upright(held.layer)})"
+        bare = name_of(quantity.state if isinstance(quantity, NextState) else quantity)
+        label = Fence(upright(held.layer))
         if self.style.time == "subscript":
             return superscript(subscript(bare, time), label)
-        bare = f"{{{bare}}}" if "^" in bare else bare
-        return rf"{bare}^{{{label}\langle {time}\rangle}}"
+        return superscript(bare, row(label, Fence(time, "⟨", "⟩")))
 
-    def of_sample(self, held: Held) -> str:
+    def of_sample(self, held: Held) -> Node:
         """A layer's quantity for one sample, at the time of its own step."""
         if self.style.time == "subscript":
-            return self.symbol(held, f"{NOW},b")
-        return f"{self.symbol(held, NOW)}_b"
+            return self.symbol(held, row(NOW, COMMA, SAMPLE))
+        return indexed(self.symbol(held, NOW), SAMPLE)
 
-    def fed(self, feed: Feed, time: str) -> str:
+    def fed(self, feed: Feed, time: Node) -> Node:
         """What the batch brings at a time: named as the input that takes it first, if it is called so."""
         quantity = next(q for known, q, _ in self.derivation.model.feeds if known == feed)
-        bare = feed.name if len(feed.name) == 1 else _upright(feed.name)
-        if quantity.name == feed.name:
-            bare = symbol_latex(quantity)
+        bare = name_of(quantity) if quantity.name == feed.name else letter_or_word(feed.name)
         if feed.over == ONCE:
             return bare
         if self.style.time == "subscript":
             return subscript(bare, time)
-        return rf"{bare}^{{\langle {time}\rangle}}"
+        return superscript(bare, Fence(time, "⟨", "⟩"))
 
     # -- forwards -----------------------------------------------------------------------------
 
-    def forward_lines(self) -> list[str]:
+    def forward(self) -> list[Equation]:
         """What every layer takes."""
-        return [self.forward_line(wire) for layer in self.derivation.layers for wire in layer.wires]
+        return [self.taken(wire) for layer in self.derivation.layers for wire in layer.wires]
 
-    def forward_line(self, wire: Wire) -> str:
+    def taken(self, wire: Wire) -> Equation:
         """What a layer takes, at its own step."""
         taker, source = wire.taker, wire.source
-        left = self.symbol(taker, "0" if taker.at == At.START else NOW)
+        left = self.symbol(taker, ZERO if taker.at == At.START else NOW)
         if isinstance(source, Feed):
-            return f"{left} &= {self.fed(source, step_of(taker, source))}"
+            return Equation(left, (self.fed(source, step_of(taker, source)),))
         step = step_of(source, taker) if source.at == At.EVERY else steps_of(source.time)
-        return f"{left} &= {self.symbol(source, step)}"
+        return Equation(left, (self.symbol(source, step),))
 
-    def forward_notes(self) -> Iterator[str]:
+    def forward_notes(self) -> Iterator[Prose]:
         """What is to be said of these equations."""
         layers = self.derivation.layers
         reverse = [breakable(layer.label) for layer in layers if layer.run.layer.reverse]
         if reverse:
-            yield (
-                f"Running from a sample's last step to its first, step $t$ of {sentence_list(reverse)} "
-                f"belongs to step ${steps_of(TIME)} + 1 - t$ of the sample."
+            yield say(
+                "Running from a sample's last step to its first, step $t$ of {} belongs to step {} of the "
+                "sample.",
+                listed(reverse),
+                turned_around(TIME),
             )
         if any(wire.taker.at == At.FIRST for layer in layers for wire in layer.wires):
-            yield "What is read at the end of a sequence is a sequence of one step."
-        yield "States that start from nothing named here start from what the caller gives, or from zero."
+            yield say("What is read at the end of a sequence is a sequence of one step.")
+        yield say("States that start from nothing named here start from what the caller gives, or from zero.")
 
     # -- backwards ----------------------------------------------------------------------------
 
-    def backward_lines(self) -> list[str]:
+    def backward(self) -> list[Equation]:
         """The adjoints of what the layers hand on; that of the loss stands elsewhere, unless it is all."""
         loss, *others = self.derivation.adjoints
-        return [self.backward_line(adjoint) for adjoint in others or [loss]]
+        return [self.handed_on(adjoint) for adjoint in others or [loss]]
 
-    def backward_line(self, adjoint: WireAdjoint) -> str:
+    def handed_on(self, adjoint: WireAdjoint) -> Equation:
         """An adjoint as the sum of its terms."""
         of = adjoint.of
-        left = self.symbol(of, steps_of(of.time) if of.at == At.END else NOW)
-        right = " + ".join(self.term(term, of) for term in adjoint.terms)
-        note = r" \quad\text{(at the end)}" if of.at == At.END else ""
-        return rf"{DELTA} {left} &= {right}{note}"
+        left = row(DELTA, self.symbol(of, steps_of(of.time) if of.at == At.END else NOW))
+        right = joined(self.term(term, of) for term in adjoint.terms)
+        return Equation(left, (row(right, Space(18), text("(at the end)")) if of.at == At.END else right,))
 
-    def term(self, term: WireTerm, of: Held) -> str:
+    def term(self, term: WireTerm, of: Held) -> Node:
         """One summand of the adjoint of what a layer hands on."""
         taker = term.taker
         if taker is None:
             assert term.rule == Rule.MEAN
-            return r"\frac{1}{N}"
+            return Fraction(ONE, Word("N"))
         if term.rule == Rule.TAKEN:
-            return f"{DELTA} {self.symbol(taker, step_of(taker, of))}"
+            return row(DELTA, self.symbol(taker, step_of(taker, of)))
         assert term.rule == Rule.READ
-        read = f"{DELTA} {self.symbol(taker, '0' if taker.at == At.START else '1')}"
-        return read if of.at == At.END else rf"[t = {steps_of(of.time)}]\, {read}"
+        read = row(DELTA, self.symbol(taker, ZERO if taker.at == At.START else ONE))
+        if of.at == At.END:
+            return read
+        return row(Fence(row(NOW, Sign("="), steps_of(of.time)), "[", "]"), JUXTAPOSED, read)
 
-    def backward_notes(self) -> Iterator[str]:
+    def backward_notes(self) -> Iterator[Prose]:
         """What is to be said of these equations."""
         adjoints = self.derivation.adjoints
         if any(term.rule == Rule.READ and a.of.at != At.END for a in adjoints for term in a.terms):
-            yield r"The bracket $[\,\cdot\,]$ is 1 where it holds and 0 elsewhere."
+            yield say(r"The bracket $[\,\cdot\,]$ is 1 where it holds and 0 elsewhere.")
 
 
 # ---- Layers, parameters and cells --------------------------------------------------------------------
@@ -196,21 +213,21 @@ class WiringText:
 
 def layer_row(run: Run) -> LayerRow:
     """The line of a layer in the table."""
-    names = [rf"${symbol_latex(q)}$" for q, _ in run.parameters]
-    shown = ", ".join(names if len(names) <= 6 else [*names[:4], r"\dots", names[-1]]) or "none"
+    names = [name_of(q) for q, _ in run.parameters]
+    few = names if len(names) <= 6 else [*names[:4], Word("…"), names[-1]]
+    shown = prose_latex(together(few, ", ")) or "none"
     if run.layer.name and names:
         shown += rf", with the prefix \texttt{{{breakable(run.layer.name)}\_}}"
     return LayerRow(breakable(run.label), latex_text(run.layer.cell.title), shown)
 
 
-def shared_lines(adjoint: ParameterAdjoint) -> Iterator[str]:
+def shared_equations(adjoint: ParameterAdjoint) -> Iterator[Equation]:
     """The gradient of a parameter, if several layers use it."""
     if len(adjoint.terms) > 1:
         _, quantity = adjoint.terms[0]
-        own = quantity.name == adjoint.name
-        left = symbol_latex(quantity) if own else rf"\mathtt{{{latex_text(adjoint.name)}}}"
-        terms = [rf"{DELTA} {symbol_latex(q)}^{{({_upright(label)})}}" for label, q in adjoint.terms]
-        yield rf"{DELTA} {left} &= {' + '.join(terms)}"
+        name = name_of(quantity) if quantity.name == adjoint.name else Word(adjoint.name, Face.MONO)
+        terms = (row(DELTA, superscript(name_of(q), Fence(upright(label)))) for label, q in adjoint.terms)
+        yield Equation(row(DELTA, name), (joined(terms),))
 
 
 def shared_note(shared: bool) -> str:
@@ -231,42 +248,52 @@ def cell_chapter(
     cell = derivation.cell
     # Labels of several cells stand in one document.
     body, has_wide = derivation_chapter(derivation, style, cost, f"eq:{cell.name}:")
-    users = [breakable(run.label) for run in runs if run.layer.cell == cell]
+    users = listed(breakable(run.label) for run in runs if run.layer.cell == cell)
     title = cell.title + (f" ({cell.variant})" if cell.variant else "")
-    return CellText(latex_text(title), sentence_list(users), body.rstrip()), has_wide
+    return CellText(latex_text(title), prose_latex(users), body.rstrip()), has_wide
 
 
 # ---- Texts -------------------------------------------------------------------------------------------
 
 
-def steps_of(time: str) -> str:
+def name_of(quantity: Quantity) -> Node:
+    """The name of a quantity."""
+    return parsed(symbol_latex(quantity))
+
+
+def letter_or_word(name: str) -> Node:
+    """A name as a letter, or as an upright word."""
+    return Word(name) if len(name) == 1 else upright(name)
+
+
+def steps_of(time: str) -> Node:
     """The number of steps of sample b: `T_b`."""
-    if time == ONCE:
-        return "1"
-    return f"{time}_b" if len(time) == 1 else f"{_upright(time)}_b"
+    return ONE if time == ONCE else subscript(letter_or_word(time), SAMPLE)
 
 
-def step_of(held: Held, other: Held | Feed) -> str:
+def turned_around(time: str) -> Node:
+    """The step of the sample in which a layer that runs from its end is at its own step t."""
+    return joined([steps_of(time), ONE, negative(NOW)])
+
+
+def step_of(held: Held, other: Held | Feed) -> Node:
     """The step of one end of a wire at step t of the other."""
-    return f"{steps_of(held.time)} + 1 - t" if mirrored(held, other) else NOW
+    return turned_around(held.time) if mirrored(held, other) else NOW
 
 
 def breakable(name: str) -> str:
-    """A name that may be broken behind its underscores."""
+    """A name that may be broken behind its underscores, in LaTeX."""
     return latex_text(name).replace(r"\_", r"\_\allowbreak{}")
 
 
-def _upright(name: str) -> str:
-    return rf"\mathrm{{{latex_text(name)}}}"
-
-
-def _aligned(lines: Iterable[str]) -> tuple[str, ...]:
+def _aligned(equations: Iterable[Equation]) -> tuple[str, ...]:
     """Equations as lines of a display, sums broken where the page ends."""
-    pairs = [line.partition(" &= ") for line in lines]
-    room = TEXT_WIDTH - max((width(left) for left, _, _ in pairs), default=0.0)
+    equations = tuple(equations)
+    room = TEXT_WIDTH - max((points(equation.left) for equation in equations), default=0.0)
     broken = []
-    for left, sign, right in pairs:
-        first, *others = split_formula(right, room)
-        broken += [f"{left}{sign}{first}", *(rf"&\quad {other}" for other in others)]
+    for equation in equations:
+        first, *others = lines(equation.rights[0], room)
+        goes_on = (rf"&\quad {line_latex(line, first=False)}" for line in others)
+        broken += [f"{latex(equation.left)} &= {latex(first)}", *goes_on]
     *before, last = broken or [""]
     return (*(rf"{line} \\" for line in before), last)

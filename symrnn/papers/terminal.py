@@ -9,7 +9,13 @@ from symrnn.derivation.derivation import Derivation
 from symrnn.errors import EmissionError
 from symrnn.mathematics.printed import Printed, printed
 from symrnn.mathematics.reading import PrintedAdjoint
-from symrnn.notation.picture import columns, inline, picture_lines
+from symrnn.mathematics.words import goes
+from symrnn.notation.building import row
+from symrnn.notation.nodes import Node, Sign
+from symrnn.notation.parsing import parsed
+from symrnn.notation.prose import Prose
+from symrnn.notation.rendering.latex import latex
+from symrnn.notation.rendering.unicode import columns, inline, picture_lines
 
 GAP = "  "
 
@@ -18,7 +24,7 @@ def derivation_picture(derivation: Derivation, width: int) -> tuple[str, ...]:
     """Forward equations, gradients and reasons in lines of at most `width` columns.
 
     Raises:
-        EmissionError: a formula cannot be shown in this width, or has a sign that has no picture.
+        EmissionError: a formula cannot be shown in this width.
     """
     return tuple(_Picture(printed(derivation), width).lines())
 
@@ -31,66 +37,68 @@ class _Picture:
     def lines(self) -> Iterator[str]:
         yield "equations"
         for equation in self.shown.cell.equations:
-            yield from self.numbered(equation.target, self.shown.printer.text(equation.rhs))
+            yield from self.numbered(equation.target, self.shown.printer.tree(equation.rhs))
             if equation.is_rewritten:
                 yield f"{GAP * 3}computed as"
                 left = self.shown.printer.symbol(equation.target)
-                yield from self.equation(GAP * 3, left, self.shown.printer.text(equation.computed))
+                yield from self.equation(GAP * 3, left, self.shown.printer.tree(equation.computed))
         if self.shown.reading.named:
             yield ""
             yield from self.wrapped("arguments of functions, which the gradients need names for", "")
             for part, expr in self.shown.reading.named:
-                yield from self.numbered(part, self.shown.printer.text(expr))
+                yield from self.numbered(part, self.shown.printer.tree(expr))
         if self.shown.reading.blocks:
             yield ""
             yield from self.wrapped("column blocks, one for each part of a stack", "")
             for left, right in self.shown.block_rows():
                 yield from self.equation(GAP, left, right)
-        yield from ("", f"gradients, at every step {inline(self.shown.letters.time)} = T ... 1")
+        yield from ("", f"gradients, at every step {inline(self.shown.printer.notation.time)} = T ... 1")
         for note in self.notes():
             yield from self.wrapped(note, GAP)
         for adjoint in self.shown.step:
-            yield from self.adjoint(adjoint, self.shown.sum_text(adjoint.moving))
+            yield from self.adjoint(adjoint, self.shown.sum_of(adjoint.moving))
         if self.shown.fixed:
             yield ""
             yield from self.wrapped("gradients of the parameters, summed over the samples of a batch too", "")
             for adjoint in self.shown.fixed:
                 yield ""
                 yield from self.equation(
-                    GAP, self.shown.printer.symbol(adjoint.equation.symbol), self.shown.static_text(adjoint)
+                    GAP, self.shown.printer.symbol(adjoint.equation.symbol), self.shown.static_sum(adjoint)
                 )
 
-    def numbered(self, target: Quantity, right: str) -> Iterator[str]:
+    def numbered(self, target: Quantity, right: Node) -> Iterator[str]:
         """An equation with its number, after an empty line."""
         size = len(str(max(self.shown.numbers.values())))
         yield ""
         number = f"({self.shown.numbers[target]})".rjust(size + 2)
         yield from self.equation(f"{GAP}{number} ", self.shown.printer.symbol(target), right)
 
-    def equation(self, before: str, left: str, right: str) -> Iterator[str]:
+    def equation(self, before: str, left: Node, right: Node) -> Iterator[str]:
         """An equation, broken at operators; its continued lines stand under its right side."""
         lines = picture_lines(right, self.width, f"{before}{inline(left)} = ")
         if lines is None:  # too wide beside its left side: below it
             lines = picture_lines(right, self.width, GAP * 3)
             if lines is None:
-                raise EmissionError(f"{left} = {right} does not fit into {self.width} columns.")
+                raise EmissionError(
+                    f"{latex(row(left, Sign('='), right))} does not fit into {self.width} columns."
+                )
             yield f"{before}{inline(left)} ="
         yield from lines
 
     def notes(self) -> Iterator[str]:
         """What the signs for gradients mean, and which come from outside the step."""
         symbol, output, letters = self.shown.printer.symbol, self.shown.cell.output, self.shown.letters
-        delta, time = inline(self.shown.printer.notation.delta), inline(letters.time)
+        delta, time = inline(self.shown.printer.notation.delta), inline(self.shown.printer.notation.time)
         yield f"{delta}{letters.quantity}: the derivative of the loss by {letters.quantity}"
         given = inline(symbol(self.shown.derivation.output))
         yield f"{given}: what the loss takes directly from the output {inline(symbol(output))}"
         for state, later in self.shown.derivation.later:
             yield f"{inline(symbol(later))}: what step {time}+1 hands back to {inline(symbol(state.next))}"
 
-    def adjoint(self, adjoint: PrintedAdjoint, right: str) -> Iterator[str]:
+    def adjoint(self, adjoint: PrintedAdjoint, right: Node) -> Iterator[str]:
         yield ""
-        name, goes = inline(self.shown.printer.symbol(adjoint.of)), self.shown.ways(adjoint)
-        yield from self.wrapped(f"{name} {goes}, so" if goes else f"Nothing depends on {name}:", GAP)
+        why = goes(self.shown.printer.symbol(adjoint.of), self.shown.ways(adjoint))
+        yield from self.wrapped(prose_text(why), GAP)
         yield from self.equation(GAP * 3, self.shown.printer.symbol(adjoint.equation.symbol), right)
 
     def wrapped(self, text: str, indent: str) -> list[str]:
@@ -105,3 +113,13 @@ class _Picture:
             subsequent_indent=f"{indent}    ",
             break_long_words=False,
         )
+
+
+def prose_text(prose: Prose) -> str:
+    """Prose in one line."""
+    return "".join(inline(piece) if isinstance(piece, Node) else str(piece) for piece in prose.pieces)
+
+
+def written(name: str) -> str:
+    """An author's LaTeX name in one line."""
+    return inline(parsed(name))

@@ -1,1 +1,1 @@
-"""From a derivation to a plan: the loop IR, its naive lowering, passes, and its meaning."""
+"""From a derivation to a `Plan`: the loop IR, its naive lowering, the passes of each save mode."""

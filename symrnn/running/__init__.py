@@ -1,1 +1,1 @@
-"""Using what was emitted: finding cells, loading kernels."""
+"""Using what was emitted: finding cells and models, loading kernels as modules."""

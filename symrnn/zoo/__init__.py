@@ -1,4 +1,4 @@
-"""The shipped cells and models: pure declarations, each with its source and variant."""
+"""The shipped cells, layers, losses and models: pure declarations, each with its source and variant."""
 
 from typing import TYPE_CHECKING
 

@@ -225,7 +225,6 @@ BROAD = {
     "running/loading.py",  # it is raised again
     "fuzzing/examination.py",  # whatever a valid cell raises is a finding
     "fuzzing/findings.py",
-    "notation/mathml.py",  # a converter whose errors have no common family
 }
 
 

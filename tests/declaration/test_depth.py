@@ -26,8 +26,10 @@ from symrnn.derivation.gradient_paths import gradient_paths
 from symrnn.derivation.jacobian import jacobian_lines, step_jacobian
 from symrnn.derivation.numeric import evaluate_cell
 from symrnn.derivation.tangent import Tangent
-from symrnn.notation import layout as latex_layout
-from symrnn.notation.layout import split_formula, width
+from symrnn.notation import breaking
+from symrnn.notation.breaking import points
+from symrnn.notation.nodes import Node
+from symrnn.notation.parsing import parsed
 from symrnn.papers.terminal import derivation_picture
 from symrnn.planning.affine import affine_recurrences
 from symrnn.planning.ir import Buffer, Carry, Pointwise, array_symbol
@@ -291,20 +293,20 @@ def test_a_long_chain_has_bounds_and_words() -> None:
 
 
 def test_breaking_a_formula_reads_no_further_than_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The number of tokens read grows as the formula does."""
+    """The number of pieces read grows as the formula does."""
     counts = []
-    taken = latex_layout._Tokens.next
+    taken = breaking.deeper
     for terms in (200, 400):
         count = [0]
 
-        def counted(self: latex_layout._Tokens, count: list[int] = count) -> str:
+        def counted(piece: Node, count: list[int] = count) -> int:
             count[0] += 1
-            return taken(self)
+            return taken(piece)
 
-        monkeypatch.setattr(latex_layout._Tokens, "next", counted)
-        lines = split_formula(" + ".join(["a_{i}"] * terms), 300.0)
-        monkeypatch.setattr(latex_layout._Tokens, "next", taken)
-        assert all(width(line) <= 300.0 for line in lines)
+        monkeypatch.setattr(breaking, "deeper", counted)
+        broken = breaking.lines(parsed(" + ".join(["a_{i}"] * terms)), 300.0)
+        monkeypatch.setattr(breaking, "deeper", taken)
+        assert all(points(line) <= 300.0 for line in broken)
         counts.append(count[0])
     assert counts[1] < 2.3 * counts[0]
 

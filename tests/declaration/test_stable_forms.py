@@ -35,7 +35,9 @@ from symrnn import (
 from symrnn.declaration import stable_forms
 from symrnn.declaration.stable_forms import FORMS
 from symrnn.mathematics.sections import derivation_parts
+from symrnn.notation.rendering.latex import latex
 from symrnn.papers.formulas import derivation_display
+from symrnn.papers.lines import prose_latex
 from symrnn.papers.terminal import derivation_picture
 from symrnn.zoo import SHIPPED
 
@@ -296,12 +298,15 @@ def test_plan_and_kernel_tell_what_is_computed() -> None:
 def test_the_paper_shows_both_right_sides() -> None:
     forward = derivation_parts(sr.derive(HAND)).sections[0].passages[0]
     assert [len(equation.rights) for equation in forward.equations] == [2, 2, 2, 2]
-    assert r"\exp" in forward.equations[0].rights[0]
-    assert forward.equations[0].rights[1].startswith(r"\sigma(")
-    assert "What is computed are the last right sides of" in forward.after
+    assert r"\exp" in latex(forward.equations[0].rights[0])
+    assert latex(forward.equations[0].rights[1]).startswith(r"\sigma(")
+    assert "What is computed are the last right sides of" in prose_latex(forward.after)
     alone = derivation_parts(sr.derive(cell(1 / (1 + exp(-a))))).sections[0].passages[0]
-    assert r"What is computed is the last right side of \eqref{eq:v}, which is equal" in alone.after
-    assert "computed is" not in derivation_parts(sr.derive(PLAINLY)).sections[0].passages[0].after
+    assert r"What is computed is the last right side of \eqref{eq:v}, which is equal" in prose_latex(
+        alone.after
+    )
+    plainly = derivation_parts(sr.derive(PLAINLY)).sections[0].passages[0]
+    assert "computed is" not in prose_latex(plainly.after)
 
 
 def test_terminal_and_notebook_show_both() -> None:

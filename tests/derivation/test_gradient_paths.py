@@ -18,6 +18,8 @@ from symrnn.derivation.numeric import evaluate, evaluate_cell
 from symrnn.derivation.reverse import derive
 from symrnn.mathematics.sections import derivation_parts
 from symrnn.mathematics.style import Style
+from symrnn.notation.rendering.latex import latex
+from symrnn.papers.lines import prose_latex
 from symrnn.zoo import CELLS
 
 n, m = sr.axes("n m")
@@ -51,7 +53,7 @@ def told(cell: Cell) -> str:
     """The words below the Jacobians."""
     parts = derivation_parts(derive(cell), Style("subscript"))
     (section,) = (section for section in parts.sections if section.name == "jacobian")
-    return " ".join(passage.text for passage in section.passages if not passage.equations)
+    return " ".join(prose_latex(passage.text) for passage in section.passages if not passage.equations)
 
 
 RANDOM = [cell for cell in map(random_cell, range(40)) if not any(q.role == "index" for q in cell.inputs)]
@@ -251,7 +253,7 @@ alike = Cell("alike", Eq(c.next, c + X), Eq(h.next, h + X), output=h.next)
         ),
         (
             halved,
-            [r"shrinks at every step, to at most $\tfrac{1}{2}$ of its magnitude"],
+            [r"shrinks at every step, to at most $\frac{1}{2}$ of its magnitude"],
             ["near $1$", "kept"],
         ),
         (
@@ -259,7 +261,7 @@ alike = Cell("alike", Eq(c.next, c + X), Eq(h.next, h + X), output=h.next)
             ["which lies between $0$ and $1$, the same at every step", "and is never amplified."],
             ["explodes where", "stays near"],
         ),
-        (tenths, [r"$-\tfrac{3}{10}$ and $\tfrac{3}{10}$: what it carries shrinks"], ["near $1$"]),
+        (tenths, [r"$-\frac{3}{10}$ and $\frac{3}{10}$: what it carries shrinks"], ["near $1$"]),
         (
             chained,
             [
@@ -302,7 +304,7 @@ def test_many_ways_are_counted() -> None:
 def symbols(cell: Cell) -> str:
     """The words on signs and symbols."""
     parts = derivation_parts(derive(cell))
-    return " ".join([parts.conventions, *(row.meaning for row in parts.symbols)])
+    return " ".join(map(prose_latex, [parts.conventions, *(row.meaning for row in parts.symbols)]))
 
 
 def test_conditions_in_brackets_are_explained_where_they_are_printed() -> None:
@@ -310,7 +312,7 @@ def test_conditions_in_brackets_are_explained_where_they_are_printed() -> None:
     for cell in (cases, independent, softened, kept, CELLS["gru"]):
         parts = derivation_parts(derive(cell))
         passages = [passage for part in (*parts.sections, parts.results) for passage in part.passages]
-        texts = [right for passage in passages for e in passage.equations for right in e.rights]
+        texts = [latex(right) for passage in passages for e in passage.equations for right in e.rights]
         is_used = any(re.search(r"(?<!\\bigl)\[ ?[^\[\]]* (=|<|>|\\[lgn]e) ", text) for text in texts)
         assert ("holds and $0$ elsewhere" in symbols(cell)) == is_used, cell.name
     assert "holds and $0$ elsewhere" in symbols(independent)
@@ -321,7 +323,7 @@ def test_conditions_in_brackets_are_explained_where_they_are_printed() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1e-5, "$10^{-5}$"), (2.5e-7, r"$2.5\cdot 10^{-7}$"), (0.1, "0.1"), (3.0, "3"), (-1e-6, "$-10^{-6}$")],
+    [(1e-5, "$10^{-5}$"), (2.5e-7, r"$2.5 \cdot 10^{-7}$"), (0.1, "0.1"), (3.0, "3"), (-1e-6, "$-10^{-6}$")],
 )
 def test_constants_are_set_as_mathematics(value: float, text: str) -> None:
     epsilon = Constant("epsilon", value=value)

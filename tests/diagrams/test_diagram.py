@@ -23,7 +23,10 @@ from symrnn.diagrams.labels import label_text, typeset_label
 from symrnn.diagrams.latex import PACKAGES, diagram_latex
 from symrnn.diagrams.svg import diagram_svg
 from symrnn.diagrams.wires import Point
-from symrnn.notation.syntax import ACCENTS_AND_FONTS, GREEK, SYMBOLS, TEXT
+from symrnn.notation.characters import ACCENTS, GREEK
+from symrnn.notation.nodes import Face, Script, Word
+from symrnn.notation.parsing import FACES, SYMBOLS, parsed
+from symrnn.notation.rendering.latex import latex
 from symrnn.publishing.typesetting import find_pdflatex
 from symrnn.zoo import CELLS, SHIPPED
 
@@ -245,8 +248,8 @@ def test_names_can_come_from_another_printer_and_sigma_from_the_author() -> None
     x, h, sigma = Input("x", n), State("h", m), Value("sigma")
     W = Parameter("W", m, n)
     cell = Cell("own", Eq(sigma, sigmoid(W @ x)), Eq(h.next, sigma * h))
-    diagram = step_diagram(cell, symbol=lambda quantity: rf"\mathbf{{{quantity.name[0]}}}_{{t}}")
-    assert diagram.node("x").label == r"\mathbf{x}_{t}"
+    diagram = step_diagram(cell, symbol=lambda q: Script(Word(q.name[0], Face.BOLD), Word("t")))
+    assert diagram.node("x").label == parsed(r"\mathbf{x}_{t}")
     assert label_text(diagram.node("sigma").note) == "sigmoid"
 
 
@@ -304,7 +307,7 @@ def test_svg_has_an_arrowhead_per_edge_and_texts_of_all_names() -> None:
 
 
 def test_scripts_stand_one_above_the_other() -> None:
-    base, low, *high = typeset_label(r"\Gamma_r^{\langle t\rangle}").runs
+    base, low, *high = typeset_label(parsed(r"\Gamma_r^{\langle t\rangle}")).runs
     assert (base.text, low.text, "".join(run.text for run in high)) == ("Γ", "r", "⟨t⟩")
     assert low.y > 0 > high[0].y
     assert low.x == high[0].x >= base.x + base.width
@@ -312,7 +315,7 @@ def test_scripts_stand_one_above_the_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("latex", "text"),
+    ("name", "text"),
     [
         (r"\tilde{c}^{\langle t-1\rangle}", "c˜^⟨t−1⟩"),
         (r"W_{\text{in out}}'", "W_in out′"),
@@ -321,17 +324,17 @@ def test_scripts_stand_one_above_the_other() -> None:
         (r"\varepsilon\,\ell\infty\{\}", "εℓ∞{}"),
     ],
 )
-def test_labels_as_text(latex: str, text: str) -> None:
-    assert label_text(latex) == text
+def test_labels_as_text(name: str, text: str) -> None:
+    assert label_text(parsed(name)) == text
 
 
 def test_every_name_that_a_declaration_allows_can_be_set() -> None:
-    for name in GREEK | SYMBOLS:
-        label = typeset_label(f"\\{name}_{{\\{name}}}")
+    for name in GREEK.keys() | SYMBOLS:
+        label = typeset_label(parsed(f"\\{name}_{{\\{name}}}"))
         assert len(label.runs) == 2
         assert all(ord(character) > 127 or name == run.text for run in label.runs for character in run.text)
-    for name in ACCENTS_AND_FONTS | TEXT:
-        assert typeset_label(f"\\{name}{{a}}").width > 0
+    for name in ACCENTS.keys() | FACES.keys():
+        assert typeset_label(parsed(f"\\{name}{{a}}")).width > 0
 
 
 def latex_log(diagrams: list[Diagram], packages: tuple[str, ...], width: str, folder: Path) -> str:
@@ -372,8 +375,8 @@ def test_texts_fit_into_their_nodes_as_tex_sets_them(tmp_path: Path) -> None:
         for node in step_diagram(cell).nodes:
             for text in texts(node):
                 size = rf"\fontsize{{{text.size:g}}}{{12}}\selectfont"
-                lines.append(rf"\setbox0\hbox{{{size}${text.latex}$}}\typeout{{wide \the\wd0}}")
-                rooms.append((cell.name, text.latex, node.width))
+                lines.append(rf"\setbox0\hbox{{{size}${latex(text.formula)}$}}\typeout{{wide \the\wd0}}")
+                rooms.append((cell.name, latex(text.formula), node.width))
     (tmp_path / "wide.tex").write_text("\n".join([*lines, r"\end{document}"]))
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "wide.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -15,10 +15,12 @@ import symrnn as sr
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.reverse import derive
 from symrnn.mathematics import contractions as latex_contractions
-from symrnn.mathematics import printer as latex_printer
+from symrnn.mathematics import naming
 from symrnn.mathematics.parts import Equation, Parts
 from symrnn.mathematics.sections import derivation_parts
 from symrnn.mathematics.style import TIMES, VECTORS, Style
+from symrnn.notation.rendering.latex import latex
+from symrnn.papers.lines import prose_latex
 from symrnn.zoo import CELLS
 
 STYLES = [Style(time, vectors) for time in TIMES for vectors in VECTORS]
@@ -51,9 +53,9 @@ class Reader:
         self.numbers = dict(numbers)
         self.axis = 1 if rows else 0
 
-    def value(self, latex: str) -> np.ndarray:
+    def value(self, right: str) -> np.ndarray:
         """What a right side is."""
-        values, text = [], latex
+        values, text = [], right
         for symbol in sorted(self.numbers, key=len, reverse=True):
             turned = f"{symbol[:-1]}" + r"\top}" if symbol.endswith("}") and "^{" in symbol else ""
             for written, number in ((turned, self.numbers[symbol].T), (symbol, self.numbers[symbol])):
@@ -78,14 +80,16 @@ class Reader:
 
     def take(self, equations: tuple[Equation, ...]) -> None:
         for equation in equations:
-            self.numbers[equation.left] = self.value(equation.rights[-1])
+            self.numbers[latex(equation.left)] = self.value(latex(equation.rights[-1]))
 
     def split(self, parts: Parts) -> None:
         """The column blocks, by the sizes of what they multiply."""
         for passage in parts.premises[1:]:
-            names = re.findall(r"\$(\S+) = \\begin\{bmatrix\} (.*?) \\end\{bmatrix\}\$", passage.text)
+            names = re.findall(
+                r"\$(\S+) = \\begin\{bmatrix\} (.*?) \\end\{bmatrix\}\$", prose_latex(passage.text)
+            )
             for (matrix, inside), equation in zip(names, passage.equations, strict=True):
-                stack = re.search(r"\\begin\{bmatrix\} (.*?) \\end\{bmatrix\}", equation.left)
+                stack = re.search(r"\\begin\{bmatrix\} (.*?) \\end\{bmatrix\}", latex(equation.left))
                 assert stack is not None
                 pieces = re.split(r" & | \\\\ ", stack[1])
                 ends = np.cumsum([self.value(piece).size for piece in pieces])
@@ -101,7 +105,7 @@ def vector(array: np.ndarray, style: Style) -> np.ndarray:
 
 def given(cell: Cell, parts: Parts, arrays: Mapping[str, np.ndarray], style: Style) -> Numbers:
     """The numbers of inputs, states, parameters and adjoints from outside, by the symbols of the table."""
-    symbols = [row.symbol for row in parts.symbols]
+    symbols = [latex(row.symbol) for row in parts.symbols]
     head = [*cell.inputs, *cell.states, *(equation.target for equation in cell.equations)]
     tail = symbols[-len(cell.parameters) - len(cell.axes) - 2 :]
     written = dict(zip(head, symbols, strict=False)) | dict(zip(cell.parameters, tail, strict=False))
@@ -161,16 +165,11 @@ def test_slips_in_the_notations_are_seen(monkeypatch: pytest.MonkeyPatch) -> Non
         with pytest.raises((AssertionError, ValueError)):
             agrees("gru", rows)
     with monkeypatch.context() as patch:
-        patch.setattr(latex_printer, "BEFORE", latex_printer.NOW)
+        patch.setattr(naming, "BEFORE", naming.NOW)
         with pytest.raises((AssertionError, ValueError, KeyError)):
             agrees("gru", subscripts)
     with monkeypatch.context() as patch:
-        turned = latex_printer.Printer.transposed
-        patch.setattr(
-            latex_printer.Printer,
-            "transposed",
-            lambda self, operand: turned(self, operand).replace(r"\top", ""),
-        )
+        patch.setattr(latex_contractions, "transposed", lambda tree: tree)
         with pytest.raises((AssertionError, ValueError, SyntaxError)):
             agrees("lstm", rows)
     agrees("gru", rows)

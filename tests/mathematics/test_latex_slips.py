@@ -10,17 +10,20 @@ from latex_proofs import PARTS, derivation_of, document_of, given_for, problem_o
 from latex_reader import DISPLAY, Document
 from latex_run import Given
 from latex_step_jacobian import prove_jacobians
-from sympy import Add, Expr, Gt
+from sympy import Add, Expr, Gt, Pow
 
 from symrnn.declaration.operations import Contract, concatenate
 from symrnn.declaration.quantities import Part, State
 from symrnn.derivation.derivation import Adjoint, LaterAdjoint
-from symrnn.mathematics import choices, contractions, jacobian, reading, sections
+from symrnn.mathematics import choices, contractions, jacobian, naming, reading, sections
 from symrnn.mathematics import printed as printed_texts
 from symrnn.mathematics import printer as printers
 from symrnn.mathematics.printed import Printed
 from symrnn.mathematics.printer import Printer
 from symrnn.mathematics.sections import _Teller
+from symrnn.notation.building import HADAMARD, positive
+from symrnn.notation.nodes import Fraction, Node, Row, Word, mapped
+from symrnn.notation.parsing import parsed
 from symrnn.papers import document
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -36,7 +39,7 @@ def value(owner: Any, name: str, wrong: Any) -> Plant:
     return lambda patch: patch.setattr(owner, name, wrong)
 
 
-def entry(table: dict[Any, str], key: Any, wrong: str) -> Plant:
+def entry(table: dict[Any, Any], key: Any, wrong: Any) -> Plant:
     return lambda patch: patch.setitem(table, key, wrong)
 
 
@@ -48,17 +51,22 @@ def both(*plants: Plant) -> Plant:
     return planted
 
 
-def without_signs(right: Any, terms: Any) -> str:
-    return right(term.removeprefix("-") for term in terms)
+def replaced(node: Node, old: Node, new: Node) -> Node:
+    """The tree with a part exchanged wherever it stands."""
+    return new if node == old else mapped(node, lambda child: replaced(child, old, new))
 
 
-def untransposed(right: Any, printer: Printer, operand: Expr) -> str:
-    return printer.text(operand, printers.POWER)
+def without_signs(right: Any, terms: Any) -> Node:
+    return right(map(positive, terms))
 
 
-def untransposed_square(right: Any, printer: Printer, operand: Expr) -> str:
+def untransposed(right: Any, printer: Printer, operand: Expr) -> Node:
+    return printer.tree(operand, printers.POWER)
+
+
+def untransposed_square(right: Any, printer: Printer, operand: Expr) -> Node:
     square = isinstance(operand, Part) and len(set(operand.shape)) == 1 and len(operand.shape) == 2
-    return printer.text(operand) if square else right(printer, operand)
+    return printer.tree(operand) if square else right(printer, operand)
 
 
 def outer_product_turned(right: Any, letters: list[str], output: str) -> Any:
@@ -73,12 +81,12 @@ def matrices_exchanged(right: Any, letters: list[str], output: str) -> Any:
     return [*order[:-2], order[-1], order[-2]] if order and len(order) == 3 else order
 
 
-def without_sums_as_factors(right: Any, printer: Printer, factors: list[Expr]) -> str:
+def without_sums_as_factors(right: Any, printer: Printer, factors: list[Expr]) -> Node:
     return right(printer, [f for f in factors if not isinstance(f, Add)] or factors)
 
 
-def without_power(right: Any, printer: Printer, expr: Expr) -> tuple[str, int]:
-    return printer.text(expr.args[0], printers.ATOM), printers.ATOM
+def without_power(printer: Printer, expr: Expr) -> tuple[Node, int]:
+    return printer.tree(expr.args[0], printers.ATOM), printers.ATOM
 
 
 def other_block(right: Any, reader: Any, expr: Expr, start: Expr, stop: Expr) -> Expr:
@@ -94,34 +102,35 @@ def blocks_from_the_right(right: Any, shown: Any) -> dict[Any, list[Any]]:
     return {matrix: blocks[::-1] for matrix, blocks in right(shown).items()}
 
 
-def later_adjoint_before(right: Any, printer: Printer, quantity: Any, time: str = "") -> str:
-    return right(printer, quantity, printers.BEFORE if isinstance(quantity, LaterAdjoint) else time)
+def later_adjoint_before(right: Any, printer: Printer, quantity: Any, time: str = "") -> Node:
+    return right(printer, quantity, naming.BEFORE if isinstance(quantity, LaterAdjoint) else time)
 
 
-def states_now_in_products(right: Any, printer: Printer, operand: Expr) -> str:
+def states_now_in_products(right: Any, printer: Printer, operand: Expr) -> Node:
     return right(printer, operand.next if isinstance(operand, State) else operand)
 
 
-def adjoint_of_another(right: Any, printer: Printer, quantity: Any, time: str = "") -> str:
-    text = right(printer, quantity, time)
-    return text.replace("a_{u}", "a_{r}") if isinstance(quantity, Adjoint) else text
+def adjoint_of_another(right: Any, printer: Printer, quantity: Any, time: str = "") -> Node:
+    made = right(printer, quantity, time)
+    return replaced(made, Word("u"), Word("r")) if isinstance(quantity, Adjoint) else made
 
 
-def without_last_term(right: Any, teller: Any, contributions: Any) -> str:
+def without_last_term(right: Any, teller: Any, contributions: Any) -> Node:
     items = list(contributions)
     return right(teller, items[:-1] if len(items) > 2 else items)
 
 
-def without_brackets(right: Any, printer: Printer, expr: Expr, needed: int = 0) -> str:
+def without_brackets(right: Any, printer: Printer, expr: Expr, needed: int = 0) -> Node:
     return right(printer, expr, needed if isinstance(expr, concatenate) else 0)
 
 
-def stacked_upside_down(right: Any, printer: Printer, expr: Expr) -> tuple[str, int]:
+def stacked_upside_down(right: Any, printer: Printer, expr: Expr) -> tuple[Node, int]:
     return right(printer, concatenate(*expr.args[::-1]) if isinstance(expr, concatenate) else expr)
 
 
-def product_for_elementwise(right: Any, printer: Printer, factors: list[Expr]) -> str:
-    return right(printer, factors).replace(r" \odot ", " ")
+def product_for_elementwise(right: Any, printer: Printer, factors: list[Expr]) -> Node:
+    made = right(printer, factors)
+    return Row(tuple(n for n in made.items if n != HADAMARD)) if isinstance(made, Row) else made
 
 
 def upside_down(right: Any, expr: Expr) -> Any:
@@ -129,7 +138,7 @@ def upside_down(right: Any, expr: Expr) -> Any:
     return sign, under, over
 
 
-def letters_in_order(right: Any, printer: Printer, operand: Expr, letters: str) -> str:
+def letters_in_order(right: Any, printer: Printer, operand: Expr, letters: str) -> Node:
     return right(printer, operand, "".join(sorted(letters)))
 
 
@@ -142,20 +151,20 @@ def without_chain_continuation(right: Any, *given: Any) -> Any:
     return [line for line in right(*given) if not ("{}+" in line and r"\partial" in line)]
 
 
-def chain_without_last_term(right: Any, teller: Any, contributions: Any, of: Any) -> str:
+def chain_without_last_term(right: Any, teller: Any, contributions: Any, of: Any) -> Node:
     items = list(contributions)
     return right(teller, items[:-1] if len(items) > 1 else items, of)
 
 
-def derivative_upside_down(right: Any, teller: Any, contributions: Any, of: Any) -> str:
-    before, _, rest = right(teller, contributions, of).partition(r"\frac{")
-    above, _, rest = rest.partition(r"}{")
-    below, _, after = rest.partition(r"}\Bigr)")
-    return rf"{before}\frac{{{below}}}{{{above}}}\Bigr){after}"
+def derivative_upside_down(right: Any, teller: Any, contributions: Any, of: Any) -> Node:
+    def turned(node: Node) -> Node:
+        return Fraction(node.below, node.above) if isinstance(node, Fraction) else mapped(node, turned)
+
+    return turned(right(teller, contributions, of))
 
 
-def without_sum_over_time(right: Any, teller: Any, adjoint: Any) -> str:
-    return right(teller, adjoint).removeprefix(r"\sum_{t=1}^{T} ")
+def without_sum_over_time(right: Any, shown: Any, adjoint: Any) -> Node:
+    return replaced(right(shown, adjoint), shown.over_time(), Row(()))
 
 
 SIGNS = both(method(printers, "joined", without_signs), method(printed_texts, "joined", without_signs))
@@ -173,24 +182,24 @@ SLIPS: dict[str, tuple[str, Plant]] = {
         method(contractions, "_chain_order", matrices_exchanged),
     ),
     "a missing (1 - u)": ("gru_simplified", method(Printer, "_factors", without_sums_as_factors)),
-    "a missing power": ("gru", method(Printer, "_power", without_power)),
+    "a missing power": ("gru", value(printers, "MAKERS", ((Pow, without_power), *printers.MAKERS))),
     "another block of the matrix": ("lstm_notes", method(READER, "sliced", other_block)),
     "blocks from the right": ("elman", method(Printed, "divided", blocks_from_the_right)),
-    "t for t - 1": ("elman", value(printers, "BEFORE", printers.NOW)),
+    "t for t - 1": ("elman", value(naming, "BEFORE", naming.NOW)),
     "t - 1 for t at what comes later": ("lstm", method(Printer, "symbol", later_adjoint_before)),
     "t for t - 1 in products": ("gru_reset_after", method(Printer, "transposed", states_now_in_products)),
     "the adjoint of another gate": ("gru", method(Printer, "symbol", adjoint_of_another)),
-    "a missing term": ("gru_reset_after", method(Printed, "sum_text", without_last_term)),
-    "missing brackets": ("gru", method(Printer, "text", without_brackets)),
-    "sigma for tanh": ("lstm", entry(printers.FUNCTIONS, "tanh", r"\sigma")),
+    "a missing term": ("gru_reset_after", method(Printed, "sum_of", without_last_term)),
+    "missing brackets": ("gru", method(Printer, "tree", without_brackets)),
+    "sigma for tanh": ("lstm", entry(printers.FUNCTIONS, "tanh", parsed(r"\sigma"))),
     "a stack upside down": ("mgu", method(Printer, "printed", stacked_upside_down)),
     "a matrix product for an elementwise one": ("lstm", method(Printer, "_factors", product_for_elementwise)),
     "a quotient upside down": ("matrix_memory", method(printers, "_fraction_parts", upside_down)),
     "indices in another order": ("everything", method(Printer, "element", letters_in_order)),
     "the wrong comparison": ("elman_relu", entry(choices.COMPARISONS, Gt, r"<")),
     "a lost line": ("gru", method(document, "equation_lines", without_continuation)),
-    "a missing sum over time": ("elman", method(Printed, "static_text", without_sum_over_time)),
-    "the last step called t": ("gru", value(sections, "LAST", printers.NOW)),
+    "a missing sum over time": ("elman", method(Printed, "static_sum", without_sum_over_time)),
+    "the last step called t": ("gru", value(sections, "LAST", naming.NOW)),
 }
 
 
@@ -203,11 +212,11 @@ CHAIN_SLIPS: dict[str, tuple[str, Plant]] = {
 """Slips in the lines before the results: what the chain rule says."""
 
 
-def sum_without_last_term(right: Any, terms: Any) -> str:
+def sum_without_last_term(right: Any, terms: Any) -> Node:
     return right(list(terms)[:-1])
 
 
-def factors_exchanged(right: Any, expr: Expr, *given: Any) -> str:
+def factors_exchanged(right: Any, expr: Expr, *given: Any) -> Node:
     return right(expr.func(*expr.args[::-1]), *given)
 
 

@@ -118,12 +118,12 @@ def test_the_checker_of_these_tests_can_fail():
 def test_a_cell_shows_its_equations_with_their_numbers():
     latex = zoo.gru._repr_latex_()
     assert [int(n) for n in re.findall(r"\\text\{\((\d)\)\}", latex)] == [1, 2, 3, 4]
-    assert r"\Gamma_r^{\langle t\rangle} & = \sigma" in latex
+    assert r"\Gamma_{r}^{\langle t\rangle} & = \sigma" in latex
 
 
 def test_a_derivation_gives_its_reasons():
     latex = symrnn.derive(zoo.gru)._repr_latex_()
-    assert r"\Gamma_u^{\langle t\rangle} \text{ enters (4) only, so}" in latex
+    assert r"\Gamma_{u}^{\langle t\rangle} \text{ enters (4) only, so}" in latex
     for parameter in ("W_{r}", "b_{r}", "W_{c}"):
         assert rf"\delta {parameter} & = \sum" in latex
 

@@ -12,8 +12,11 @@ import symrnn as sr
 from symrnn.commands import command_line
 from symrnn.comparison.comparison import Comparison
 from symrnn.comparison.printout import comparison_lines
-from symrnn.notation.mathml import FRAMED, inline_math
-from symrnn.papers.difference import difference_rows
+from symrnn.notation.nodes import Node, Row, Sign, Word
+from symrnn.notation.parsing import parsed
+from symrnn.notation.rendering.latex import latex
+from symrnn.notation.rendering.mathml import FRAMED, inline_math
+from symrnn.papers.difference import difference_rows, equation_sides
 from symrnn.papers.web.difference import difference_page
 from symrnn.papers.web.equation import equation_html
 from symrnn.version import __version__
@@ -40,8 +43,8 @@ def words(text: str) -> str:
     return " ".join(text.split())
 
 
-def mathematics(latex: str) -> str:
-    return text_of(html5lib.parseFragment(inline_math(latex)))
+def mathematics(node: Node) -> str:
+    return text_of(html5lib.parseFragment(inline_math(node)))
 
 
 def marked(pair: Element) -> list[str]:
@@ -53,16 +56,19 @@ def test_every_equation_stands_in_its_pair_with_its_marks(compared: tuple[Compar
     shown = of_class(tree, "pair")
     rows = difference_rows(comparison)
     assert len(shown) == len(rows)
-    for pair, row in zip(shown, rows, strict=True):
-        latex = [
-            "".join(lines).replace(r"&\qquad {} ", " ").replace("&", "") for lines in (row.left, row.right)
+    for pair, row, aligned in zip(shown, rows, comparison.equations, strict=True):
+        sides = [
+            (aligned.left, comparison.left, aligned.left_marks),
+            (aligned.right, comparison.right, aligned.right_marks),
         ]
+        told = [equation_sides(equation, form, marks) for equation, form, marks in sides if equation]
         formulas = [text_of(formula) for formula in of_class(pair, "formula")]
-        assert formulas == [mathematics(text) for text in latex if text]
-        frames = [text for side in latex for text in re.findall(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)", side)]
-        assert len(marked(pair)) == sum(side.count(r"\boxed{") for side in latex) == len(frames)
+        assert formulas == [mathematics(Row((left, Sign("="), right))) for left, right in told]
+        frames = [right for _, rights in told for right in re.findall(r"\\boxed\{", latex(rights))]
+        lines = "".join((*row.left, *row.right))
+        assert len(marked(pair)) == lines.count(r"\boxed{") == len(frames)
         owners = [text_of(owner) for owner in of_class(pair, "owner")]
-        present = [name for name, text in zip(comparison.names, latex, strict=True) if text]
+        present = [name for name, text in zip(comparison.names, (row.left, row.right), strict=True) if text]
         assert owners == present
         [relation] = [text_of(line) for line in of_class(pair, "relation")]
         if len(present) == 1:
@@ -120,11 +126,11 @@ def test_the_reset_gate_is_marked_where_it_acts() -> None:
     tree = html5lib.parse(difference_page(sr.diff(CELLS["gru"], CELLS["gru_reset_after"])))
     pairs = of_class(tree, "pair")
     assert [marked(pair) for pair in pairs[:3]] == [
-        [mathematics(r"d_{r}")],
-        [mathematics(r"d_{z}")],
+        [mathematics(parsed(r"d_{r}"))],
+        [mathematics(parsed(r"d_{z}"))],
         [
-            mathematics(r"\Gamma_r^{\langle t\rangle} \odot c^{\langle t-1\rangle}"),
-            mathematics(r"r^{\langle t\rangle} \odot (U_{n} h^{\langle t-1\rangle} + d_{n})"),
+            mathematics(parsed(r"\Gamma_r^{\langle t\rangle} \odot c^{\langle t-1\rangle}")),
+            mathematics(parsed(r"r^{\langle t\rangle} \odot (U_{n} h^{\langle t-1\rangle} + d_{n})")),
         ],
     ]
 
@@ -144,13 +150,15 @@ def test_a_cell_without_texts_is_its_name_alone() -> None:
 
 
 def test_long_marks_are_cut_inside_and_lose_nothing() -> None:
-    latex = r"a + \boxed{\sigma(W_{1} x_{1} + U_{1} h_{1} + W_{2} x_{2} + U_{2} h_{2} + b)} \odot c"
-    tree = html5lib.parseFragment(equation_html("h", (latex,)))
-    assert text_of(tree) == mathematics(rf"h = {latex}")
+    inside = r"\tanh(W_{1} x_{1} + U_{1} h_{1} + W_{2} x_{2} + U_{2} h_{2} + b)"
+    right = parsed(rf"a + \boxed{{{inside}}} \odot c")
+    tree = html5lib.parseFragment(equation_html(Word("h"), (right,)))
+    assert text_of(tree) == mathematics(Row((Word("h"), Sign("="), right)))
     [frame] = of_class(tree, FRAMED)
     assert local(frame) == "span"
     assert len(list(each(frame, "math"))) == 5
-    [power] = of_class(html5lib.parseFragment(equation_html("h", (latex.replace("b)}", "b)}^{2}"),))), FRAMED)
+    raised = parsed(rf"a + \boxed{{{inside}}}^{{2}} \odot c")
+    [power] = of_class(html5lib.parseFragment(equation_html(Word("h"), (raised,))), FRAMED)
     assert local(power) == "mrow"  # the exponent belongs to the whole
 
 

@@ -21,8 +21,13 @@ from symrnn.declaration.quantities import Input, Parameter, State
 from symrnn.declaration.reading_order import ordered_factors, ordered_terms
 from symrnn.derivation.reverse import derive
 from symrnn.errors import EmissionError
-from symrnn.mathematics.printer import Notation, Printer
-from symrnn.notation.layout import is_sum, split_formula, width
+from symrnn.mathematics.naming import Notation
+from symrnn.mathematics.printer import Printer
+from symrnn.notation.breaking import lines, points
+from symrnn.notation.building import is_sum, positive
+from symrnn.notation.nodes import Sign
+from symrnn.notation.parsing import parsed
+from symrnn.notation.rendering.latex import latex
 from symrnn.papers.document import latex_document
 from symrnn.papers.plain_text import latex_text
 from symrnn.zoo import CELLS
@@ -96,19 +101,19 @@ def test_gru_reads_as_published() -> None:
     stack = r"\begin{bmatrix} c \\ x' \end{bmatrix}"
     says(
         CELLS["gru"],
-        rf"\Gamma_r' &= \sigma\biggl(W_{{r}} {stack} + b_{{r}}\biggr) \label{{eq:r}} \\",
-        r"c' &= \Gamma_u' \odot \tilde{c}' + (1 - \Gamma_u') \odot c \label{eq:c}",
+        rf"\Gamma_{{r}}' &= \sigma\biggl(W_{{r}} {stack} + b_{{r}}\biggr) \label{{eq:r}} \\",
+        r"c' &= \Gamma_{u}' \odot \tilde{c}' + (1 - \Gamma_{u}') \odot c \label{eq:c}",
         r"$\tilde{c}'$ enters \eqref{eq:c} only, so",
-        r"By \eqref{eq:u}, $\Gamma_u'$ is a function of $a_{u}'$ alone, and $\sigma' =",
+        r"By \eqref{eq:u}, $\Gamma_{u}'$ is a function of $a_{u}'$ alone, and $\sigma' =",
         r"$c$ enters \eqref{eq:c}, \eqref{eq:a_r}, \eqref{eq:a_u} and \eqref{eq:a_c_tilde}, so",
         r"&= \delta c' \odot (\tilde{c}' - c)",
-        r"&= \delta \Gamma_u' \odot \Gamma_u' \odot (1 - \Gamma_u')",
+        r"&= \delta \Gamma_{u}' \odot \Gamma_{u}' \odot (1 - \Gamma_{u}')",
         r"&= \delta \tilde{c}' \odot \bigl(1 - (\tilde{c}')^{2}\bigr)",
         r"&= \bigl(W_{c}^{(c)\top} \delta a_{\tilde{c}}'\bigr) \odot c",
         r"\delta_{\mathrm{later}} c^{\langle T\rangle} &= \frac{\partial \mathcal{L}_{\mathrm{end}}}",
         rf"\delta W_{{r}} &= \sum_{{t=1}}^{{T}} \delta a_{{r}}' {stack}^{{\top}} \label{{eq:adjoint:W_r}} \\",
         r"\delta b_{c} &= \sum_{t=1}^{T} \delta a_{\tilde{c}}'",
-        r"\operatorname{diag}(1 - \Gamma_u')",
+        r"\operatorname{diag}(1 - \Gamma_{u}')",
     )
 
 
@@ -170,11 +175,11 @@ def test_the_document_is_signed_and_whole(name: str) -> None:
 def test_every_function_of_the_vocabulary_has_a_form() -> None:
     printer = Printer(Notation())
     for function in POINTWISE:
-        assert printer.text(function(*[v, w][: function.arity]))
-    assert printer.text(1 - sr.exp(v)) == r"1 - \exp(v)"
-    assert printer.text(-v * sr.declaration.operations.expm1(-w)) == "v \\odot (1 - e^{-w})"
-    with pytest.raises(EmissionError, match="no LaTeX form"):
-        printer.text(Symbol("foreign"))
+        assert printer.tree(function(*[v, w][: function.arity]))
+    assert latex(printer.tree(1 - sr.exp(v))) == r"1 - \exp(v)"
+    assert latex(printer.tree(-v * sr.declaration.operations.expm1(-w))) == "v \\odot (1 - e^{-w})"
+    with pytest.raises(EmissionError, match="no form in print"):
+        printer.tree(Symbol("foreign"))
 
 
 @pytest.mark.parametrize(
@@ -192,26 +197,27 @@ def test_every_function_of_the_vocabulary_has_a_form() -> None:
         ("i->", (v,), r"\sum_{i} v_{i}"),
         ("ij,j->i", (2 * A, v), r"2 \, A v"),
         ("ij,ij->", (A, sr.identity(m)), r"\operatorname{tr} A"),
-        ("ij,ij->i", (A, A), r"\biggl[ \sum_{j} A_{ij} \, A_{ij} \biggr]_{i}"),
+        ("ij,ij->i", (A, A), r"\biggl[\sum_{j} A_{ij} \, A_{ij}\biggr]_{i}"),
     ],
 )
 def test_contractions(spec: str, operands: tuple[Parameter, ...], text: str) -> None:
-    assert Printer(Notation()).text(Contract(spec, *operands)) == text
+    assert latex(Printer(Notation()).tree(Contract(spec, *operands))) == text
 
 
 def test_planted_slips_in_the_printer_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     original = Printer.transposed
-    monkeypatch.setattr(Printer, "transposed", lambda self, operand: self.text(operand))
+    monkeypatch.setattr(Printer, "transposed", lambda self, operand: self.tree(operand))
     with pytest.raises(AssertionError):
         test_gru_reads_as_published()
     monkeypatch.setattr(Printer, "transposed", original)
     test_gru_reads_as_published()
     module = sys.modules["symrnn.mathematics.printer"]
     joined = module.joined
-    monkeypatch.setattr(module, "joined", lambda terms: joined(term.removeprefix("-") for term in terms))
+    monkeypatch.setattr(module, "joined", lambda terms: joined(map(positive, terms)))
     with pytest.raises(AssertionError):
         test_gru_reads_as_published()
     monkeypatch.setattr(module, "joined", joined)
+    module = sys.modules["symrnn.mathematics.naming"]
     monkeypatch.setattr(module, "BEFORE", module.NOW)
     with pytest.raises(AssertionError):
         test_gru_reads_as_published()
@@ -234,13 +240,13 @@ def test_reading_order_of_a_gate_and_what_it_gates() -> None:
 
 
 def test_long_formulas_break_before_outer_operators() -> None:
-    long = " + ".join(rf"W_{{{k}}} (x_{{{k}}} + y) \odot z" for k in range(12))
-    lines = split_formula(long, 300.0)
-    assert len(lines) > 2
-    assert all(width(line) <= 300.0 for line in lines)
-    assert all(line.startswith("+ ") for line in lines[1:])
+    long = parsed(" + ".join(rf"W_{{{k}}} (x_{{{k}}} + y) \odot z" for k in range(12)))
+    broken = lines(long, 300.0)
+    assert len(broken) > 2
+    assert all(points(line) <= 300.0 for line in broken)
+    assert all(line.items[0] == Sign("+") for line in broken[1:])
     assert is_sum(long)
-    assert not is_sum("(a + b)")
+    assert not is_sum(parsed("(a + b)"))
 
 
 def test_text_is_escaped() -> None:

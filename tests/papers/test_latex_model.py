@@ -23,7 +23,7 @@ def test_tex_takes_the_other_notations(name: str) -> None:
 
 def test_a_model_with_time_as_subscripts() -> None:
     text = sr.latex(MODELS["bidirectional"], sr.Style("subscript"))
-    assert r"x_{t}^{(\mathrm{backwards})} &= x_{T_b + 1 - t}" in text
+    assert r"x_{t}^{(\mathrm{backwards})} &= x_{T_{b}+1-t}" in text
     assert r"\langle t\rangle" not in text
 
 
@@ -68,16 +68,16 @@ def test_every_cell_is_derived_once(name: str) -> None:
 
 def test_a_reversed_layer_counts_from_the_end() -> None:
     text = sr.latex(MODELS["bidirectional"])
-    assert r"x^{(\mathrm{backwards})\langle t\rangle} &= x^{\langle T_b + 1 - t\rangle}" in text
+    assert r"x^{(\mathrm{backwards})\langle t\rangle} &= x^{\langle T_{b}+1-t\rangle}" in text
     left = r"\mathrm{left}^{(\mathrm{joined})\langle t\rangle}"
-    assert rf"{left} &= c^{{(\mathrm{{backwards}})\langle T_b + 1 - t\rangle}}" in text
-    turned = r"\mathrm{left}^{(\mathrm{joined})\langle T_b + 1 - t\rangle}"
+    assert rf"{left} &= c^{{(\mathrm{{backwards}})\langle T_{{b}}+1-t\rangle}}" in text
+    turned = r"\mathrm{left}^{(\mathrm{joined})\langle T_{b}+1-t\rangle}"
     assert rf"\delta c^{{(\mathrm{{backwards}})\langle t\rangle}} &= \delta {turned}" in text
 
 
 def test_the_encoders_final_state_starts_the_decoder() -> None:
     text = sr.latex(MODELS["encoder_decoder"])
-    end, start = r"c^{(\mathrm{encoder})\langle S_b\rangle}", r"c^{(\mathrm{decoder})\langle 0\rangle}"
+    end, start = r"c^{(\mathrm{encoder})\langle S_{b}\rangle}", r"c^{(\mathrm{decoder})\langle 0\rangle}"
     assert f"{start} &= {end}" in text
     assert rf"\delta {end} &= \delta {start}" in text
 
@@ -98,7 +98,7 @@ def test_what_is_shared_adds_over_the_layers() -> None:
 
 def test_a_reading_gets_its_gradient_at_the_last_step() -> None:
     text = sr.latex(MODELS["many_to_one"])
-    assert r"\delta c^{(\mathrm{gru})\langle t\rangle} &= [t = T_b]\, \delta a" in text
+    assert r"\delta c^{(\mathrm{gru})\langle t\rangle} &= [t = T_{b}] \, \delta a" in text
 
 
 def test_what_only_the_output_uses_has_no_part_in_the_loss() -> None:
@@ -111,4 +111,4 @@ def test_a_reading_that_starts_a_state_gets_back_what_the_state_has_before_the_f
     text = sr.latex(MODELS["one_to_many"])
     start = r"c^{(\mathrm{gru\_closed\_loop})\langle 0\rangle}"
     assert rf"{start} &= \hat{{y}}^{{(\mathrm{{c}})\langle 1\rangle}}" in text
-    assert rf"[t = 1]\, \delta {start}" in text
+    assert rf"[t = 1] \, \delta {start}" in text

@@ -14,12 +14,11 @@ from symrnn.comparison.alignment import AlignedEquation
 from symrnn.comparison.comparison import Comparison
 from symrnn.comparison.forms import Form
 from symrnn.comparison.printout import GROUPS, marked_terms
-from symrnn.comparison.specialisation import Held
-from symrnn.comparison.wording import sentences
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Equation
-from symrnn.notation.mathml import inline_math
-from symrnn.papers.difference import LatexWords, boxed, equation_sides, partner_rows
+from symrnn.notation.nodes import Node
+from symrnn.notation.rendering.mathml import inline_math
+from symrnn.papers.difference import Sentence, equation_sides, partner_rows, verdict_sentences
 from symrnn.papers.document import signature
 from symrnn.papers.web.equation import equation_html
 from symrnn.papers.web.prose import prose_html
@@ -85,18 +84,6 @@ class Paragraph:
     is_list: bool
 
 
-class PageWords(LatexWords):
-    """Sentences for `prose_html`, which takes names as they are."""
-
-    def name(self, name: str) -> str:
-        """A cell's name."""
-        return rf"\texttt{{{name}}}"
-
-    def held(self, held: Held, form: Form) -> str:
-        """The function of a cell that is held."""
-        return rf"\texttt{{{held.call}}}" if held.quantity is None else super().held(held, form)
-
-
 def difference_page(comparison: Comparison) -> str:
     """The HTML page that shows a comparison."""
     left, right = comparison.names
@@ -112,7 +99,7 @@ def difference_page(comparison: Comparison) -> str:
             "cells": (_cell(left, comparison.left.cell), _cell(right, comparison.right.cell)),
             "groups": tuple(_groups(comparison)),
             "pairs": pairs,
-            "verdict": tuple(_paragraphs(sentences(comparison, PageWords()))),
+            "verdict": tuple(_paragraphs(verdict_sentences(comparison))),
         },
     )
 
@@ -128,7 +115,7 @@ def _groups(comparison: Comparison) -> Iterator[PartnerGroup]:
     rows = partner_rows(comparison)
     for heading, roles in GROUPS:
         found = tuple(
-            PagePartner(_math(row.left), _math(row.right), bool(row.left), bool(row.right))
+            PagePartner(_math(row.left), _math(row.right), row.left is not None, row.right is not None)
             for row in rows
             if row.role in roles
         )
@@ -136,8 +123,8 @@ def _groups(comparison: Comparison) -> Iterator[PartnerGroup]:
             yield PartnerGroup(heading.capitalize(), found)
 
 
-def _math(latex: str) -> Markup:
-    return Markup(inline_math(latex) if latex else "")
+def _math(node: Node | None) -> Markup:
+    return Markup(inline_math(node) if node is not None else "")
 
 
 def _pair(aligned: AlignedEquation, comparison: Comparison, number: int) -> PagePair:
@@ -164,17 +151,17 @@ def _relation(equations: list[MarkedEquation], aligned: AlignedEquation) -> str:
 
 
 def _equation(name: str, equation: Equation, marks: frozenset[Expr], form: Form) -> MarkedEquation:
-    left, right = equation_sides(equation, form, marks, boxed)
+    left, right = equation_sides(equation, form, marks)
     told = "; ".join(marked_terms(equation, marks, form.cell))
     return MarkedEquation(name, Markup(equation_html(left, (right,))), told, bool(told))
 
 
-def _paragraphs(texts: Iterable[str]) -> Iterator[Paragraph]:
+def _paragraphs(sentences: Iterable[Sentence]) -> Iterator[Paragraph]:
     """The verdict's paragraphs, with items that follow one another as one list."""
     items: list[Markup] = []
-    for text in texts:
-        html = Markup(prose_html(text.strip(), {}))
-        if text.startswith(" "):
+    for sentence in sentences:
+        html = Markup(prose_html(sentence.text, {}))
+        if sentence.item:
             items.append(html)
             continue
         if items:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 from symrnn.mathematics.parts import Equation, Parts, Passage, Section
-from symrnn.notation.mathml import inline_math
+from symrnn.notation.rendering.mathml import inline_math
 from symrnn.papers.web.equation import equation_html
 from symrnn.papers.web.highlight import highlighted
 from symrnn.papers.web.prose import anchor, prose_html

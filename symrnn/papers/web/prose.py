@@ -1,18 +1,15 @@
-r"""The document's prose as HTML: words, mathematics in $...$, code in \texttt, references by \eqref."""
+"""The document's prose as HTML: words, formulas, code, and references as links."""
 
 import re
 from collections.abc import Mapping
 from html import escape
 
 from symrnn.errors import EmissionError
-from symrnn.notation.mathml import inline_math
+from symrnn.notation.nodes import Node
+from symrnn.notation.prose import Code, Piece, Prose, Reference
+from symrnn.notation.rendering.mathml import inline_math
 
-PIECE = re.compile(
-    r"(?P<whole>(?P<before>\(?)"
-    r"(?:\$(?P<math>[^$]+)\$|\\eqref\{(?P<label>[^}]+)\}|\\emph\{(?P<words>[^{}\\$]+)\}"
-    r"|\\texttt\{(?P<code>[^{}\\$]+)\})"
-    r"(?P<after>[.,;:)]*))"
-)
+AFTER = re.compile(r"[.,;:)]*")
 
 
 def anchor(label: str) -> str:
@@ -20,43 +17,46 @@ def anchor(label: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", label)
 
 
-def prose_html(text: str, numbers: Mapping[str, str]) -> str:
-    """LaTeX prose as HTML; `numbers` are those of the equations by label.
+def prose_html(prose: Prose, numbers: Mapping[str, str]) -> str:
+    """Prose as HTML; `numbers` are those of the equations by label.
+
+    A formula and the punctuation that touches it stand together, so that no line separates them.
 
     Raises:
-        EmissionError: a command that prose does not use, or a reference to an equation that is not there.
+        EmissionError: a reference to an equation that is not there.
 
     """
-    made, done = [], 0
-    for piece in PIECE.finditer(text):
-        made += [_words(text[done : piece.start("whole")]), _together(piece, numbers)]
-        done = piece.end()
-    return "".join([*made, _words(text[done:])])
+    made, pieces = "", ("", *prose.pieces, "")
+    for before, piece, after in zip(pieces, pieces[1:], pieces[2:], strict=False):
+        if isinstance(piece, str):
+            start = len(_touching(piece)) if before else 0
+            made += _words(piece[start:].removesuffix("(" if after else ""))
+            continue
+        opened = "(" if isinstance(before, str) and before.endswith("(") else ""
+        closed = _touching(after)
+        inside = f"{opened}{_html(piece, numbers)}{closed}"
+        made += f'<span class="together">{inside}</span>' if opened or closed else inside
+    return made
 
 
-def _together(piece: re.Match[str], numbers: Mapping[str, str]) -> str:
-    """A piece and the punctuation that touches it, which a line may not separate from it."""
-    inside = _words(piece["before"]) + _piece(piece, numbers) + _words(piece["after"])
-    touched = piece["before"] or piece["after"]
-    return f'<span class="together">{inside}</span>' if touched else inside
+def _touching(piece: Piece) -> str:
+    """The punctuation at the beginning of a piece."""
+    found = AFTER.match(piece) if isinstance(piece, str) else None
+    return found[0] if found else ""
 
 
-def _piece(piece: re.Match[str], numbers: Mapping[str, str]) -> str:
-    if piece["math"]:
-        return inline_math(piece["math"])
-    if piece["words"]:
-        return f"<em>{_words(piece['words'])}</em>"
-    if piece["code"]:
-        return f"<code>{escape(piece['code'], quote=False)}</code>"
-    label = piece["label"]
-    if label not in numbers:
-        raise EmissionError(f"The text refers to the equation {label}, which is not on the page.")
-    return f'<a class="ref" href="#{anchor(label)}">({numbers[label]})</a>'
+def _html(piece: Node | Reference | Code, numbers: Mapping[str, str]) -> str:
+    match piece:
+        case Code():
+            return f"<code>{escape(piece.text, quote=False)}</code>"
+        case Reference():
+            if piece.label not in numbers:
+                raise EmissionError(
+                    f"The text refers to the equation {piece.label}, which is not on the page."
+                )
+            return f'<a class="ref" href="#{anchor(piece.label)}">({numbers[piece.label]})</a>'
+    return inline_math(piece)
 
 
 def _words(text: str) -> str:
-    if set(text) & set("\\{}$^_"):
-        raise EmissionError(f"{text!r} has no HTML form. Prose is plain words, $mathematics$ and \\eqref.")
-    return escape(
-        text.replace("---", "—").replace("--", "–").replace("~", "\u00a0").replace("'", "’"), quote=False
-    )
+    return escape(text.replace("--", "–").replace("'", "’"), quote=False)

@@ -1,0 +1,1 @@
+"""Mathematics laid out: as LaTeX, MathML, pictures in Unicode and plain text."""
