@@ -41,7 +41,7 @@ from symrnn.bench.results import (
 )
 from symrnn.bench.tables import number_text, print_bench
 from symrnn.checking.reference import numeric_shape, numeric_size
-from symrnn.commands import bench as command
+from symrnn.commands import rooms
 from symrnn.declaration.operations import POINTWISE
 from symrnn.errors import EmissionError, RequestError
 from symrnn.files import is_ours
@@ -217,7 +217,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def quick(*arguments: Any) -> Settings:
         return Settings(*arguments, seconds=0.0, calls=2, pause=0.0, patience=0.0, attempts=1)
 
-    monkeypatch.setattr(command, "Settings", quick)
+    monkeypatch.setattr(rooms, "Settings", quick)
 
     def run_command(*arguments: object, code: int = 0) -> Any:
         return invoked("bench", *arguments, code=code)
