@@ -26,7 +26,20 @@ from symrnn.bench.figure import bench_figure
 from symrnn.bench.layers import LAYERS, open_onnx, open_torch_layer
 from symrnn.bench.libraries import JAX, LIBRARIES
 from symrnn.bench.libraries import TORCH as TORCH_LIBRARY
-from symrnn.bench.names import FORWARD, GRID, NUMBA, NUMPY, ONNX, PEERS, QUANTITIES, STEP, TORCH, TRAIN
+from symrnn.bench.names import (
+    FORWARD,
+    GRID,
+    NUMBA,
+    NUMPY,
+    ONNX,
+    PEERS,
+    PRODUCTS,
+    QUANTITIES,
+    STEP,
+    TORCH,
+    TORCH_NN,
+    TRAIN,
+)
 from symrnn.bench.processes import ContenderFailure, Worker
 from symrnn.bench.programs import program
 from symrnn.bench.results import (
@@ -301,7 +314,7 @@ def test_a_contender_that_fails_is_a_row(run: Any, tmp_path: Path, monkeypatch: 
     assert "not measured: mgu, eager torch at 2,1,3: ImportError: no torch here" in shown.splitlines()
     record = json.loads((tmp_path / "times.json").read_text())
     reasons = {failure["contender"]: failure["reason"] for failure in record["failures"]}
-    assert set(reasons) == {NUMBA, TORCH, contenders.TORCH_NN, ONNX}
+    assert set(reasons) == {NUMBA, TORCH, TORCH_NN, ONNX}
     assert reasons[ONNX] == "onnxruntime has no layer that computes this cell"
     assert "differs from that of the NumPy kernel, so it is not measured" in reasons[NUMBA]
     assert {timing["contender"] for timing in record["timings"]} == {NUMPY}
@@ -322,7 +335,7 @@ def test_progress_is_not_told_more_often_than_announced(monkeypatch: pytest.Monk
         def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
             if do == "results":
                 return {}
-            if arguments.get("contender") == contenders.PRODUCTS:
+            if arguments.get("contender") == PRODUCTS:
                 return {"quantities": ["1024"]}
             return self.said if do in ("open", "first", "memory") else {"seconds": [1.0, 3.0, 2.0]}
 
