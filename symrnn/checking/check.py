@@ -1,4 +1,4 @@
-"""The proof: an emitted kernel's values and gradients against the reference.
+"""A kernel's values and gradients against the reference, within `TOLERANCES`.
 
 A kernel runs on a `Problem`, which has the reference's answer. The numbers of a problem are exact in float32,
 so one serves both dtypes and every target.
@@ -40,7 +40,7 @@ cells, and 1e-10 leaves room for cells that amplify rounding. A wrong sign or a 
 """
 
 DIFFERENCE_TOLERANCE = 1e-6
-"""What central differences in float64 can hold; see `difference_gradients`."""
+"""What central differences in float64 can hold; see `difference_gradients` of `reference`."""
 
 ROUNDINGS = 32
 """Units of rounding of the largest gradient that are no evidence against a smaller one."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symrnn.checking.differences import HeldValues, slopes
+from symrnn.checking.central_differences import HeldValues, slopes
 from symrnn.checking.formulas import (
     Array,
     ArrayLibrary,

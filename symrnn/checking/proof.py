@@ -1,4 +1,4 @@
-"""`check`: the proof of a cell's kernel or of a whole model."""
+"""The verb `check`: what is checked, a cell's kernel or a whole model, and on which problem."""
 
 from collections.abc import Mapping
 from types import ModuleType

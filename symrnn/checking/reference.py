@@ -19,7 +19,7 @@ from sympy import Add, And, Expr, Mul, Not, Or, Pow
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
-from symrnn.checking.differences import HeldValues, slopes
+from symrnn.checking.central_differences import HeldValues, slopes
 from symrnn.checking.formulas import (
     COMPARISONS,
     VECTOR_FORMULAS,

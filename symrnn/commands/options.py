@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from symrnn.kernels.target_names import ARRAY_TARGET_NAMES, TARGET_NAMES
+from symrnn.kernels.target_list import ARRAY_TARGET_NAMES, TARGET_NAMES
 from symrnn.zoo import MODELS, SHIPPED
 
 DONE, CHECK_FAILED, WRONG_REQUEST, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 70, 130, 141

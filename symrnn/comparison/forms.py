@@ -4,7 +4,7 @@ All values are put in place, sums are multiplied out, products with a stack beco
 block of the matrix. Two cells are the same functions if their forms are the same expressions.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,7 +13,7 @@ from sympy.core.relational import Relational
 from sympy.core.symbol import Str
 from sympy.logic.boolalg import Boolean
 
-from symrnn.declaration.axes import Shape
+from symrnn.declaration.axes import Shape, ranges
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import name_latex, symbol_latex
 from symrnn.declaration.normal_form import plain_name
@@ -43,9 +43,18 @@ from symrnn.declaration.quantities import (
 from symrnn.declaration.resolution import Resolver, is_coefficient
 from symrnn.errors import DeclarationError
 
+MIRRORED: dict[type[Expr], Callable[[Expr], Expr]] = {
+    tanh: lambda minus: -tanh(minus),
+    sigmoid: lambda minus: 1 - sigmoid(minus),
+}
+"""What functions of -a are, by functions of a."""
+
 MATRIX_VECTOR, VECTOR_MATRIX, TRANSPOSE = "ij,j->i", "i,ij->j", "ij->ji"
 AT_ZERO: dict[type[Expr], Expr] = {f: f.facts.at_zero for f in POINTWISE if f.facts.at_zero is not None}
 """What functions are where their argument is zero."""
+DIVIDED = (Operation, Add, Mul, Pow, Boolean)
+"""In what products with a stack are looked for."""
+
 Shapes = Mapping[Value, Shape]
 
 
@@ -152,12 +161,11 @@ def _divide(matrix: Parameter, parts: tuple[Expr, ...], sizes: tuple[Expr, ...])
     labels = [_label(part) for part in parts]
     if len(set(labels)) < len(labels) or not all(labels):
         labels = [str(position) for position in range(1, len(parts) + 1)]
-    made, start = [], S.Zero
-    for label, size in zip(labels, sizes, strict=True):
+    made = []
+    for label, size, rows in zip(labels, sizes, ranges(sizes), strict=True):
         latex = f"{symbol_latex(matrix)}^{{({name_latex(label)})}}"
         symbol = Part(f"{matrix.name}[{label}]", matrix.shape[0], size, latex=latex)
-        made.append(Block(matrix, symbol, start, start + size))
-        start += size
+        made.append(Block(matrix, symbol, *rows))
     return made
 
 
@@ -174,19 +182,16 @@ def divided(expr: Expr, blocks: Iterable[Block]) -> Expr:
         by_matrix.setdefault(block.matrix, []).append(block)
 
     def rewritten(part: Expr) -> Expr:
-        if not isinstance(part, Operation | Add | Mul | Pow | Boolean) or isinstance(part, Relational):
+        if not isinstance(part, DIVIDED) or isinstance(part, Relational):
             return part
         args = [rewritten(arg) for arg in part.args]
         made = part.func(*args) if list(part.args) != args else part
-        if (
-            isinstance(made, Contract)
-            and made.spec == MATRIX_VECTOR
-            and isinstance(made.operands[1], concatenate)
-        ):
-            own = by_matrix.get(made.operands[0], [])
-            pieces = made.operands[1].args
-            if len(own) == len(pieces):
-                return Add(*(Contract(MATRIX_VECTOR, b.symbol, p) for b, p in zip(own, pieces, strict=True)))
+        if not (isinstance(made, Contract) and made.spec == MATRIX_VECTOR):
+            return made
+        matrix, stack = made.operands
+        own = by_matrix.get(matrix, [])
+        if isinstance(stack, concatenate) and len(own) == len(stack.args):
+            return Add(*(made.over((b.symbol, p)) for b, p in zip(own, stack.args, strict=True)))
         return made
 
     return rewritten(expr)
@@ -226,9 +231,8 @@ def _normal(expr: Expr, shapes: Shapes, known: dict[Expr, Expr]) -> Expr:
         return Add(*(_without_ones(term, shapes) for term in Add.make_args(made)))
     if type(made) in AT_ZERO and made.args == (S.Zero,):
         return AT_ZERO[type(made)]
-    if isinstance(made, tanh | sigmoid) and made.args[0].could_extract_minus_sign():
-        return -tanh(-made.args[0]) if isinstance(made, tanh) else 1 - sigmoid(-made.args[0])
-    return made
+    turned = MIRRORED.get(type(made))
+    return turned(-made.args[0]) if turned and made.args[0].could_extract_minus_sign() else made
 
 
 def _contraction(spec: str, operands: list[Expr], shapes: Shapes) -> Expr:

@@ -43,19 +43,16 @@ class Difference:
     `merged` pairs a parameter without a partner with one of its own cell to which it is only added.
     """
 
-    left: frozenset[Expr]
-    right: frozenset[Expr]
-    shared: int
-    parameters: tuple[tuple[Quantity, Quantity, int], ...]
+    left: frozenset[Expr] = frozenset()
+    right: frozenset[Expr] = frozenset()
+    shared: int = 0
+    parameters: tuple[tuple[Quantity, Quantity, int], ...] = ()
     merged: tuple[tuple[Quantity, Quantity], ...] = ()
 
     @property
     def score(self) -> float:
         """How alike they are: shared terms count for them, others against."""
         return self.shared - 0.5 * (len(self.left) + len(self.right))
-
-
-NOTHING = Difference(frozenset(), frozenset(), 0, ())
 
 
 def _joined(parts: Iterable[Difference]) -> Difference:
@@ -83,7 +80,7 @@ def difference(left: Expr, right: Expr, mine: Side, theirs: Side) -> Difference:
             ours.remove(atom)
             others.remove(partner)
             met.append((atom, partner))
-            made.append(Difference(frozenset(), frozenset(), 1, _parameters(atom, partner)))
+            made.append(Difference(shared=1, parameters=_parameters(atom, partner)))
     for atom in list(ours):
         for other in list(others):
             refined = _refined(atom, other, mine, theirs)
@@ -93,8 +90,8 @@ def difference(left: Expr, right: Expr, mine: Side, theirs: Side) -> Difference:
                 others.remove(other)
                 break
     merged = (*_merged(ours, [a for a, _ in met]), *_merged(others, [b for _, b in met]))
-    made.append(Difference(frozenset(), frozenset(), 0, tuple(_leftovers(ours, others)), merged))
-    made.append(Difference(_shown(ours, _atoms(left, mine)), _shown(others, _atoms(right, theirs)), 0, ()))
+    made.append(Difference(parameters=tuple(_leftovers(ours, others)), merged=merged))
+    made.append(Difference(_shown(ours, _atoms(left, mine)), _shown(others, _atoms(right, theirs))))
     return _joined(made)
 
 
@@ -207,7 +204,7 @@ def _refined(left: Atom, right: Atom, mine: Side, theirs: Side) -> Difference | 
         if same:
             ours.remove(factor)
             others.remove(same[0])
-    made = [Difference(frozenset(), frozenset(), count - len(ours), ())]
+    made = [Difference(shared=count - len(ours))]
     for factor in list(ours):
         alike = [other for other in others if _one_kind(factor, other)]
         if alike:
@@ -221,7 +218,7 @@ def _refined(left: Atom, right: Atom, mine: Side, theirs: Side) -> Difference | 
             ]
     if len(made) == 1 and not made[0].shared:
         return None
-    return _joined([*made, Difference(frozenset(ours), frozenset(others), 0, ())])
+    return _joined([*made, Difference(frozenset(ours), frozenset(others))])
 
 
 def _one_kind(left: Expr, right: Expr) -> bool:

@@ -5,6 +5,7 @@ A size is an axis, a positive integer, or a sum of these; a shape is a tuple of 
 """
 
 from collections.abc import Iterable
+from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 from sympy import Add, Expr, Integer, Mul, Symbol, expand
@@ -93,6 +94,11 @@ def axes_of(shape: Shape) -> tuple[Axis, ...]:
         for axis in sorted((a for a in size.free_symbols if isinstance(a, Axis)), key=str):
             found[axis] = None
     return tuple(found)
+
+
+def ranges(sizes: Iterable[Size]) -> list[tuple[Size, Size]]:
+    """Start and stop of parts of the given sizes that lie one after the other."""
+    return list(pairwise(accumulate(sizes, initial=Integer(0))))
 
 
 def size_text(size: Size) -> str:

@@ -15,6 +15,8 @@ from symrnn.declaration.normal_form import Definition, Equation, normalize
 from symrnn.declaration.ordering import dependency_order, pieces_of, place_of
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
+    COMPUTED,
+    GIVEN,
     Constant,
     Input,
     NextState,
@@ -139,8 +141,7 @@ class Cell(Printed):
         }
         for key, value in fields.items():
             object.__setattr__(self, key, value)
-        given = (*self.inputs, *self.states, *self.parameters, *self.constants)
-        object.__setattr__(self, "roles", reading_roles(given, self.definitions))
+        object.__setattr__(self, "roles", reading_roles(self.given, self.definitions))
         _check_sizes(self)
 
     def _warn(self) -> None:
@@ -150,11 +151,15 @@ class Cell(Printed):
             warnings.warn(f"{context}{fact}", SymrnnWarning, stacklevel=3)
 
     @property
+    def given(self) -> tuple[Quantity, ...]:
+        """What is given from outside a step."""
+        return (*self.inputs, *self.states, *self.parameters, *self.constants)
+
+    @property
     def axes(self) -> tuple[Axis, ...]:
         """The axes of all shapes, inputs' first, then in order of appearance."""
-        quantities = [*self.inputs, *self.states, *self.parameters, *self.constants]
         found: dict[Axis, None] = {}
-        for quantity in quantities:
+        for quantity in self.given:
             found.update(dict.fromkeys(axes_of(quantity.shape)))
         for definition in self.definitions:
             found.update(dict.fromkeys(axes_of(definition.shape)))
@@ -202,12 +207,12 @@ def _target_and_rhs(cell: str, number: int, equation: object) -> tuple[Quantity,
         raise DeclarationError(
             f"{context}the left side is {target}, which is the state at t-1. Write Eq({target}.next, ...)."
         )
-    if isinstance(target, Input | Constant | Parameter):
+    if isinstance(target, GIVEN):
         raise DeclarationError(
             f"{context}the {target.role} {target} is assigned to, but it is given from outside. "
             "Declare a Value for what is computed."
         )
-    if not isinstance(target, Value | NextState):
+    if not isinstance(target, COMPUTED):
         raise DeclarationError(
             f"{context}the left side {target} is neither a Value nor a state's next value. "
             "Write Eq(value, ...) or Eq(state.next, ...)."
@@ -318,7 +323,7 @@ def _used_quantities(
 ) -> tuple[tuple[Input, ...], tuple[Parameter, ...], tuple[Constant, ...]]:
     found: dict[Quantity, None] = {}
     for equation in equations:
-        used = equation.rhs.atoms(Input, Parameter, Constant)
+        used = equation.rhs.atoms(*GIVEN)
         found.update(dict.fromkeys(sorted(used, key=lambda q: (-len(q.shape), q.name))))
     return (
         tuple(q for q in found if isinstance(q, Input)),
@@ -369,8 +374,7 @@ def _chosen_output(
 
 def _check_sizes(cell: Cell) -> None:
     """Raise unless the shapes of what a kernel is given tell all sizes."""
-    given = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
-    sizes = [size for quantity in given for size in quantity.shape]
+    sizes = [size for quantity in cell.given for size in quantity.shape]
     told = told_axes(sizes)
     untold = [axis for axis in cell.axes if axis not in told]
     if not untold:

@@ -8,10 +8,10 @@ both are cut here, without recursion, before anything else looks at them.
 
 from dataclasses import dataclass
 
-from sympy import Add, And, Basic, Expr, Not, Or
+from sympy import Add, Basic, Expr
 from sympy.core.function import Application
-from sympy.core.relational import Relational
 
+from symrnn.declaration.conditions import CONDITIONS
 from symrnn.declaration.nodes import depth_of, nodes_of
 from symrnn.declaration.operations import Operation, concatenate
 from symrnn.declaration.quantities import NextState, Quantity, Value
@@ -27,6 +27,9 @@ SIZE = 500
 
 COPY = 10
 """How many nodes a part must have for its copies to become a value then."""
+
+APT = (Add, Application, Operation)
+"""What makes good values: sums, functions and operations."""
 
 DEEPEST = 100
 """How many levels an equation may have that cannot be cut any more: conditions are no values."""
@@ -94,7 +97,7 @@ class _Cutter:
         """A node with shorter arguments, its levels and its size noted."""
         if all(new is old for new, old in zip(args, node.args, strict=True)):
             made = node
-        elif isinstance(node, Relational | And | Or | Not):
+        elif isinstance(node, CONDITIONS):
             made = node.func(*args, evaluate=False)
         else:
             made = node.func(*args)
@@ -109,7 +112,7 @@ class _Cutter:
 
     def named(self, made: Basic, uses: int) -> Basic:
         """A value in place of what has many levels, or of an expression that stands in many places."""
-        apt = isinstance(made, Add | Application | Operation) and not isinstance(made, concatenate)
+        apt = isinstance(made, APT) and not isinstance(made, concatenate)
         many = self.levels[made] >= (LEVELS if apt else LEVELS + SLACK)
         copied = uses > 1 and apt and self.sizes[made] >= COPY
         if not isinstance(made, Expr) or not (many or copied):

@@ -9,7 +9,6 @@ from symrnn.declaration.quantities import Index
 def cell_digest(cell: Cell) -> str:
     """Twelve hexadecimal digits that change with the cell's equations, shapes or output."""
     lines = [str(cell)]
-    given = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
-    lines += [f"{quantity.role} {quantity.name} {quantity.shape}" for quantity in given]
-    lines += [f"{index.name} < {index.classes}" for index in given if isinstance(index, Index)]
+    lines += [f"{quantity.role} {quantity.name} {quantity.shape}" for quantity in cell.given]
+    lines += [f"{index.name} < {index.classes}" for index in cell.given if isinstance(index, Index)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

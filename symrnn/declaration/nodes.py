@@ -1,9 +1,16 @@
-"""Walks over expressions of any depth: without recursion, and once to what stands in several places."""
+"""Walks over expressions of any depth, without recursion and once to what stands in many places; tables."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 from sympy import Basic
+
+Entry = TypeVar("Entry")
+
+
+def entry(table: Mapping[type, Entry], node: object) -> Entry | None:
+    """What a table by class has for a node: for its class, else for the nearest base; None for neither."""
+    return next((table[kind] for kind in type(node).__mro__ if kind in table), None)
 
 
 def nodes_of(expr: Basic) -> Iterator[Basic]:

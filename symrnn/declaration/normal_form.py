@@ -15,22 +15,19 @@ named by content: `tanh_c`, `U_n_h`, `r_c`. Equal expressions share one part.
 
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from functools import singledispatch
 
-from sympy import Add, And, Expr, Mul, Not, Or, Pow
-from sympy.core.relational import Relational
-from sympy.logic.boolalg import Boolean
+from sympy import Add, Expr, Mul, Pow
 
 from symrnn.declaration.axes import Shape
+from symrnn.declaration.conditions import with_sides
 from symrnn.declaration.latex_names import symbol_latex
 from symrnn.declaration.operations import (
+    ConstantArray,
     Contract,
+    NamedFunction,
     Operation,
-    PointwiseFunction,
-    VectorFunction,
     concatenate,
-    identity,
-    one_hot,
-    ones,
     where,
 )
 from symrnn.declaration.quantities import Constant, NextState, Parameter, Part, Quantity, Value
@@ -149,29 +146,17 @@ class _Normalizer:
             return expr
         if is_algebraic(expr):
             return expr.func(*(self._inline(arg) for arg in expr.args))
-        if isinstance(expr, PointwiseFunction | VectorFunction):
-            return type(expr)(*(self._atom(arg, owner, target) for arg in expr.args))
+        if isinstance(expr, NamedFunction):
+            return expr.over(self._atom(arg, owner, target) for arg in expr.args)
         if isinstance(expr, where):
-            condition, chosen, otherwise = expr.args
-            return where(self._condition(condition), self._atom(chosen), self._atom(otherwise))
-        if isinstance(expr, Contract):
-            return Contract(expr.spec, *(self._atom(op) for op in expr.operands))
-        if isinstance(expr, concatenate):
-            return concatenate(*(self._atom(part) for part in expr.args))
-        return expr  # ones, identity and one_hot
+            expr = where(with_sides(expr.condition, self._inline), *expr.operands)
+        return expr.over(self._atom(operand) for operand in expr.operands)
 
     def _inline(self, arg: Expr) -> Expr:
         """An argument of a sum or a product: algebra stays in place, everything else gets a name."""
         if is_algebraic(arg) and not is_coefficient(arg):
             return arg.func(*(self._inline(inner) for inner in arg.args))
         return self._atom(arg)
-
-    def _condition(self, condition: Boolean) -> Boolean:
-        if isinstance(condition, Relational):
-            sides = (self._inline(condition.lhs), self._inline(condition.rhs))
-            return type(condition)(*sides, evaluate=False)
-        assert isinstance(condition, And | Or | Not)
-        return type(condition)(*(self._condition(arg) for arg in condition.args), evaluate=False)
 
     def _atom(self, expr: Expr, owner: str = "", target: Quantity | None = None) -> Expr:
         """A symbol that stands for `expr`; `owner` makes it the pre-activation of that value."""
@@ -197,30 +182,44 @@ class _Normalizer:
 
 def _kind_name(expr: Expr) -> str:
     """A name for what kind of operation a part is, where what it is made of would take too many words."""
-    if isinstance(expr, Contract):
-        return "product" if len(expr.operands) > 1 else "total"
-    if isinstance(expr, concatenate):
-        return "stack"
-    return str(expr.name) if isinstance(expr, Operation) else "factor" if isinstance(expr, Mul) else "sum"
+    return str(expr.noun) if isinstance(expr, Operation) else "factor" if isinstance(expr, Mul) else "sum"
 
 
+@singledispatch
 def _content_name(expr: Expr) -> str:
     """A name that tells what `expr` is made of."""
-    atoms = sorted(expr.atoms(Quantity), key=lambda q: (-len(q.shape), q.name))
-    if isinstance(expr, Contract):
-        names = [plain_name(op) for op in expr.operands]
-        if len(names) > 1:
-            return "_".join(names)
-        return f"{names[0]}_T" if len(expr.output) == len(expr.letters[0]) else f"total_{names[0]}"
-    if isinstance(expr, concatenate):
-        return "_".join(plain_name(op) for op in expr.args)
-    if isinstance(expr, ones | identity):
-        return "_".join([expr.name, *("".join(c for c in str(s) if c.isalnum()) for s in expr.args)])
-    if isinstance(expr, PointwiseFunction | VectorFunction | where | one_hot):
-        return "_".join([expr.name, *(plain_name(atom) for atom in atoms[:2])])
+    atoms = _named_atoms(expr)
     if len(atoms) == 1:
-        return f"{'scaled' if isinstance(expr, Mul) else 'term'}_{plain_name(atoms[0])}"
+        return f"{'scaled' if isinstance(expr, Mul) else 'term'}_{atoms[0]}"
     if not atoms:
         return "number"
-    joined = "_".join(plain_name(atom) for atom in atoms[:3])
+    joined = "_".join(atoms[:3])
     return joined if isinstance(expr, Mul) else f"sum_{joined}"
+
+
+@_content_name.register
+def _(expr: Operation) -> str:
+    return "_".join([expr.name, *_named_atoms(expr)[:2]])
+
+
+@_content_name.register
+def _(expr: ConstantArray) -> str:
+    return "_".join([expr.name, *("".join(c for c in str(size) if c.isalnum()) for size in expr.args)])
+
+
+@_content_name.register
+def _(expr: concatenate) -> str:
+    return "_".join(map(plain_name, expr.args))
+
+
+@_content_name.register
+def _(expr: Contract) -> str:
+    names = [plain_name(op) for op in expr.operands]
+    if len(names) > 1:
+        return "_".join(names)
+    return f"{names[0]}_T" if len(expr.output) == len(expr.letters[0]) else f"total_{names[0]}"
+
+
+def _named_atoms(expr: Expr) -> list[str]:
+    """The names of the quantities in an expression, first those of most axes."""
+    return [plain_name(q) for q in sorted(expr.atoms(Quantity), key=lambda q: (-len(q.shape), q.name))]

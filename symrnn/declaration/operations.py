@@ -7,65 +7,29 @@ whole. *Structural* operations know about axes: products, stacks, sums. The auth
 """
 
 from symrnn.declaration.picking import one_hot, take
-from symrnn.vocabulary import activations, piecewise, powers, reductions, trigonometric
+from symrnn.vocabulary import (
+    activations,
+    contraction,
+    piecewise,
+    powers,
+    reductions,
+    structure,
+    trigonometric,
+)
 from symrnn.vocabulary.activations import *  # noqa: F403  (a function is named in its family alone)
+from symrnn.vocabulary.contraction import *  # noqa: F403
 from symrnn.vocabulary.families import POINTWISE, VECTOR_FUNCTIONS
-from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
+from symrnn.vocabulary.functions import NamedFunction, PointwiseFunction, VectorFunction
 from symrnn.vocabulary.piecewise import *  # noqa: F403
 from symrnn.vocabulary.powers import *  # noqa: F403
 from symrnn.vocabulary.reductions import *  # noqa: F403
-from symrnn.vocabulary.structure import (
-    AT_SPECS,
-    AuthorProduct,
-    Contract,
-    Operation,
-    Slice,
-    Tensorial,
-    as_operand,
-    canonical_spec,
-    concatenate,
-    dot,
-    einsum,
-    identity,
-    matmul,
-    mean,
-    ones,
-    outer,
-    piecewise_as_where,
-    total,
-    transpose,
-    where,
-)
+from symrnn.vocabulary.structure import *  # noqa: F403
 from symrnn.vocabulary.trigonometric import *  # noqa: F403
 
-__all__ = [
-    "AT_SPECS",
-    "POINTWISE",
-    "VECTOR_FUNCTIONS",
-    "AuthorProduct",
-    "Contract",
-    "Operation",
-    "PointwiseFunction",
-    "Slice",
-    "Tensorial",
-    "VectorFunction",
-    "as_operand",
-    "canonical_spec",
-    "concatenate",
-    "dot",
-    "einsum",
-    "identity",
-    "matmul",
-    "mean",
-    "one_hot",
-    "ones",
-    "outer",
-    "piecewise_as_where",
-    "take",
-    "total",
-    "transpose",
-    "where",
-]
+__all__ = ["POINTWISE", "VECTOR_FUNCTIONS", "NamedFunction", "PointwiseFunction", "VectorFunction"]
+__all__ += ["one_hot", "take"]
+__all__ += structure.__all__
+__all__ += contraction.__all__
 __all__ += activations.__all__
 __all__ += piecewise.__all__
 __all__ += powers.__all__

@@ -7,7 +7,7 @@ from sympy import Expr
 from symrnn.declaration.axes import Shape, shape_text
 from symrnn.declaration.quantities import Index
 from symrnn.errors import DeclarationError
-from symrnn.vocabulary.structure import Operation, as_operand
+from symrnn.vocabulary.structure import Leaf, Operation, as_operand
 
 
 def _checked(index: object, call: str) -> Index:
@@ -27,11 +27,10 @@ class take(Operation):  # noqa: N801  (reads like the publication)
 
     def __new__(cls, array: Any, index: Any) -> "take":
         """Pick along the first axis of `array`, whose size is the number of the index's classes."""
-        made: take = Expr.__new__(cls, as_operand(array, "take"), _checked(index, "take(array, index)"))
-        return made
+        return Expr.__new__(cls, as_operand(array, "take"), _checked(index, "take(array, index)"))
 
 
-class one_hot(Operation):  # noqa: N801
+class one_hot(Leaf):  # noqa: N801
     """`one_hot(k)`: a vector that is 1 at position k, counted from 0, and 0 elsewhere."""
 
     __slots__ = ()
@@ -39,8 +38,7 @@ class one_hot(Operation):  # noqa: N801
 
     def __new__(cls, index: Any) -> "one_hot":
         """Make the vector, as long as the index has classes."""
-        made: one_hot = Expr.__new__(cls, _checked(index, "one_hot(index)"))
-        return made
+        return Expr.__new__(cls, _checked(index, "one_hot(index)"))
 
     @property
     def index(self) -> Index:

@@ -3,26 +3,27 @@
 This is what cells, derivations and plans print, and what stands as comments in kernels.
 """
 
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
 from sympy import Add, And, Expr, Mul, Not, Or, Pow, Symbol
 from sympy.core.relational import Relational
 
 from symrnn.declaration.axes import size_text
+from symrnn.declaration.conditions import JOINED
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import (
     Contract,
-    PointwiseFunction,
+    Operation,
     Slice,
-    VectorFunction,
     concatenate,
-    identity,
     one_hot,
-    ones,
     where,
 )
 from symrnn.declaration.reading_order import NO_ROLES, Roles, ordered_factors, ordered_terms
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # binding strength, weakest first
 PICKING_SPECS = ("i,i->", "i,ij->j")
-PRODUCT_SPECS = ("ij,j->i", "i,ij->j", "ij,jk->ik", "i,i->")
 
 
 MARK, UNMARK = "\ue000", "\ue001"
@@ -47,29 +48,19 @@ class _Writer:
         return f"{MARK}{text}{UNMARK}" if expr in self.marked else text
 
     def written(self, expr: Expr) -> tuple[str, int]:
-        if isinstance(expr, Symbol):
-            return str(expr), ATOM
-        if isinstance(expr, Add):
-            return self.sum(expr), SUM
-        if isinstance(expr, Mul):
-            return self.product(expr)
-        if isinstance(expr, Pow) and expr.args[1].is_Integer:
-            return self.power(*expr.args)
-        if isinstance(expr, Contract):
-            return self.contraction(expr)
-        if isinstance(expr, concatenate):
-            return f"[{', '.join(self.text(part) for part in expr.args)}]", ATOM
-        if isinstance(expr, Slice):
-            of, start, stop = expr.args
-            return f"{self.text(of, ATOM)}[{size_text(start)} : {size_text(stop)}]", ATOM
-        if isinstance(expr, where):
-            condition, *branches = expr.args
-            inside = ", ".join([self.condition(condition), *(self.text(b) for b in branches)])
-            return f"where({inside})", ATOM
-        if isinstance(expr, PointwiseFunction | VectorFunction | ones | identity | one_hot):
-            return f"{expr.name}({', '.join(self.text(arg) for arg in expr.args)})", ATOM
-        text = repr(float(expr)) if expr.is_Float else str(expr)
-        return text, SIGN if text.startswith("-") else PRODUCT if "/" in text else ATOM
+        """The text of an expression, and how tightly it binds."""
+        form = entry(FORMS, expr)
+        return _bare(repr(float(expr)) if expr.is_Float else str(expr)) if form is None else form(self, expr)
+
+    def call(self, name: str, args: Iterable[Expr]) -> tuple[str, int]:
+        return f"{name}({', '.join(map(self.text, args))})", ATOM
+
+    def piece(self, expr: Slice) -> tuple[str, int]:
+        of, start, stop = expr.args
+        return f"{self.text(of, ATOM)}[{size_text(start)} : {size_text(stop)}]", ATOM
+
+    def choice(self, expr: where) -> tuple[str, int]:
+        return f"where({', '.join([self.condition(expr.condition), *map(self.text, expr.operands)])})", ATOM
 
     def sum(self, expr: Add) -> str:
         text = ""
@@ -94,27 +85,25 @@ class _Writer:
                 above.append(self.text(factor, POWER))
         return " / ".join([" * ".join(above) or "1", *below]), PRODUCT
 
-    def power(self, base: Expr, exponent: Expr) -> tuple[str, int]:
+    def power(self, expr: Pow) -> tuple[str, int]:
+        base, exponent = expr.args
+        if not exponent.is_Integer:
+            return _bare(str(expr))
         if exponent < 0:
             return f"1 / {self.text(base**-exponent, POWER)}", PRODUCT
         return f"{self.text(base, ATOM)}**{exponent}", POWER
 
     def contraction(self, expr: Contract) -> tuple[str, int]:
-        if isinstance(expr.operands[0], one_hot) and expr.spec in PICKING_SPECS:
-            return f"{self.text(expr.operands[1], ATOM)}[{expr.operands[0].index}]", ATOM
-        texts = [self.text(operand, POWER) for operand in expr.operands]
-        if expr.spec in PRODUCT_SPECS:
-            return " @ ".join(texts), PRODUCT
-        plain = [self.text(operand) for operand in expr.operands]
-        if expr.spec == "i,j->ij":
-            return f"outer({', '.join(plain)})", ATOM
+        first, *rest = expr.operands
+        if isinstance(first, one_hot) and expr.spec in PICKING_SPECS:
+            return f"{self.text(rest[0], ATOM)}[{first.index}]", ATOM
+        if expr.written_as == "@":
+            return " @ ".join(self.text(operand, POWER) for operand in expr.operands), PRODUCT
         if expr.spec == "i,j->ji":
-            return f"outer({plain[1]}, {plain[0]})", ATOM
-        if expr.spec == "ij->ji":
-            return f"transpose({plain[0]})", ATOM
-        if not expr.output and len(texts) == 1:
-            return f"total({plain[0]})", ATOM
-        return f'einsum("{expr.spec}", {", ".join(plain)})', ATOM
+            return self.call("outer", (rest[0], first))
+        if expr.written_as != "einsum":
+            return self.call(expr.written_as, expr.operands)
+        return f'einsum("{expr.spec}", {", ".join(map(self.text, expr.operands))})', ATOM
 
     def condition(self, expr: Expr) -> str:
         if isinstance(expr, Relational):
@@ -122,7 +111,26 @@ class _Writer:
             return f"{left} {expr.rel_op} {right}"
         if isinstance(expr, Not):
             return f"not ({self.condition(expr.args[0])})"
-        if isinstance(expr, And | Or):
-            word = " and " if isinstance(expr, And) else " or "
-            return word.join(f"({self.condition(arg)})" for arg in sorted(expr.args, key=str))
-        return str(expr)
+        if not isinstance(expr, JOINED):
+            return str(expr)
+        word = {And: " and ", Or: " or "}[type(expr)]
+        return word.join(f"({self.condition(arg)})" for arg in sorted(expr.args, key=str))
+
+
+FORMS: Mapping[type, Callable[[_Writer, Any], tuple[str, int]]] = {
+    Symbol: lambda writer, e: (str(e), ATOM),
+    Add: lambda writer, e: (writer.sum(e), SUM),
+    Mul: _Writer.product,
+    Pow: _Writer.power,
+    Contract: _Writer.contraction,
+    concatenate: lambda writer, e: (f"[{', '.join(map(writer.text, e.args))}]", ATOM),
+    Slice: _Writer.piece,
+    where: _Writer.choice,
+    Operation: lambda writer, e: writer.call(e.name, e.args),
+}
+"""How expressions are written, by their kinds; all others are numbers."""
+
+
+def _bare(text: str) -> tuple[str, int]:
+    """A number's text, and how tightly it binds."""
+    return text, SIGN if text.startswith("-") else PRODUCT if "/" in text else ATOM

@@ -7,10 +7,11 @@ for the same name, so that one cell's shape could overwrite another's.
 """
 
 import math
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any, ClassVar
 
-from sympy import Eq, Symbol
+from sympy import Eq, Expr, Symbol
 
 from symrnn.declaration.axes import Shape, Size, as_size, shape_text, size_text
 from symrnn.declaration.nodes import depth_of
@@ -107,6 +108,11 @@ class Quantity(Tensorial, Symbol):
     def _hashable_content(self) -> tuple[str, ...]:
         return self._content
 
+    def renamed(self, name: str, latex: str | None, axes: Mapping[Expr, Expr]) -> Any:
+        """The same with another name and other axes."""
+        (_, *shape), more = self.__getnewargs_ex__()
+        return type(self)(name, *(size.xreplace(dict(axes)) for size in shape), **{**more, "latex": latex})
+
     def _eval_Eq(self, other: Any) -> Any:
         # SymPy asks this first. None lets it try to prove or refute, which takes it exponentially long or
         # beyond Python's recursion limit where the other side is deep.
@@ -169,6 +175,11 @@ class NextState(Quantity):
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.state,), {}
+
+    def renamed(self, name: str, latex: str | None, axes: Mapping[Expr, Expr]) -> "NextState":
+        """The value at time t of the renamed state."""
+        state: State = self.state.renamed(name, latex, axes)
+        return state.next
 
 
 class Parameter(Quantity):
@@ -245,8 +256,7 @@ class Value(Quantity):
                 f"The value {name} is given a shape, but the shape of a value follows from its equation. "
                 f"Write Value({name!r})."
             )
-        made: Value = cls._make(check_name(name, cls.role), (), latex)
-        return made
+        return cls._make(check_name(name, cls.role), (), latex)
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.name,), {"latex": self.latex_name}
@@ -263,16 +273,27 @@ class Part(Quantity):
 
     def __new__(cls, name: str, *shape: Any, latex: str | None = None) -> "Part":
         """Make the part `name`."""
-        made: Part = cls._make(name, shape, latex)
-        return made
+        return cls._make(name, shape, latex)
+
+
+GIVEN = (Input, Parameter, Constant)
+"""What comes from outside a step, besides the states."""
+
+COMPUTED = (Value, NextState)
+"""What equations define."""
+
+
+FACTS: Mapping[type, Callable[[Any], str]] = {
+    Index: lambda index: f"{index.classes} classes",
+    Parameter: lambda parameter: f"init {parameter.init!r}",
+    Constant: lambda constant: f"value {constant.value!r}",
+}
+"""What distinguishes quantities besides their shapes and LaTeX names."""
 
 
 def described(quantity: Quantity) -> str:
     """A quantity with all that distinguishes it from another of its name."""
     facts = [] if isinstance(quantity, Value | Index) else [f"shape {shape_text(quantity.shape)}"]
     facts += [f"latex {quantity.latex_name!r}"] if quantity.latex_name is not None else []
-    facts += [f"{quantity.classes} classes"] if isinstance(quantity, Index) else []
-    facts += [f"init {quantity.init!r}"] if isinstance(quantity, Parameter) else []
-    facts += [f"value {quantity.value!r}"] if isinstance(quantity, Constant) else []
-    article = "an" if quantity.role[0] in "aeiou" else "a"
-    return f"{article} {quantity.role}{' with ' * bool(facts)}{', '.join(facts)}"
+    facts += [FACTS[type(quantity)](quantity)] if type(quantity) in FACTS else []
+    return f"{_article(quantity.role)}{' with ' * bool(facts)}{', '.join(facts)}"

@@ -19,7 +19,7 @@ from sympy import Add, Expr, Mul, Pow, Symbol
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.normal_form import Definition
-from symrnn.declaration.operations import Contract, Operation, Slice, concatenate, identity, ones, sigmoid
+from symrnn.declaration.operations import ConstantArray, Contract, Operation, Slice, concatenate, sigmoid
 from symrnn.declaration.quantities import Input, Quantity
 
 text_of = lru_cache(maxsize=1 << 16)(str)
@@ -116,21 +116,22 @@ def _factor_key(factor: Expr, roles: Roles) -> Key:
         return (0, text)
     if role in ADJOINTS or (isinstance(base, Contract | Slice) and _has_adjoint(base)):
         return (1, text)
-    if role in GIVEN:
-        return (2, len(getattr(base, "shape", ())), text)
     if gate is not None:
         return (4, *gate)
-    if isinstance(base, Add) and base.args[0] == 1 and len(base.args) == 2:
-        return (5, text)
-    if isinstance(base, Contract) or role in CONTRACTIONS:
-        return (8, text)
-    if isinstance(base, Operation):
-        return (7, text)
-    if isinstance(base, Add):
-        return (9, text)
+    return (*_place(base, role), text)
+
+
+def _place(base: Expr, role: str) -> Key:
+    """The place of a factor that is no coefficient, no adjoint and no gate."""
+    if role in GIVEN:
+        return (2, len(getattr(base, "shape", ())))
     if role in CARRIED:
-        return (10, CARRIED.index(role), text)
-    return (6, text)
+        return (10, CARRIED.index(role))
+    if isinstance(base, Add):
+        return (5,) if base.args[0] == 1 and len(base.args) == 2 else (9,)
+    if isinstance(base, Contract) or role in CONTRACTIONS:
+        return (8,)
+    return (7,) if isinstance(base, Operation) else (6,)
 
 
 def _term_key(term: Expr, roles: Roles) -> Key:
@@ -146,8 +147,8 @@ def _term_key(term: Expr, roles: Roles) -> Key:
     ):
         from_input = any(factor.atoms(Input) for factor in factors) or "input contraction" in names
         return (1, not from_input, text)
-    if all(name in GIVEN or isinstance(f, ones | identity) for f, name in zip(factors, names, strict=True)):
-        return (5, sum(isinstance(factor, ones | identity) for factor in factors), text)
+    if all(name in GIVEN or isinstance(f, ConstantArray) for f, name in zip(factors, names, strict=True)):
+        return (5, sum(isinstance(factor, ConstantArray) for factor in factors), text)
     gates = [gated_by(factor, roles) for factor in factors]
     gate = next((g for g in gates if g is not None), None)
     if any(isinstance(factor, Add) and g is None for factor, g in zip(factors, gates, strict=True)):

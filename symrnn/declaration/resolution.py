@@ -1,12 +1,12 @@
-"""From the author's form of an expression to its resolved form, with shapes.
+"""Which shapes fit: the author's form of an expression becomes its resolved form, or an error says why not.
 
 Resolved expressions consist of quantities, numbers, axes, sums, products, whole powers, pointwise and vector
-functions, `where`, `concatenate`, `ones`, `identity` and `Contract`. Every shape rule is enforced here.
+functions, `where`, `concatenate`, `ones`, `identity` and `Contract`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, singledispatchmethod
 
 from sympy import (
     ITE,
@@ -27,29 +27,26 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Shape, as_size, require_vector, shape_text
+from symrnn.declaration.conditions import JOINED
 from symrnn.declaration.numbers import checked_number, log_of_number, outside_vocabulary, writable_exponent
 from symrnn.declaration.operations import (
+    LETTERS,
     AuthorProduct,
+    ConstantArray,
     Contract,
     PointwiseFunction,
     VectorFunction,
     concatenate,
-    dot,
-    einsum,
     exp,
     identity,
     matmul,
     mean,
     one_hot,
-    ones,
-    outer,
     piecewise_as_where,
     power,
     reciprocal,
     sqrt,
     take,
-    total,
-    transpose,
     where,
 )
 from symrnn.declaration.picking import check_picked, index_as_number
@@ -57,8 +54,7 @@ from symrnn.declaration.quantities import Index, Quantity, Value
 from symrnn.errors import DeclarationError
 from symrnn.vocabulary.families import EQUIVALENTS, FORMULAS
 
-LETTERS = "ijklmnopqrstuvwxyz"
-ARRAY_OPERATIONS = (AuthorProduct, Contract, VectorFunction, concatenate, identity, ones, where)
+ARRAY_OPERATIONS = (AuthorProduct, Contract, VectorFunction, concatenate, ConstantArray, where)
 PRECEDENCE_HINT = "; @ binds like *, so a * U @ h is read as (a * U) @ h: write a * (U @ h)"
 
 
@@ -85,41 +81,29 @@ class Resolver:
 
     def resolve(self, expr: Expr) -> Resolved:
         """The resolved form of `expr`; a `DeclarationError` states the bare fact if it has none."""
-        if isinstance(expr, Index):
-            raise index_as_number(expr)
         if isinstance(expr, Quantity):
-            return Resolved(expr, self.shapes[expr] if isinstance(expr, Value) else expr.shape)
+            return self._quantity(expr)
         if is_coefficient(expr):
             return Resolved(checked_number(expr), ())
+        return self._form(expr)
+
+    def _quantity(self, expr: Quantity) -> Resolved:
+        if isinstance(expr, Index):
+            raise index_as_number(expr)
+        return Resolved(expr, self.shapes[expr] if isinstance(expr, Value) else expr.shape)
+
+    @singledispatchmethod
+    def _form(self, expr: Expr) -> Resolved:
+        """The resolved form of what is neither a quantity nor a number, by its kind."""
         if type(expr) in EQUIVALENTS:
             return self._sympy_function(expr)
         if type(expr) in FORMULAS:
             return self.resolve(FORMULAS[type(expr)](*expr.args))
-        if isinstance(expr, Piecewise):
-            return self.resolve(piecewise_as_where(expr))
-        if isinstance(expr, Add | Mul):
-            return self._elementwise(expr)
-        if isinstance(expr, Pow):
-            return self._power(expr)
-        if isinstance(expr, PointwiseFunction):
-            return self._pointwise(type(expr), [self.resolve(arg) for arg in expr.args])
-        if isinstance(expr, VectorFunction):
-            return self._vector_function(expr)
-        if isinstance(expr, where):
-            return self._where(expr)
-        if isinstance(expr, AuthorProduct):
-            return self._product(expr)
-        if isinstance(expr, concatenate):
-            return self._stack(expr)
-        if isinstance(expr, take):
-            return self._picked(expr)
-        if isinstance(expr, one_hot):
-            return Resolved(expr, (expr.index.classes,))
-        if isinstance(expr, ones | identity):
-            return _constant_array(expr)
-        if isinstance(expr, Contract):
-            return self._contract(expr.spec, [self.resolve(op) for op in expr.operands], str(expr))
         raise outside_vocabulary(expr)
+
+    @_form.register
+    def _(self, expr: Piecewise) -> Resolved:
+        return self.resolve(piecewise_as_where(expr))
 
     def _sympy_function(self, expr: Expr) -> Resolved:
         function = EQUIVALENTS[type(expr)]
@@ -132,6 +116,8 @@ class Resolver:
             result = self._pointwise(function, [result, self.resolve(arg)])
         return result
 
+    @_form.register(Add)
+    @_form.register(Mul)
     def _elementwise(self, expr: Expr) -> Resolved:
         parts = [self.resolve(arg) for arg in expr.args]
         shape = common_shape(parts, expr)
@@ -148,15 +134,30 @@ class Resolver:
         terms = made.args if isinstance(made, Add | Mul) else (made,)
         return all(self.resolve(term).shape != shape for term in terms)
 
+    @_form.register
+    def _(self, expr: PointwiseFunction) -> Resolved:
+        return self._pointwise(type(expr), [self.resolve(arg) for arg in expr.args])
+
     def _pointwise(self, function: type[PointwiseFunction], args: list[Resolved]) -> Resolved:
         shape = common_shape(args, function(*(arg.expr for arg in args)))
         return Resolved(function(*(arg.expr for arg in args)), shape)
 
-    def _vector_function(self, expr: VectorFunction) -> Resolved:
+    @_form.register
+    def _(self, expr: VectorFunction) -> Resolved:
         vector = self.resolve(expr.args[0])
         require_vector(expr.name, expr, vector.shape)
         return Resolved(type(expr)(vector.expr), vector.shape if expr.gives_vector else ())
 
+    @_form.register
+    def _(self, expr: one_hot) -> Resolved:
+        return Resolved(expr, (expr.index.classes,))
+
+    @_form.register
+    def _(self, expr: ConstantArray) -> Resolved:
+        sizes = tuple(as_size(size, str(expr)) for size in expr.args)
+        return Resolved(type(expr)(*sizes), sizes * 2 if isinstance(expr, identity) else sizes)
+
+    @_form.register
     def _picked(self, expr: take) -> Resolved:
         """A row or an element, as the product with a unit vector, whose rules are those of all products."""
         array, index = self.resolve(expr.args[0]), expr.args[1]
@@ -165,6 +166,7 @@ class Resolver:
         spec = f"{letters[0]},{letters}->{letters[1:]}"
         return self._contract(spec, [self.resolve(one_hot(index)), array], str(expr))
 
+    @_form.register
     def _power(self, expr: Pow) -> Resolved:
         base, exponent = expr.args
         if not is_coefficient(exponent):
@@ -175,24 +177,12 @@ class Resolver:
         exponent = writable_exponent(checked_number(exponent), expr)
         if exponent.is_Float and float(2 * exponent).is_integer():
             exponent = Rational(exponent)  # x**0.5 is the square root, x**2.0 the square
-        if exponent.is_Integer and exponent > 0:
-            return Resolved(inner.expr**exponent, inner.shape)
-        if exponent.is_Integer:
-            return Resolved(reciprocal(inner.expr) ** (-exponent), inner.shape)
-        if exponent.is_Rational and exponent.q == 2 and exponent < 0:
-            return Resolved(reciprocal(sqrt(inner.expr)) ** Integer(-exponent.p), inner.shape)
-        if exponent == S.Half:
-            return Resolved(sqrt(inner.expr), inner.shape)
-        if not exponent.is_number:
-            raise DeclarationError(
-                f"the exponent of {expr} contains an axis. Powers take numbers: write exp(p*log(x))"
-            )
-        return Resolved(power(inner.expr, exponent), inner.shape)
+        return Resolved(_power_form(inner.expr, exponent, expr), inner.shape)
 
-    def _where(self, expr: where) -> Resolved:
-        condition, chosen, otherwise = expr.args
-        sides = [self.resolve(chosen), self.resolve(otherwise)]
-        resolved = self._condition(condition, sides)
+    @_form.register
+    def _(self, expr: where) -> Resolved:
+        sides = [self.resolve(branch) for branch in expr.operands]
+        resolved = self._condition(expr.condition, sides)
         return Resolved(where(resolved, sides[0].expr, sides[1].expr), common_shape(sides, expr))
 
     def _condition(self, condition: Boolean, sides: list[Resolved]) -> Boolean:
@@ -203,7 +193,7 @@ class Resolver:
         if isinstance(condition, ITE):  # what SymPy makes of a comparison with a Piecewise
             test, then, otherwise = condition.args
             return self._condition(Or(And(test, then), And(Not(test), otherwise)), sides)
-        if isinstance(condition, And | Or | Not):
+        if isinstance(condition, JOINED):
             return type(condition)(
                 *(self._condition(arg, sides) for arg in sorted(condition.args, key=str)), evaluate=False
             )
@@ -211,15 +201,18 @@ class Resolver:
             f"the condition {condition} is no comparison. Use <, <=, >, >=, Eq, Ne and And, Or, Not of these"
         )
 
-    def _product(self, expr: AuthorProduct) -> Resolved:
-        operands = [op for op in expr.args if isinstance(op, Expr)]
+    @_form.register
+    def _(self, expr: AuthorProduct) -> Resolved:
         scalars: Expr = S.One
         resolved = []
-        for operand in operands:
+        for operand in expr.operands:
             factor, array = self._factored(operand, expr)
             scalars *= factor
             resolved.append(array)
-        spec = _spec_of(expr, resolved)
+        shapes = [operand.shape for operand in resolved]
+        if rule := expr.broken_rule(shapes):
+            raise _unfit(expr, shapes, rule)
+        spec = expr.contraction([len(shape) for shape in shapes])
         product = self._contract(spec, resolved, str(expr))
         if isinstance(expr, mean):
             scalars /= Mul(*resolved[0].shape)
@@ -240,6 +233,10 @@ class Resolver:
             hint = PRECEDENCE_HINT if isinstance(product, matmul) else ""
             raise DeclarationError(f"{error}{hint}") from None
         return scalars, Resolved(Mul(*(part.expr for part in arrays)), shape)
+
+    @_form.register
+    def _(self, expr: Contract) -> Resolved:
+        return self._contract(expr.spec, [self.resolve(op) for op in expr.operands], str(expr))
 
     def _contract(self, spec: str, operands: list[Resolved], text: str) -> Resolved:
         inputs, _, output = spec.partition("->")
@@ -265,7 +262,8 @@ class Resolver:
             return Resolved(Mul(scalars, *arrays), shape)
         return Resolved(scalars * Contract(f"{','.join(kept)}->{output}", *arrays), shape)
 
-    def _stack(self, expr: concatenate) -> Resolved:
+    @_form.register
+    def _(self, expr: concatenate) -> Resolved:
         parts = [self.resolve(arg) for arg in expr.args]
         for part in parts:
             if not part.shape:
@@ -282,49 +280,28 @@ class Resolver:
         return Resolved(concatenate(*(part.expr for part in parts)), (first, *parts[0].shape[1:]))
 
 
-def _constant_array(expr: Expr) -> Resolved:
-    sizes = tuple(as_size(size, str(expr)) for size in expr.args)
-    if isinstance(expr, identity):
-        return Resolved(identity(sizes[0]), (sizes[0], sizes[0]))
-    return Resolved(ones(*sizes), sizes)
-
-
-def _spec_of(expr: AuthorProduct, operands: list[Resolved]) -> str:
-    """The einsum spec that the author's product means, given its operands' shapes."""
-    shapes = [operand.shape for operand in operands]
-    ranks = [len(shape) for shape in shapes]
-    if isinstance(expr, einsum):
-        return str(expr.args[0])
-    if isinstance(expr, total | mean):
-        return f"{LETTERS[: ranks[0]]}->"
-    if isinstance(expr, transpose):
-        _require(ranks[0] == 2, expr, shapes, "transpose takes a matrix")
-        return "ij->ji"
-    if isinstance(expr, dot | outer):
-        _require(ranks == [1, 1], expr, shapes, f"{expr.name} takes two vectors")
-        return "i,i->" if isinstance(expr, dot) else "i,j->ij"
-    if isinstance(expr, matmul):
-        fits = min(ranks) > 0
-        _require(fits, expr, shapes, "@ contracts the last axis of its left with the first of its right")
-        _require(
-            shapes[0][-1] == shapes[1][0] if fits else True,
-            expr,
-            shapes,
-            "the last size on the left of @ must equal the first on its right",
+def _power_form(base: Expr, exponent: Expr, written: Pow) -> Expr:
+    """A power with an exponent that is a number: whole ones by factors, of which negative ones have roots."""
+    if exponent.is_Integer:
+        return base**exponent if exponent > 0 else reciprocal(base) ** (-exponent)
+    if exponent.is_Rational and exponent.q == 2 and exponent < 0:
+        return reciprocal(sqrt(base)) ** Integer(-exponent.p)
+    if exponent == S.Half:
+        return sqrt(base)
+    if not exponent.is_number:
+        raise DeclarationError(
+            f"the exponent of {written} contains an axis. Powers take numbers: write exp(p*log(x))"
         )
-        left, right = LETTERS[: ranks[0]], LETTERS[ranks[0] : ranks[0] + ranks[1] - 1]
-        return f"{left},{left[-1]}{right}->{left[:-1]}{right}"
-    raise DeclarationError(f"{type(expr).__name__} is outside the vocabulary")
+    return power(base, exponent)
 
 
-def _require(fits: bool, expr: AuthorProduct, shapes: list[Shape], rule: str) -> None:
-    if fits:
-        return
+def _unfit(expr: AuthorProduct, shapes: list[Shape], rule: str) -> DeclarationError:
+    """The error of a product whose operands break a rule."""
     listed = " and ".join(
         f"{arg} has shape {shape_text(shape)}" for arg, shape in zip(expr.args, shapes, strict=True)
     )
     hint = PRECEDENCE_HINT if isinstance(expr, matmul) and any(arg.is_Mul for arg in expr.args) else ""
-    raise DeclarationError(f"{rule}, but in {expr}: {listed}{hint}")
+    return DeclarationError(f"{rule}, but in {expr}: {listed}{hint}")
 
 
 def _shapes_text(operands: list[Resolved]) -> str:

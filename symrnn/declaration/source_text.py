@@ -4,8 +4,9 @@ The code says what the resolved equations say, node by node, so that running it 
 the author first wrote it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from textwrap import fill
+from typing import Any
 
 from sympy import Add, Expr, Function, Mul, Not, Number, NumberSymbol, Pow, Rational
 from sympy.core.relational import Eq, Relational
@@ -13,15 +14,15 @@ from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.normal_form import Equation, unique_name
 from symrnn.declaration.operations import (
     Contract,
-    PointwiseFunction,
-    VectorFunction,
+    Leaf,
+    NamedFunction,
+    Operation,
     concatenate,
-    identity,
     one_hot,
-    ones,
     where,
 )
 from symrnn.declaration.quantities import Constant, Index, NextState, Parameter, Quantity
@@ -31,7 +32,6 @@ from symrnn.errors import DeclarationError
 from symrnn.field_names import KEYWORDS
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # binding strength, weakest first
-AT_SPECS = ("ij,j->i", "i,ij->j", "ij,jk->ik", "i,i->")
 AUTHORS_NAMES = ("Eq", "axes", "Cell", "Input", "Index", "State", "Parameter", "Constant", "Value")
 ORDERS = ("<", "<=", ">", ">=")
 INNER_NAMES = ("Contract",)
@@ -62,7 +62,7 @@ class _Script:
         for equation in cell.equations:
             names |= _function_names(equation.rhs)
         self.given: dict[Expr, str] = {}
-        self.quantities = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants, *cell.values)
+        self.quantities = (*cell.given, *cell.values)
         symbols: tuple[Axis | Quantity, ...] = (*cell.axes, *self.quantities)
         for symbol in symbols:
             self.given[symbol] = unique_name(symbol.name, names)
@@ -126,30 +126,22 @@ class _Script:
         return f"({text})" if strength < within else text
 
     def written(self, expr: Expr) -> tuple[str, int]:
-        if isinstance(expr, NextState):
-            return f"{self.given[expr.state]}.next", ATOM
-        if isinstance(expr, Quantity | Axis):
-            return self.given[expr], ATOM
-        if isinstance(expr, Number | NumberSymbol):
-            return self.number(expr)
-        if isinstance(expr, Add):
-            return self.sum(expr), SUM
-        if isinstance(expr, Mul):
-            return self.product(expr), PRODUCT
-        if isinstance(expr, Pow):
-            return self.power(expr)
-        if isinstance(expr, Contract):
-            return self.contraction(expr)
-        if isinstance(expr, where):
-            condition, *branches = expr.args
-            return self.call("where", [self.condition(condition), *map(self.expression, branches)])
-        if isinstance(expr, PointwiseFunction | VectorFunction | concatenate | ones | identity | one_hot):
-            return self.call(type(expr).__name__, map(self.expression, expr.args))
-        if isinstance(expr, Function):  # of numbers and axes
-            return self.of_sympy(type(expr).__name__, map(self.expression, expr.args))
-        raise DeclarationError(
-            f"The cell {self.cell.name!r} contains {expr}, which no declaration can contain."
-        )
+        """The code of an expression, and how tightly it binds."""
+        form = entry(FORMS, expr)
+        if form is None:
+            raise DeclarationError(
+                f"The cell {self.cell.name!r} contains {expr}, which no declaration can contain."
+            )
+        return form(self, expr)
+
+    def choice(self, expr: where) -> tuple[str, int]:
+        return self.call("where", [self.condition(expr.condition), *map(self.expression, expr.operands)])
+
+    def known(self, expr: Expr) -> tuple[str, int]:
+        return self.call(type(expr).__name__, map(self.expression, expr.args))
+
+    def of_numbers(self, expr: Expr) -> tuple[str, int]:
+        return self.of_sympy(type(expr).__name__, map(self.expression, expr.args))
 
     def call(self, name: str, arguments: Iterable[str]) -> tuple[str, int]:
         (self.inner if name in INNER_NAMES else self.outer).add(name)
@@ -218,15 +210,10 @@ class _Script:
         operands = list(map(self.expression, expr.operands))
         if any(map(self.has_scalar_factor, expr.operands)):
             return self.call("Contract", [_literal(expr.spec), *operands])
-        if expr.spec in AT_SPECS:
+        if expr.written_as == "@":
             return " @ ".join(self.expression(operand, POWER) for operand in expr.operands), PRODUCT
-        if expr.spec == "i,j->ij":
-            return self.call("outer", operands)
-        if expr.spec == "ij->ji":
-            return self.call("transpose", operands)
-        if not rest and not expr.output:
-            return self.call("total", operands)
-        return self.call("einsum", [_literal(expr.spec), *operands])
+        spec = [_literal(expr.spec)] if expr.written_as == "einsum" else []
+        return self.call(expr.written_as, [*spec, *operands])
 
     def has_scalar_factor(self, operand: Expr) -> bool:
         """Whether a declaration would take a factor out of an operand, which has stayed in it here."""
@@ -245,6 +232,21 @@ class _Script:
             texts = [self.condition(arg) for arg in args]
             kept = not isinstance(expr, Not) and type(expr)(*args) == expr
         return self.of_sympy(name, [*texts, *([] if kept else ["evaluate=False"])])[0]
+
+
+FORMS: Mapping[type, Callable[[_Script, Any], tuple[str, int]]] = {
+    **dict.fromkeys((Quantity, Axis), lambda script, e: (script.given[e], ATOM)),
+    NextState: lambda script, e: (f"{script.given[e.state]}.next", ATOM),
+    **dict.fromkeys((Number, NumberSymbol), _Script.number),
+    Add: lambda script, e: (script.sum(e), SUM),
+    Mul: lambda script, e: (script.product(e), PRODUCT),
+    Pow: _Script.power,
+    Contract: _Script.contraction,
+    where: _Script.choice,
+    **dict.fromkeys((NamedFunction, concatenate, Leaf), _Script.known),
+    Function: _Script.of_numbers,
+}
+"""How expressions are written, by their kinds."""
 
 
 def _literal(text: str) -> str:
@@ -266,6 +268,5 @@ def _import(module: str, names: Iterable[str]) -> str:
 
 def _function_names(expr: Expr) -> set[str]:
     """The names of the functions in an expression, and of those that contractions are written with."""
-    nodes = (PointwiseFunction, VectorFunction, Contract, where, concatenate, ones, identity, one_hot)
-    found = {type(node).__name__ for node in expr.atoms(*nodes)}
+    found = {type(node).__name__ for node in expr.atoms(Operation)}
     return found | ({"take", "outer", "transpose", "total", "einsum"} if "Contract" in found else set())

@@ -7,13 +7,15 @@ the table. Values are looked through: `log(y)` with y = softmax(z) is worked out
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sympy import Add, And, Expr, Mul, Not, Or, Pow, Rational, S
+from sympy import Add, Expr, Mul, Pow, Rational, S
 from sympy import exp as exp_of_number
 from sympy import log as log_of_number
-from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
+from symrnn.declaration.conditions import with_sides
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import (
     Contract,
     exp,
@@ -62,7 +64,7 @@ class StableForms:
     def of(self, expr: Expr) -> Expr:
         """A resolved expression in its stable form: `expr` itself if it needs none."""
         inner = self._factor if isinstance(expr, Mul) else self._inner
-        made = self._rebuilt(expr, [inner(arg) for arg in expr.args])
+        made = _rebuilt(expr, [inner(arg) for arg in expr.args])
         for form in FORMS:
             found = form.rewrite(self, made)
             if found is not None:
@@ -74,21 +76,11 @@ class StableForms:
         base = expr.args[0] if isinstance(expr, Pow) else expr
         if not isinstance(base, reciprocal):
             return self.of(expr)
-        waiting = self._rebuilt(base, [self.of(base.args[0])])
-        return waiting if base is expr else self._rebuilt(expr, [waiting, expr.args[1]])
+        waiting = _rebuilt(base, [self.of(base.args[0])])
+        return waiting if base is expr else _rebuilt(expr, [waiting, expr.args[1]])
 
     def _inner(self, part: Expr | Boolean) -> Expr | Boolean:
-        if isinstance(part, Expr):
-            return self.of(part)
-        if isinstance(part, Relational | And | Or | Not):
-            return self._rebuilt(part, [self._inner(arg) for arg in part.args])
-        return part
-
-    @staticmethod
-    def _rebuilt(expr: Expr, args: list[Expr]) -> Expr:
-        if all(new is old for new, old in zip(args, expr.args, strict=True)):
-            return expr
-        return expr.func(*args, evaluate=False) if isinstance(expr, Boolean) else expr.func(*args)
+        return self.of(part) if isinstance(part, Expr) else with_sides(part, self.of)
 
     def seen(self, expr: Expr) -> Expr:
         """What `expr` is, if it is the name of a value."""
@@ -106,12 +98,15 @@ class StableForms:
         if expr.is_number and expr.is_positive:
             return log_of_number(expr)
         if isinstance(expr, Mul):
-            return self._sum(self.exponent(factor) for factor in expr.args)
-        if isinstance(expr, Pow | reciprocal):
-            base, times = expr.args if isinstance(expr, Pow) else (expr.args[0], -S.One)
-            inner = self.exponent(base)
-            return None if inner is None else times * inner
-        return None
+            return _sum(self.exponent(factor) for factor in expr.args)
+        return self._multiple(expr, self.exponent) if type(expr) in (Pow, reciprocal) else None
+
+    @staticmethod
+    def _multiple(power: Expr, logarithm: Callable[[Expr], Expr | None]) -> Expr | None:
+        """The logarithm of a power, by that of its base; None if that has none."""
+        inner = logarithm(power.args[0])
+        times = {reciprocal: -S.One, sqrt: S.Half}.get(type(power)) or power.args[1]
+        return None if inner is None else times * inner
 
     def sum_exponents(self, expr: Expr) -> list[Expr] | None:
         """The logarithms of the terms of a sum of exponentials, such as 1 + exp(a); else None."""
@@ -139,22 +134,12 @@ class StableForms:
         terms = self.sum_exponents(expr)
         if terms is not None:
             return _log_of_sum(terms)
-        expr = self.seen(expr)
-        if isinstance(expr, sigmoid):
-            return -softplus(-expr.args[0])
-        if isinstance(expr, softmax):
-            return expr.args[0] - logsumexp(expr.args[0])
-        if isinstance(expr, Add) and (gate := self._other_gate(expr)) is not None:
-            return -softplus(gate)
-        if isinstance(expr, Contract):
-            return self._picked_logarithm(expr)
-        if isinstance(expr, Mul):
-            return self._sum(self.logarithm(factor) for factor in expr.args)
-        if isinstance(expr, Pow | reciprocal | sqrt | power):
-            inner = self.logarithm(expr.args[0])
-            times = {reciprocal: -S.One, sqrt: S.Half}.get(type(expr)) or expr.args[1]
-            return None if inner is None else times * inner
-        return None
+        form = entry(LOGARITHMS, self.seen(expr))
+        return None if form is None else form(self, self.seen(expr))
+
+    def _of_complement(self, expr: Add) -> Expr | None:
+        gate = self._other_gate(expr)
+        return None if gate is None else -softplus(gate)
 
     def _other_gate(self, expr: Add) -> Expr | None:
         """The a of 1 - sigmoid(a); else None."""
@@ -174,10 +159,26 @@ class StableForms:
         found = self.logarithm(array)
         return None if found is None else Contract(expr.spec, unit, found)
 
-    @staticmethod
-    def _sum(terms: Iterator[Expr | None]) -> Expr | None:
-        found = list(terms)
-        return None if None in found else Add(*found)
+
+LOGARITHMS: Mapping[type, Callable[[StableForms, Any], Expr | None]] = {
+    sigmoid: lambda forms, e: -softplus(-e.args[0]),
+    softmax: lambda forms, e: e.args[0] - logsumexp(e.args[0]),
+    Add: StableForms._of_complement,
+    Contract: StableForms._picked_logarithm,
+    Mul: lambda forms, e: _sum(map(forms.logarithm, e.args)),
+    **dict.fromkeys((Pow, reciprocal, sqrt, power), lambda forms, e: forms._multiple(e, forms.logarithm)),
+}
+"""The logarithm of what is no exponential and no sum of them, by its kind."""
+
+
+def _rebuilt(expr: Expr, args: list[Expr]) -> Expr:
+    """An expression of other arguments; itself, if they are its own."""
+    return expr if all(new is old for new, old in zip(args, expr.args, strict=True)) else expr.func(*args)
+
+
+def _sum(terms: Iterator[Expr | None]) -> Expr | None:
+    found = list(terms)
+    return None if None in found else Add(*found)
 
 
 def _log_of_sum(terms: list[Expr]) -> Expr:
@@ -258,15 +259,19 @@ def _quotient(forms: StableForms, expr: Expr) -> Expr | None:
         inner = forms.seen(factor)
         if not isinstance(inner, reciprocal) or forms.seen(inner.args[0]).is_number:
             continue
-        rest = list(factors)
-        rest.remove(factor)
-        below = inner.args[0]
+        rest, below = _without(factors, factor), inner.args[0]
         if (exponent := forms.exponent(below)) is not None:
             return Mul(*_with_exponential(forms, rest, -exponent))
         terms = forms.sum_exponents(below)
         if terms is not None:
             return _over_sum(forms, rest, terms)
     return None
+
+
+def _without(factors: list[Expr], factor: Expr) -> list[Expr]:
+    """The factors but one of those that are `factor`."""
+    at = factors.index(factor)
+    return [*factors[:at], *factors[at + 1 :]]
 
 
 def _copies(factor: Expr) -> list[Expr]:
@@ -289,9 +294,7 @@ def _over_sum(forms: StableForms, factors: list[Expr], terms: list[Expr]) -> Exp
         for factor in factors:
             found = _difference_over_sum(forms, factor, terms)
             if found is not None:
-                others = list(factors)
-                others.remove(factor)
-                return Mul(found, *others)
+                return Mul(found, *_without(factors, factor))
     [above, *others] = _with_exponential(forms, factors, S.Zero)
     exponent = above.args[0]
     if len(terms) == 1 and isinstance(terms[0], logsumexp):
@@ -302,9 +305,7 @@ def _over_sum(forms: StableForms, factors: list[Expr], terms: list[Expr]) -> Exp
         for factor in factors:
             weighted = _weighted(forms, factor, vector)
             if weighted is not None:
-                others = list(factors)
-                others.remove(factor)
-                return Mul(weighted, *others)
+                return Mul(weighted, *_without(factors, factor))
     for term, other in (terms, terms[::-1]) if len(terms) == 2 else ():
         apart = _apart(exponent, term)
         if apart is not None:

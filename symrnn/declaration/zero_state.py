@@ -4,13 +4,16 @@ There they or their derivatives are infinite, and gradients become NaN: the norm
 case. An argument counts only if it vanishes whatever inputs and parameters are.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from sympy import Add, Expr, Mul, Pow, S, preorder_traversal
 
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.operations import (
     Contract,
+    Operation,
     PointwiseFunction,
     concatenate,
     largest,
@@ -51,23 +54,22 @@ class ZeroState:
 
     def value(self, expr: Expr) -> Expr:
         """A number if `expr` is one in this step, whatever inputs and parameters are; else an expression."""
-        if isinstance(expr, State):
-            return S.Zero
-        if isinstance(expr, Value | NextState):
-            if expr not in self.known:
-                self.known[expr] = self.value(self.defined[expr])
-            return self.known[expr]
-        if isinstance(expr, Add | Mul | Pow):
-            return expr.func(*(self.value(arg) for arg in expr.args))
-        if isinstance(expr, PointwiseFunction):
-            return self._pointwise(expr)
-        if isinstance(expr, Contract):
-            return S.Zero if any(self.value(operand) == 0 for operand in expr.operands) else expr
-        if isinstance(expr, concatenate | largest):
-            return S.Zero if all(self.value(part) == 0 for part in expr.args) else expr
-        if isinstance(expr, where):
-            return S.Zero if all(self.value(side) == 0 for side in expr.args[1:]) else expr
-        return expr
+        form = entry(FORMS, expr)
+        return expr if form is None else form(self, expr)
+
+    def _of_symbol(self, symbol: Value | NextState) -> Expr:
+        if symbol not in self.known:
+            self.known[symbol] = self.value(self.defined[symbol])
+        return self.known[symbol]
+
+    def _algebra(self, expr: Expr) -> Expr:
+        return expr.func(*map(self.value, expr.args))
+
+    def _product(self, expr: Contract) -> Expr:
+        return S.Zero if any(self.value(operand) == 0 for operand in expr.operands) else expr
+
+    def _of_parts(self, expr: Operation) -> Expr:
+        return S.Zero if all(self.value(operand) == 0 for operand in expr.operands) else expr
 
     def _pointwise(self, call: PointwiseFunction) -> Expr:
         args = [self.value(arg) for arg in call.args]
@@ -77,6 +79,17 @@ class ZeroState:
         if number is None:  # it is internal, and 0 at 0
             return S.Zero if args == [0] else call
         return number(*args) if all(arg.is_number for arg in args) else call
+
+
+FORMS: Mapping[type, Callable[[ZeroState, Any], Expr]] = {
+    State: lambda step, state: S.Zero,
+    **dict.fromkeys((Value, NextState), ZeroState._of_symbol),
+    **dict.fromkeys((Add, Mul, Pow), ZeroState._algebra),
+    **dict.fromkeys((concatenate, largest, where), ZeroState._of_parts),
+    Contract: ZeroState._product,
+    PointwiseFunction: ZeroState._pointwise,
+}
+"""What expressions of each kind are in this step; all others stay what they are."""
 
 
 def _seen_parts(expr: Expr) -> Iterator[Expr]:

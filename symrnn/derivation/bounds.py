@@ -1,13 +1,29 @@
 """Between which numbers an expression of a cell lies, as far as its functions alone tell."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import exp, inf, isinf
+from math import exp as exp_of
+from math import inf, isinf
+from typing import Any, TypeAlias
 
 from sympy import Add, Expr, Mul, Pow
 
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.operations import PointwiseFunction, VectorFunction, ones, sigmoid, where
+from symrnn.declaration.nodes import entry
+from symrnn.declaration.operations import (
+    NamedFunction,
+    exp,
+    expm1,
+    maximum,
+    minimum,
+    ones,
+    sigmoid,
+    stop_gradient,
+    where,
+)
 from symrnn.declaration.quantities import Quantity
+
+Pick: TypeAlias = Callable[[Any], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,7 @@ class Bounds:
     def __call__(self, expr: Expr) -> Interval:
         """The interval in which every element of `expr` lies."""
         if expr not in self.known:
-            self.known[expr] = self._of(expr)
+            self.known[expr] = Interval(*[float(expr)] * 2) if expr.is_number else self._of(expr)
         return self.known[expr]
 
     def is_gate(self, quantity: Quantity) -> bool:
@@ -53,30 +69,22 @@ class Bounds:
         return isinstance(self.definitions.get(quantity), sigmoid)
 
     def _of(self, expr: Expr) -> Interval:
-        if expr.is_number:
-            return Interval(float(expr), float(expr))
-        if isinstance(expr, ones):
-            return Interval(1.0, 1.0)
-        if isinstance(expr, Quantity):
-            return self._defined(expr) if expr in self.definitions else Interval()
-        if isinstance(expr, Add):
-            return sum((self(term) for term in expr.args), Interval(0.0, 0.0))
-        if isinstance(expr, Mul):
-            return self._product(expr)
-        if isinstance(expr, Pow):
-            return self._power(expr)
-        if isinstance(expr, where):
-            sides = [self(side) for side in expr.args[1:]]
-            return Interval(min(side.low for side in sides), max(side.high for side in sides))
-        return self._function(expr)
+        """The interval of what is no number, by its kind."""
+        form = entry(FORMS, expr)
+        return Interval() if form is None else form(self, expr)
 
-    def _defined(self, quantity: Expr) -> Interval:
+    def _defined(self, quantity: Quantity) -> Interval:
         """The interval of a definition, after those of earlier ones: a chain of them may be long."""
-        for symbol in self.waiting:
+        for symbol in self.waiting if quantity in self.definitions else ():
             self.known[symbol] = self(self.definitions[symbol])
             if symbol == quantity:
                 break
-        return self.known[quantity]
+        return self.known.get(quantity, Interval())
+
+    def around(self, exprs: Iterable[Expr], low: Pick = min, high: Pick = max) -> Interval:
+        """From the lowest of the low ends to the highest of the high ones."""
+        found = [self(expr) for expr in exprs]
+        return Interval(low(i.low for i in found), high(i.high for i in found))
 
     def _product(self, expr: Mul) -> Interval:
         """The product of the factors; a gate and 1 minus it have a product of at most a quarter."""
@@ -100,21 +108,28 @@ class Bounds:
             return Interval(0.0 if inner.low <= 0.0 <= inner.high else min(ends), max(ends))
         return Interval(*ends)
 
-    def _function(self, expr: Expr) -> Interval:
-        if not isinstance(expr, PointwiseFunction | VectorFunction):
-            return Interval()
-        name = expr.name
-        if name in ("exp", "expm1"):
-            inner, shift = self(expr.args[0]), 1.0 if name == "expm1" else 0.0
-            low, high = (inf if end > 700 else exp(end) for end in (inner.low, inner.high))
-            return Interval(low - shift, high - shift)
-        if name in ("maximum", "minimum"):
-            pick = max if name == "maximum" else min
-            sides = [self(arg) for arg in expr.args]
-            return Interval(pick(side.low for side in sides), pick(side.high for side in sides))
-        if name == "stop_gradient":
-            return self(expr.args[0])
-        return Interval(*expr.facts.range)
+    def exponential(self, expr: Expr, shift: float) -> Interval:
+        """The interval of exp, less a number."""
+        inner = self(expr.args[0])
+        low, high = (inf if end > 700 else exp_of(end) for end in (inner.low, inner.high))
+        return Interval(low - shift, high - shift)
+
+
+FORMS: Mapping[type, Callable[[Bounds, Any], Interval]] = {
+    ones: lambda bounds, e: Interval(1.0, 1.0),
+    Quantity: Bounds._defined,
+    Add: lambda bounds, e: sum(map(bounds, e.args), Interval(0.0, 0.0)),
+    Mul: Bounds._product,
+    Pow: Bounds._power,
+    where: lambda bounds, e: bounds.around(e.operands),
+    exp: lambda bounds, e: bounds.exponential(e, 0.0),
+    expm1: lambda bounds, e: bounds.exponential(e, 1.0),
+    maximum: lambda bounds, e: bounds.around(e.args, low=max),
+    minimum: lambda bounds, e: bounds.around(e.args, high=min),
+    stop_gradient: lambda bounds, e: bounds(e.args[0]),
+    NamedFunction: lambda bounds, e: Interval(*e.facts.range),
+}
+"""The interval of expressions by their kinds; of others nothing is known."""
 
 
 def is_bounded(interval: Interval) -> bool:

@@ -15,7 +15,7 @@ from symrnn.declaration.operations import tanh, where
 from symrnn.declaration.quantities import Constant, Parameter, Quantity, State
 from symrnn.derivation.bounds import Bounds, Interval, is_bounded
 from symrnn.derivation.jacobian import StepJacobian
-from symrnn.derivation.operators import Block, Column, Diag, Identity, MatrixOf, Row
+from symrnn.derivation.operators import MATRICES, Column, Diag, Identity, MatrixOf, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class _Finder:
 
 def _content(weight: Expr) -> Expr:
     """The array that a weight is made of."""
-    return weight.args[0] if isinstance(weight, Block | MatrixOf | Column | Row) else weight
+    return weight.args[0] if type(weight) in MATRICES else weight
 
 
 def _is_complement(expr: Expr) -> bool:

@@ -9,17 +9,19 @@ Multiplied out, a step of many equations has exponentially many terms. There the
 several ways lead through have names: a Jacobian is made of them, and each of them of earlier ones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sympy import Add, Expr, Mul, S
 
 from symrnn.declaration.arguments import require_cell
-from symrnn.declaration.axes import Shape
+from symrnn.declaration.axes import Shape, ranges
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import Contract, concatenate, ones, where
 from symrnn.declaration.quantities import Constant, Part, Quantity, State
 from symrnn.derivation.naming import values_to_name
@@ -205,30 +207,30 @@ class _Reader:
     def _restrict(self, expr: Expr, direction: Quantity) -> Expr:
         if expr == direction or not self.moves(expr):
             return expr
-        if isinstance(expr, Quantity):
-            made = self.tangent.equations.get(self.partners[expr], S.Zero)
-            made = self.restrict(made, direction)
-            return made if made == 0 else self.tangent.shaped(made, self.tangent.shape(expr))
-        if isinstance(expr, Mul):
-            args = [self.restrict(arg, direction) if self.moves(arg) else arg for arg in expr.args]
-            return S.Zero if S.Zero in args else expr.func(*args)
-        if isinstance(expr, Contract):
-            operands = [self.restrict_whole(operand, direction) for operand in expr.operands]
-            return S.Zero if S.Zero in operands else Contract(expr.spec, *operands)
-        if isinstance(expr, where):
-            sides = [self.restrict(side, direction) for side in expr.args[1:]]
-            return S.Zero if sides == [0, 0] else where(expr.args[0], *sides)
-        if isinstance(expr, concatenate):
-            return self._restrict_stack(expr, direction)
-        return expr.func(*(self.restrict(arg, direction) for arg in expr.args))
+        form = entry(KEPT, expr)
+        if form is None:
+            return expr.func(*(self.restrict(arg, direction) for arg in expr.args))
+        return form(self, expr, direction)
 
-    def _restrict_stack(self, expr: concatenate, direction: Quantity) -> Expr:
+    def _value(self, expr: Quantity, direction: Quantity) -> Expr:
+        made = self.restrict(self.tangent.equations.get(self.partners[expr], S.Zero), direction)
+        return made if made == 0 else self.tangent.shaped(made, self.tangent.shape(expr))
+
+    def _factors(self, expr: Mul, direction: Quantity) -> Expr:
+        args = [self.restrict(arg, direction) if self.moves(arg) else arg for arg in expr.args]
+        return S.Zero if S.Zero in args else expr.func(*args)
+
+    def _operands(self, expr: Contract, direction: Quantity) -> Expr:
+        operands = [self.restrict_whole(operand, direction) for operand in expr.operands]
+        return S.Zero if S.Zero in operands else expr.over(operands)
+
+    def _branches(self, expr: where, direction: Quantity) -> Expr:
+        sides = [self.restrict(side, direction) for side in expr.operands]
+        return S.Zero if sides == [0, 0] else expr.over(sides)
+
+    def _parts(self, expr: concatenate, direction: Quantity) -> Expr:
         parts = [self.restrict_whole(part, direction) for part in expr.args]
-        if not any(self.moves(part) for part in parts):
-            return S.Zero
-        shapes = [self.tangent.shape(part) for part in expr.args]
-        zeros = [self.tangent.zeros_of(shape) for shape in shapes]
-        return concatenate(*(zero if part == 0 else part for part, zero in zip(parts, zeros, strict=True)))
+        return self.tangent.stacked(expr, parts) if any(map(self.moves, parts)) else S.Zero
 
     def restrict_whole(self, expr: Expr, direction: Quantity) -> Expr:
         """What is left of an operand or part, in its shape: of b_dot + s_dot the number s_dot may be left."""
@@ -256,18 +258,18 @@ class _Reader:
             return Partial(self.named_of[expr], self.partners[direction])
         if not self.moves(expr):
             return S.Zero
-        if isinstance(expr, Add):
-            shape = self.tangent.shape(expr)
-            return collected(self.summand(term, shape, direction) for term in expr.args)
-        if isinstance(expr, Mul):
-            linear = next(factor for factor in expr.args if self.moves(factor))
-            rest = [factor for factor in expr.args if factor != linear]
-            return self.scaled(rest, linear, direction)
-        if isinstance(expr, where):
-            return self.choice(expr, direction)
-        if isinstance(expr, Contract):
-            return self.product(expr, direction)
-        raise _NotAMatrixError
+        form = entry(MATRICES, expr)
+        if form is None:
+            raise _NotAMatrixError
+        return form(self, expr, direction)
+
+    def sum(self, expr: Add, direction: Quantity) -> Expr:
+        shape = self.tangent.shape(expr)
+        return collected(self.summand(term, shape, direction) for term in expr.args)
+
+    def elementwise(self, expr: Mul, direction: Quantity) -> Expr:
+        linear = next(factor for factor in expr.args if self.moves(factor))
+        return self.scaled([factor for factor in expr.args if factor != linear], linear, direction)
 
     def summand(self, term: Expr, shape: Shape, direction: Quantity) -> Expr:
         """The operator of a term of a sum; a scalar among vectors is repeated."""
@@ -322,12 +324,27 @@ class _Reader:
 
     def blocks(self, matrix: Expr, stack: concatenate, direction: Quantity) -> Expr:
         """The operator of a matrix times a stack: one column block for each part that moves."""
-        start: Expr = S.Zero
-        terms = []
-        for position, part in enumerate(stack.args):
-            stop = start + self.tangent.shape(part)[0]
-            if self.moves(part):
-                block = Block(matrix, stack, position, start, stop)
-                terms.append(times(block, self.operator(part, direction)))
-            start = stop
-        return collected(terms)
+        rows = ranges(self.tangent.shape(part)[0] for part in stack.args)
+        return collected(
+            times(Block(matrix, stack, position, *rows[position]), self.operator(part, direction))
+            for position, part in enumerate(stack.args)
+            if self.moves(part)
+        )
+
+
+KEPT: Mapping[type, Callable[[_Reader, Any, Quantity], Expr]] = {
+    Quantity: _Reader._value,
+    Mul: _Reader._factors,
+    Contract: _Reader._operands,
+    where: _Reader._branches,
+    concatenate: _Reader._parts,
+}
+"""What one direction leaves of expressions, by their kinds; of others what it leaves of their arguments."""
+
+MATRICES: Mapping[type, Callable[[_Reader, Any, Quantity], Expr]] = {
+    Add: _Reader.sum,
+    Mul: _Reader.elementwise,
+    where: _Reader.choice,
+    Contract: _Reader.product,
+}
+"""The matrix that takes a direction to an expression, by its kind."""

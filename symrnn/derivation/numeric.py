@@ -3,21 +3,21 @@
 This is for looking at a derivation (a Jacobian at a point), not for running a cell.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from sympy import Add, And, Eq, Expr, Ge, Gt, Le, Lt, Mul, Ne, Not, Or, Pow
-from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import (
     Contract,
-    PointwiseFunction,
+    NamedFunction,
     Slice,
-    VectorFunction,
     concatenate,
     identity,
     one_hot,
@@ -27,13 +27,11 @@ from symrnn.declaration.operations import (
 from symrnn.declaration.quantities import Quantity
 from symrnn.declaration.resolution import is_coefficient
 from symrnn.errors import DerivationError
-from symrnn.vocabulary.families import NAMED
 
 Array: TypeAlias = Any
 Values: TypeAlias = Mapping[str, Array]
 Sizes: TypeAlias = Mapping[str, int]
 
-FUNCTIONS: dict[str, Callable[..., Array]] = {name: f.facts.value for name, f in NAMED.items()}
 COMPARISONS: dict[type, Callable[..., Array]] = {
     Lt: np.less,
     Le: np.less_equal,
@@ -62,53 +60,65 @@ def evaluate(expr: Expr, values: Values, sizes: Sizes) -> Array:
     Raises:
         DerivationError: the expression holds something that is not in the vocabulary.
     """
-
-    def inner(part: Expr) -> Array:
-        return evaluate(part, values, sizes)
-
-    if isinstance(expr, Quantity):
-        return values[expr.name]
-    if isinstance(expr, ones):
-        return np.ones([size_value(size, sizes) for size in expr.args])
-    if isinstance(expr, one_hot):
-        return np.eye(size_value(expr.index.classes, sizes))[int(values[expr.index.name])]
-    if isinstance(expr, identity):
-        return np.eye(size_value(expr.args[0], sizes))
-    if is_coefficient(expr):
-        return np.float64(number_value(expr, sizes))
-    if isinstance(expr, Add):
-        return sum(inner(term) for term in expr.args)
-    if isinstance(expr, Mul):
-        return np.prod(np.stack(np.broadcast_arrays(*(inner(f) for f in expr.args))), axis=0)
-    if isinstance(expr, Pow):
-        return inner(expr.args[0]) ** number_value(expr.args[1], sizes)
-    if isinstance(expr, PointwiseFunction | VectorFunction):
-        return FUNCTIONS[expr.name](*(inner(arg) for arg in expr.args))
-    if isinstance(expr, where):
-        holds = _condition(expr.args[0], values, sizes)
-        return np.where(holds, inner(expr.args[1]), inner(expr.args[2]))
-    if isinstance(expr, Contract):
-        return np.einsum(expr.spec, *(inner(operand) for operand in expr.operands))
-    if isinstance(expr, concatenate):
-        return np.concatenate([inner(part) for part in expr.args])
-    if isinstance(expr, Slice):
-        start, stop = (size_value(size, sizes) for size in expr.args[1:])
-        return inner(expr.args[0])[start:stop]
-    raise DerivationError(f"{type(expr).__name__} has no numeric meaning here: {expr}.")
+    return Point(values, sizes).value(expr)
 
 
-def _condition(condition: Boolean, values: Values, sizes: Sizes) -> Array:
-    if isinstance(condition, Relational):
-        sides = (evaluate(side, values, sizes) for side in condition.args)
-        return COMPARISONS[type(condition)](*sides)
-    parts = [_condition(part, values, sizes) for part in condition.args]
-    if isinstance(condition, Not):
-        return np.logical_not(parts[0])
-    if isinstance(condition, And | Or):
-        return (np.logical_and if isinstance(condition, And) else np.logical_or).reduce(
-            np.broadcast_arrays(*parts)
-        )
-    raise DerivationError(f"The condition {condition} has no numeric meaning.")
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The numbers of quantities and axes, by name."""
+
+    values: Values
+    sizes: Sizes
+
+    def size(self, size: Expr) -> int:
+        """The number that a size is."""
+        return size_value(size, self.sizes)
+
+    def all(self, parts: Iterable[Expr]) -> list[Array]:
+        """The values of some expressions."""
+        return [self.value(part) for part in parts]
+
+    def value(self, expr: Expr) -> Array:
+        """The value of a resolved expression."""
+        if isinstance(expr, Quantity):
+            return self.values[expr.name]
+        if is_coefficient(expr):
+            return np.float64(number_value(expr, self.sizes))
+        form = entry(FORMS, expr)
+        if form is None:
+            raise DerivationError(f"{type(expr).__name__} has no numeric meaning here: {expr}.")
+        return form(self, expr)
+
+    def holds(self, condition: Boolean) -> Array:
+        """Whether a condition holds."""
+        kind = type(condition)
+        if kind in COMPARISONS:
+            return COMPARISONS[kind](*self.all(condition.args))
+        if kind not in CONNECTIVES:
+            raise DerivationError(f"The condition {condition} has no numeric meaning.")
+        return CONNECTIVES[kind](np.broadcast_arrays(*map(self.holds, condition.args)))
+
+
+FORMS: Mapping[type, Callable[[Point, Any], Array]] = {
+    ones: lambda at, e: np.ones([at.size(size) for size in e.args]),
+    identity: lambda at, e: np.eye(at.size(e.args[0])),
+    one_hot: lambda at, e: np.eye(at.size(e.index.classes))[int(at.values[e.index.name])],
+    Add: lambda at, e: sum(at.all(e.args)),
+    Mul: lambda at, e: np.prod(np.stack(np.broadcast_arrays(*at.all(e.args))), axis=0),
+    Pow: lambda at, e: at.value(e.args[0]) ** number_value(e.args[1], at.sizes),
+    NamedFunction: lambda at, e: e.facts.value(*at.all(e.args)),
+    where: lambda at, e: np.where(at.holds(e.condition), *at.all(e.operands)),
+    Contract: lambda at, e: np.einsum(e.spec, *at.all(e.operands)),
+    concatenate: lambda at, e: np.concatenate(at.all(e.args)),
+    Slice: lambda at, e: at.value(e.args[0])[slice(*map(at.size, e.args[1:]))],
+}
+"""What is neither a quantity nor a number, by its kind."""
+
+CONNECTIVES: Mapping[type, Callable[[Sequence[Array]], Array]] = {
+    And: np.logical_and.reduce,
+    Or: np.logical_or.reduce,
+    Not: lambda parts: np.logical_not(*parts),
+}
 
 
 def evaluate_cell(cell: Cell, values: Values, sizes: Sizes) -> dict[str, Array]:

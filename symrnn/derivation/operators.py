@@ -1,6 +1,6 @@
 """The matrices that Jacobians are made of: noncommutative SymPy expressions, and what they are in numbers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,8 +42,7 @@ class Block(Operator):
 
     def __new__(cls, matrix: Expr, stack: concatenate, position: int, start: Expr, stop: Expr) -> "Block":
         """Take the column block of `matrix` that multiplies one part of `stack`."""
-        made: Block = Expr.__new__(cls, matrix, stack, Integer(position), start, stop)
-        return made
+        return Expr.__new__(cls, matrix, stack, Integer(position), start, stop)
 
     def _sympystr(self, printer: Any) -> str:
         matrix, _, _, start, stop = (printer._print(arg) for arg in self.args)
@@ -137,19 +136,8 @@ def operator_value(expr: Expr, known: Values, sizes: Sizes, partials: Mapping[Ex
     """The matrix that an operator expression is, or a number for a commutative factor."""
     if isinstance(expr, Partial):
         return partials[expr]
-    if isinstance(expr, Diag):
-        return np.diag(evaluate(expr.args[0], known, sizes))
-    if isinstance(expr, MatrixOf):
-        return evaluate(expr.args[0], known, sizes)
-    if isinstance(expr, Block):
-        start, stop = (size_value(size, sizes) for size in expr.args[3:])
-        return evaluate(expr.args[0], known, sizes)[:, start:stop]
-    if isinstance(expr, Column):
-        return evaluate(expr.args[0], known, sizes)[:, None]
-    if isinstance(expr, Row):
-        return evaluate(expr.args[0], known, sizes)[None, :]
-    if isinstance(expr, Identity):
-        return np.eye(size_value(expr.args[0], sizes))
+    if type(expr) in MATRICES:
+        return MATRICES[type(expr)](evaluate(expr.args[0], known, sizes), expr.args[3:], sizes)
     if isinstance(expr, Add):
         return sum(operator_value(term, known, sizes, partials) for term in expr.args)
     if isinstance(expr, Mul) and not expr.is_commutative:
@@ -159,3 +147,14 @@ def operator_value(expr: Expr, known: Values, sizes: Sizes, partials: Mapping[Ex
             made = value if made is None else made @ value if np.ndim(made) == 2 else made * value
         return made
     return evaluate(expr, known, sizes)
+
+
+MATRICES: Mapping[type, Callable[[Array, tuple[Expr, ...], Sizes], Array]] = {
+    Diag: lambda array, columns, sizes: np.diag(array),
+    Identity: lambda size, columns, sizes: np.eye(int(size)),
+    MatrixOf: lambda array, columns, sizes: array,
+    Block: lambda array, columns, sizes: array[:, slice(*(size_value(size, sizes) for size in columns))],
+    Column: lambda array, columns, sizes: array[:, None],
+    Row: lambda array, columns, sizes: array[None, :],
+}
+"""Matrices by what they are made of: an array, or a size."""

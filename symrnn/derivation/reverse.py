@@ -1,20 +1,23 @@
 """The reverse sweep: from a cell's definitions to the adjoints of everything they use."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
+from typing import Any
 
 from sympy import Eq, Expr, Mul, S
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.normal_form import Definition, plain_name, unique_name
 from symrnn.declaration.operations import (
     Contract,
+    Leaf,
+    NamedFunction,
     Operation,
     PointwiseFunction,
     VectorFunction,
     concatenate,
-    identity,
     one_hot,
     ones,
     where,
@@ -43,7 +46,7 @@ from symrnn.derivation.rules import (
     vector_term,
     where_term,
 )
-from symrnn.errors import RequestError, shown
+from symrnn.errors import DerivationError, RequestError, shown
 
 PREFIXES = ("d_", "grad_", "adjoint_")
 
@@ -73,9 +76,7 @@ class _Sweep:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         self.terms: dict[Quantity, list[Term]] = {}
-        self.taken = {d.symbol.name for d in cell.definitions} | {
-            q.name for q in (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
-        }
+        self.taken = {quantity.name for quantity in self.everything}
         self.prefix = next(
             (p for p in PREFIXES if not any(f"{p}{plain_name(q)}" in self.taken for q in self.everything)),
             PREFIXES[-1],
@@ -108,9 +109,7 @@ class _Sweep:
 
     @cached_property
     def everything(self) -> tuple[Quantity, ...]:
-        cell = self.cell
-        symbols = tuple(d.symbol for d in cell.definitions)
-        return (*symbols, *cell.inputs, *cell.states, *cell.parameters, *cell.constants)
+        return (*(d.symbol for d in self.cell.definitions), *self.cell.given)
 
     @cached_property
     def before_choice(self) -> set[Quantity]:
@@ -199,42 +198,34 @@ class _Sweep:
     ) -> Iterable[tuple[str, Expr]]:
         """The rule and the term for each place where `argument` stands in the definition."""
         call, shape = definition.expr, self.cell.shape_of(argument)
-        if isinstance(call, PointwiseFunction | where):
-            for position, arg in enumerate(call.args):
-                if arg == argument and isinstance(call, where):
-                    term, rule = where_term(d, call, position), "where"
-                elif arg == argument:
-                    term, rule = self.pointwise(d, definition, call, position), call.name
-                else:
-                    continue
-                if term is not None:
-                    term = self.guard(d, term, definition.symbol)
-                    yield rule, self.to_shape(term, definition.shape, shape)
-        elif isinstance(call, VectorFunction):
-            term = d * held if (held := self.derivative_at_hand(definition)) is not None else None
-            term = vector_term(d, definition.symbol, call) if term is None else term
-            yield call.name, term if call.gives_vector else self.guard(d, term, definition.symbol)
-        elif isinstance(call, Contract):
-            for position, operand in enumerate(call.operands):
-                if operand == argument:
-                    yield "contraction", contraction_term(d, call, position, shape)
-        elif isinstance(call, concatenate):
-            sizes = [self.cell.shape_of(part)[0] for part in call.args]
-            for position, part in enumerate(call.args):
-                if part == argument:
-                    yield "stack", stack_term(d, call, position, sizes)
-        elif not isinstance(call, ones | identity | one_hot):
-            term = algebraic_term(d, call, argument)
-            if term != 0:
-                term = self.guard(d, term, definition.symbol)
-                yield "algebraic", self.to_shape(term, definition.shape, shape)
+        if not isinstance(call, Operation):
+            handed = [("algebraic", algebraic_term(d, call, argument))]
+        else:
+            rule = entry(RULES, call)
+            if rule is None:
+                raise DerivationError(f"{type(call).__name__} has no rule in reverse.py. Add one to RULES.")
+            places = [position for position, operand in enumerate(call.operands) if operand == argument]
+            told = "contraction" if isinstance(call, Contract) else call.noun
+            handed = [(told, rule(self, call, position, d, definition)) for position in places]
+        for name, term in handed:
+            if term is None or term == 0:
+                continue
+            guarded = self.guard(d, term, definition.symbol)
+            if not isinstance(call, Operation) or call.is_elementwise:
+                yield name, self.to_shape(guarded, definition.shape, shape)
+            else:
+                yield name, guarded if isinstance(call, VectorFunction) and not call.gives_vector else term
 
-    def pointwise(
-        self, d: Adjoint, definition: Definition, call: PointwiseFunction, position: int
+    def called(
+        self, call: PointwiseFunction | VectorFunction, position: int, d: Adjoint, definition: Definition
     ) -> Expr | None:
-        """What a pointwise function hands to an argument."""
+        """What a function hands to an argument: its derivative may be at hand."""
         held = self.derivative_at_hand(definition)
-        return d * held if held is not None else pointwise_term(d, definition.symbol, call, position)
+        if held is not None:
+            return d * held
+        if isinstance(call, VectorFunction):
+            return vector_term(d, definition.symbol, call)
+        return pointwise_term(d, definition.symbol, call, position)
 
     def derivative_at_hand(self, definition: Definition) -> Quantity | None:
         """The symbol that the cell defines as the derivative of a function that it calls, if it does."""
@@ -256,6 +247,20 @@ class _Sweep:
         return where(Eq(d, 0), S.Zero, expr)
 
 
+RULES: Mapping[type, Callable[[_Sweep, Any, int, Adjoint, Definition], Expr | None]] = {
+    Leaf: lambda sweep, *_: None,
+    NamedFunction: _Sweep.called,
+    where: lambda sweep, call, position, d, _: where_term(d, call, position + 1),
+    Contract: lambda sweep, call, position, d, _: contraction_term(
+        d, call, position, sweep.cell.shape_of(call.operands[position])
+    ),
+    concatenate: lambda sweep, call, position, d, _: stack_term(
+        d, call, position, [sweep.cell.shape_of(part)[0] for part in call.args]
+    ),
+}
+"""What operations hand to the operand at a position, by their kind."""
+
+
 def _is_static(term: Term) -> bool:
     return term.definition is not None and term.definition.static
 
@@ -263,10 +268,9 @@ def _is_static(term: Term) -> bool:
 def _arguments(definition: Definition) -> tuple[Quantity, ...]:
     """What a definition reads, in the order in which gradients are handed back."""
     call = definition.expr
-    if isinstance(call, Contract | concatenate | PointwiseFunction | VectorFunction | where):
-        found = [arg for arg in call.args if isinstance(arg, Quantity)]
-        return tuple(dict.fromkeys(found))
-    return definition.reads
+    if not isinstance(call, Operation):
+        return definition.reads
+    return tuple(dict.fromkeys(operand for operand in call.operands if isinstance(operand, Quantity)))
 
 
 def summed(expr: Expr, shape: Shape, cell: Cell) -> Expr:

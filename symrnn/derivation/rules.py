@@ -5,9 +5,9 @@ can be, so that a backward pass reads saved values instead of calling a function
 without a rule is an error, not a zero.
 """
 
-from sympy import Expr, Integer, Mul, S
+from sympy import Expr, Mul, S
 
-from symrnn.declaration.axes import Shape
+from symrnn.declaration.axes import Shape, ranges
 from symrnn.declaration.operations import (
     POINTWISE,
     VECTOR_FUNCTIONS,
@@ -112,10 +112,7 @@ def contraction_term(d: Expr, call: Contract, position: int, shape: Shape) -> Ex
 
 def stack_term(d: Expr, call: concatenate, position: int, sizes: list[Expr]) -> Expr:
     """What a stack hands to part `position`: its rows of the adjoint."""
-    start: Expr = Integer(0)
-    for size in sizes[:position]:
-        start += size
-    return Slice(d, start, start + sizes[position])
+    return Slice(d, *ranges(sizes)[position])
 
 
 def algebraic_term(d: Expr, expr: Expr, argument: Expr) -> Expr:

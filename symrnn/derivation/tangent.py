@@ -7,20 +7,23 @@ the reverse sweep, because what an elementwise function does to a direction and 
 The reverse sweep of a tangent is the Hessian-vector product.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from sympy import Add, Eq, Expr, Mul, Pow, S
 
 from symrnn.declaration.arguments import require_cell
 from symrnn.declaration.axes import Shape, size_text
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.normal_form import Equation, plain_name, unique_name
 from symrnn.declaration.operations import (
     Contract,
+    Leaf,
     PointwiseFunction,
     VectorFunction,
     concatenate,
-    identity,
-    one_hot,
     ones,
     where,
 )
@@ -52,8 +55,7 @@ class Tangent:
     def __init__(self, cell: Cell) -> None:
         """Differentiate all equations of `cell`."""
         self.of = cell
-        self.taken = {q.name for q in (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)}
-        self.taken |= {value.name for value in cell.values}
+        self.taken = {quantity.name for quantity in (*cell.given, *cell.values)}
         self.dotted: dict[Quantity, Quantity] = {}
         for quantity in (*cell.inputs, *cell.states, *cell.parameters):
             if not isinstance(quantity, Index):
@@ -120,28 +122,22 @@ class Tangent:
         """How `expr` changes along the direction; `result` is the symbol that holds its value, if any."""
         if isinstance(expr, Quantity):
             return self.dotted.get(expr, S.Zero)
-        if is_coefficient(expr) or isinstance(expr, ones | identity | one_hot):
+        if is_coefficient(expr):
             return S.Zero
-        if isinstance(expr, Add):
-            return Add(*(self.derivative(term) for term in expr.args))
-        if isinstance(expr, Mul):
-            return Add(*(Mul(*rest, self.derivative(factor)) for factor, rest in _each(expr.args)))
-        if isinstance(expr, Pow):
-            base, exponent = expr.args
-            return exponent * base ** (exponent - 1) * self.derivative(base)
-        if isinstance(expr, PointwiseFunction):
-            return self._pointwise(expr, expr if result is None else result)
-        if isinstance(expr, VectorFunction):
-            return self._vector_function(expr, expr if result is None else result)
-        if isinstance(expr, where):
-            condition, chosen, otherwise = expr.args
-            sides = self.derivative(chosen), self.derivative(otherwise)
-            return S.Zero if sides == (0, 0) else where(condition, *sides)
-        if isinstance(expr, Contract):
-            return self._contract(expr)
-        if isinstance(expr, concatenate):
-            return self._stack(expr)
-        raise DerivationError(f"{type(expr).__name__} has no tangent rule. Add one to tangent.py.")
+        form = entry(FORMS, expr)
+        if form is None:
+            raise DerivationError(f"{type(expr).__name__} has no tangent rule. Add one to tangent.py.")
+        return form(self, expr, expr if result is None else result)
+
+    def _sum(self, expr: Add, _: Expr) -> Expr:
+        return Add(*map(self.derivative, expr.args))
+
+    def _product(self, expr: Mul, _: Expr) -> Expr:
+        return Add(*(Mul(*rest, self.derivative(factor)) for factor, rest in _each(expr.args)))
+
+    def _power(self, expr: Pow, _: Expr) -> Expr:
+        base, exponent = expr.args
+        return exponent * base ** (exponent - 1) * self.derivative(base)
 
     def _pointwise(self, call: PointwiseFunction, result: Expr) -> Expr:
         terms = []
@@ -163,26 +159,28 @@ class Tangent:
         row = derivative_of(call)
         return Contract("i,i->", vector_term(S.One, result, call) if row is None else row, moved)
 
-    def _contract(self, expr: Contract) -> Expr:
+    def _choice(self, expr: where, _: Expr) -> Expr:
+        sides = tuple(map(self.derivative, expr.operands))
+        return S.Zero if sides == (0, 0) else expr.over(sides)
+
+    def _contraction(self, expr: Contract, _: Expr) -> Expr:
         terms = []
         for position, operand in enumerate(expr.operands):
             moved = self.derivative(operand)
             if moved != 0:
                 operands = list(expr.operands)
                 operands[position] = self.shaped(moved, self.shape(operand))
-                terms.append(Contract(expr.spec, *operands))
+                terms.append(expr.over(operands))
         return Add(*terms)
 
-    def _stack(self, expr: concatenate) -> Expr:
-        moved = [self.derivative(part) for part in expr.args]
-        if not any(part != 0 for part in moved):
+    def stacked(self, stack: concatenate, parts: list[Expr]) -> Expr:
+        """A stack of other parts, each in the shape of the one in its place; zero if all of them are."""
+        if all(part == 0 for part in parts):
             return S.Zero
-        shapes = [self.shape(part) for part in expr.args]
-        return concatenate(
-            *(
-                self.zeros_of(s) if part == 0 else self.shaped(part, s)
-                for part, s in zip(moved, shapes, strict=True)
-            )
+        shapes = map(self.shape, stack.args)
+        return stack.over(
+            self.zeros_of(shape) if part == 0 else self.shaped(part, shape)
+            for part, shape in zip(parts, shapes, strict=True)
         )
 
     def shape(self, expr: Expr) -> Shape:
@@ -203,6 +201,20 @@ class Tangent:
             self.taken.add(name)
             self.zeros[shape] = Constant(name, *shape, value=0.0, latex="0")
         return self.zeros[shape]
+
+
+FORMS: Mapping[type, Callable[[Tangent, Any, Expr], Expr]] = {
+    Leaf: lambda tangent, e, _: S.Zero,
+    Add: Tangent._sum,
+    Mul: Tangent._product,
+    Pow: Tangent._power,
+    PointwiseFunction: Tangent._pointwise,
+    VectorFunction: Tangent._vector_function,
+    where: Tangent._choice,
+    Contract: Tangent._contraction,
+    concatenate: lambda tangent, e, _: tangent.stacked(e, [tangent.derivative(part) for part in e.args]),
+}
+"""How what is neither a quantity nor a number changes, given the symbol of its value, by its kind."""
 
 
 def dotted_latex(latex: str) -> str:

@@ -9,7 +9,8 @@ from sympy import Add, Expr, Mul
 from symrnn.declaration.axes import Axis, axes_of
 from symrnn.declaration.normal_form import unique_name
 from symrnn.kernels.names import Namer
-from symrnn.planning.ir import Block, Buffer, Pointwise, Statement, overlap
+from symrnn.planning.ir import Block, Buffer, Pointwise, Statement
+from symrnn.planning.memory import overlap
 from symrnn.planning.plan import Plan
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from symrnn.errors import RequestError
 from symrnn.kernels.target import Offer, Target
-from symrnn.kernels.target_names import ARRAY_TARGET_NAMES, TARGET_NAMES
+from symrnn.kernels.target_list import ARRAY_TARGET_NAMES, TARGET_NAMES
 from symrnn.planning.plan import Plan
 
 TARGETS: dict[str, Target] = {

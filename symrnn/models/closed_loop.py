@@ -11,17 +11,15 @@ from dataclasses import dataclass, field
 from sympy import Eq, Expr, Symbol
 
 from symrnn.declaration.arguments import require_cell
-from symrnn.declaration.axes import Axis, Shape
+from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
-from symrnn.declaration.normal_form import unique_name
+from symrnn.declaration.normal_form import plain_name, unique_name
 from symrnn.declaration.operations import where
 from symrnn.declaration.quantities import (
-    Constant,
     Index,
     Input,
     NextState,
-    Parameter,
     Quantity,
     State,
     Value,
@@ -171,7 +169,7 @@ def _names_beside(lower: Cell, upper: Cell) -> dict[str, str]:
 
 
 def _quantities(cell: Cell) -> tuple[Quantity, ...]:
-    return (*cell.inputs, *cell.states, *cell.parameters, *cell.constants, *cell.values)
+    return (*cell.given, *cell.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,20 +181,10 @@ class _Renaming:
 
     def quantity(self, quantity: Quantity) -> Quantity:
         """The quantity that stands for another one."""
-        if isinstance(quantity, NextState):
-            state = self.quantity(quantity.state)
-            assert isinstance(state, State)
-            return state.next
-        name = self.names.get(quantity.name, quantity.name)
-        latex = quantity.latex_name if name == quantity.name else None
-        shape: Shape = tuple(size.xreplace(dict(self.axes)) for size in quantity.shape)
-        if isinstance(quantity, Parameter):
-            return Parameter(name, *shape, latex=latex, init=quantity.init)
-        if isinstance(quantity, Constant):
-            return Constant(name, *shape, latex=latex, value=quantity.value)
-        if isinstance(quantity, Index):
-            return Index(name, quantity.classes.xreplace(dict(self.axes)), latex=latex)
-        return type(quantity)(name, *shape, latex=latex)
+        own = plain_name(quantity)
+        name = self.names.get(own, own)
+        renamed: Quantity = quantity.renamed(name, quantity.latex_name if name == own else None, self.axes)
+        return renamed
 
     def equations(self, cell: Cell, more: Mapping[Quantity, Quantity] | None = None) -> list[Eq]:
         """The equations of a cell; `more` then replaces quantities on their right sides."""

@@ -13,9 +13,8 @@ from symrnn.planning.ir import (
     Pointwise,
     Statement,
     array_symbol,
-    overlap,
-    root_of,
 )
+from symrnn.planning.memory import overlap, root_of
 
 LONGEST = 1000
 """How many nodes what an array holds may have, in terms of what a loop carries."""
@@ -53,19 +52,13 @@ def affine_parts(expr: Expr, symbol: Symbol) -> tuple[Expr, Expr] | None:
         return Integer(0), expr
     if expr == symbol:
         return Integer(1), Integer(0)
-    if isinstance(expr, Add):
-        split = [affine_parts(term, symbol) for term in expr.args]
-        parts = [part for part in split if part is not None]
-        if len(parts) < len(split):
-            return None
-        return Add(*(gain for gain, _ in parts)), Add(*(offset for _, offset in parts))
-    if isinstance(expr, Mul):
-        moving = [factor for factor in expr.args if symbol in factor.free_symbols]
-        part = affine_parts(moving[0], symbol) if len(moving) == 1 else None
-        if part is None:
-            return None
-        rest = Mul(*(factor for factor in expr.args if factor != moving[0]))
-        return rest * part[0], rest * part[1]
+    moving = [part for part in expr.args if symbol in part.free_symbols]
+    split = [parts for part in moving if (parts := affine_parts(part, symbol)) is not None]
+    rest = [part for part in expr.args if part not in moving]
+    if isinstance(expr, Add) and len(split) == len(moving):
+        return Add(*(gain for gain, _ in split)), Add(*rest, *(offset for _, offset in split))
+    if isinstance(expr, Mul) and len(split) == len(moving) == 1:
+        return Mul(*rest, split[0][0]), Mul(*rest, split[0][1])
     return None
 
 

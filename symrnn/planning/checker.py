@@ -1,29 +1,16 @@
 """The rules that every plan keeps, checked between passes."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 
 from sympy import Integer
 
 from symrnn.declaration.axes import Size, shape_text
 from symrnn.errors import PlanError
-from symrnn.planning.ir import (
-    Block,
-    Buffer,
-    Contraction,
-    Gather,
-    Largest,
-    Loop,
-    Pointwise,
-    Scatter,
-    Stack,
-    Statement,
-    describe,
-    overlap,
-    root_of,
-    shift_of,
-)
+from symrnn.planning.ir import Block, Buffer, Loop, Statement, describe
+from symrnn.planning.memory import contains, overlap, root_of, shift_of
 from symrnn.planning.plan import Plan
+from symrnn.planning.shape_rules import Seen, shape_faults
 
 GIVEN = ("input", "parameter", "constant", "initial state", "output cotangent", "final cotangent")
 
@@ -66,9 +53,6 @@ class _Checker:
         self.shared = "memory shared" in plan.applied
         self.own_definition = {s.out for block in plan.blocks for s in block.statements if not s.update}
 
-    def fail(self, block: Block, statement: Statement, fact: str) -> PlanError:
-        return PlanError(f"In the plan of {self.plan.name}, block [{block.title}], {statement}: {fact}.")
-
     def window(self, buffer: Buffer) -> None:
         if buffer.window is None:
             return
@@ -80,8 +64,9 @@ class _Checker:
         if base.lead != buffer.lead:
             raise PlanError(f"{describe(buffer)} is a window of {describe(base)}: leading axes differ.")
         shape = list(base.shape)
-        if buffer.window.start is not None and buffer.window.stop is not None:
-            shape[buffer.window.axis] = (buffer.window.stop - buffer.window.start).expand()
+        if buffer.window.rows is not None:
+            start, stop = buffer.window.rows
+            shape[buffer.window.axis] = (stop - start).expand()
         if tuple(shape) != buffer.shape:
             raise PlanError(
                 f"{describe(buffer)} is a window of {describe(base)}, but its range has the shape "
@@ -132,63 +117,36 @@ class _Checker:
         self.region = region
         for block in blocks:
             for statement in block.statements:
-                self.statement(block, statement)
+                for fault in self.faults(statement):
+                    raise PlanError(
+                        f"In the plan of {self.plan.name}, block [{block.title}], {statement}: {fault}."
+                    )
+                self.done(statement)
 
-    def statement(self, block: Block, statement: Statement) -> None:
-        for name in (*statement.reads, statement.out):
-            if name not in self.table:
-                raise self.fail(block, statement, f"there is no array {name!r}")
+    def faults(self, statement: Statement) -> Iterator[str]:
+        """What is wrong with a statement at its place, first what the rest needs to be right."""
+        out = statement.out
+        yield from (f"there is no array {n!r}" for n in (*statement.reads, out) if n not in self.table)
         for name in statement.reads:
             if not self.is_defined(name):
-                raise self.fail(block, statement, f"{name!r} is read before it is defined")
-        if statement.update and not self.is_defined(statement.out):
-            raise self.fail(block, statement, f"{statement.out!r} is updated before it is defined")
-        if not statement.update and self.is_made(statement.out):
-            raise self.fail(
-                block, statement, f"{statement.out!r} is defined twice, and its first value is lost"
-            )
+                yield f"{name!r} is read before it is defined"
+        if statement.update and not self.is_defined(out):
+            yield f"{out!r} is updated before it is defined"
+        if not statement.update and self.is_made(out):
+            yield f"{out!r} is defined twice, and its first value is lost"
+        if self.table[out].kind in GIVEN:
+            yield f"{out!r} is given from outside and must not change"
+        if (late := self.read_before(out)) is not None:
+            yield f"{out!r} is written after {late!r} has been read"
+        yield from self.misplaced(statement)
+        yield from shape_faults(statement, Seen(self.table, self.looping))
+
+    def done(self, statement: Statement) -> None:
+        """Remember what a statement has written and read."""
         self.made.add(statement.out)
-        if self.table[statement.out].kind in GIVEN:
-            raise self.fail(block, statement, f"{statement.out!r} is given from outside and must not change")
-        if (late := self.read_before(statement.out)) is not None:
-            raise self.fail(block, statement, f"{statement.out!r} is written after {late!r} has been read")
         for name in statement.reads:
             self.read.setdefault(root_of(name, self.table), {})[name] = None
-        self.place(block, statement)
-        if isinstance(statement, Contraction):
-            self.contraction(block, statement)
-        elif isinstance(statement, Pointwise):
-            self.pointwise(block, statement)
-        elif isinstance(statement, Gather | Scatter):
-            self.picking(block, statement)
-        elif isinstance(statement, Largest):
-            operand, out = self.table[statement.operand], self.table[statement.out]
-            same = self.lead(statement.operand) == self.lead(statement.out)
-            if len(operand.shape) != 1 or out.shape or not same:
-                raise self.fail(
-                    block, statement, f"{describe(out)} is no number for each vector of {describe(operand)}"
-                )
-        elif isinstance(statement, Stack):
-            total = sum(self.table[part].shape[0] for part in statement.parts)
-            if total != self.table[statement.out].shape[0]:
-                raise self.fail(block, statement, f"the parts have {total} rows together")
-            self.leads(block, statement)
         self.define(statement.out)
-
-    def picking(self, block: Block, statement: Gather | Scatter) -> None:
-        """The index is a number per sample; what goes in or comes out is a row of the other array."""
-        index, out, operand = (self.table[n] for n in (statement.index, statement.out, statement.operand))
-        rows, row = (operand, out) if isinstance(statement, Gather) else (out, operand)
-        lead = self.lead(statement.index)
-        if index.kind != "input" or index.shape or not rows.shape or rows.shape[1:] != row.shape:
-            raise self.fail(
-                block,
-                statement,
-                f"{describe(row)} is no row that {describe(index)} picks of {describe(rows)}",
-            )
-        repeated = isinstance(statement, Scatter) and out.lead and not row.lead
-        if (self.lead(row.name) != lead and not repeated) or self.lead(rows.name) not in ("", lead):
-            raise self.fail(block, statement, f"{row.name!r} and {rows.name!r} are not of one sample")
 
     def is_made(self, name: str) -> bool:
         """Whether a statement has written an array, or one that contains it and no other in its place."""
@@ -209,53 +167,15 @@ class _Checker:
                 return other
         return None
 
-    def place(self, block: Block, statement: Statement) -> None:
+    def misplaced(self, statement: Statement) -> Iterator[str]:
         """What is done before a loop can be done for a part of the steps; there all recomputing is done."""
+        out = self.table[statement.out]
         early = self.region.endswith("before")
         steps = any("T" in self.table[name].lead for name in statement.reads)
-        if early and steps and "T" not in self.table[statement.out].lead:
-            raise self.fail(block, statement, f"{statement.out!r} sums over time before the loop")
-        if self.table[statement.out].kind == "recomputed" and self.region != "backward before":
-            raise self.fail(
-                block, statement, f"{statement.out!r} is to be recomputed before the backward loop"
-            )
-
-    def contraction(self, block: Block, statement: Contraction) -> None:
-        sizes: dict[str, object] = {}
-        arrays = [*statement.operands, statement.out]
-        for name, letters in zip(arrays, [*statement.inputs, statement.output], strict=True):
-            sample = letters.replace("T", "").replace("B", "")
-            shape = self.table[name].shape
-            if letters.removesuffix(sample) != self.lead(name):
-                raise self.fail(block, statement, f"{letters!r} has not the leading axes of {name!r}")
-            if len(sample) != len(shape):
-                raise self.fail(block, statement, f"{letters!r} does not fit {describe(self.table[name])}")
-            for letter, size in zip(sample, shape, strict=True):
-                if sizes.setdefault(letter, size) != size:
-                    raise self.fail(block, statement, f"{letter!r} is {size} and {sizes[letter]}")
-
-    def lead(self, name: str) -> str:
-        """The leading axes of an array as statements see it at this place: a loop takes T away."""
-        lead = self.table[name].lead
-        return lead.replace("T", "") if self.looping else lead
-
-    def leads(self, block: Block, statement: Statement) -> None:
-        """Each element of the result is made from elements of the same sample."""
-        for name in statement.reads:
-            if self.lead(name) and not self.lead(statement.out):
-                raise self.fail(
-                    block, statement, f"{statement.out!r} is shared by all samples, {name!r} is not"
-                )
-
-    def pointwise(self, block: Block, statement: Pointwise) -> None:
-        self.leads(block, statement)
-        out = self.table[statement.out].shape
-        for name in statement.reads:
-            shape = self.table[name].shape
-            if shape not in ((), out):
-                raise self.fail(
-                    block, statement, f"{name!r} has shape {shape_text(shape)}, the result {shape_text(out)}"
-                )
+        if early and steps and "T" not in out.lead:
+            yield f"{out.name!r} sums over time before the loop"
+        if out.kind == "recomputed" and self.region != "backward before":
+            yield f"{out.name!r} is to be recomputed before the backward loop"
 
     def is_defined(self, name: str) -> bool:
         """Whether a value has been written: to the array itself, to what contains it, or to all its parts."""
@@ -271,16 +191,12 @@ class _Checker:
         buffer = self.table[name]
         window, base, start = buffer.window, name, Integer(0)
         stop: Size = buffer.shape[axis]
-        if window is not None and window.start is not None and window.stop is not None:
+        if window is not None and window.rows is not None:
             if window.axis != axis:
                 return False
-            base, start, stop = window.base, window.start, window.stop
+            base, (start, stop) = window.base, window.rows
         windows = [b.window for b in self.related(name) if b.name in self.defined and b.window is not None]
-        ranges = [
-            (w.start, w.stop)
-            for w in windows
-            if w.base == base and w.axis == axis and w.start is not None and w.stop is not None
-        ]
+        ranges = [w.rows for w in windows if w.base == base and w.axis == axis and w.rows is not None]
         following_at: dict[Size, Size] = dict(ranges)
         end: Size | None = start
         for _ in ranges:  # most ranges begin where another one ends
@@ -299,27 +215,8 @@ class _Checker:
         """Mark `name` as written, and what lay in exactly the same place as overwritten."""
         window = self.table[name].window
         for other in self.related(name):
-            same_place = other.window is not None and other.window == window and not window_shifted(other)
+            same_place = other.window is not None and other.window == window and not other.window.shift
             continued = window is not None and window.whole and window.base == other.name and not window.shift
             if other.name != name and (same_place or continued) and other.kind not in GIVEN:
                 self.defined.discard(other.name)
         self.defined.add(name)
-
-
-def contains(one: str, other: str, table: Mapping[str, Buffer]) -> bool:
-    """Whether an array that is no range, or is a range of the same axis, has all of another one's memory."""
-    if one == other or root_of(one, table) != root_of(other, table):
-        return False
-    outer, inner = table[one].window, table[other].window
-    if outer is None:
-        return True
-    if inner is None or (outer.base, outer.axis) != (inner.base, inner.axis):
-        return False
-    if outer.start is None or outer.stop is None or inner.start is None or inner.stop is None:
-        return False
-    return bool((outer.start - inner.start).is_nonpositive and (inner.stop - outer.stop).is_nonpositive)
-
-
-def window_shifted(buffer: Buffer) -> bool:
-    """Whether the buffer is another one, some steps later."""
-    return buffer.window is not None and buffer.window.shift != 0

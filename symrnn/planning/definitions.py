@@ -1,7 +1,7 @@
 """Lowering the forward pass: arrays for quantities, and a statement for every definition of a cell."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, singledispatchmethod
 
 from sympy import Add, Expr, Gt, S, Symbol
 
@@ -10,10 +10,10 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Definition
 from symrnn.declaration.operations import (
     Contract,
+    Operation,
     VectorFunction,
     concatenate,
     exp,
-    identity,
     largest,
     log,
     logsumexp,
@@ -156,14 +156,14 @@ class Definitions:
     def definition(self, definition: Definition) -> list[Statement]:
         """The statements that compute one definition."""
         out, expr = self.array_of[definition.symbol], definition.expr
-        structural = isinstance(expr, Contract | VectorFunction | concatenate | ones | identity | one_hot)
+        structural = isinstance(expr, Operation) and not expr.is_elementwise
         if structural and not definition.static and not self.moves(expr):
             # A state may be set to what parameters alone determine.
             fixed = self.new(f"{out}_fixed", "prepared", "", definition.shape)
-            self.extra.extend(self.structural(fixed, expr))
+            self.extra.extend(self.structural(expr, fixed))
             return [Pointwise(out, array_symbol(fixed))]
         if structural:
-            return self.structural(out, expr)
+            return self.structural(expr, out)
         terms = Add.make_args(expr)
         products = [self.inlined[term] for term in terms if term in self.inlined]
         rest = Add(*(term for term in terms if term not in self.inlined))
@@ -178,19 +178,21 @@ class Definitions:
         """Whether anything in `expr` has a time axis or a batch axis."""
         return any(self.array_of[q] not in self.static for q in expr.atoms(Quantity))
 
-    def structural(self, out: str, expr: Expr) -> list[Statement]:
+    @singledispatchmethod
+    def structural(self, expr: Operation, out: str) -> list[Statement]:
         """The statements of a product, a function of a vector, a stack or a constant array."""
-        if isinstance(expr, Contract):
-            return [self.contraction(out, expr)]
-        if isinstance(expr, one_hot):
-            return [Scatter(out, self.number_one(), self.array_of[expr.index])]
-        if isinstance(expr, VectorFunction):
-            return self.vector_function(out, expr)
-        if isinstance(expr, concatenate):
-            return self.stack(out, [self.array_of[part] for part in expr.args])
         return [Fill(out, expr.name)]
 
-    def vector_function(self, out: str, call: VectorFunction) -> list[Statement]:
+    @structural.register
+    def _(self, expr: Contract, out: str) -> list[Statement]:
+        return [self.contraction(out, expr)]
+
+    @structural.register
+    def _(self, expr: one_hot, out: str) -> list[Statement]:
+        return [Scatter(out, self.number_one(), self.array_of[expr.index])]
+
+    @structural.register
+    def vector_function(self, call: VectorFunction, out: str) -> list[Statement]:
         """The statements of a function of a vector; those of one vector share the exponentials."""
         operand = self.array_of[call.args[0]]
         if isinstance(call, largest):
@@ -216,9 +218,11 @@ class Definitions:
             Contraction(total, f"{batch}i->{batch}", (powers,)),
         ]
 
-    def stack(self, out: str, parts: list[str]) -> list[Statement]:
+    @structural.register
+    def stack(self, expr: concatenate, out: str) -> list[Statement]:
         """A stack; parts that parameters alone determine are repeated over a moving one's batch."""
         made: list[Statement] = []
+        parts = [self.array_of[part] for part in expr.args]
         for position, part in enumerate(parts):
             if part in self.static and out not in self.static:
                 parts[position] = self.new(f"{part}_repeated", "value", "TB", self.buffers[part].shape)

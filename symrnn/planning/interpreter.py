@@ -8,13 +8,12 @@ is proved.
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Add, And, Expr, Mul, Not, Or, Pow, Symbol
-from sympy.core.relational import Relational
+from sympy import Add, And, Eq, Expr, Ge, Gt, Le, Lt, Mul, Ne, Not, Or, Pow, Symbol
 from sympy.logic.boolalg import BooleanAtom
 
 from symrnn.declaration.axes import Axis, axes_of
@@ -38,23 +37,22 @@ from symrnn.planning.plan import Plan
 Array = NDArray[np.float64]
 Sizes = Mapping[str, int]
 
-COMBINATIONS: dict[type, Callable[..., Any]] = {
-    Add: operator.add,
-    Mul: operator.mul,
-    Pow: operator.pow,
-    And: np.logical_and,
-    Or: np.logical_or,
+MEANINGS: dict[type, Callable[[list[Any]], Any]] = {
+    Add: partial(reduce, operator.add),
+    Mul: partial(reduce, operator.mul),
+    Pow: lambda args: args[0] ** args[1],
+    where: lambda args: np.where(*args),
+    And: partial(reduce, np.logical_and),
+    Or: partial(reduce, np.logical_or),
+    Not: lambda args: np.logical_not(*args),
+    Gt: lambda args: np.greater(*args),
+    Lt: lambda args: np.less(*args),
+    Ge: lambda args: np.greater_equal(*args),
+    Le: lambda args: np.less_equal(*args),
+    Eq: lambda args: np.equal(*args),
+    Ne: lambda args: np.not_equal(*args),
 }
-"""Operations of two or more arguments, taken from left to right."""
-
-COMPARISONS: dict[str, Callable[..., Any]] = {
-    ">": np.greater,
-    "<": np.less,
-    ">=": np.greater_equal,
-    "<=": np.less_equal,
-    "==": np.equal,
-    "!=": np.not_equal,
-}
+"""What algebra, choices and conditions make of arrays; operands of sums and products from left to right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,65 +231,50 @@ class _Machine:
         return self.memory[buffer.name]
 
     def execute(self, statement: Statement) -> None:
-        out = self.array(statement.out)
-        if isinstance(statement, Contraction):
-            operands = [self.array(name) for name in statement.operands]
-            value: Array = np.einsum(statement.spec, *operands)
-        elif isinstance(statement, Pointwise):
-            value = self.pointwise(statement.expr, self.table[statement.out])
-        elif isinstance(statement, Gather | Scatter):
-            value = self.picked(statement)
-        elif isinstance(statement, Largest):
-            value = np.max(self.array(statement.operand), axis=-1, initial=-np.inf)
-        elif isinstance(statement, Stack):
-            lead = out.ndim - len(self.table[statement.out].shape)
-            value = np.concatenate([self.array(part) for part in statement.parts], axis=lead)
-        elif isinstance(statement, Fill):
-            value = (
-                self.numbers.array(np.eye(out.shape[0]))
-                if statement.what == "identity"
-                else self.numbers.array(np.full(out.shape, statement.what == "ones"))
-            )
-        else:
+        meaning = STATEMENTS.get(type(statement))
+        if meaning is None:
             raise PlanError(f"The interpreter does not know {type(statement).__name__}.")
+        out, value = self.array(statement.out), meaning(self, statement)
         out[...] = out + value if statement.update else value
 
-    def picked(self, s: Gather | Scatter) -> Array:
-        """What a sample's index picks, or an array with something in the row that it picks."""
-        index = np.asarray(self.array(s.index)).astype(int)
-        operand, table = self.array(s.operand), self.table
-        at = (*np.indices(index.shape, sparse=True), index)
-        if isinstance(s, Gather):
-            return np.asanyarray(operand[at] if table[s.operand].lead else operand[index])
-        value = np.zeros_like(self.array(s.out))
-        np.add.at(value, at if table[s.out].lead else index, operand)
+    def stacked(self, s: Stack) -> Array:
+        lead = self.array(s.out).ndim - len(self.table[s.out].shape)
+        return np.concatenate([self.array(part) for part in s.parts], axis=lead)
+
+    def filled(self, s: Fill) -> Array:
+        shape = self.array(s.out).shape
+        return self.numbers.array(
+            np.eye(shape[0]) if s.what == "identity" else np.full(shape, s.what == "ones")
+        )
+
+    def gathered(self, s: Gather) -> Array:
+        operand, (index, at) = self.array(s.operand), self.places(s.index)
+        return np.asanyarray(operand[at] if self.table[s.operand].lead else operand[index])
+
+    def scattered(self, s: Scatter) -> Array:
+        value, (index, at) = np.zeros_like(self.array(s.out)), self.places(s.index)
+        np.add.at(value, at if self.table[s.out].lead else index, self.array(s.operand))
         return value
 
-    def pointwise(self, expr: Expr, out: Buffer) -> Array:
-        """`expr` with every symbol's axes aligned to those of the result."""
-        return self.evaluate(expr, out)
+    def places(self, name: str) -> tuple[Any, Any]:
+        """The numbers that an index holds, and the places in an array of samples that they are."""
+        index = np.asarray(self.array(name)).astype(int)
+        return index, (*np.indices(index.shape, sparse=True), index)
 
     def evaluate(self, expr: Expr, out: Buffer) -> NDArray[Any]:
-        """The array, of numbers or truth values, that `expr` stands for."""
+        """The array, of numbers or truth values, that `expr` stands for, axes aligned to the result's."""
         if (fixed := self.number(expr)) is not None:
             return fixed
         if expr.is_Symbol:
             return self.broadcastable(self.table[expr.name], out)
         if isinstance(expr, BooleanAtom):
             return np.asarray(bool(expr))
-        args = [self.evaluate(arg, out) for arg in expr.args]
-        if isinstance(expr, Relational):
-            return np.asanyarray(COMPARISONS[expr.rel_op](*args))
-        for kind, combine in COMBINATIONS.items():
-            if isinstance(expr, kind):
-                return np.asanyarray(reduce(combine, args))
-        if isinstance(expr, where):
-            return np.where(args[0], args[1], args[2])
-        if isinstance(expr, Not):
-            return np.asanyarray(np.logical_not(args[0]))
+        kind, args = type(expr), [self.evaluate(arg, out) for arg in expr.args]
+        if kind in MEANINGS:
+            return np.asanyarray(MEANINGS[kind](args))
         if not isinstance(expr, PointwiseFunction):
-            raise PlanError(f"The interpreter does not know {type(expr).__name__}.")
-        return np.asanyarray(self.numbers.function(type(expr))(*args))
+            raise PlanError(f"The interpreter does not know {kind.__name__}.")
+        return np.asanyarray(self.numbers.function(kind)(*args))
 
     def number(self, expr: Expr) -> Array | None:
         """The number, perhaps made of axes, that `expr` is; None if it is none."""
@@ -306,3 +289,15 @@ class _Machine:
         if not buffer.shape and buffer.lead:  # a scalar per sample goes with every axis of the result
             array = array.reshape(array.shape + (1,) * len(out.shape))
         return array
+
+
+STATEMENTS: Mapping[type, Callable[[_Machine, Any], Any]] = {
+    Contraction: lambda machine, s: np.einsum(s.spec, *map(machine.array, s.operands)),
+    Pointwise: lambda machine, s: machine.evaluate(s.expr, machine.table[s.out]),
+    Largest: lambda machine, s: np.max(machine.array(s.operand), axis=-1, initial=-np.inf),
+    Stack: _Machine.stacked,
+    Fill: _Machine.filled,
+    Gather: _Machine.gathered,
+    Scatter: _Machine.scattered,
+}
+"""What a statement of each kind writes into its array, or adds to it."""

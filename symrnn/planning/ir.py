@@ -13,10 +13,10 @@ specs: T, B, and i, j, k, ... for the axes of one sample. Expressions are SymPy 
 array names.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from sympy import Expr, Integer, Symbol
 
@@ -60,6 +60,11 @@ class Window:
         """Whether the window covers all of its base (shifted or not)."""
         return self.start is None
 
+    @property
+    def rows(self) -> tuple[Size, Size] | None:
+        """The range that it covers, from its start to before its stop; None for all of its base."""
+        return None if self.start is None or self.stop is None else (self.start, self.stop)
+
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
@@ -93,8 +98,31 @@ def array_symbol(name: str) -> Symbol:
     return Symbol(name, real=True)
 
 
+class _Statement:
+    """What writes one array: it defines `out`, or adds to it with `update`."""
+
+    __slots__ = ()
+    out: str
+    update: bool
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the arrays read; nothing, unless a kind of statement says so."""
+        return ()
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the array written and of those read."""
+        return (self.out, *self.reads)
+
+    def over_time(self, table: Mapping[str, Buffer]) -> Self:
+        """The statement outside of the loop; `table` has the arrays."""
+        del table
+        return self
+
+
 @dataclass(frozen=True, slots=True)
-class Contraction:
+class Contraction(_Statement):
     """`out` = (or +=) einsum(`spec`, *operands)."""
 
     out: str
@@ -117,9 +145,22 @@ class Contraction:
         """The letters of the result."""
         return self.spec.partition("->")[2]
 
+    def renamed(self, table: Mapping[str, str]) -> "Contraction":
+        """The statement with arrays renamed."""
+        operands = tuple(table.get(name, name) for name in self.operands)
+        return replace(self, out=table.get(self.out, self.out), operands=operands)
+
+    def over_time(self, table: Mapping[str, Buffer]) -> "Contraction":
+        """The statement outside of the loop: T joins B wherever an array has a time axis."""
+        out, *inputs = (
+            part.replace("B", "TB") if "T" in table[name].lead else part
+            for name, part in zip(self.arrays, (self.output, *self.inputs), strict=True)
+        )
+        return replace(self, spec=f"{','.join(inputs)}->{out}")
+
 
 @dataclass(frozen=True, slots=True)
-class Pointwise:
+class Pointwise(_Statement):
     """`out` = (or +=) `expr`, element by element; scalars go with any shape."""
 
     out: str
@@ -130,6 +171,11 @@ class Pointwise:
     def reads(self) -> tuple[str, ...]:
         """Names of the arrays read, sorted."""
         return arrays_in(self.expr)
+
+    def renamed(self, table: Mapping[str, str]) -> "Pointwise":
+        """The statement with arrays renamed."""
+        symbols = {array_symbol(old): array_symbol(table[old]) for old in self.reads if old in table}
+        return replace(self, out=table.get(self.out, self.out), expr=self.expr.xreplace(symbols))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -143,7 +189,7 @@ def _is_array(symbol: Symbol) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Largest:
+class Largest(_Statement):
     """`out` = the largest element of the vector `operand`; NaN if one is, minus infinity if there is none."""
 
     out: str
@@ -155,10 +201,15 @@ class Largest:
         """The name of the array read."""
         return (self.operand,)
 
+    def renamed(self, table: Mapping[str, str]) -> "Largest":
+        """The statement with arrays renamed."""
+        out, operand = (table.get(name, name) for name in self.arrays)
+        return replace(self, out=out, operand=operand)
+
 
 @dataclass(frozen=True, slots=True)
-class Gather:
-    """`out` = (or +=) the row of `operand`, or the element, that a sample's `index` picks."""
+class _Picking(_Statement):
+    """What handles the row, or the element, that a sample's `index` picks."""
 
     out: str
     operand: str
@@ -170,27 +221,27 @@ class Gather:
         """Names of the arrays read."""
         return (self.operand, self.index)
 
+    def renamed(self, table: Mapping[str, str]) -> Self:
+        """The statement with arrays renamed."""
+        out, operand, index = (table.get(name, name) for name in self.arrays)
+        return replace(self, out=out, operand=operand, index=index)
+
 
 @dataclass(frozen=True, slots=True)
-class Scatter:
+class Gather(_Picking):
+    """`out` = (or +=) the row of `operand`, or the element, that a sample's `index` picks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter(_Picking):
     """`out` = zeros, or what it holds, plus `operand` in the row or place that a sample's `index` picks.
 
     If all samples share `out`, what they put into a row is summed.
     """
 
-    out: str
-    operand: str
-    index: str
-    update: bool = False
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Names of the arrays read."""
-        return (self.operand, self.index)
-
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(_Statement):
     """`out` = `parts` one after the other along the first sample axis."""
 
     out: str
@@ -202,19 +253,23 @@ class Stack:
         """Names of the arrays read."""
         return self.parts
 
+    def renamed(self, table: Mapping[str, str]) -> "Stack":
+        """The statement with arrays renamed."""
+        parts = tuple(table.get(name, name) for name in self.parts)
+        return replace(self, out=table.get(self.out, self.out), parts=parts)
+
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(_Statement):
     """`out` = zeros, ones or the identity matrix."""
 
     out: str
     what: str
     update: bool = False
 
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Nothing is read."""
-        return ()
+    def renamed(self, table: Mapping[str, str]) -> "Fill":
+        """The statement with arrays renamed."""
+        return replace(self, out=table.get(self.out, self.out))
 
 
 Statement: TypeAlias = Contraction | Pointwise | Largest | Gather | Scatter | Stack | Fill
@@ -253,6 +308,11 @@ class Carry:
     here: str
     there: str
     initial: str
+
+    @property
+    def arrays(self) -> tuple[str, str, str]:
+        """All three."""
+        return (self.here, self.there, self.initial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +359,11 @@ class Pass:
         """All blocks, in order of execution."""
         return (*self.before, *self.loop.blocks, *self.after)
 
+    @property
+    def statements(self) -> list[Statement]:
+        """All statements, in order of execution."""
+        return [statement for block in self.blocks for statement in block.statements]
+
 
 def size_of(shape: Shape) -> Size:
     """The number of elements per sample."""
@@ -311,37 +376,3 @@ def size_of(shape: Shape) -> Size:
 def describe(buffer: Buffer) -> str:
     """A buffer's shape for messages."""
     return f"{buffer.name} [{buffer.lead}] {shape_text(buffer.shape)}"
-
-
-def root_of(name: str, table: Mapping[str, Buffer]) -> str:
-    """The array in whose memory `name` lies; itself, if it has its own."""
-    window = table[name].window
-    return root_of(window.base, table) if window is not None else name
-
-
-def in_one_place(buffers: Iterable[Buffer]) -> dict[Window, list[str]]:
-    """By window the arrays that are this range of memory, in order."""
-    found: dict[Window, list[str]] = {}
-    for buffer in buffers:
-        if buffer.window is not None:
-            found.setdefault(buffer.window, []).append(buffer.name)
-    return found
-
-
-def shift_of(name: str, table: Mapping[str, Buffer]) -> int:
-    """By how many steps an array is later than the memory in which it lies."""
-    window = table[name].window
-    return 0 if window is None else window.shift + shift_of(window.base, table)
-
-
-def overlap(one: str, other: str, table: Mapping[str, Buffer]) -> bool:
-    """Whether two arrays may share an element."""
-    if root_of(one, table) != root_of(other, table):
-        return False
-    first, second = table[one].window, table[other].window
-    if first is None or second is None or first.base != second.base or first.axis != second.axis:
-        return True
-    if first.start is None or second.start is None or first.stop is None or second.stop is None:
-        return True
-    apart = (first.stop - second.start).is_nonpositive or (second.stop - first.start).is_nonpositive
-    return not apart

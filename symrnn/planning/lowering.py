@@ -30,6 +30,7 @@ from symrnn.planning.ir import (
     Window,
     array_symbol,
 )
+from symrnn.planning.memory import with_bases
 from symrnn.planning.plan import Header, Plan
 
 QUOTED = 200
@@ -74,9 +75,11 @@ class _Lowering(Definitions):
             self.extra.remove(Fill(self.unit, "ones"))
         if self.extra:
             prepare = (*prepare, Block("for the gradients", tuple(self.extra)))
-        used = _used([*prepare, *forward.blocks, *backward.blocks, *finish], self.buffers)
+        everything = (*prepare, *forward.blocks, *backward.blocks, *finish)
+        touched = {name for block in everything for s in block.statements for name in s.arrays}
+        used = with_bases(touched, self.buffers)
         keep = {*inputs, *parameters, *constants, output, *(c.here for c in carries)}
-        keep |= {name for c in (*carries, *backward.loop.carries) for name in (c.here, c.there, c.initial)}
+        keep |= {name for c in (*carries, *backward.loop.carries) for name in c.arrays}
         keep |= {name for _, name in gradients} | {self.array_of[self.derivation.output]}
         return Plan(
             name=cell.name,
@@ -120,7 +123,6 @@ class _Lowering(Definitions):
         cell = self.cell
         fresh = [(self.array_of[q], q.init) for q in cell.parameters]
         fresh += [(self.array_of[q], q.value) for q in cell.constants]
-        given = (*cell.inputs, *cell.states, *cell.parameters, *cell.constants)
         return Header(
             title=cell.title,
             variant=cell.variant,
@@ -130,7 +132,7 @@ class _Lowering(Definitions):
             rewritten=tuple(f"({e.number}) {cell.text(e)}" for e in cell.equations if e.is_rewritten),
             output=str(cell.output),
             fresh=tuple(fresh),
-            fields=tuple((self.array_of[q], q.name) for q in given if self.array_of[q] != q.name),
+            fields=tuple((self.array_of[q], q.name) for q in cell.given if self.array_of[q] != q.name),
         )
 
     def quoted(self, definition: Definition) -> str:
@@ -316,14 +318,3 @@ def _size_of_letter(
             if isinstance(operand, ones):
                 return operand.args[position]
     raise PlanError(f"the letter {letter} of {product.spec} belongs to no array")
-
-
-def _used(blocks: list[Block], buffers: dict[str, Buffer]) -> set[str]:
-    names = {name for block in blocks for name in (*block.reads, *block.writes)}
-    queue = list(names)
-    while queue:
-        window = buffers[queue.pop()].window
-        if window is not None and window.base not in names:
-            names.add(window.base)
-            queue.append(window.base)
-    return names

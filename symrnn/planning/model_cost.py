@@ -33,7 +33,7 @@ def layer_costs(planned: ModelPlan) -> Iterator[LayerCost]:
 
 def _cost(run: Run, of_cell: Plan) -> LayerCost:
     def operations(part: Pass) -> Expr:
-        return moving_operations([s for block in part.blocks for s in block.statements], of_cell.table())
+        return moving_operations(part.statements, of_cell.table())
 
     figures = (operations(of_cell.forward), operations(of_cell.backward), saved_elements(of_cell))
     return LayerCost(

@@ -2,10 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from symrnn.declaration.axes import Axis, Size
 from symrnn.planning.ir import Block, Buffer, Pass
 from symrnn.printing import Printed
+
+FORWARD = ("forward before", "forward loop", "forward after")
+BACKWARD = ("backward before", "backward loop", "backward after")
+REGIONS = ("prepare", *FORWARD, *BACKWARD, "finish")
+"""The places of statements, in order of execution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,18 @@ class Plan(Printed):
         return self.root(buffer.window.base) if buffer.window is not None else buffer
 
     @property
+    def regions(self) -> dict[str, tuple[Block, ...]]:
+        """The blocks by their places, in order of execution."""
+        passes = ((p.before, p.loop.blocks, p.after) for p in (self.forward, self.backward))
+        return dict(zip(REGIONS, (self.prepare, *chain(*passes), self.finish), strict=True))
+
+    @property
     def blocks(self) -> Iterator[Block]:
         """All blocks of all passes, in order of execution."""
-        yield from self.prepare
-        yield from self.forward.blocks
-        yield from self.backward.blocks
-        yield from self.finish
+        return chain(*self.regions.values())
+
+    @property
+    def carried(self) -> set[str]:
+        """The arrays that go from step to step, and those that they come from at first."""
+        carries = (*self.forward.loop.carries, *self.backward.loop.carries)
+        return {name for carry in carries for name in carry.arrays}

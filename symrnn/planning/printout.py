@@ -5,6 +5,8 @@ are those of float32 arrays that have a batch axis, read and written once per st
 """
 
 import textwrap
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from sympy import Expr
 
@@ -31,9 +33,9 @@ from symrnn.planning.ir import (
     Scatter,
     Stack,
     Statement,
-    in_one_place,
     size_of,
 )
+from symrnn.planning.memory import in_one_place
 from symrnn.planning.plan import Plan
 
 WIDTH = 80
@@ -76,17 +78,16 @@ def plan_text(plan: Plan) -> str:
 def _summary(plan: Plan) -> list[str]:
     header, table = plan.header, plan.table()
     variant = f" ({header.variant})" if header.variant else ""
-    forward = [s for block in plan.forward.blocks for s in block.statements]
-    backward = [s for block in plan.backward.blocks for s in block.statements]
+    forward, backward = (
+        cost_text(moving_operations(p.statements, table)) for p in (plan.forward, plan.backward)
+    )
     of_outputs, again = saved_output_elements(plan), recomputed_elements(plan)
     return [
         *wrapped(f"plan of {plan.name}: {header.title}{variant}", 8),
         *(line for told in header.rewritten for line in wrapped(f"  rewritten   {told}", 14)),
         *wrapped(f"  passes      {', '.join(plan.applied)}", 14),
-        *wrapped(
-            f"  operations  per sample and step: forward {cost_text(moving_operations(forward, table))},", 14
-        ),
-        *wrapped(f"              backward {cost_text(moving_operations(backward, table))}", 14),
+        *wrapped(f"  operations  per sample and step: forward {forward},", 14),
+        *wrapped(f"              backward {backward}", 14),
         *wrapped(f"  saved       per sample and step: {_memory_cost(saved_elements(plan))}", 14),
         f"              (of these the outputs: {cost_text(of_outputs) if of_outputs != 0 else 'none'})",
         *(wrapped(f"  recomputed  per sample and step: {_memory_cost(again)}", 14) if again != 0 else []),
@@ -163,31 +164,33 @@ def _recurrences(loop: Loop, roles: Roles) -> list[str]:
     return lines
 
 
-def statement_text(statement: Statement, table: dict[str, Buffer], roles: Roles) -> str:
+def statement_text(statement: Statement, table: Mapping[str, Buffer], roles: Roles) -> str:
     """A statement as a line: the result with its shape, then what it is made of."""
     out = table[statement.out]
-    target = str(out) if not statement.update else out.name
-    sign = "+=" if statement.update else "="
-    if isinstance(statement, Contraction):
-        names = statement.operands
-        plain = NAMED_SPECS.get(statement.spec)
-        right = plain.format(*names) if plain else f"einsum({statement.spec}, {', '.join(names)})"
-    elif isinstance(statement, Pointwise):
-        right = plain_text(statement.expr, roles)
-    elif isinstance(statement, Gather):
-        right = f"{statement.operand}[{statement.index}]"
-    elif isinstance(statement, Scatter):
-        where = f"in row {statement.index}" if out.shape[1:] else f"at {statement.index}"
-        summed = ", summed over T, B" if not out.lead else ""
-        right = f"{statement.operand} {where}{summed}"
-    elif isinstance(statement, Largest):
-        right = f"largest({statement.operand})"
-    elif isinstance(statement, Stack):
-        right = f"[{', '.join(_part_text(table[part]) for part in statement.parts)}]"
-    else:
-        assert isinstance(statement, Fill)
-        right = statement.what
-    return f"{target} {sign} {right}"
+    target, sign = (out.name, "+=") if statement.update else (str(out), "=")
+    return f"{target} {sign} {RIGHT_SIDES[type(statement)](statement, table, roles)}"
+
+
+Teller: TypeAlias = Callable[[Any, Mapping[str, Buffer], Roles], str]
+
+RIGHT_SIDES: Mapping[type, Teller] = {
+    Contraction: lambda s, table, roles: NAMED_SPECS.get(
+        s.spec, f"einsum({s.spec}, {', '.join(s.operands)})"
+    ).format(*s.operands),
+    Pointwise: lambda s, table, roles: plain_text(s.expr, roles),
+    Gather: lambda s, table, roles: f"{s.operand}[{s.index}]",
+    Scatter: lambda s, table, roles: f"{s.operand} {_place(s, table[s.out])}",
+    Largest: lambda s, table, roles: f"largest({s.operand})",
+    Stack: lambda s, table, roles: f"[{', '.join(_part_text(table[part]) for part in s.parts)}]",
+    Fill: lambda s, table, roles: s.what,
+}
+"""What statements of each kind compute."""
+
+
+def _place(statement: Scatter, out: Buffer) -> str:
+    """Where in an array something goes."""
+    place = f"in row {statement.index}" if out.shape[1:] else f"at {statement.index}"
+    return place if out.lead else f"{place}, summed over T, B"
 
 
 def _part_text(buffer: Buffer) -> str:
@@ -215,9 +218,8 @@ def _saved(plan: Plan) -> list[str]:
 def _recomputed(plan: Plan) -> list[str]:
     """What the backward pass makes again instead, and why."""
     lines = []
-    statements = [s for block in plan.backward.blocks for s in block.statements]
     users: dict[str, dict[str, None]] = {}
-    for statement in statements:
+    for statement in plan.backward.statements:
         if plan.buffer(statement.out).kind != "recomputed":
             for name in statement.reads:
                 users.setdefault(name, {})[statement.out] = None

@@ -6,40 +6,10 @@ from typing import TypeVar
 
 from sympy import Expr
 
-from symrnn.planning.ir import (
-    Block,
-    Buffer,
-    Carry,
-    Contraction,
-    Gather,
-    Largest,
-    Pass,
-    Pointwise,
-    Scatter,
-    Stack,
-    Statement,
-    array_symbol,
-)
+from symrnn.planning.ir import Block, Buffer, Carry, Pass, array_symbol
 from symrnn.planning.plan import Plan
 
 _T = TypeVar("_T")
-
-
-def renamed(statement: Statement, table: Mapping[str, str]) -> Statement:
-    """The statement with arrays renamed."""
-    out = table.get(statement.out, statement.out)
-    if isinstance(statement, Contraction):
-        return replace(statement, out=out, operands=_names(statement.operands, table))
-    if isinstance(statement, Stack):
-        return replace(statement, out=out, parts=_names(statement.parts, table))
-    if isinstance(statement, Gather | Scatter):
-        operand, index = _names(statement.reads, table)
-        return replace(statement, out=out, operand=operand, index=index)
-    if isinstance(statement, Largest):
-        return replace(statement, out=out, operand=table.get(statement.operand, statement.operand))
-    if isinstance(statement, Pointwise):
-        return replace(statement, out=out, expr=_expression(statement.expr, table))
-    return replace(statement, out=out)
 
 
 def renamed_plan(plan: Plan, table: Mapping[str, str]) -> Plan:
@@ -93,7 +63,7 @@ def _buffer(buffer: Buffer, table: Mapping[str, str]) -> Buffer:
 
 
 def _blocks(blocks: Iterable[Block], table: Mapping[str, str]) -> tuple[Block, ...]:
-    return tuple(replace(b, statements=tuple(renamed(s, table) for s in b.statements)) for b in blocks)
+    return tuple(replace(b, statements=tuple(s.renamed(table) for s in b.statements)) for b in blocks)
 
 
 def _pass(through: Pass, table: Mapping[str, str]) -> Pass:
@@ -103,7 +73,7 @@ def _pass(through: Pass, table: Mapping[str, str]) -> Pass:
         replace(
             loop,
             blocks=_blocks(loop.blocks, table),
-            carries=tuple(Carry(*_names((c.here, c.there, c.initial), table)) for c in loop.carries),
+            carries=tuple(Carry(*_names(c.arrays, table)) for c in loop.carries),
             affine=tuple(
                 replace(
                     a,

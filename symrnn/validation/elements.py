@@ -7,6 +7,7 @@ single number taken out of such an array is an `Element`, for code that works nu
 
 import operator
 from collections.abc import Callable, Sequence
+from functools import singledispatch
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,16 +33,33 @@ def residues(value: Any) -> Residues:
         return value.view(np.ndarray).astype(np.int64)
     if isinstance(value, Element):
         return np.asarray(value.residue)
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "iub":
-        return np.asarray(value, np.int64) % PRIME
-    if isinstance(value, bool | int):
-        return np.asarray(value % PRIME)
-    if isinstance(value, float | np.floating):
-        return np.asarray(residue_of_float(float(value)))
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        numbers = [residue_of_float(float(number)) for number in value.ravel()]
-        return np.array(numbers, np.int64).reshape(value.shape)
+    return _residues(value)
+
+
+@singledispatch
+def _residues(value: Any) -> Residues:
+    """The same of numbers that are no elements yet."""
     raise NoRuleError(f"{type(value).__name__} is no number of the field.")
+
+
+@_residues.register
+def _(value: int) -> Residues:
+    return np.asarray(value % PRIME)
+
+
+@_residues.register
+def _(value: float) -> Residues:
+    return np.asarray(residue_of_float(value))
+
+
+@_residues.register
+def _(value: np.ndarray | np.generic) -> Residues:
+    if value.dtype.kind in "iub":
+        return np.asarray(value, np.int64) % PRIME
+    if value.dtype.kind != "f":
+        raise NoRuleError(f"{type(value).__name__} is no number of the field.")
+    numbers = [residue_of_float(float(number)) for number in value.ravel()]
+    return np.array(numbers, np.int64).reshape(value.shape)
 
 
 def elements(found: Any) -> "Elements":
@@ -52,6 +70,28 @@ def elements(found: Any) -> "Elements":
 def computed(found: Any) -> Any:
     """Residues as what NumPy's functions give: an array of elements, or a single one."""
     return elements(found) if np.ndim(found) else Element(int(found))
+
+
+def _arithmetic(numbers: Callable[[int, int], int], arrays: np.ufunc) -> Callable[["Element", Any], Any]:
+    """A sum or product of two elements, or of an element and an array."""
+
+    def operation(one: "Element", other: Any) -> Any:
+        if isinstance(other, np.ndarray) and other.ndim:
+            return arrays(elements(one.residue), other)
+        return Element(numbers(one.residue, _single(other).residue) % PRIME)
+
+    return operation
+
+
+def _comparison(numbers: Callable[[int, int], bool], arrays: np.ufunc) -> Callable[["Element", Any], Any]:
+    """A comparison of two elements, or of an element and an array."""
+
+    def operation(one: "Element", other: Any) -> Any:
+        if isinstance(other, np.ndarray) and other.ndim:
+            return arrays(elements(one.residue), other)
+        return numbers(one.centred, _single(other).centred)
+
+    return operation
 
 
 class Element:
@@ -77,17 +117,11 @@ class Element:
         del dtype, copy
         return elements(self.residue)
 
-    def __add__(self, other: Any) -> Any:
-        return _both(self, other, lambda a, b: a + b, np.add)
-
-    def __sub__(self, other: Any) -> Any:
-        return _both(self, other, lambda a, b: a - b, np.subtract)
-
-    def __mul__(self, other: Any) -> Any:
-        return _both(self, other, lambda a, b: a * b, np.multiply)
-
-    def __truediv__(self, other: Any) -> Any:
-        return _both(self, other, lambda a, b: a * pow(b, PRIME - 2, PRIME), np.true_divide)
+    __add__ = _arithmetic(operator.add, np.add)
+    __sub__ = _arithmetic(operator.sub, np.subtract)
+    __mul__ = _arithmetic(operator.mul, np.multiply)
+    __truediv__ = _arithmetic(lambda a, b: a * pow(b, PRIME - 2, PRIME), np.true_divide)
+    __radd__, __rmul__ = __add__, __mul__
 
     def __rsub__(self, other: Any) -> Any:
         return -self + other
@@ -109,8 +143,6 @@ class Element:
 
     def __abs__(self) -> "Element":
         return -self if self.centred < 0 else self
-
-    __radd__, __rmul__ = __add__, __mul__
 
     @property
     def T(self) -> "Element":
@@ -136,20 +168,11 @@ class Element:
         """The representative nearest to zero, which gives an order."""
         return self.residue - PRIME if self.residue > PRIME // 2 else self.residue
 
-    def __lt__(self, other: Any) -> Any:
-        return _compared(self, other, operator.lt, np.less)
-
-    def __le__(self, other: Any) -> Any:
-        return _compared(self, other, operator.le, np.less_equal)
-
-    def __gt__(self, other: Any) -> Any:
-        return _compared(self, other, operator.gt, np.greater)
-
-    def __ge__(self, other: Any) -> Any:
-        return _compared(self, other, operator.ge, np.greater_equal)
-
-    def __eq__(self, other: object) -> Any:
-        return _compared(self, other, operator.eq, np.equal)
+    __lt__ = _comparison(operator.lt, np.less)
+    __le__ = _comparison(operator.le, np.less_equal)
+    __gt__ = _comparison(operator.gt, np.greater)
+    __ge__ = _comparison(operator.ge, np.greater_equal)
+    __eq__ = _comparison(operator.eq, np.equal)
 
     def __hash__(self) -> int:
         return hash(self.residue)
@@ -160,20 +183,6 @@ class Element:
 
 def _single(value: Any) -> Element:
     return value if isinstance(value, Element) else Element(int(residues(value)))
-
-
-def _compared(one: Element, other: Any, numbers: Callable[[int, int], bool], arrays: np.ufunc) -> Any:
-    """A comparison of two elements, or of an element and an array."""
-    if isinstance(other, np.ndarray) and other.ndim:
-        return arrays(elements(one.residue), other)
-    return numbers(one.centred, _single(other).centred)
-
-
-def _both(one: Element, other: Any, numbers: Callable[[int, int], int], arrays: np.ufunc) -> Any:
-    """A sum or product of two elements, or of an element and an array."""
-    if isinstance(other, np.ndarray) and other.ndim:
-        return arrays(elements(one.residue), other)
-    return Element(numbers(one.residue, _single(other).residue) % PRIME)
 
 
 class Elements(np.ndarray):

@@ -3,14 +3,15 @@
 Nothing is planned here: every expression is worked out as it stands.
 """
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 from sympy import Add, Expr, Mul, Pow
 
 from symrnn.declaration import operations as op
 from symrnn.declaration.axes import Axis, Shape, axes_of
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.quantities import Quantity
 from symrnn.declaration.resolution import is_coefficient
 from symrnn.errors import ValidationError
@@ -19,7 +20,6 @@ from symrnn.validation.duals import Dual
 from symrnn.validation.functions import applied, closed_value
 from symrnn.validation.maps import number_exp
 from symrnn.validation.prime import PRIME
-from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
 
 Values: TypeAlias = dict[Quantity, Dual]
 
@@ -56,38 +56,45 @@ class Evaluator:
             return values[expr]
         if (fixed := self.number(expr)) is not None:
             return Dual(np.asarray([fixed], np.int64))
-        if isinstance(expr, op.where):
-            truth = duals.holds(expr.args[0], lambda part: self.value(part, values))
-            return duals.chosen(truth, *(self.value(arg, values) for arg in expr.args[1:]))
-        if isinstance(expr, op.ones):
-            return Dual(np.ones((1, *self.shape(expr.args)), np.int64))
-        if isinstance(expr, op.identity):
-            return Dual(np.eye(self.size(expr.args[0]), dtype=np.int64)[None])
-        if isinstance(expr, op.one_hot):
-            classes = np.arange(self.size(expr.index.classes))
-            return Dual((values[expr.index].value[:, None] == classes).astype(np.int64))
-        if isinstance(expr, op.Slice):
-            start, stop = (self.size(size) for size in expr.args[1:])
-            return Dual(self.value(expr.args[0], values).value[:, start:stop])
-        if isinstance(expr, Pow):
-            return duals.raised(self.value(expr.args[0], values), int(expr.args[1]))
-        arguments = expr.operands if isinstance(expr, op.Contract) else expr.args
-        return self.applied(expr, [self.value(arg, values) for arg in arguments])
+        form = entry(FORMS, expr)
+        if form is None:
+            raise ValidationError(f"{type(expr).__name__} has no meaning in the field: {expr}.")
+        return form(self, expr, values)
 
-    @staticmethod
-    def applied(expr: Expr, parts: list[Dual]) -> Dual:
-        """The value of an operation on its arguments' values."""
-        if isinstance(expr, Add):
-            return duals.added(parts)
-        if isinstance(expr, Mul):
-            return duals.multiplied(parts)
-        if isinstance(expr, op.Contract):
-            return duals.contraction(expr.spec, parts)
-        if isinstance(expr, op.concatenate):
-            return duals.stacked(parts)
-        if isinstance(expr, PointwiseFunction | VectorFunction):
-            return applied(type(expr), *parts)
-        raise ValidationError(f"{type(expr).__name__} has no meaning in the field: {expr}.")
+    def all(self, parts: Iterable[Expr], values: Mapping[Quantity, Dual]) -> list[Dual]:
+        """The values of some expressions."""
+        return [self.value(part, values) for part in parts]
+
+    def rows(self, expr: op.Slice, values: Mapping[Quantity, Dual]) -> Dual:
+        """A range of a sample's first axis."""
+        start, stop = (self.size(size) for size in expr.args[1:])
+        return Dual(self.value(expr.args[0], values).value[:, start:stop])
+
+    def unit(self, expr: op.one_hot, values: Mapping[Quantity, Dual]) -> Dual:
+        """Unit vectors."""
+        classes = np.arange(self.size(expr.index.classes))
+        return Dual((values[expr.index].value[:, None] == classes).astype(np.int64))
+
+    def choice(self, expr: op.where, values: Mapping[Quantity, Dual]) -> Dual:
+        """One branch or the other."""
+        truth = duals.holds(expr.condition, lambda part: self.value(part, values))
+        return duals.chosen(truth, *self.all(expr.operands, values))
+
+
+FORMS: Mapping[type, Callable[[Evaluator, Any, Mapping[Quantity, Dual]], Dual]] = {
+    op.ones: lambda of, e, _: Dual(np.ones((1, *of.shape(e.args)), np.int64)),
+    op.identity: lambda of, e, _: Dual(np.eye(of.size(e.args[0]), dtype=np.int64)[None]),
+    op.one_hot: Evaluator.unit,
+    op.Slice: Evaluator.rows,
+    op.where: Evaluator.choice,
+    Pow: lambda of, e, values: duals.raised(of.value(e.args[0], values), int(e.args[1])),
+    Add: lambda of, e, values: duals.added(of.all(e.args, values)),
+    Mul: lambda of, e, values: duals.multiplied(of.all(e.args, values)),
+    op.Contract: lambda of, e, values: duals.contraction(e.spec, of.all(e.operands, values)),
+    op.concatenate: lambda of, e, values: duals.stacked(of.all(e.args, values)),
+    op.NamedFunction: lambda of, e, values: applied(type(e), *of.all(e.args, values)),
+}
+"""What is neither a quantity nor a number, by its kind."""
 
 
 def number(expr: Expr, sizes: Mapping[str, int]) -> int:

@@ -24,6 +24,16 @@ from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
 Function: TypeAlias = type[PointwiseFunction] | type[VectorFunction]
 
 
+def _comparison(truth: np.ufunc) -> Callable[["Traced", Any], Truth]:
+    """A comparison of traced arrays, or of one with a number."""
+
+    def operation(one: "Traced", other: Any) -> Truth:
+        left, right = aligned([_dual(one), _dual(other)])
+        return np.asarray(truth(centred(left.value), centred(right.value)))
+
+    return operation
+
+
 class Traced:
     """What a formula sees in place of an array: a dual number with operators."""
 
@@ -61,21 +71,11 @@ class Traced:
         dual = self.dual
         return Traced(Dual(dual.value[index], None if dual.tangent is None else dual.tangent[index]))
 
-    def __lt__(self, other: Any) -> Truth:
-        return _compared(np.less, self, other)
-
-    def __le__(self, other: Any) -> Truth:
-        return _compared(np.less_equal, self, other)
-
-    def __gt__(self, other: Any) -> Truth:
-        return _compared(np.greater, self, other)
-
-    def __ge__(self, other: Any) -> Truth:
-        return _compared(np.greater_equal, self, other)
-
-    def __eq__(self, other: object) -> Truth:  # type: ignore[override]
-        return _compared(np.equal, self, other)
-
+    __lt__ = _comparison(np.less)
+    __le__ = _comparison(np.less_equal)
+    __gt__ = _comparison(np.greater)
+    __ge__ = _comparison(np.greater_equal)
+    __eq__ = _comparison(np.equal)  # type: ignore[assignment]
     __hash__ = None  # type: ignore[assignment]
 
 
@@ -84,11 +84,6 @@ def _dual(value: Any) -> Dual:
     if isinstance(value, Traced):
         return value.dual
     return Dual(np.asarray([residue_of_float(float(value))], np.int64))
-
-
-def _compared(comparison: np.ufunc, one: Any, other: Any) -> Truth:
-    left, right = aligned([_dual(one), _dual(other)])
-    return np.asarray(comparison(centred(left.value), centred(right.value)))
 
 
 class Library:
@@ -243,23 +238,33 @@ def closed_value(
     """
     if expr in values:
         return values[expr]
-    if isinstance(expr, Rational):
-        return np.asarray([residue(Fraction(int(expr.p), int(expr.q)))])
-    if not expr.args:  # a float, or pi and the like
-        return np.asarray([residue_of_float(float(expr))])
-    parts = [closed_value(arg, values, exp) for arg in expr.args]
-    if isinstance(expr, Add):
-        return reduce(lambda a, b: (a + b) % PRIME, parts)
-    if isinstance(expr, Mul):
-        return reduce(lambda a, b: a * b % PRIME, parts)
-    if isinstance(expr, Pow):
+    if not expr.args:
+        return _constant(expr)
+    kind, parts = type(expr), [closed_value(arg, values, exp) for arg in expr.args]
+    if kind in CLOSED:
+        return reduce(CLOSED[kind], parts)
+    if kind is Pow:
         return _powered(expr.args[1], *parts)
-    if isinstance(expr, sympy_exp):
+    if kind is sympy_exp:
         return exp(parts[0])
-    if type(expr) in EQUIVALENTS:
-        function = value_of(EQUIVALENTS[type(expr)])
-        return function(*parts) if len(parts) == 1 else reduce(function, parts)  # Max may have many
-    raise ValidationError(f"{type(expr).__name__} has no meaning in the field: {expr}.")
+    if kind not in EQUIVALENTS:
+        raise ValidationError(f"{kind.__name__} has no meaning in the field: {expr}.")
+    function = value_of(EQUIVALENTS[kind])
+    return function(*parts) if len(parts) == 1 else reduce(function, parts)  # Max may have many
+
+
+CLOSED: Mapping[type, Callable[[Residues, Residues], Residues]] = {
+    Add: lambda a, b: (a + b) % PRIME,
+    Mul: lambda a, b: a * b % PRIME,
+}
+
+
+def _constant(expr: Expr) -> Residues:
+    """A number, a float, or pi and the like."""
+    exact = isinstance(expr, Rational)
+    return np.asarray(
+        [residue(Fraction(int(expr.p), int(expr.q))) if exact else residue_of_float(float(expr))]
+    )
 
 
 def _powered(exponent: Expr, base: Residues, element: Residues) -> Residues:

@@ -44,7 +44,7 @@ def draw(cell: Cell, seed: int) -> Problem:
     evaluator = Evaluator(sizes)
     given: dict[Quantity, Residues] = {}
     direction: dict[Quantity, Residues] = {}
-    for quantity in (*cell.inputs, *cell.states, *cell.parameters, *cell.constants):
+    for quantity in cell.given:
         lead = (STEPS, SAMPLES) if quantity in cell.inputs else (SAMPLES,) if quantity in cell.states else ()
         shape = (*lead, *evaluator.shape(quantity.shape))
         if isinstance(quantity, Index):

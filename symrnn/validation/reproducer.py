@@ -30,12 +30,15 @@ def told_of(source: Source, call: str) -> Iterator[None]:
 
 def _script(source: Source, call: str) -> str:
     """What shows the fault again: a script, or for what no script declares its equations."""
-    if isinstance(source, Derivation):
-        source = source.cell
-    if isinstance(source, ModelDerivation | ModelPlan):
-        source = source.model
-    if isinstance(source, Cell):
-        script = cell_source(source).strip()
+    cell = source.cell if isinstance(source, Derivation) else source
+    if isinstance(cell, Cell):
+        script = cell_source(cell).strip()
         return f"this script, which shows it again:\n\nimport symrnn\n{script}\nsource = cell\n{call}\n"
-    told = "\n".join(source.header.equations) if isinstance(source, Plan) else str(source)
-    return f"the call {call}, where source is made from\n\n{told}\n"
+    return f"the call {call}, where source is made from\n\n{_told(source)}\n"
+
+
+def _told(source: Source) -> str:
+    """The equations of a plan, or the layers of a model."""
+    if isinstance(source, Plan):
+        return "\n".join(source.header.equations)
+    return str(source.model if isinstance(source, ModelDerivation | ModelPlan) else source)

@@ -138,6 +138,11 @@ def _first(kernel: Kernel, pairs: list[tuple[str, Any, Any]]) -> str:
     return ""
 
 
+def _named(what: str, names: Iterable[str], found: Any, wanted: Any) -> list[tuple[str, Any, Any]]:
+    """Pairs of what is found and what is wanted, each called by its name."""
+    return [(f"{what} {name}", *both) for name, *both in zip(names, found, wanted, strict=True)]
+
+
 def _passes(kernel: Kernel, case: Case, wanted: Result) -> str:
     """`forward` and `backward` against the plan."""
     plan = case.plan
@@ -150,14 +155,11 @@ def _passes(kernel: Kernel, case: Case, wanted: Result) -> str:
         zip(case.inputs, made.inputs, strict=True)
     )
     pairs = [("forward: outputs", run.outputs, wanted.outputs)]
-    for name, *both in zip(plan.states, run.state, wanted.final_states, strict=True):
-        pairs.append((f"forward: state {name}", *both))
+    pairs += _named("forward: state", plan.states, run.state, wanted.final_states)
     pairs += [
-        (f"backward: the gradient of {name}", gradients[name], array)
-        for name, array in wanted.gradients.items()
+        (f"backward: the gradient of {n}", gradients[n], array) for n, array in wanted.gradients.items()
     ]
-    for name, *both in zip(plan.states, made.state, wanted.state_gradients, strict=True):
-        pairs.append((f"backward: the gradient of the initial {name}", *both))
+    pairs += _named("backward: the gradient of the initial", plan.states, made.state, wanted.state_gradients)
     return _first(kernel, pairs)
 
 
@@ -165,8 +167,7 @@ def _predicted(kernel: Kernel, case: Case, wanted: Result) -> str:
     """`predict` against the plan."""
     outputs, final = kernel.predict(*_arguments(kernel, case))
     pairs = [("predict: outputs", outputs, wanted.outputs)]
-    for name, *both in zip(case.plan.states, final, wanted.final_states, strict=True):
-        pairs.append((f"predict: state {name}", *both))
+    pairs += _named("predict: state", case.plan.states, final, wanted.final_states)
     return _first(kernel, pairs)
 
 
@@ -180,10 +181,7 @@ def _streamed(kernel: Kernel, case: Case, wanted: Result) -> str:
         )
         outputs.append(residues(kernel.taken(output)))
     pairs = [("step: outputs", elements(np.stack(outputs)), wanted.outputs)]
-    pairs += [
-        (f"step: state {name}", *both)
-        for name, *both in zip(case.plan.states, state, wanted.final_states, strict=True)
-    ]
+    pairs += _named("step: state", case.plan.states, state, wanted.final_states)
     return _first(kernel, pairs)
 
 
@@ -198,8 +196,7 @@ def _with_lengths(kernel: Kernel, case: Case, wanted: Result) -> str:
     outputs, final = kernel.predict(parameters, inputs, state, lengths=lengths)
     alone = [_alone(kernel, case, b, int(length)) for b, length in enumerate(lengths)]
     pairs = [("predict with lengths: outputs", outputs, run.outputs)]
-    for i, name in enumerate(case.plan.states):
-        pairs.append((f"predict with lengths: state {name}", final[i], run.state[i]))
+    pairs += _named("predict with lengths: state", case.plan.states, final, run.state)
     for i, array in enumerate(run.tape.saved):  # else what was not there before might be infinite there
         what = f"forward with lengths: saved[{i}] beyond the end, where the last step is repeated,"
         pairs.append((what, array[1:STEPS, 0], np.broadcast_to(array[0, 0], array[1:STEPS, 0].shape)))
@@ -245,10 +242,8 @@ def _unchanged(kernel: Kernel, case: Case, wanted: Result) -> str:
     drawn = Case(case.plan, case.seed)
     given = (case.inputs | case.parameters, drawn.inputs | drawn.parameters)
     pairs = [(f"the given {name}", array, given[1][name]) for name, array in given[0].items()]
-    for name, *both in zip(case.plan.states, case.states, drawn.states, strict=True):
-        pairs.append((f"the given state {name}", *both))
-    for name, *both in zip(case.plan.states, case.d_states, drawn.d_states, strict=True):
-        pairs.append((f"the given cotangent of the final {name}", *both))
+    pairs += _named("the given state", case.plan.states, case.states, drawn.states)
+    pairs += _named("the given cotangent of the final", case.plan.states, case.d_states, drawn.d_states)
     pairs.append(("the given cotangent of the outputs", case.d_outputs, drawn.d_outputs))
     return _first(kernel, pairs)
 

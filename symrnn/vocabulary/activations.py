@@ -1,5 +1,6 @@
 """Smooth functions that squash or rectify."""
 
+from dataclasses import replace
 from math import erf as erf_of_number
 from math import inf
 from typing import Any
@@ -12,7 +13,7 @@ from sympy import log as sympy_log
 from sympy import sqrt as sympy_sqrt
 from sympy import tanh as sympy_tanh
 
-from symrnn.vocabulary.functions import Facts, PointwiseFunction, Spelling, Words
+from symrnn.vocabulary.functions import Facts, PointwiseFunction, Spelling, Words, in_libraries
 from symrnn.vocabulary.powers import exp, expm1
 from symrnn.vocabulary.structure import as_operand
 
@@ -68,14 +69,7 @@ class tanh(PointwiseFunction):  # noqa: N801
         range=(-1.0, 1.0),
         at_zero=S.Zero,
         limits=(S.One, -S.One),
-        spelling=Spelling(
-            numpy="np.tanh",
-            numba="_tanh",
-            torch="torch.tanh",
-            jax="jnp.tanh",
-            number="math.tanh",
-            latex=r"\tanh",
-        ),
+        spelling=replace(in_libraries("tanh"), number="math.tanh", latex=r"\tanh"),
         words=Words(derivative=r", and $\tanh' = 1 - \tanh^{2}$", bound=r"$\tanh' = 1 - \tanh^{2} \le 1$"),
     )
 

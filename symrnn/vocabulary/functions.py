@@ -48,6 +48,11 @@ class Spelling:
     sign: str = ""
 
 
+def in_libraries(name: str, *, numba: str = "") -> Spelling:
+    """The spelling of what all array libraries call by one name; of Numba's, that with an underscore."""
+    return Spelling(numpy=f"np.{name}", numba=numba or f"_{name}", torch=f"torch.{name}", jax=f"jnp.{name}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known of a function, once.
@@ -86,12 +91,19 @@ class Facts:
     at_zero_singular: tuple[str, str] | None = None
 
 
-class PointwiseFunction(Operation):
+class NamedFunction(Operation):
+    """What a record tells all about: a function of arguments element by element, or of a vector."""
+
+    __slots__ = ()
+    facts: ClassVar[Facts]
+
+
+class PointwiseFunction(NamedFunction):
     """A function of its arguments, element by element."""
 
     __slots__ = ()
+    is_elementwise = True
     arity: ClassVar[int] = 1
-    facts: ClassVar[Facts]
 
     def __new__(cls, *args: Any) -> "PointwiseFunction":
         """Apply the function to expressions of equal shape (scalars go with any)."""
@@ -106,18 +118,15 @@ class PointwiseFunction(Operation):
                     f"{cls.name} got the list {arg!r}. Right of @ a list stacks; "
                     "anywhere else write concatenate(a, b)."
                 )
-        made: PointwiseFunction = Expr.__new__(cls, *(as_operand(arg, cls.name) for arg in args))
-        return made
+        return Expr.__new__(cls, *(as_operand(arg, cls.name) for arg in args))
 
 
-class VectorFunction(Operation):
+class VectorFunction(NamedFunction):
     """A function of the vector of a sample; its value is a vector of the same size, or a number."""
 
     __slots__ = ()
     gives_vector: ClassVar[bool] = False
-    facts: ClassVar[Facts]
 
     def __new__(cls, vector: Any) -> "VectorFunction":
         """Apply the function to an expression of rank 1; a list stacks."""
-        made: VectorFunction = Expr.__new__(cls, as_operand(vector, cls.name))
-        return made
+        return Expr.__new__(cls, as_operand(vector, cls.name))

@@ -1,5 +1,6 @@
 """Functions with kinks: what they do at ties is part of what they are."""
 
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -8,7 +9,7 @@ from sympy import Abs, Eq, Expr, Gt, Lt, Max, Min, Mod, S, ceiling
 from sympy import floor as sympy_floor
 from sympy import sign as sympy_sign
 
-from symrnn.vocabulary.functions import Facts, PointwiseFunction, Rule, Spelling, Words
+from symrnn.vocabulary.functions import Facts, PointwiseFunction, Rule, Spelling, Words, in_libraries
 from symrnn.vocabulary.structure import as_operand, where
 
 __all__ = ["absolute", "floor", "maximum", "minimum", "mod", "relu", "sign", "stop_gradient"]
@@ -62,14 +63,7 @@ class sign(PointwiseFunction):  # noqa: N801
         equivalent=sympy_sign,
         range=(-1.0, 1.0),
         words=Words(definition=r"$\operatorname{sign}(<a>)$ is $-1$, $0$ or $1$"),
-        spelling=Spelling(
-            numpy="np.sign",
-            numba="_sign",
-            torch="torch.sign",
-            jax="jnp.sign",
-            number="np.sign",
-            latex=r"\operatorname{sign}",
-        ),
+        spelling=replace(in_libraries("sign"), number="np.sign", latex=r"\operatorname{sign}"),
     )
 
 
@@ -91,14 +85,7 @@ class absolute(PointwiseFunction):  # noqa: N801
         equivalent=Abs,
         range=(0.0, inf),
         turns=(0.0,),
-        spelling=Spelling(
-            numpy="np.abs",
-            numba="_abs",
-            torch="torch.abs",
-            jax="jnp.abs",
-            number="abs",
-            sign=r"\lvert\,\cdot\,\rvert",
-        ),
+        spelling=replace(in_libraries("abs"), number="abs", sign=r"\lvert\,\cdot\,\rvert"),
         words=Words(
             derivative=r", and $\lvert <a>\rvert' = \operatorname{sign}(<a>)$, which is $0$ at $0$",
         ),
@@ -130,14 +117,7 @@ class maximum(PointwiseFunction):  # noqa: N801
         reference=_maximum,
         number=Max,
         equivalent=Max,
-        spelling=Spelling(
-            numpy="np.maximum",
-            numba="_maximum",
-            torch="torch.maximum",
-            jax="jnp.maximum",
-            number="max",
-            latex=r"\max",
-        ),
+        spelling=replace(in_libraries("maximum"), number="max", latex=r"\max"),
     )
 
 
@@ -158,14 +138,7 @@ class minimum(PointwiseFunction):  # noqa: N801
         reference=_minimum,
         number=Min,
         equivalent=Min,
-        spelling=Spelling(
-            numpy="np.minimum",
-            numba="_minimum",
-            torch="torch.minimum",
-            jax="jnp.minimum",
-            number="min",
-            latex=r"\min",
-        ),
+        spelling=replace(in_libraries("minimum"), number="min", latex=r"\min"),
     )
 
 
@@ -201,13 +174,8 @@ class floor(PointwiseFunction):  # noqa: N801
         reference=lambda xp, x: xp.floor(x),
         number=sympy_floor,
         equivalent=sympy_floor,
-        spelling=Spelling(
-            numpy="np.floor",
-            numba="np.floor",
-            torch="torch.floor",
-            jax="jnp.floor",
-            number="math.floor",
-            latex=r"\operatorname{floor}",
+        spelling=replace(
+            in_libraries("floor", numba="np.floor"), number="math.floor", latex=r"\operatorname{floor}"
         ),
         words=Words(
             definition=r"$\operatorname{floor}(<a>)$ is the largest whole number that is not above $<a>$"

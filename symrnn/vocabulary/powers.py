@@ -1,5 +1,6 @@
 """Exponentials, logarithms, roots and powers."""
 
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -9,7 +10,7 @@ from sympy import exp as sympy_exp
 from sympy import log as sympy_log
 from sympy import sqrt as sympy_sqrt
 
-from symrnn.vocabulary.functions import Facts, PointwiseFunction, Spelling, Words
+from symrnn.vocabulary.functions import Facts, PointwiseFunction, Spelling, Words, in_libraries
 from symrnn.vocabulary.structure import where
 
 __all__ = ["exp", "expm1", "log", "power", "reciprocal", "sqrt"]
@@ -30,9 +31,7 @@ class exp(PointwiseFunction):  # noqa: N801  (reads like the publication)
         equivalent=sympy_exp,
         range=(0.0, inf),
         at_zero=S.One,
-        spelling=Spelling(
-            numpy="np.exp", numba="_exp", torch="torch.exp", jax="jnp.exp", number="math.exp", latex=r"\exp"
-        ),
+        spelling=replace(in_libraries("exp"), number="math.exp", latex=r"\exp"),
         words=Words(derivative=r", and $\exp' = \exp$"),
     )
 
@@ -49,9 +48,7 @@ class log(PointwiseFunction):  # noqa: N801
         number=sympy_log,
         equivalent=sympy_log,
         at_zero_singular=("Its logarithm is infinite", "log({} + eps)"),
-        spelling=Spelling(
-            numpy="np.log", numba="_log", torch="torch.log", jax="jnp.log", number="math.log", latex=r"\log"
-        ),
+        spelling=replace(in_libraries("log"), number="math.log", latex=r"\log"),
         words=Words(derivative=r", and $\log'(<a>) = 1/<a>$"),
     )
 
@@ -68,7 +65,7 @@ class sqrt(PointwiseFunction):  # noqa: N801
         number=sympy_sqrt,
         range=(0.0, inf),
         at_zero_singular=("The derivative of its root is infinite", "sqrt({} + eps)"),
-        spelling=Spelling(numpy="np.sqrt", numba="_sqrt", torch="torch.sqrt", jax="jnp.sqrt", sign=r"\surd"),
+        spelling=replace(in_libraries("sqrt"), sign=r"\surd"),
         words=Words(derivative=r", and $(\sqrt{<a>}\,)' = 1/(2\sqrt{<a>}\,)$"),
     )
 
@@ -146,11 +143,5 @@ class expm1(PointwiseFunction):  # noqa: N801
         rules=(lambda d, y, a: d * (1 + y),),
         value=np.expm1,
         reference=lambda xp, x: xp.expm1(x),
-        spelling=Spelling(
-            numpy="np.expm1",
-            numba="_expm1",
-            torch="torch.expm1",
-            jax="jnp.expm1",
-            sign=r"\operatorname{expm1}",
-        ),
+        spelling=replace(in_libraries("expm1"), sign=r"\operatorname{expm1}"),
     )

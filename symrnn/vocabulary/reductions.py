@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from sympy import Eq, Expr, S
 
+from symrnn.vocabulary.contraction import Contract
 from symrnn.vocabulary.functions import Facts, Spelling, VectorFunction, Words
 from symrnn.vocabulary.powers import exp
-from symrnn.vocabulary.structure import Contract, as_operand, where
+from symrnn.vocabulary.structure import as_operand, where
 
 __all__ = ["largest", "log_softmax", "logsumexp", "softmax"]
 

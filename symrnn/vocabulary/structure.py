@@ -4,14 +4,13 @@ The nodes are unevaluated SymPy expressions: SymPy's own simplification of sums 
 around them, never inside.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from sympy import (
     Expr,
     Piecewise,
     S,
-    Symbol,
     sympify,
 )
 from sympy.core.symbol import Str
@@ -20,12 +19,18 @@ from sympy.printing.precedence import PRECEDENCE
 
 from symrnn.errors import DeclarationError
 
+__all__ = ["LETTERS", "AuthorProduct", "ConstantArray", "Leaf", "Operation", "Tensorial", "as_operand"]
+__all__ += ["concatenate", "dot", "einsum", "identity", "matmul", "mean", "ones", "outer"]
+__all__ += ["piecewise_as_where", "total", "transpose", "where"]
+
+OPERANDS = (int, float, Expr)
+
 
 def as_operand(value: object, operation: str) -> Expr:
     """`value` as an expression, a list as a stack; an error names `operation`."""
     if isinstance(value, list | tuple):
         return concatenate(*value)
-    if isinstance(value, bool) or not isinstance(value, int | float | Expr):
+    if type(value) is bool or not isinstance(value, OPERANDS):
         raise DeclarationError(
             f"{operation} got {value!r}, which is no expression. "
             "Its operands are quantities, numbers and expressions made of them."
@@ -65,16 +70,55 @@ class Tensorial:
 
 
 class Operation(Tensorial, Expr):
-    """Base of all nodes of the vocabulary; subclasses say how they print."""
+    """Base of all nodes of the vocabulary; subclasses say how they print.
+
+    `is_elementwise` tells that an element of the result is made of the elements in its place alone.
+    """
 
     __slots__ = ()
     name: ClassVar[str] = ""
+    is_elementwise: ClassVar[bool] = False
     is_commutative = True
     is_number = False  # SymPy takes ones(2), which has no symbol, for a number to be evaluated
     is_extended_real = True
 
+    @property
+    def noun(self) -> str:
+        """What its result is called where it has no name."""
+        return self.name
+
+    @property
+    def operands(self) -> tuple[Expr, ...]:
+        """What the result is made of, but for a condition or a spec, sizes and an index."""
+        return tuple(arg for arg in self.args if isinstance(arg, Expr))
+
+    def over(self, operands: Iterable[Expr]) -> Expr:
+        """The same operation on other operands; a condition or a spec comes before them."""
+        return self.func(*(arg for arg in self.args if not isinstance(arg, Expr)), *operands)
+
     def _sympystr(self, printer: Any) -> str:
         return f"{self.name}({', '.join(printer._print(arg) for arg in self.args)})"
+
+
+class Leaf(Operation):
+    """Base of arrays that are made of no other: of sizes, or of an index."""
+
+    __slots__ = ()
+
+    @property
+    def operands(self) -> tuple[Expr, ...]:
+        """Nothing."""
+        return ()
+
+    def over(self, operands: Iterable[Expr]) -> Expr:
+        """The array itself."""
+        return self
+
+
+class ConstantArray(Leaf):
+    """Base of arrays that sizes alone tell."""
+
+    __slots__ = ()
 
 
 class where(Operation):  # noqa: N801
@@ -82,6 +126,7 @@ class where(Operation):  # noqa: N801
 
     __slots__ = ()
     name = "where"
+    is_elementwise = True
 
     def __new__(cls, condition: Any, chosen: Any, otherwise: Any) -> Any:
         """Choose by a comparison of expressions, such as `h > 0`."""
@@ -92,102 +137,129 @@ class where(Operation):  # noqa: N801
             )
         if isinstance(condition, BooleanAtom):  # SymPy knew the answer, as in h**2 >= 0
             return as_operand(chosen if condition is S.true else otherwise, "where")
-        if not isinstance(condition, Boolean) or isinstance(condition, Symbol):
+        if not isinstance(condition, Boolean) or condition.is_Symbol:
             raise DeclarationError(
                 f"where() got the condition {condition!r}. Give a comparison of expressions, such as h > 0."
             )
         return Expr.__new__(cls, condition, as_operand(chosen, "where"), as_operand(otherwise, "where"))
 
+    @property
+    def condition(self) -> Boolean:
+        """What decides between the branches."""
+        return self.args[0]
 
-AT_SPECS = ("ij,j->i", "i,ij->j", "ij,jk->ik", "i,i->")
-"""The contractions that print as `a @ b`."""
+
+LETTERS = "ijklmnopqrstuvwxyz"
 
 
 class AuthorProduct(Operation):
-    """Base of products as the author wrote them, before shapes are known."""
+    """Base of products as the author wrote them, before shapes are known.
+
+    `rule` says what operands must be, `ranks` of which ranks, if that is all; `spec` is the einsum spec that
+    it means, where shapes do not matter.
+    """
+
+    __slots__ = ()
+    rule: ClassVar[str] = ""
+    ranks: ClassVar[tuple[int, ...] | None] = None
+    spec: ClassVar[str] = ""
+
+    def broken_rule(self, shapes: Sequence[tuple[Expr, ...]]) -> str:
+        """What operands of these shapes do not keep to; nothing if they fit."""
+        return "" if self.ranks in (None, tuple(map(len, shapes))) else self.rule
+
+    def contraction(self, ranks: Sequence[int]) -> str:
+        """The einsum spec that it means for operands of these ranks, which fit: else all axes are summed."""
+        return self.spec or f"{LETTERS[: ranks[0]]}->"
+
+
+class _OfTwo(AuthorProduct):
+    """A product of two operands."""
 
     __slots__ = ()
 
+    def __new__(cls, left: Any, right: Any) -> Any:
+        """Make the product of two expressions; a list is a stack."""
+        called = "@" if cls is matmul else cls.name
+        return Expr.__new__(cls, as_operand(left, called), as_operand(right, called))
 
-class matmul(AuthorProduct):  # noqa: N801
+
+class _OfOne(AuthorProduct):
+    """What is made of one operand."""
+
+    __slots__ = ()
+
+    def __new__(cls, operand: Any) -> Any:
+        """Make it of an expression; a list is a stack."""
+        return Expr.__new__(cls, as_operand(operand, cls.name))
+
+
+class matmul(_OfTwo):  # noqa: N801
     """`a @ b`: contracts the last axis of a with the first of b."""
 
     __slots__ = ()
     name = "matmul"
+    rule = "@ contracts the last axis of its left with the first of its right"
     precedence = PRECEDENCE["Mul"]
 
-    def __new__(cls, left: Any, right: Any) -> "matmul":
-        """Make the product of two expressions, or of an expression and a stack."""
-        made: matmul = Expr.__new__(cls, as_operand(left, "@"), as_operand(right, "@"))
-        return made
+    def broken_rule(self, shapes: Sequence[tuple[Expr, ...]]) -> str:
+        """What operands of these shapes do not keep to; nothing if they fit."""
+        left, right = shapes
+        if not left or not right:
+            return self.rule
+        fits = left[-1] == right[0]
+        return "" if fits else "the last size on the left of @ must equal the first on its right"
+
+    def contraction(self, ranks: Sequence[int]) -> str:
+        """The einsum spec that it means for operands of these ranks."""
+        left, right = LETTERS[: ranks[0]], LETTERS[ranks[0] : sum(ranks) - 1]
+        return f"{left},{left[-1]}{right}->{left[:-1]}{right}"
 
     def _sympystr(self, printer: Any) -> str:
-        return _product_text(self.args, printer)
+        return product_text(self.args, printer)
 
 
-def _product_text(factors: Iterable[Any], printer: Any) -> str:
+def product_text(factors: Iterable[Any], printer: Any) -> str:
     """`a @ b`, with brackets round every factor that is a sum or itself a product."""
     return " @ ".join(printer.parenthesize(factor, PRECEDENCE["Mul"]) for factor in factors)
 
 
-class dot(AuthorProduct):  # noqa: N801
+class dot(_OfTwo):  # noqa: N801
     """The sum of the elementwise product of two vectors."""
 
     __slots__ = ()
     name = "dot"
-
-    def __new__(cls, left: Any, right: Any) -> "dot":
-        """Make the dot product of two vectors of equal shape."""
-        made: dot = Expr.__new__(cls, as_operand(left, "dot"), as_operand(right, "dot"))
-        return made
+    rule, ranks, spec = "dot takes two vectors", (1, 1), "i,i->"
 
 
-class outer(AuthorProduct):  # noqa: N801
+class outer(_OfTwo):  # noqa: N801
     """The matrix of all products of the elements of two vectors."""
 
     __slots__ = ()
     name = "outer"
-
-    def __new__(cls, left: Any, right: Any) -> "outer":
-        """Make the outer product of two vectors."""
-        made: outer = Expr.__new__(cls, as_operand(left, "outer"), as_operand(right, "outer"))
-        return made
+    rule, ranks, spec = "outer takes two vectors", (1, 1), "i,j->ij"
 
 
-class total(AuthorProduct):  # noqa: N801
+class total(_OfOne):  # noqa: N801
     """The sum over all elements."""
 
     __slots__ = ()
     name = "total"
 
-    def __new__(cls, operand: Any) -> "total":
-        """Sum a vector or a matrix of any rank."""
-        made: total = Expr.__new__(cls, as_operand(operand, "total"))
-        return made
 
-
-class mean(AuthorProduct):  # noqa: N801
+class mean(_OfOne):  # noqa: N801
     """The sum over all elements, divided by their number."""
 
     __slots__ = ()
     name = "mean"
 
-    def __new__(cls, operand: Any) -> "mean":
-        """Average a vector or a matrix of any rank."""
-        made: mean = Expr.__new__(cls, as_operand(operand, "mean"))
-        return made
 
-
-class transpose(AuthorProduct):  # noqa: N801
+class transpose(_OfOne):  # noqa: N801
     """The transpose of a matrix."""
 
     __slots__ = ()
     name = "transpose"
-
-    def __new__(cls, operand: Any) -> "transpose":
-        """Transpose a matrix."""
-        made: transpose = Expr.__new__(cls, as_operand(operand, "transpose"))
-        return made
+    rule, ranks, spec = "transpose takes a matrix", (2,), "ij->ji"
 
 
 class einsum(AuthorProduct):  # noqa: N801
@@ -223,8 +295,11 @@ class einsum(AuthorProduct):  # noqa: N801
                 f"The einsum spec {text!r} has {', '.join(unknown)} only in its output. "
                 "Multiply by ones(m) to repeat along an axis."
             )
-        made: einsum = Expr.__new__(cls, Str(text), *(as_operand(op, "einsum") for op in operands))
-        return made
+        return Expr.__new__(cls, Str(text), *(as_operand(op, "einsum") for op in operands))
+
+    def contraction(self, ranks: Sequence[int]) -> str:
+        """What the author wrote."""
+        return str(self.args[0])
 
     def _sympystr(self, printer: Any) -> str:
         spec, *operands = self.args
@@ -236,6 +311,7 @@ class concatenate(Operation):  # noqa: N801
 
     __slots__ = ()
     name = "concatenate"
+    noun = "stack"
 
     def __new__(cls, *parts: Any) -> "concatenate":
         """Stack expressions of rank 1 or more."""
@@ -243,14 +319,13 @@ class concatenate(Operation):  # noqa: N801
             raise DeclarationError(
                 f"A stack needs at least two parts, not {list(parts)!r}. Write the one part alone."
             )
-        made: concatenate = Expr.__new__(cls, *(as_operand(part, "concatenate") for part in parts))
-        return made
+        return Expr.__new__(cls, *(as_operand(part, "concatenate") for part in parts))
 
     def _sympystr(self, printer: Any) -> str:
         return f"[{', '.join(printer._print(arg) for arg in self.args)}]"
 
 
-class ones(Operation):  # noqa: N801
+class ones(ConstantArray):  # noqa: N801
     """`ones(m)` or `ones(m, n)`: an array of ones."""
 
     __slots__ = ()
@@ -260,11 +335,10 @@ class ones(Operation):  # noqa: N801
         """Make an array of ones with the given sizes."""
         if not shape:
             raise DeclarationError("ones() needs at least one size, for example ones(m).")
-        made: ones = Expr.__new__(cls, *(as_operand(size, "ones") for size in shape))
-        return made
+        return Expr.__new__(cls, *(as_operand(size, "ones") for size in shape))
 
 
-class identity(Operation):  # noqa: N801
+class identity(ConstantArray):  # noqa: N801
     """`identity(m)`: the identity matrix with m rows."""
 
     __slots__ = ()
@@ -272,86 +346,7 @@ class identity(Operation):  # noqa: N801
 
     def __new__(cls, size: Any) -> "identity":
         """Make the identity matrix of the given size."""
-        made: identity = Expr.__new__(cls, as_operand(size, "identity"))
-        return made
-
-
-class Contract(Operation):
-    """A resolved product: an einsum over operands whose shapes are known.
-
-    Letters are i, j, k, ... in order of appearance; no letter repeats within an operand.
-    """
-
-    __slots__ = ()
-    name = "einsum"
-
-    def __new__(cls, spec: str | Str, *operands: Expr) -> "Contract":
-        """Make the contraction `spec` of `operands`, its letters brought into canonical order."""
-        made: Contract = Expr.__new__(cls, Str(canonical_spec(str(spec))), *operands)
-        return made
-
-    @property
-    def spec(self) -> str:
-        """The einsum spec."""
-        return str(self.args[0])
-
-    @property
-    def operands(self) -> tuple[Expr, ...]:
-        """What is multiplied."""
-        return self.args[1:]
-
-    @property
-    def letters(self) -> tuple[str, ...]:
-        """The letters of each operand."""
-        return tuple(self.spec.partition("->")[0].split(","))
-
-    @property
-    def output(self) -> str:
-        """The letters of the result."""
-        return self.spec.partition("->")[2]
-
-    @property
-    def precedence(self) -> int:
-        """How tightly the printed form binds."""
-        return int(PRECEDENCE["Mul" if self.spec in AT_SPECS else "Atom"])
-
-    def _sympystr(self, printer: Any) -> str:
-        if self.spec in AT_SPECS:
-            return _product_text(self.operands, printer)
-        texts = [printer._print(operand) for operand in self.operands]
-        if self.spec == "i,j->ij":
-            return f"outer({', '.join(texts)})"
-        if self.spec == "ij->ji":
-            return f"transpose({texts[0]})"
-        if not self.output and len(texts) == 1:
-            return f"total({texts[0]})"
-        return f"einsum({', '.join([repr(self.spec), *texts])})"
-
-
-class Slice(Operation):
-    """A resolved piece of a stack: rows start to stop of the first axis. It arises in derivatives."""
-
-    __slots__ = ()
-    name = "slice"
-
-    def __new__(cls, of: Expr, start: Expr, stop: Expr) -> "Slice":
-        """Make rows `start` to `stop` (sizes) of `of`."""
-        made: Slice = Expr.__new__(cls, of, sympify(start), sympify(stop))
-        return made
-
-    def _sympystr(self, printer: Any) -> str:
-        of, start, stop = (printer._print(arg) for arg in self.args)
-        return f"{of}[{start}:{stop}]"
-
-
-def canonical_spec(spec: str) -> str:
-    """`spec` with its letters renamed i, j, k, ..., z, a, ... in order of appearance."""
-    order = "ijklmnopqrstuvwxyzabcdefgh"
-    renamed: dict[str, str] = {}
-    for letter in spec:
-        if letter.isalpha() and letter not in renamed:
-            renamed[letter] = order[len(renamed)]
-    return "".join(renamed.get(letter, letter) for letter in spec)
+        return Expr.__new__(cls, as_operand(size, "identity"))
 
 
 def piecewise_as_where(expr: Piecewise) -> Expr:

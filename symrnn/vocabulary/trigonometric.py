@@ -1,5 +1,6 @@
 """Functions of angles."""
 
+from dataclasses import replace
 from math import pi
 
 import numpy as np
@@ -9,7 +10,7 @@ from sympy import cos as sympy_cos
 from sympy import pi as exact_pi
 from sympy import sin as sympy_sin
 
-from symrnn.vocabulary.functions import Facts, PointwiseFunction, Spelling, Words
+from symrnn.vocabulary.functions import Facts, PointwiseFunction, Words, in_libraries
 
 __all__ = ["atan", "cos", "sin"]
 
@@ -28,14 +29,7 @@ class sin(PointwiseFunction):  # noqa: N801  (reads like the publication)
         range=(-1.0, 1.0),
         turns=None,
         at_zero=S.Zero,
-        spelling=Spelling(
-            numpy="np.sin",
-            numba="np.sin",
-            torch="torch.sin",
-            jax="jnp.sin",
-            number="math.sin",
-            latex=r"\sin",
-        ),
+        spelling=replace(in_libraries("sin", numba="np.sin"), number="math.sin", latex=r"\sin"),
         words=Words(
             derivative=r", and $\sin' = \cos$", bound=r"$\lvert\sin'\rvert = \lvert\cos\rvert \le 1$"
         ),
@@ -56,14 +50,7 @@ class cos(PointwiseFunction):  # noqa: N801
         range=(-1.0, 1.0),
         turns=None,
         at_zero=S.One,
-        spelling=Spelling(
-            numpy="np.cos",
-            numba="np.cos",
-            torch="torch.cos",
-            jax="jnp.cos",
-            number="math.cos",
-            latex=r"\cos",
-        ),
+        spelling=replace(in_libraries("cos", numba="np.cos"), number="math.cos", latex=r"\cos"),
         words=Words(
             derivative=r", and $\cos' = -\sin$", bound=r"$\lvert\cos'\rvert = \lvert\sin\rvert \le 1$"
         ),
@@ -84,14 +71,7 @@ class atan(PointwiseFunction):  # noqa: N801
         range=(-pi / 2, pi / 2),
         at_zero=S.Zero,
         limits=(exact_pi / 2, -exact_pi / 2),
-        spelling=Spelling(
-            numpy="np.arctan",
-            numba="np.arctan",
-            torch="torch.arctan",
-            jax="jnp.arctan",
-            number="math.atan",
-            latex=r"\arctan",
-        ),
+        spelling=replace(in_libraries("arctan", numba="np.arctan"), number="math.atan", latex=r"\arctan"),
         words=Words(
             derivative=r", and $\arctan'(<a>) = 1/(1 + <a>^{2})$",
             bound=r"$\arctan'(<a>) = 1/(1 + <a>^{2}) \le 1$",

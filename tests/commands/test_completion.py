@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from symrnn.commands import command_line
 from symrnn.commands.command_line import COMMANDS
-from symrnn.kernels.target_names import ARRAY_TARGET_NAMES, TARGET_NAMES
+from symrnn.kernels.target_list import ARRAY_TARGET_NAMES, TARGET_NAMES
 from symrnn.kernels.targets import ARRAY_TARGETS, TARGETS
 from symrnn.places import found_at
 from symrnn.zoo import MODELS, SHIPPED

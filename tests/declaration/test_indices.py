@@ -27,7 +27,6 @@ from symrnn.planning.checker import check
 from symrnn.planning.ir import Gather, Scatter
 from symrnn.planning.passes.draft import Draft
 from symrnn.planning.plan import Plan
-from symrnn.planning.renaming import renamed
 from symrnn.zoo import HEADS
 
 v, m, n = axes("v m n")
@@ -159,13 +158,15 @@ def agrees(cell: Cell, problem: Problem) -> bool:
 def test_a_scatter_in_the_wrong_row_turns_red(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = draw_problem(HEADS[name])
     assert agrees(HEADS[name], problem)
-    right = interpreter._Machine.picked
+    right = interpreter._Machine.execute
 
-    def wrong(self: Any, statement: Any) -> Any:
-        value = right(self, statement)
-        return value[::-1] if isinstance(statement, Scatter) else value
+    def wrong(self: Any, statement: Any) -> None:
+        right(self, statement)
+        if isinstance(statement, Scatter):
+            out = self.array(statement.out)
+            out[...] = out[::-1].copy()
 
-    monkeypatch.setattr(interpreter._Machine, "picked", wrong)
+    monkeypatch.setattr(interpreter._Machine, "execute", wrong)
     assert not agrees(HEADS[name], problem)
 
 
@@ -212,7 +213,7 @@ def test_a_plan_that_picks_something_else_is_refused(
     draft = Draft(stages(words())[0])
     for region, lines in draft.regions.items():
         draft.regions[region] = [
-            type(line)(renamed(line.statement, change), line.title, line.sources)
+            type(line)(line.statement.renamed(change), line.title, line.sources)
             if isinstance(line.statement, kind)
             else line
             for line in lines

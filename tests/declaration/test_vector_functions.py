@@ -16,7 +16,6 @@ from symrnn.planning.cost import operations
 from symrnn.planning.ir import Contraction, Largest, Pointwise
 from symrnn.planning.passes.draft import Draft
 from symrnn.planning.plan import Plan
-from symrnn.planning.renaming import renamed
 from symrnn.running.loading import load_source
 
 n, m = axes("n m")
@@ -133,7 +132,7 @@ def with_largest(change: dict[str, str]) -> Plan:
     draft = Draft(plan)
     for region, lines in draft.regions.items():
         draft.regions[region] = [
-            type(line)(renamed(line.statement, change), line.title, line.sources)
+            type(line)(line.statement.renamed(change), line.title, line.sources)
             if isinstance(line.statement, Largest)
             else line
             for line in lines

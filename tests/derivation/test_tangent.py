@@ -1,6 +1,8 @@
 """The tangent of a cell and its step Jacobians, against JAX in float64."""
 
+import operator
 from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Any
 
 import jax
@@ -174,6 +176,10 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "logsumexp": jax.nn.logsumexp,
     "largest": jnp.max,
     "softmax": jax.nn.softmax,
+    "Add": lambda *terms: reduce(operator.add, terms),
+    "Mul": lambda *factors: reduce(operator.mul, factors),
+    "Pow": lambda base, exponent: base ** int(exponent),
+    "concatenate": lambda *parts: jnp.concatenate(parts),
 }
 
 
@@ -194,18 +200,7 @@ def jax_value(expr: Any, known: dict[str, Any]) -> Any:
         holds = left > right if type(expr.args[0]).__name__ == "StrictGreaterThan" else left < right
         return jnp.where(holds, jax_value(expr.args[1], known), jax_value(expr.args[2], known))
     args = [jax_value(arg, known) for arg in expr.args]
-    if kind == "Add":
-        return sum(args[1:], args[0])
-    if kind == "Mul":
-        product = args[0]
-        for factor in args[1:]:
-            product = product * factor
-        return product
-    if kind == "Pow":
-        return args[0] ** int(expr.args[1])
-    if kind == "concatenate":
-        return jnp.concatenate(args)
-    return FORMULAS[expr.name](*args)
+    return FORMULAS[getattr(expr, "name", kind)](*args)
 
 
 def jax_step(cell: Cell, given: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """The house's order, read from the source: imports go one way, things are small, outside has one door."""
 
 import ast
+import subprocess
+import sys
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -32,9 +35,20 @@ HEAVY = (
 )
 """Where libraries that may be absent, or take their time to load, are imported, within functions too."""
 
+BY_KIND = ("vocabulary", "declaration", "models", "derivation", "comparison", "planning", "validation")
+"""Rooms in which nobody asks which of many classes a node is."""
+
 FAMILIES = {
     f"symrnn.vocabulary.{name}"
-    for name in ("activations", "piecewise", "powers", "reductions", "trigonometric")
+    for name in (
+        "activations",
+        "contraction",
+        "piecewise",
+        "powers",
+        "reductions",
+        "structure",
+        "trigonometric",
+    )
 }
 """What they name is public; no other file names it again."""
 
@@ -109,6 +123,54 @@ def test_modules_and_functions_are_small(path: Path) -> None:
             assert length <= 60, f"{function.name} has {length} lines"
 
 
+def classes_of(node: ast.expr) -> Iterator[str]:
+    """The classes that the second argument of `isinstance` names."""
+    if isinstance(node, ast.BinOp):
+        yield from (*classes_of(node.left), *classes_of(node.right))
+    elif isinstance(node, ast.Tuple):
+        yield from (name for element in node.elts for name in classes_of(element))
+    else:
+        yield ast.unparse(node)
+
+
+def asked_of(function: ast.FunctionDef) -> dict[str, set[str]]:
+    """The classes that a function asks of each of its subjects."""
+    asked: dict[str, set[str]] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+            asked.setdefault(ast.unparse(node.args[0]), set()).update(classes_of(node.args[1]))
+    return asked
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if stage(path) in BY_KIND], ids=named)
+def test_nobody_asks_for_many_classes(path: Path) -> None:
+    """What depends on the kind of a node or a statement is its method, or an entry of a table by class."""
+    for function in ast.walk(tree(path)):
+        if isinstance(function, ast.FunctionDef):
+            for subject, classes in asked_of(function).items():
+                assert len(classes) <= 3, f"{function.name} asks what {subject} is: {sorted(classes)}"
+
+
+def test_functions_of_these_rooms_are_simple() -> None:
+    """Complexity up to 10, 6 returns and 12 branches, without exemptions."""
+    lint = ["ruff", "check", "--isolated", "--ignore-noqa", "--select=C901,PLR0911,PLR0912"]
+    rooms = [str(HOME / room) for room in BY_KIND]
+    found = subprocess.run([sys.executable, "-m", *lint, *rooms], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_a_chain_of_questions_would_be_seen() -> None:
+    chain = """
+def told(node):
+    if isinstance(node, Add | Mul):
+        return isinstance(other, Pow)
+    return isinstance(node, (Pow, Symbol)) or isinstance(node, Add)
+"""
+    function = ast.parse(chain).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert asked_of(function) == {"node": {"Add", "Mul", "Pow", "Symbol"}, "other": {"Pow"}}
+
+
 def importers(package: str) -> set[str]:
     return {
         named(path)
@@ -144,7 +206,7 @@ def test_only_the_known_tables_load_when_they_are_asked() -> None:
                 importing.add(named(path))
     assert loaders == TABLES
     kernels = {"running/loading.py", "validation/execution.py"}  # emitted ones, which are none of ours
-    targets = {"kernels/targets.py", "kernels/target_names.py"}  # they are found in their folders
+    targets = {"kernels/targets.py", "kernels/target_list.py"}  # they are found in their folders
     assert importing == {"places.py"} | targets | kernels
 
 

@@ -19,8 +19,8 @@ from symrnn.planning.ir import (
     Pointwise,
     Statement,
     array_symbol,
-    overlap,
 )
+from symrnn.planning.memory import overlap
 from symrnn.planning.plan import Plan
 from symrnn.zoo import CELLS
 

@@ -7,7 +7,18 @@ from interpretation import stages
 from sympy import Eq
 
 from symrnn import Cell, Input, Parameter, State, axes, tanh
-from symrnn.planning.ir import Buffer, Contraction, Fill, Pointwise, Statement, array_symbol
+from symrnn.planning.ir import (
+    Buffer,
+    Contraction,
+    Fill,
+    Gather,
+    Largest,
+    Pointwise,
+    Scatter,
+    Stack,
+    Statement,
+    array_symbol,
+)
 from symrnn.planning.passes.draft import Draft, Line
 
 n, m = axes("n m")
@@ -79,3 +90,27 @@ def test_a_range_of_a_range_is_a_range_of_the_whole() -> None:
     across = made.buffers[made.part(outer, 0, 0 * m, m, "across")]
     assert across.window is not None
     assert across.window.base == outer
+
+
+@pytest.mark.parametrize(
+    ("statement", "reads"),
+    [
+        (Contraction("r", "ij,Bj->Bi", ("a", "b")), ("a", "b")),
+        (sum_of("r", "a", "b"), ("a", "b")),
+        (Largest("r", "a"), ("a",)),
+        (Gather("r", "a", "b"), ("a", "b")),
+        (Scatter("r", "a", "b", True), ("a", "b")),
+        (Stack("r", ("a", "b")), ("a", "b")),
+        (Fill("r", "zeros"), ()),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_statements_are_renamed_wherever_they_name_an_array(
+    statement: Statement, reads: tuple[str, ...]
+) -> None:
+    assert statement.reads == reads
+    assert statement.arrays == ("r", *reads)
+    made = statement.renamed({"r": "out", "a": "first", "b": "second"})
+    assert made.arrays == ("out", *({"a": "first", "b": "second"}[name] for name in reads))
+    assert made.update == statement.update
+    assert made.renamed({"out": "r", "first": "a", "second": "b"}) == statement

@@ -13,6 +13,7 @@ import symrnn
 from symrnn import Cell, Constant, Input, Parameter, State, Value, axes, tanh
 from symrnn.derivation.derivation import Derivation
 from symrnn.errors import PlanError
+from symrnn.kernels.names import Namer
 from symrnn.planning import interpreter
 from symrnn.planning.ir import Block, Carry, Contraction, Fill, Pointwise, Stack, array_symbol, size_of
 from symrnn.planning.lowering import lower
@@ -78,8 +79,9 @@ def test_the_lowered_plan_keeps_everything_in_its_loops() -> None:
 def test_authors_names_that_modules_use_get_an_underscore() -> None:
     state, tape, lo = State("state", m), Parameter("tape", m), Parameter("lo", m)
     plan = symrnn.plan(Cell("clash", Eq(state.next, tanh(W @ x + tape * state + lo))))
-    assert plan.parameters == ("W", "lo_", "tape_")
-    assert plan.states == ("state_",)
+    assert (plan.parameters, plan.states) == (("W", "lo", "tape"), ("state",))
+    legal = Namer(frozenset({"lo", "tape", "state"})).legal_plan(plan)
+    assert (legal.parameters, legal.states) == (("W", "lo_", "tape_"), ("state_",))
 
 
 def test_constants_and_derived_parameters_are_prepared() -> None:

@@ -63,7 +63,8 @@ class Step(NamedTuple):
 
 
 TO_A_PLAN = (
-    Step("declaration/cell.py", "Cell", "the equations are validated, and get shapes and an order"),
+    Step("declaration/cell.py", "Cell", "the equations are validated, and get an order"),
+    Step("declaration/resolution.py", "Resolver", "which shapes fit, and what is said where they do not"),
     Step("declaration/normal_form.py", "normalize", "one operation per equation, each with a name"),
     Step("derivation/reverse.py", "derived", "the adjoint of everything; the rules are in `rules.py`"),
 )
@@ -109,10 +110,21 @@ VIEWS = {
         Step(
             "kernels/python/target.py", "TARGET", "the shortest example: its name, contract and capabilities"
         ),
-        Step("kernels/python/printer.py", "emit", "the plan as its statements"),
+        Step("kernels/python/printer.py", "NAMES", "its statements, and the names that it forbids"),
         Step("kernels/targets.py", "TARGETS", "all folders that have a target"),
-        Step("kernels/names.py", "Namer", "which names it forbids, and how a name becomes legal"),
+        Step("kernels/names.py", "Namer", "how a name becomes legal in it"),
         Step("validation/texts.py", "prove_text", "its text computes what the plan says"),
+    ),
+    "What is decided where": (
+        Step(
+            "zoo/__init__.py", "HEADS", "layers and losses that are shipped; they are declared in `heads.py`"
+        ),
+        Step("planning/passes/__init__.py", "PASSES", "the passes of each save mode, in their order"),
+        Step("kernels/contract.py", "FULL", "the public functions of a kernel, and their arguments"),
+        Step("checking/check.py", "TOLERANCES", "which errors pass"),
+        Step("commands/command_line.py", "COMMANDS", "the commands, and what the list of all says of them"),
+        Step("notation/breaking.py", "", "where a formula that is too wide is broken"),
+        Step("errors.py", "SymrnnError", "the kinds of errors"),
     ),
 }
 """What changes and what reads it, each in its file."""

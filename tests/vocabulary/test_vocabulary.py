@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from evaluator import evaluate, shape_numbers
-from sympy import And, Eq, Ge, Le, Max, Ne, Not, Or, Piecewise, Rational
+from sympy import And, Eq, Expr, Ge, Le, Max, Ne, Not, Or, Piecewise, Rational
 
 import symrnn
 from symrnn import (
@@ -44,6 +44,8 @@ from symrnn import (
 from symrnn.declaration.operations import (
     VECTOR_FUNCTIONS,
     Contract,
+    Operation,
+    Slice,
     absolute,
     canonical_spec,
     power,
@@ -290,3 +292,27 @@ def test_lists_stack_on_either_side_of_the_product():
     assert U @ [h, x] == matmul(U, concatenate(h, x))
     assert [h, x] @ U == matmul(concatenate(h, x), U)
     assert W @ [h, [x, c]] == matmul(W, concatenate(h, concatenate(x, c)))
+
+
+@pytest.mark.parametrize(
+    ("node", "operands"),
+    [
+        (where(h > c, h, g), (h, g)),
+        (Contract("ij,j->i", W, x), (W, x)),
+        (einsum("ij,j->i", W, x), (W, x)),
+        (Slice(h, 0, m), (h,)),
+        (concatenate(h, x), (h, x)),
+        (maximum(h, c), (h, c)),
+        (softmax(h), (h,)),
+        (W @ x, (W, x)),
+        (ones(m, n), ()),
+        (identity(m), ()),
+        (one_hot(i), ()),
+    ],
+    ids=str,
+)
+def test_operands_are_what_the_result_is_made_of(node: Operation, operands: tuple[Expr, ...]) -> None:
+    assert node.operands == operands
+    assert node.over(operands) == node
+    other = [State(f"other_{operand}", *operand.shape) for operand in operands]
+    assert node.over(other).operands == tuple(other)

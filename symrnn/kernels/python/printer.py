@@ -1,4 +1,7 @@
-"""A plan as comprehensions: every statement makes the nested list of one sample, at one time step."""
+"""A plan as comprehensions: every statement makes the nested list of one sample, at one time step.
+
+`NAMES` are those that the module uses itself.
+"""
 
 from collections.abc import Callable, Iterable
 

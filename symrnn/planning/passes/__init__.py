@@ -1,4 +1,4 @@
-"""Passes: plan to plan, each of which leaves the meaning as it is."""
+"""Passes: plan to plan, each of which leaves the meaning as it is; `PASSES` has those of every save mode."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from symrnn.planning.passes.affine import mark_affine, shorten_affine_loops
 from symrnn.planning.passes.hoist import delay_gradients, hoist_inputs
 from symrnn.planning.passes.pack import pack_products
 from symrnn.planning.passes.recompute import recompute_from_states
-from symrnn.planning.passes.save import choose_saved
+from symrnn.planning.passes.saved import choose_saved
 from symrnn.planning.passes.share import share_memory
 from symrnn.planning.passes.split import split_stacks
 from symrnn.planning.plan import Plan

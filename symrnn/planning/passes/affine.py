@@ -55,7 +55,7 @@ def _recurrences(draft: Draft, direction: str, loop: Loop) -> tuple[AffineRecurr
 
 def _is_large(statement: Statement, draft: Draft) -> bool:
     """Whether a statement handles matrices of a sample, and not to multiply them by a shared array."""
-    arrays = [draft.buffers[name] for name in (statement.out, *statement.reads)]
+    arrays = [draft.buffers[name] for name in statement.arrays]
     return not gains(statement, draft) and any(b.lead and len(b.shape) > 1 for b in arrays)
 
 
@@ -79,6 +79,6 @@ def _move_after(draft: Draft, direction: str, loop: Loop) -> None:
 
 def _stays(statement: Statement, draft: Draft) -> bool:
     """Whether a statement has no meaning or too much memory over all steps at once."""
-    arrays = [draft.buffers[name] for name in (statement.out, *statement.reads)]
+    arrays = [draft.buffers[name] for name in statement.arrays]
     per_step = any(buffer.lead == "B" for buffer in arrays)
     return per_step or draft.buffers[statement.out].kind == "gradient" or _is_large(statement, draft)

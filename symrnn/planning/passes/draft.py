@@ -1,35 +1,15 @@
 """A plan taken apart for editing: every statement on a line of its own, with its block's title."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from sympy import Expr
 
-from symrnn.declaration.axes import Shape
-from symrnn.planning.ir import (
-    Block,
-    Buffer,
-    Contraction,
-    Pass,
-    Statement,
-    Window,
-    overlap,
-    root_of,
-    shift_of,
-)
+from symrnn.declaration.axes import Shape, Size, ranges
+from symrnn.planning.ir import Block, Buffer, Pass, Statement, Window
+from symrnn.planning.memory import overlap, root_of, shift_of, with_bases
 from symrnn.planning.names import Names
-from symrnn.planning.plan import Plan
-
-REGIONS = (
-    "prepare",
-    "forward before",
-    "forward loop",
-    "forward after",
-    "backward before",
-    "backward loop",
-    "backward after",
-    "finish",
-)
+from symrnn.planning.plan import BACKWARD, FORWARD, REGIONS, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +29,7 @@ class Draft:
         self.names = Names()
         self.names.taken |= {buffer.name for buffer in plan.buffers}
         self.buffers: dict[str, Buffer] = plan.table()
-        blocks = {
-            "prepare": plan.prepare,
-            "forward before": plan.forward.before,
-            "forward loop": plan.forward.loop.blocks,
-            "forward after": plan.forward.after,
-            "backward before": plan.backward.before,
-            "backward loop": plan.backward.loop.blocks,
-            "backward after": plan.backward.after,
-            "finish": plan.finish,
-        }
-        self.regions: dict[str, list[Line]] = {region: _lines(blocks[region]) for region in REGIONS}
+        self.regions = {region: _lines(blocks) for region, blocks in plan.regions.items()}
 
     def new(self, name: str, lead: str, shape: Shape, kind: str, window: Window | None = None) -> str:
         """The name of a new array."""
@@ -80,6 +50,10 @@ class Draft:
         parent = self.buffers[base]
         shape = tuple(stop - start if i == axis else size for i, size in enumerate(parent.shape))
         return self.new(hint, parent.lead, shape, parent.kind, window)
+
+    def rows(self, parts: Iterable[str]) -> list[tuple[Size, Size]]:
+        """The ranges of arrays that lie one after the other along their first axes."""
+        return ranges(self.buffers[part].shape[0] for part in parts)
 
     def lines(self) -> Iterator[Line]:
         """All lines, in order of execution."""
@@ -128,6 +102,15 @@ class Draft:
                 if statement.out not in before:
                     before.append(statement.out)
 
+    def drop_unread(self, region: str, read: set[str], names: Container[str]) -> None:
+        """Leave out what fills one of the arrays `names` without need; memory that is needed is in `read`."""
+        kept: list[Line] = []
+        for line in reversed(self.regions[region]):
+            if line.statement.out not in names or self.root(line.statement.out) in read:
+                kept.append(line)
+                read |= {self.root(name) for name in line.statement.reads}
+        self.regions[region] = kept[::-1]
+
     def is_static(self, name: str) -> bool:
         """Whether the array is the same for all samples and steps."""
         return not self.buffers[name].lead
@@ -136,15 +119,9 @@ class Draft:
         """The edited plan, without the arrays that nothing uses any more."""
         plan = self.plan
         blocks = {region: _blocks(lines) for region, lines in self.regions.items()}
-        forward = Pass(
-            blocks["forward before"],
-            replace(plan.forward.loop, blocks=blocks["forward loop"]),
-            blocks["forward after"],
-        )
-        backward = Pass(
-            blocks["backward before"],
-            replace(plan.backward.loop, blocks=blocks["backward loop"]),
-            blocks["backward after"],
+        forward, backward = (
+            Pass(blocks[before], replace(through.loop, blocks=blocks[loop]), blocks[after])
+            for through, (before, loop, after) in ((plan.forward, FORWARD), (plan.backward, BACKWARD))
         )
         return replace(
             plan,
@@ -159,18 +136,11 @@ class Draft:
     def _used_buffers(self) -> tuple[Buffer, ...]:
         plan = self.plan
         names = {plan.output, plan.output_cotangent, *plan.inputs, *plan.parameters, *plan.constants}
-        names |= {gradient for _, gradient in plan.gradients}
-        for carry in (*plan.forward.loop.carries, *plan.backward.loop.carries):
-            names |= {carry.here, carry.there, carry.initial}
+        names |= {gradient for _, gradient in plan.gradients} | plan.carried
         for line in self.lines():
-            names |= {line.statement.out, *line.statement.reads}
-        queue = list(names)
-        while queue:
-            window = self.buffers[queue.pop()].window
-            if window is not None and window.base not in names:
-                names.add(window.base)
-                queue.append(window.base)
-        return tuple(buffer for buffer in self.buffers.values() if buffer.name in names)
+            names |= set(line.statement.arrays)
+        kept = with_bases(names, self.buffers)
+        return tuple(buffer for buffer in self.buffers.values() if buffer.name in kept)
 
 
 def _lines(blocks: Iterable[Block]) -> list[Line]:
@@ -188,23 +158,9 @@ def _blocks(lines: Iterable[Line]) -> tuple[Block, ...]:
     return tuple(Block(title, tuple(statements), tuple(sources)) for title, statements, sources in made)
 
 
-def over_time(contraction: Contraction, draft: Draft) -> Contraction:
-    """The contraction outside of the loop: T joins B wherever an array has a time axis."""
-    letters = [
-        part.replace("B", "TB") if "T" in draft.buffers[name].lead else part
-        for name, part in zip(contraction.operands, contraction.inputs, strict=True)
-    ]
-    out = contraction.output
-    if "T" in draft.buffers[contraction.out].lead:
-        out = out.replace("B", "TB")
-    return replace(contraction, spec=f"{','.join(letters)}->{out}")
-
-
 def over_time_line(line: Line, draft: Draft) -> Line:
     """The line outside of the loop."""
-    if not isinstance(line.statement, Contraction):
-        return line
-    return replace(line, statement=over_time(line.statement, draft))
+    return replace(line, statement=line.statement.over_time(draft.buffers))
 
 
 def first_defines(lines: Iterable[Line], defined: set[str]) -> list[Line]:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from sympy import Add
+from sympy import Add, Integer
 
+from symrnn.declaration.axes import Size
 from symrnn.planning.ir import Contraction, Fill, Pointwise, Scatter, Statement
 from symrnn.planning.passes.draft import Draft, Line, over_time_line
 from symrnn.planning.plan import Plan
@@ -59,8 +60,7 @@ def gains(statement: Statement, draft: Draft) -> bool:
     """
     if isinstance(statement, Scatter):  # a sum over samples, too
         return draft.is_static(statement.out)
-    arrays = (statement.out, *statement.reads)
-    return isinstance(statement, Contraction) and any(draft.is_static(name) for name in arrays)
+    return isinstance(statement, Contraction) and any(map(draft.is_static, statement.arrays))
 
 
 def _early_arrays(draft: Draft, direction: str, stays: Stays) -> set[str]:
@@ -155,7 +155,7 @@ def _needed_in_loop(draft: Draft) -> set[str]:
 
 def _is_of_one_step(statement: Statement, draft: Draft) -> bool:
     """Whether a statement handles what no step but its own finds in memory."""
-    return any(draft.buffers[name].lead == "B" for name in (statement.out, *statement.reads))
+    return any(draft.buffers[name].lead == "B" for name in statement.arrays)
 
 
 def _drop_zero_fills(draft: Draft) -> None:
@@ -182,16 +182,14 @@ def _covered(draft: Draft, fill: Statement, writes: list[int]) -> bool:
     if fill.out in outs:
         return outs == {fill.out}
     windows = [draft.buffers[out].window for out in outs]
-    ranges = [(w.start, w.stop) for w in windows if w is not None and w.base == fill.out]
-    if not ranges or len(ranges) != len(outs) or len({w.axis for w in windows if w is not None}) != 1:
+    ranges = [
+        (w.axis, w.rows) for w in windows if w is not None and w.base == fill.out and w.rows is not None
+    ]
+    axes = {axis for axis, _ in ranges}
+    if len(ranges) != len(outs) or len(axes) != 1:
         return False
-    axis = next(w.axis for w in windows if w is not None)
-    position = 0 * draft.buffers[fill.out].shape[axis]
-    remaining = list(ranges)
-    while remaining:
-        following = [r for r in remaining if r[0] == position]
-        if len(following) != 1:
-            return False
-        remaining.remove(following[0])
-        position = following[0][1]
-    return bool(position == draft.buffers[fill.out].shape[axis])
+    stops = dict(rows for _, rows in ranges)
+    position: Size = Integer(0)
+    while position in stops:
+        position = stops.pop(position)
+    return not stops and position == draft.buffers[fill.out].shape[axes.pop()]

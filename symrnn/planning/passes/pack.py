@@ -9,16 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from sympy import Expr, Integer, Symbol
+from sympy import Symbol
 
-from symrnn.planning.ir import BACKWARD, FORWARD, Contraction, Pointwise, Stack, Window, array_symbol
+from symrnn.planning import ir
+from symrnn.planning.ir import Contraction, Pointwise, Stack, Window, array_symbol
 from symrnn.planning.passes.draft import Draft, Line, first_defines
-from symrnn.planning.plan import Plan
+from symrnn.planning.plan import BACKWARD, FORWARD, Plan
 
 GRADIENT = ("Bi,Bj->ij", "TBi,TBj->ij")  # adjoint, operand
 BIAS = ("Bi->i", "TBi->i")
-FORWARD_REGIONS = ("forward before", "forward loop", "forward after")
-BACKWARD_REGIONS = ("backward before", "backward loop", "backward after")
 PACKED = {"value": "a_all", "recomputed": "a_all_again", "adjoint": "d_a_all"}
 """What arrays of a kind that lie side by side are called together."""
 
@@ -36,7 +35,7 @@ class _Member:
 def pack_products(plan: Plan) -> Plan:
     """Merge products that share an operand or a result, forwards and backwards."""
     draft = Draft(plan)
-    for regions in (FORWARD_REGIONS, BACKWARD_REGIONS):
+    for regions in (FORWARD, BACKWARD):
         groups = [group for region in regions for group in _groups(draft, region).values()]
         position = {b: i for i, b in enumerate(draft.buffers)}
         for component in _components([{m.array for m in group} for group in groups]):
@@ -45,7 +44,7 @@ def pack_products(plan: Plan) -> Plan:
                 component.reverse()  # adjoints come in reverse: so both directions stack weights alike
             relevant = [{m.array for m in group} & set(component) for group in groups]
             _lay_side_by_side(draft, _best_order(component, relevant))
-    for region in (*FORWARD_REGIONS, *BACKWARD_REGIONS):
+    for region in (*FORWARD, *BACKWARD):
         _merge_region(draft, region)
         _merge_biases(draft, region)
     _merge_bias_gradients(draft)
@@ -59,9 +58,9 @@ def _groups(draft: Draft, region: str) -> dict[tuple[str, ...], list[_Member]]:
         s = line.statement
         if not isinstance(s, Contraction):
             continue
-        if s.spec in FORWARD and draft.is_static(s.operands[0]):
+        if s.spec in ir.FORWARD and draft.is_static(s.operands[0]):
             array, shared = s.out, ("forward", s.operands[1], str(s.update))
-        elif s.spec in BACKWARD and draft.is_static(s.operands[1]):
+        elif s.spec in ir.BACKWARD and draft.is_static(s.operands[1]):
             array, shared = s.operands[0], ("backward", s.out, "")
         elif s.spec in GRADIENT:
             array, shared = s.operands[0], ("gradient", s.operands[1], str(s.update))
@@ -100,14 +99,8 @@ def _may_come_last(draft: Draft, lines: list[Line], position: int) -> bool:
 def _packable(draft: Draft, name: str) -> bool:
     """Whether an array may be laid beside others: a vector per sample and step that owns its memory."""
     buffer = draft.buffers[name]
-    carried = {
-        n
-        for loop in (draft.plan.forward.loop, draft.plan.backward.loop)
-        for carry in loop.carries
-        for n in (carry.here, carry.there, carry.initial)
-    }
     own = buffer.window is None or _is_pack(buffer.window.base)
-    kind = buffer.kind in PACKED and name not in carried and name != draft.plan.output
+    kind = buffer.kind in PACKED and name not in draft.plan.carried and name != draft.plan.output
     return own and kind and buffer.lead == "TB" and len(buffer.shape) == 1
 
 
@@ -150,15 +143,10 @@ def _lay_side_by_side(draft: Draft, members: list[str]) -> None:
     if len(members) < 2:
         return
     kind = draft.buffers[members[0]].kind
-    total: Expr = Integer(0)
-    for member in members:
-        total += draft.buffers[member].shape[0]
-    base = draft.new(PACKED[kind], "TB", (total,), kind)
-    start: Expr = Integer(0)
-    for member in members:
-        stop = start + draft.buffers[member].shape[0]
+    rows = draft.rows(members)
+    base = draft.new(PACKED[kind], "TB", (rows[-1][1],), kind)
+    for member, (start, stop) in zip(members, rows, strict=True):
         draft.buffers[member] = replace(draft.buffers[member], window=Window(base, 0, start, stop))
-        start = stop
 
 
 def _runs(draft: Draft, group: list[_Member]) -> list[list[_Member]]:
@@ -209,6 +197,11 @@ def _merge_region(draft: Draft, region: str) -> None:
             where = max(positions) if kind == "backward" else min(positions)
             merged[where] = make(draft, [m.array for m in run], lines)
             dropped |= set(positions)
+    _replace(draft, region, merged, dropped)
+
+
+def _replace(draft: Draft, region: str, merged: dict[int, list[Line]], dropped: set[int]) -> None:
+    """Leave out the lines at some positions of a region, and put others in the place of some of these."""
     draft.regions[region] = [
         made
         for position, line in enumerate(draft.regions[region])
@@ -253,11 +246,8 @@ def _backward(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
 def _gradient(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
     products = _products(lines)
     operand = products[0].operands[1]
-    rows: Expr = Integer(0)
-    for array in arrays:
-        rows += draft.buffers[array].shape[0]
     columns = draft.buffers[operand].shape[0]
-    packed = draft.new(f"d_W_on_{operand}", "", (rows, columns), "gradient")
+    packed = draft.new(f"d_W_on_{operand}", "", (draft.rows(arrays)[-1][1], columns), "gradient")
     title = f"weights of {operand}"
     statement = replace(products[0], out=packed, operands=(_spanning(draft, arrays), operand), update=False)
     made = [Line(statement, title, _sources(lines))]
@@ -266,14 +256,11 @@ def _gradient(draft: Draft, arrays: list[str], lines: list[Line]) -> list[Line]:
 
 def _unpacked(draft: Draft, packed: str, outs: list[str], updates: list[bool], title: str) -> list[Line]:
     """Copies from a packed gradient to where the parameters' gradients are."""
-    made = []
-    start: Expr = Integer(0)
-    for out, update in zip(outs, updates, strict=True):
-        stop = start + draft.buffers[out].shape[0]
-        piece = draft.part(packed, 0, start, stop, f"{packed}_part")
-        made.append(Line(Pointwise(out, array_symbol(piece), update), title))
-        start = stop
-    return made
+    pieces = [draft.part(packed, 0, *rows, f"{packed}_part") for rows in draft.rows(outs)]
+    return [
+        Line(Pointwise(out, array_symbol(piece), update), title)
+        for out, piece, update in zip(outs, pieces, updates, strict=True)
+    ]
 
 
 def _stacked(draft: Draft, parts: list[str], hint: str) -> str:
@@ -281,10 +268,7 @@ def _stacked(draft: Draft, parts: list[str], hint: str) -> str:
     for line in draft.regions["prepare"]:
         if isinstance(line.statement, Stack) and line.statement.parts == tuple(parts):
             return line.statement.out
-    rows: Expr = Integer(0)
-    for part in parts:
-        rows += draft.buffers[part].shape[0]
-    shape = (rows, *draft.buffers[parts[0]].shape[1:])
+    shape = (draft.rows(parts)[-1][1], *draft.buffers[parts[0]].shape[1:])
     packed = draft.new(hint, "", shape, "prepared")
     draft.regions["prepare"].append(Line(Stack(packed, tuple(parts)), PREPARED))
     return packed
@@ -305,7 +289,7 @@ def _merge_biases(draft: Draft, region: str) -> None:
             and s.out not in {member.array for member in group}
         ):
             group.append(_Member(position, s.out))
-    merged: dict[int, Line] = {}
+    merged: dict[int, list[Line]] = {}
     dropped: set[int] = set()
     for run in _runs(draft, _movable(draft, region, group)):
         lines = [draft.regions[region][m.position] for m in run]
@@ -315,13 +299,9 @@ def _merge_biases(draft: Draft, region: str) -> None:
         statement = Pointwise(out, array_symbol(packed), update=True)
         title = ", ".join(m.array for m in run)
         positions = [m.position for m in run]
-        merged[min(positions)] = Line(statement, f"biases of {title}", (f"{title}: the biases",))
+        merged[min(positions)] = [Line(statement, f"biases of {title}", (f"{title}: the biases",))]
         dropped |= set(positions)
-    draft.regions[region] = [
-        merged.get(position, line)
-        for position, line in enumerate(draft.regions[region])
-        if position not in dropped or position in merged
-    ]
+    _replace(draft, region, merged, dropped)
 
 
 def _static_vector(draft: Draft, line: Line) -> str:
@@ -353,23 +333,18 @@ def _merge_bias_gradients(draft: Draft) -> None:
     made: list[Line] = []
     for run in _runs(draft, [_Member(i, array) for i, array in enumerate(targets)]):
         arrays = [m.array for m in run]
-        rows: Expr = Integer(0)
-        for array in arrays:
-            rows += draft.buffers[array].shape[0]
-        packed = draft.new("d_b_all", "", (rows,), "gradient")
+        rows = draft.rows(arrays)
+        packed = draft.new("d_b_all", "", (rows[-1][1],), "gradient")
         lines = [line for array in arrays for line in targets[array]]
         made.append(
             Line(Contraction(packed, BIAS[1], (_spanning(draft, arrays),)), "biases", _sources(lines))
         )
-        start: Expr = Integer(0)
-        for array in arrays:
-            stop = start + draft.buffers[array].shape[0]
-            piece = draft.part(packed, 0, start, stop, f"{packed}_part")
+        for array, place in zip(arrays, rows, strict=True):
+            piece = array_symbol(draft.part(packed, 0, *place, f"{packed}_part"))
             made += [
-                Line(Pointwise(line.statement.out, array_symbol(piece), line.statement.update), "biases")
+                Line(Pointwise(line.statement.out, piece, line.statement.update), "biases")
                 for line in targets[array]
             ]
-            start = stop
         moved += lines
     kept = [line for line in region if line not in moved]
     defined = {line.statement.out for line in region if not line.statement.update}

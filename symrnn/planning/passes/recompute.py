@@ -6,13 +6,11 @@ the like are made before its loop, over many rows at once.
 
 from dataclasses import replace
 
-from symrnn.planning.ir import Contraction, Window
-from symrnn.planning.passes.draft import Draft, Line, over_time
-from symrnn.planning.plan import Plan
-from symrnn.planning.renaming import renamed
+from symrnn.planning.ir import Window
+from symrnn.planning.passes.draft import Draft, Line
+from symrnn.planning.plan import BACKWARD, FORWARD, Plan
 
-FORWARD = ("forward before", "forward loop", "forward after")
-BACKWARD = ("backward before", "backward loop", "backward after", "finish")
+LATER = (*BACKWARD, "finish")
 
 
 def recompute_from_states(plan: Plan) -> Plan:
@@ -20,9 +18,9 @@ def recompute_from_states(plan: Plan) -> Plan:
     draft = Draft(plan)
     again = _renaming(draft, _wanted(draft))
     lines = [line for region in FORWARD for line in _again(draft, region, again)]
-    for region in BACKWARD:
+    for region in LATER:
         draft.regions[region] = [
-            replace(line, statement=renamed(line.statement, again)) for line in draft.regions[region]
+            replace(line, statement=line.statement.renamed(again)) for line in draft.regions[region]
         ]
     draft.regions["backward before"] = [*lines, *draft.regions["backward before"]]
     _drop_unread(draft)
@@ -42,7 +40,7 @@ def _wanted(draft: Draft) -> set[str]:
         roots = {draft.root(name) for name in names}
         wanted.update(root for root in roots - found if draft.buffers[root].kind == "value")
 
-    for region in BACKWARD:
+    for region in LATER:
         for line in draft.regions[region]:
             want(line.statement.reads)
     for region in reversed(FORWARD):
@@ -69,15 +67,15 @@ def _again(draft: Draft, region: str, again: dict[str, str]) -> list[Line]:
     for line in draft.regions[region]:
         statement = line.statement
         if statement.out in again:
-            if region.endswith("loop") and isinstance(statement, Contraction):
-                statement = over_time(statement, draft)
+            if region.endswith("loop"):
+                statement = statement.over_time(draft.buffers)
             whole = line.title in again  # else only a part of the equation is needed
             title = line.title if whole else statement.out
             sources = tuple(
                 f"{source}, recomputed" if whole else f"{title}, recomputed from {source}"
                 for source in line.sources
             )
-            made.append(Line(renamed(statement, again), f"{title}, recomputed", sources))
+            made.append(Line(statement.renamed(again), f"{title}, recomputed", sources))
     return made
 
 
@@ -85,12 +83,7 @@ def _drop_unread(draft: Draft) -> None:
     """Leave out the forward statements whose results nothing reads any more."""
     kept = {draft.root(carry.here) for carry in draft.plan.forward.loop.carries}
     kept.add(draft.root(draft.plan.output))
-    later = [line.statement for region in BACKWARD for line in draft.regions[region]]
+    later = [line.statement for region in LATER for line in draft.regions[region]]
     read = kept | {draft.root(name) for statement in later for name in statement.reads}
     for region in reversed(FORWARD):
-        lines = []
-        for line in reversed(draft.regions[region]):
-            if draft.root(line.statement.out) in read:
-                read |= {draft.root(name) for name in line.statement.reads}
-                lines.append(line)
-        draft.regions[region] = lines[::-1]
+        draft.drop_unread(region, read, draft.buffers)

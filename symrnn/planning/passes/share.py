@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from symrnn.planning.ir import Buffer, Carry, Pointwise, Window
-from symrnn.planning.passes.draft import REGIONS, Draft
-from symrnn.planning.plan import Plan
+from symrnn.planning.passes.draft import Draft
+from symrnn.planning.plan import REGIONS, Plan
 
 
 def share_memory(plan: Plan) -> Plan:
@@ -32,8 +32,7 @@ class _Sharer:
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         plan = draft.plan
-        loops = (plan.forward.loop, plan.backward.loop)
-        self.carried = {name for loop in loops for c in loop.carries for name in (c.here, c.there, c.initial)}
+        self.carried = plan.carried
         self.named = {plan.output, plan.output_cotangent, *(gradient for _, gradient in plan.gradients)}
         self.bases = {b.window.base for b in draft.buffers.values() if b.window is not None}
         self.in_memory: dict[str, list[str]] = {}
@@ -43,7 +42,7 @@ class _Sharer:
         self.first_write: dict[tuple[str, str], int] = {}  # by region and array
         lines = ((region, line.statement) for region in REGIONS for line in draft.regions[region])
         for position, (region, statement) in enumerate(lines):
-            self.last_touch |= dict.fromkeys((*statement.reads, statement.out), position)
+            self.last_touch |= dict.fromkeys(statement.arrays, position)
             self.first_write.setdefault((region, statement.out), position)
 
     def reuse(self, region: str, position: int, statement: Pointwise) -> None:

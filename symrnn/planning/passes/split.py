@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from sympy import Add, Expr, Integer
+from sympy import Add, Expr
 
 from symrnn.planning.ir import Contraction, Pointwise, Stack, Statement, array_symbol
-from symrnn.planning.passes.draft import REGIONS, Draft, Line
-from symrnn.planning.plan import Plan
+from symrnn.planning.passes.draft import Draft, Line
+from symrnn.planning.plan import REGIONS, Plan
 
 CALLED = ("input", "initial state", "output cotangent", "final cotangent")
 """Arrays of a sample that a call gives: kernels know them whole."""
@@ -48,12 +48,9 @@ def _split(statement: Statement, stacks: dict[str, tuple[str, ...]], draft: Draf
         fits = letter not in statement.output or draft.is_static(statement.out)
         if operand in stacks and fits and _cuts_shared(statement, position, letter, draft):
             made: list[Statement] = []
-            start: Expr = Integer(0)
-            for part in stacks[operand]:
-                stop = start + draft.buffers[part].shape[0]
-                piece = _piece(statement, letter, (start, stop), {operand: part}, part, draft)
+            for part, rows in zip(stacks[operand], draft.rows(stacks[operand]), strict=True):
+                piece = _piece(statement, letter, rows, {operand: part}, part, draft)
                 made += _split(piece, stacks, draft)
-                start = stop
             return made
     return [statement]
 
@@ -122,9 +119,9 @@ def _ranges_read(draft: Draft, name: str) -> dict[str, tuple[Expr, Expr]]:
     read = _read(draft)
     windows = {b.name: b.window for b in draft.buffers.values() if b.window is not None and b.name in read}
     return {
-        part: (window.start, window.stop)
+        part: window.rows
         for part, window in windows.items()
-        if window.base == name and window.start is not None and window.stop is not None and window.axis == 0
+        if window.base == name and window.rows is not None and window.axis == 0
     }
 
 
@@ -177,9 +174,4 @@ def _drop_unread(draft: Draft, region: str, names: set[str]) -> None:
     """Leave out what fills one of the arrays `names` if nothing reads it any more."""
     others = [line for other in REGIONS if other != region for line in draft.regions[other]]
     read = {draft.root(name) for line in others for name in line.statement.reads}
-    kept: list[Line] = []
-    for line in reversed(draft.regions[region]):
-        if line.statement.out not in names or draft.root(line.statement.out) in read:
-            kept.append(line)
-            read |= {draft.root(name) for name in line.statement.reads}
-    draft.regions[region] = kept[::-1]
+    draft.drop_unread(region, read, names)

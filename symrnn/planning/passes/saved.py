@@ -3,17 +3,15 @@
 from dataclasses import replace
 
 from symrnn.planning.passes.draft import Draft
-from symrnn.planning.plan import Plan
+from symrnn.planning.plan import BACKWARD, Plan
 from symrnn.planning.printout import listed
-
-BACKWARD = ("backward before", "backward loop", "backward after", "finish")
 
 
 def choose_saved(plan: Plan) -> Plan:
     """Keep over time what is read later; everything else lives for one step."""
     draft = Draft(plan)
     readers: dict[str, dict[str, None]] = {}
-    for region in BACKWARD:
+    for region in (*BACKWARD, "finish"):
         for line in draft.regions[region]:
             for name in line.statement.reads:
                 if draft.buffers[name].kind == "value":
@@ -37,5 +35,5 @@ def _used_outside_loops(draft: Draft) -> set[str]:
     for region, lines in draft.regions.items():
         if not region.endswith("loop"):
             for line in lines:
-                found |= {draft.root(name) for name in (line.statement.out, *line.statement.reads)}
+                found |= {draft.root(name) for name in line.statement.arrays}
     return found
