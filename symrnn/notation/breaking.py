@@ -180,16 +180,15 @@ def _own_points(node: Node) -> float:
     match node:
         case Word(text=text, face=Face.NAME) if text in NAMED_OPERATORS:
             return NAMES.get(text, 5.6 * len(text))
-        case Word() | Number():
-            return sum(WIDE_LETTERS.get(character, LETTER) for character in node.text)
-        case Sign():
-            return SIGNS.get(node.text, LETTER)
-        case Space():
-            return COLUMN * node.width / 18 if node.width >= 18 else 0.0
+        case Word() | Number() | Sign():
+            widths = SIGNS if isinstance(node, Sign) else WIDE_LETTERS
+            return sum(widths.get(character, LETTER) for character in node.text)
         case Bracket():
             return NARROW + LARGER[node.size] if node.text in "()[]⟨⟩" else LETTER
         case Fence():
             return sum(map(_own_points, _halves(node)))
+    if isinstance(node, Space):
+        return COLUMN * (node.width // 18)
     return LETTER if isinstance(node, Root | Mark) else 0.0
 
 
