@@ -38,6 +38,12 @@ SIGNS: dict[str, Node] = {
 """How a function is marked on its node."""
 
 AFFINE, SIGMA = upright("affine"), named("σ")
+OTHERS = (
+    (concatenate, parsed(r"[\,,]")),
+    (where, upright("where")),
+    (one_hot, Word("e", Face.BOLD)),
+)
+"""The signs of operations that are neither functions nor algebra."""
 MANY = 4
 """How many signs a node has room for."""
 
@@ -202,20 +208,15 @@ class _Marks:
             return [self.sign(expr)]
         if isinstance(expr, Add):
             negative = [term for term in moving if term.as_coeff_Mul()[0].is_negative]
-            return (
-                [] if len(moving) < 2 else [Sign(MINUS if len(negative) == 1 and len(moving) == 2 else PLUS)]
-            )
+            sign = MINUS if len(negative) == 1 and len(moving) == 2 else PLUS
+            return [Sign(sign)] if len(moving) > 1 else []
         if isinstance(expr, Mul):
             return [HADAMARD] if len(moving) > 1 else []
         if isinstance(expr, Pow):
             return [parsed(rf"(\cdot)^{{{expr.args[1]}}}" if expr.args[1].is_Integer else r"(\cdot)^{p}")]
         if isinstance(expr, Contract):
             return [self.product(expr, moving)]
-        if isinstance(expr, concatenate):
-            return [parsed(r"[\,,]")]
-        if isinstance(expr, where):
-            return [upright("where")]
-        return [Word("e", Face.BOLD)] if isinstance(expr, one_hot) else []
+        return [mark for kind, mark in OTHERS if isinstance(expr, kind)]
 
     def product(self, expr: Contract, moving: list[Expr]) -> Node:
         """The sign of a contraction."""

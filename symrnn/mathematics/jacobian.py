@@ -1,6 +1,6 @@
 r"""Step Jacobians in print: diag(v), matrices, column blocks, identities; or the linear map."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sympy import Add, Expr, Mul
 
@@ -61,25 +61,35 @@ def operator(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> N
         return joined(operator(term, printer, blocks) for term in terms)
     if isinstance(expr, Mul) and not expr.is_commutative:
         return _product(expr, printer, blocks)
-    if isinstance(expr, Diag):
-        return function(named("diag"), printer.tree(expr.args[0]))
-    if isinstance(expr, MatrixOf):
-        return printer.tree(expr.args[0], PRODUCT + 1)
-    if isinstance(expr, Column | Row):
-        lies = printer.rows == isinstance(expr, Row)
-        return printer.tree(expr.args[0], PRODUCT + 1) if lies else printer.transposed(expr.args[0])
-    if isinstance(expr, Partial):
-        return derivative(expr.args[0], expr.args[1], printer)
-    if isinstance(expr, Identity):
-        return printer.unit_matrix(expr.args[0])
-    if isinstance(expr, Block):
-        matrix, _, _, start, stop = expr.args
-        for block in blocks:
-            if (block.matrix, block.start, block.stop) == (matrix, start, stop):
-                return printer.symbol(block.symbol)
-        columns = row(Sign(":"), Sign(","), printer.span(start, stop))
-        return subscript(bracketed(printer.tree(matrix)), columns)
-    return printer.tree(expr)
+    write = next((write for kind, write in FORMS if isinstance(expr, kind)), None)
+    return write(printer, blocks, *expr.args) if write else printer.tree(expr)
+
+
+def _vector(printer: Printer, vector: Expr, *, lies: bool) -> Node:
+    """A vector as a matrix of one row, if it `lies`, or of one column."""
+    return printer.tree(vector, PRODUCT + 1) if printer.rows == lies else printer.transposed(vector)
+
+
+def _block(
+    printer: Printer, blocks: tuple[ColumnBlock, ...], matrix: Expr, _: Expr, __: Expr, *ends: Expr
+) -> Node:
+    """Columns of a matrix: by their name, or by their indices."""
+    for block in blocks:
+        if (block.matrix, block.start, block.stop) == (matrix, *ends):
+            return printer.symbol(block.symbol)
+    return subscript(bracketed(printer.tree(matrix)), row(Sign(":"), Sign(","), printer.span(*ends)))
+
+
+FORMS: tuple[tuple[type[Operator], Callable[..., Node]], ...] = (
+    (Diag, lambda printer, _, inside: function(named("diag"), printer.tree(inside))),
+    (MatrixOf, lambda printer, _, matrix: printer.tree(matrix, PRODUCT + 1)),
+    (Column, lambda printer, _, vector: _vector(printer, vector, lies=False)),
+    (Row, lambda printer, _, vector: _vector(printer, vector, lies=True)),
+    (Partial, lambda printer, _, of, wrt: derivative(of, wrt, printer)),
+    (Identity, lambda printer, _, size: printer.unit_matrix(size)),
+    (Block, _block),
+)
+"""What makes the tree of an operator, by its kind: from the printer, the column blocks and its parts."""
 
 
 def _product(expr: Expr, printer: Printer, blocks: tuple[ColumnBlock, ...]) -> Node:

@@ -93,14 +93,11 @@ class Printer(Naming, ContractionPrinter, ChoicePrinter):
         """The number of axes of an expression."""
         if isinstance(expr, Quantity):
             return len(self.notation.shapes[expr] if isinstance(expr, Value) else expr.shape)
-        if isinstance(expr, Contract):
-            return len(expr.output)
         if isinstance(expr, Slice | concatenate):
             return self.rank(expr.args[0])
-        if isinstance(expr, ones | one_hot | identity):
-            return 2 if isinstance(expr, identity) else len(expr.args)
-        if isinstance(expr, VectorFunction):
-            return int(expr.gives_vector)
+        known = next((count for kind, count in RANKS if isinstance(expr, kind)), None)
+        if known is not None:
+            return known(expr)
         if is_coefficient(expr) or not isinstance(expr, Expr | Boolean):
             return 0
         return max((self.rank(arg) for arg in expr.args), default=0)
@@ -284,6 +281,15 @@ class Printer(Naming, ContractionPrinter, ChoicePrinter):
         """A power of the number e."""
         return superscript(self.notation.e, exponent)
 
+
+RANKS: tuple[tuple[type, Callable[[Any], int]], ...] = (
+    (Contract, lambda product: len(product.output)),
+    (ones, lambda array: len(array.args)),
+    (one_hot, lambda _: 1),
+    (identity, lambda _: 2),
+    (VectorFunction, lambda call: int(call.gives_vector)),
+)
+"""The number of axes of what says so itself, by its kind."""
 
 MAKERS: tuple[tuple[Any, Callable[[Printer, Any], tuple[Node, int]]], ...] = (
     (Quantity, Printer._quantity),

@@ -166,33 +166,30 @@ def points(node: Node) -> float:
             return points(node.base) + LETTER * node.primes + _scripts(node.below, node.above)
         case Fraction():
             return max(points(node.above), points(node.below)) + 3.0
-        case Fence():
-            return sum(points(half) for half in (node.inside, *_halves(node)))
         case Stack():
             return max(sum(map(points, cells)) + COLUMN * (len(cells) - 1) for cells in node.rows) + 14.0
         case Cases():
             return max(points(value) + NARROW + COLUMN + points(when) for value, when in node.rows) + 14.0
         case BigOperator():
             return 24.0 + _scripts(node.below, node.above)
-        case Root() | Mark():
-            return LETTER + points(node.inside)
-    return _piece_points(node)
+    return _own_points(node) + sum(map(points, children(node)))
 
 
-def _piece_points(node: Node) -> float:
-    """The width of what has no parts, or parts side by side."""
+def _own_points(node: Node) -> float:
+    """What a node takes beside its parts, which stand side by side."""
     match node:
         case Word(text=text, face=Face.NAME) if text in NAMED_OPERATORS:
             return NAMES.get(text, 5.6 * len(text))
-        case Word() | Number():
-            return sum(WIDE_LETTERS.get(character, LETTER) for character in node.text)
-        case Sign():
-            return SIGNS.get(node.text, LETTER)
-        case Space():
-            return COLUMN * node.width / 18 if node.width >= 18 else 0.0
+        case Word() | Number() | Sign():
+            widths = SIGNS if isinstance(node, Sign) else WIDE_LETTERS
+            return sum(widths.get(character, LETTER) for character in node.text)
         case Bracket():
             return NARROW + LARGER[node.size] if node.text in "()[]⟨⟩" else LETTER
-    return sum(map(points, children(node)))
+        case Fence():
+            return sum(map(_own_points, _halves(node)))
+    if isinstance(node, Space):
+        return COLUMN * (node.width // 18)
+    return LETTER if isinstance(node, Root | Mark) else 0.0
 
 
 def _scripts(*scripts: Node | None) -> float:

@@ -36,22 +36,7 @@ class _Picture:
 
     def lines(self) -> Iterator[str]:
         yield "equations"
-        for equation in self.shown.cell.equations:
-            yield from self.numbered(equation.target, self.shown.printer.tree(equation.rhs))
-            if equation.is_rewritten:
-                yield f"{GAP * 3}computed as"
-                left = self.shown.printer.symbol(equation.target)
-                yield from self.equation(GAP * 3, left, self.shown.printer.tree(equation.computed))
-        if self.shown.reading.named:
-            yield ""
-            yield from self.wrapped("arguments of functions, which the gradients need names for", "")
-            for part, expr in self.shown.reading.named:
-                yield from self.numbered(part, self.shown.printer.tree(expr))
-        if self.shown.reading.blocks:
-            yield ""
-            yield from self.wrapped("column blocks, one for each part of a stack", "")
-            for left, right in self.shown.block_rows():
-                yield from self.equation(GAP, left, right)
+        yield from self.forward()
         yield from ("", f"gradients, at every step {inline(self.shown.printer.notation.time)} = T ... 1")
         for note in self.notes():
             yield from self.wrapped(note, GAP)
@@ -60,11 +45,30 @@ class _Picture:
         if self.shown.fixed:
             yield ""
             yield from self.wrapped("gradients of the parameters, summed over the samples of a batch too", "")
-            for adjoint in self.shown.fixed:
-                yield ""
-                yield from self.equation(
-                    GAP, self.shown.printer.symbol(adjoint.equation.symbol), self.shown.static_sum(adjoint)
-                )
+        for adjoint in self.shown.fixed:
+            yield ""
+            left, right = self.shown.printer.symbol(adjoint.equation.symbol), self.shown.static_sum(adjoint)
+            yield from self.equation(GAP, left, right)
+
+    def forward(self) -> Iterator[str]:
+        """The equations of a step, and what print gives a name."""
+        printer, reading = self.shown.printer, self.shown.reading
+        for equation in self.shown.cell.equations:
+            yield from self.numbered(equation.target, printer.tree(equation.rhs))
+            if equation.is_rewritten:
+                yield f"{GAP * 3}computed as"
+                computed = printer.tree(equation.computed)
+                yield from self.equation(GAP * 3, printer.symbol(equation.target), computed)
+        if reading.named:
+            yield ""
+            yield from self.wrapped("arguments of functions, which the gradients need names for", "")
+        for part, expr in reading.named:
+            yield from self.numbered(part, printer.tree(expr))
+        if reading.blocks:
+            yield ""
+            yield from self.wrapped("column blocks, one for each part of a stack", "")
+        for left, right in self.shown.block_rows():
+            yield from self.equation(GAP, left, right)
 
     def numbered(self, target: Quantity, right: Node) -> Iterator[str]:
         """An equation with its number, after an empty line."""

@@ -81,7 +81,7 @@ def _word(node: Word) -> Element:
     text, face = node.text, node.face
     if face in TEXTS:
         variant = face.value.removeprefix("text").replace("bf", "bold").replace("it", "italic")
-        return _token("mtext", text, **({"mathvariant": variant} if variant else {}))
+        return _token("mtext", text.replace(" ", "\u00a0"), **({"mathvariant": variant} if variant else {}))
     if face in ALPHABETS:
         styled = "".join(lettered(character, ALPHABETS[face]) for character in text)
         return _token("mn" if text.isdigit() else "mi", styled)
