@@ -113,6 +113,11 @@ def check_wires(diagram: Diagram) -> None:
                 aside = abs(a[0][1 - along] - b[0][1 - along])
                 assert gap(extent(a, along), extent(b, along)) >= 0 or aside >= 3, (a, b)
             assert not on_line(a[1], b, 1.5), (a, b)
+    check_drawing(diagram)
+
+
+def check_drawing(diagram: Diagram) -> None:
+    """Junctions lie on wires, and every part of every edge is drawn, once."""
     drawn = [segment for wire in diagram.wires for segment in segments(wire)]
     for point in diagram.junctions:
         assert sum(on_line(point, segment, 1e-6) for segment in drawn) >= 2

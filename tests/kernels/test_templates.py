@@ -51,27 +51,37 @@ def descendants(node: nodes.Node) -> Iterator[nodes.Node]:
 
 def faults(node: nodes.Node, macros: set[str]) -> Iterator[str]:
     where = f"line {node.lineno}: "
-    if isinstance(node, nodes.Filter):
-        if node.name != "indent":
-            yield f"{where}the filter {node.name}"
-    elif not isinstance(node, PLACING):
-        yield f"{where}{type(node).__name__}"
-    if isinstance(node, nodes.For):
-        if node.test is not None or node.recursive or node.else_:
-            yield f"{where}a loop that filters, recurs or has an else"
-        if not isinstance(node.iter, nodes.Name | nodes.Getattr):
-            yield f"{where}a loop over something that is not ready"
-    if isinstance(node, nodes.If) and not isinstance(node.test, nodes.Name | nodes.Getattr):
-        yield f"{where}a condition that is not ready"
-    if isinstance(node, nodes.Call) and not (isinstance(node.node, nodes.Name) and node.node.name in macros):
-        yield f"{where}a call of something that is no macro"
-    if isinstance(node, nodes.Macro) and (node.defaults or len(node.body) > 12):
-        yield f"{where}a macro that is not small"
+    yield from (f"{where}{said}" for said in (*thoughts(node, macros), *of_the_name(node)))
+
+
+def thoughts(node: nodes.Node, macros: set[str]) -> Iterator[str]:
+    """What is more than placing lines."""
+    ready = nodes.Name | nodes.Getattr
+    match node:
+        case nodes.Filter() if node.name != "indent":
+            yield f"the filter {node.name}"
+        case nodes.For():
+            if node.test is not None or node.recursive or node.else_:
+                yield "a loop that filters, recurs or has an else"
+            if not isinstance(node.iter, ready):
+                yield "a loop over something that is not ready"
+        case nodes.If() if not isinstance(node.test, ready):
+            yield "a condition that is not ready"
+        case nodes.Call() if not (isinstance(node.node, nodes.Name) and node.node.name in macros):
+            yield "a call of something that is no macro"
+        case nodes.Macro() if node.defaults or len(node.body) > 12:
+            yield "a macro that is not small"
+
+
+def of_the_name(node: nodes.Node) -> Iterator[str]:
+    """What is wrong with the kind of a node, or with the name in it."""
+    if not isinstance(node, (nodes.Filter, *PLACING)):
+        yield type(node).__name__
     name = node.name if isinstance(node, nodes.Name) else node.attr if isinstance(node, nodes.Getattr) else ""
     if name == "loop":
-        yield f"{where}the engine's own variable loop"
+        yield "the engine's own variable loop"
     if any(target in name.lower() for target in TARGETS):
-        yield f"{where}the target's name {name}"
+        yield f"the target's name {name}"
 
 
 def test_every_template_only_places_lines() -> None:

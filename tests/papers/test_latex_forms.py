@@ -299,7 +299,7 @@ def test_a_transpose_binds_as_closely_as_its_matrix() -> None:
 def test_pieces_have_as_many_axes_as_what_they_are_pieces_of() -> None:
     printer, A = Printer(Notation()), Parameter("A", 2 * m, m)
     assert [printer.rank(Slice(whole, m, 2 * m)) for whole in (A, concatenate(v, w))] == [2, 1]
-    assert latex(printer.tree(u * Slice(concatenate(v, w), m, 2 * m)).count(r"\odot")) == 1
+    assert latex(printer.tree(u * Slice(concatenate(v, w), m, 2 * m))).count(r"\odot") == 1
 
 
 def test_a_product_may_break_with_a_dot() -> None:

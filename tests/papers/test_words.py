@@ -18,10 +18,11 @@ import symrnn as sr
 from symrnn import Cell, DeclarationError, Feed, Input, Layer, Model, Parameter, State, Value
 from symrnn.bench.libraries import LIBRARIES
 from symrnn.bench.programs import program
-from symrnn.commands.terminal import print_shipped
+from symrnn.commands.list import print_entries
 from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
 from symrnn.notebook import plan_html
 from symrnn.publishing.pages import pages
+from symrnn.zoo.shelf import Entry
 
 n, m = sr.axes("n m")
 x, h, W, w = Input("x", n), State("h", m), Parameter("W", m, m + n), Parameter("w", n)
@@ -233,8 +234,11 @@ def test_the_table_of_cells_shows_the_words(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "1000")
     for text in NASTY[:-2]:  # wide letters change the widths
-        print_shipped([cell(title=text, variant=text)], [model(title=text)])
-        assert one_line(capsys.readouterr().out).count(one_line(text)) == 3
+        print_entries(
+            ("cell", "title", "variant"),
+            {"worded": Entry("", cell(title=text).title, cell(variant=text).variant)},
+        )
+        assert one_line(capsys.readouterr().out).count(one_line(text)) == 2
 
 
 # ---- Programs ----------------------------------------------------------------------------------------

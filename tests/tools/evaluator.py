@@ -1,6 +1,6 @@
 """The meaning of resolved expressions, for one sample, in plain NumPy: nothing of planning or emission."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,46 +38,66 @@ RELATIONS: dict[type, Any] = {
 }
 
 
+class _Evaluation:
+    """The values of expressions for given arrays and lengths of axes."""
+
+    def __init__(self, arrays: Mapping[Quantity, np.ndarray], sizes: Mapping[str, int]) -> None:
+        self.arrays, self.sizes = arrays, sizes
+
+    def value(self, part: Any) -> Any:
+        if isinstance(part, Quantity):
+            return self.arrays[part]
+        for table in (FUNCTIONS, RELATIONS):
+            if type(part) in table:
+                return table[type(part)](*self.values(part))
+        if type(part) in STRUCTURES:
+            return STRUCTURES[type(part)](self, part)
+        if not part.atoms(Quantity, op.Operation):
+            return self.size(part)
+        assert type(part) in ARITHMETIC, f"{part} is no resolved expression"
+        return ARITHMETIC[type(part)](self, part)
+
+    def values(self, part: Any) -> list[Any]:
+        return [self.value(arg) for arg in part.args]
+
+    def size(self, number: Expr) -> float:
+        return float(number.subs({symbol: self.sizes[symbol.name] for symbol in number.free_symbols}))
+
+    def sizes_of(self, numbers: Iterable[Expr]) -> list[int]:
+        return [int(self.size(number)) for number in numbers]
+
+    def unit(self, part: Any) -> np.ndarray:
+        (classes,) = self.sizes_of([part.index.classes])
+        return np.eye(classes)[int(self.arrays[part.index])]
+
+    def power(self, part: Any) -> Any:
+        assert part.exp.is_Integer, part
+        assert part.exp > 0, part
+        return self.value(part.base) ** int(part.exp)
+
+
+STRUCTURES: dict[type, Any] = {
+    op.Contract: lambda e, part: np.einsum(part.spec, *map(e.value, part.operands)),
+    op.concatenate: lambda e, part: np.concatenate(e.values(part)),
+    op.one_hot: _Evaluation.unit,
+    op.ones: lambda e, part: np.ones(e.sizes_of(part.args)),
+    op.identity: lambda e, part: np.eye(*e.sizes_of(part.args)),
+    op.where: lambda e, part: np.where(*e.values(part)),
+    And: lambda e, part: np.logical_and.reduce(np.broadcast_arrays(*e.values(part))),
+    Or: lambda e, part: np.logical_or.reduce(np.broadcast_arrays(*e.values(part))),
+    Not: lambda e, part: np.logical_not(*e.values(part)),
+}
+ARITHMETIC: dict[type, Any] = {
+    Add: lambda e, part: sum(e.values(part)),
+    Mul: lambda e, part: np.prod(np.broadcast_arrays(*e.values(part)), axis=0),
+    Pow: _Evaluation.power,
+}
+"""Where there is more in it than numbers and sizes."""
+
+
 def evaluate(expr: Expr, arrays: Mapping[Quantity, np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:
     """`expr` for the given arrays; `sizes` gives every axis a number."""
-
-    def value(part: Any) -> Any:
-        if isinstance(part, Quantity):
-            return arrays[part]
-        if type(part) in FUNCTIONS:
-            return FUNCTIONS[type(part)](*map(value, part.args))
-        if isinstance(part, op.Contract):
-            return np.einsum(part.spec, *map(value, part.operands))
-        if isinstance(part, op.concatenate):
-            return np.concatenate([value(arg) for arg in part.args])
-        if isinstance(part, op.one_hot):
-            return np.eye(int(size(part.index.classes)))[int(arrays[part.index])]
-        if isinstance(part, op.ones):
-            return np.ones([int(size(arg)) for arg in part.args])
-        if isinstance(part, op.identity):
-            return np.eye(int(size(part.args[0])))
-        if isinstance(part, op.where):
-            return np.where(*map(value, part.args))
-        if type(part) in RELATIONS:
-            return RELATIONS[type(part)](*map(value, part.args))
-        if isinstance(part, And | Or | Not):
-            logic = {And: np.logical_and.reduce, Or: np.logical_or.reduce}.get(type(part))
-            sides = [value(arg) for arg in part.args]
-            return logic(np.broadcast_arrays(*sides)) if logic else np.logical_not(*sides)
-        if not part.atoms(Quantity, op.Operation):
-            return size(part)
-        if isinstance(part, Add):
-            return sum(map(value, part.args))
-        if isinstance(part, Mul):
-            return np.prod(np.broadcast_arrays(*map(value, part.args)), axis=0)
-        if isinstance(part, Pow) and part.exp.is_Integer and part.exp > 0:
-            return value(part.base) ** int(part.exp)
-        raise AssertionError(f"{part} is no resolved expression")
-
-    def size(number: Expr) -> float:
-        return float(number.subs({symbol: sizes[symbol.name] for symbol in number.free_symbols}))
-
-    return np.asarray(value(expr), dtype=float)
+    return np.asarray(_Evaluation(arrays, sizes).value(expr), dtype=float)
 
 
 def shape_numbers(shape: tuple[Expr, ...], sizes: Mapping[str, int]) -> tuple[int, ...]:

@@ -220,16 +220,14 @@ class _Builder:
         if kind < 7:
             stack = self.stack(DEPTH)
             return self.parameter(size, stack.size) @ stack.expr
-        if kind == 7:
-            return self.parameter(size)
-        if kind == 8:
-            return self.parameter(size) * self.vector(size).expr
-        if kind == 9:
-            return self.vector(size).expr
         if kind == 10:
             number = rng.choice((total, mean))(self.parameter(m, n) @ self.vector(n).expr)
             return number * self.parameter(size) / 2
-        return self.of_matrices(size)
+        if kind == 11:
+            return self.of_matrices(size)
+        factors = [self.parameter(size)] if kind < 9 else []
+        factors += [self.vector(size).expr] if kind > 7 else []
+        return sympy.Mul(*factors)
 
     def of_matrices(self, size: Size) -> Expr:
         """A product with a matrix of a sample, or with a stack of several."""

@@ -17,7 +17,7 @@ from command_runs import invoked
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from symrnn.commands import train as commands
+from symrnn.commands import rooms
 from symrnn.errors import RequestError
 from symrnn.training import display, session
 from symrnn.training.checkpoints import NOT_INSTALLED, read_checkpoint
@@ -189,7 +189,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, stop: int) -> None:
 
         yield tell
 
-    monkeypatch.setattr(commands, "training_progress", progress)
+    monkeypatch.setattr(rooms, "training_progress", progress)
 
 
 def test_ctrl_c_saves_and_another_process_goes_on(run, tmp_path):
