@@ -24,16 +24,8 @@ MODEL = "model.py.jinja"
 WIDTH = 104  # of a section's title
 
 PRIVATE = (
-    *(
-        "_prepared",
-        "_completed",
-        "_results",
-        "_checked_parameters",
-        "_common_dtype",
-        "_checked_call",
-        "_sizes",
-    ),
-    *("_checked_state", "_continued", "_final_states", "_require_unchanged", "_require_same"),
+    *("_prepared", "_completed", "_results", "_checked_parameters", "_common_dtype", "_checked_call"),
+    *("_sizes", "_checked_state", "_continued", "_final_states", "_require_unchanged", "_require_same"),
     *("_forward", "_predict", "_backward"),
 )
 """The functions of a kernel that are its own, beside those of its contract."""
@@ -43,27 +35,13 @@ FUNCTIONS = "\n\n\n".join(f.facts.support for f in POINTWISE if f.facts.support)
 
 VARIABLES = (
     *("T", "B", "parts", "bounds", "sizes", "dtype", "memory", "results", "steps", "first", "last", "part"),
-    *("inputs", "prepared", "outputs", "start", "some", "count", "array", "given", "what", "name", "shapes"),
-    *(
-        "use",
-        "final",
-        "kept",
-        "saved",
-        "states",
-        "held",
-        "d_inputs",
-        "added",
-        "known",
-        "stop",
-        "other",
-        "left",
-    ),
-    *("ended", "ending", "later", "after", "going", "arguments"),
+    *("inputs", "prepared", "outputs", "start", "some", "count", "array", "given", "what", "name", "use"),
+    *("shapes", "final", "kept", "saved", "states", "held", "d_inputs", "added", "known", "stop", "other"),
+    *("left", "ended", "ending", "later", "after", "going", "arguments"),
 )
 """The variables of the templates that stand next to those of an author."""
 
 MODULES = ("np", "math", "os", "sys", "contextlib", "functools", "threading", "Workspace")
-
 
 Names: TypeAlias = Mapping[str, Mapping[str, str]]
 Values: TypeAlias = dict[str, object]
@@ -146,9 +124,7 @@ class ArrayPrinter:
         shared = {**kernels.values, **self.shared(home), **_parts("shared"), "docstring": ()}
         support = Support({**self.support.pieces, **pieces}, self.support.imports)
         alone = self.support.nothing
-        used = support.used_by(
-            [render(MODEL, context), render(self.template, {**shared, **alone})],
-        )
+        used = support.used_by([render(MODEL, context), render(self.template, {**shared, **alone})])
         shared |= {group: used[group] for group in alone}
         context |= {group: used[group] for group in (*pieces, "imports")}
         return render(MODEL, {**context, "shared": render(self.template, shared).strip("\n")})

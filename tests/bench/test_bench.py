@@ -26,7 +26,20 @@ from symrnn.bench.figure import bench_figure
 from symrnn.bench.layers import LAYERS, open_onnx, open_torch_layer
 from symrnn.bench.libraries import JAX, LIBRARIES
 from symrnn.bench.libraries import TORCH as TORCH_LIBRARY
-from symrnn.bench.names import FORWARD, GRID, NUMBA, NUMPY, ONNX, PEERS, QUANTITIES, STEP, TORCH, TRAIN
+from symrnn.bench.names import (
+    FORWARD,
+    GRID,
+    NUMBA,
+    NUMPY,
+    ONNX,
+    PEERS,
+    PRODUCTS,
+    QUANTITIES,
+    STEP,
+    TORCH,
+    TORCH_NN,
+    TRAIN,
+)
 from symrnn.bench.processes import ContenderFailure, Worker
 from symrnn.bench.programs import program
 from symrnn.bench.results import (
@@ -41,7 +54,7 @@ from symrnn.bench.results import (
 )
 from symrnn.bench.tables import number_text, print_bench
 from symrnn.checking.reference import numeric_shape, numeric_size
-from symrnn.commands import bench as command
+from symrnn.commands import rooms
 from symrnn.declaration.operations import POINTWISE
 from symrnn.errors import EmissionError, RequestError
 from symrnn.files import is_ours
@@ -217,7 +230,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def quick(*arguments: Any) -> Settings:
         return Settings(*arguments, seconds=0.0, calls=2, pause=0.0, patience=0.0, attempts=1)
 
-    monkeypatch.setattr(command, "Settings", quick)
+    monkeypatch.setattr(rooms, "Settings", quick)
 
     def run_command(*arguments: object, code: int = 0) -> Any:
         return invoked("bench", *arguments, code=code)
@@ -301,7 +314,7 @@ def test_a_contender_that_fails_is_a_row(run: Any, tmp_path: Path, monkeypatch: 
     assert "not measured: mgu, eager torch at 2,1,3: ImportError: no torch here" in shown.splitlines()
     record = json.loads((tmp_path / "times.json").read_text())
     reasons = {failure["contender"]: failure["reason"] for failure in record["failures"]}
-    assert set(reasons) == {NUMBA, TORCH, contenders.TORCH_NN, ONNX}
+    assert set(reasons) == {NUMBA, TORCH, TORCH_NN, ONNX}
     assert reasons[ONNX] == "onnxruntime has no layer that computes this cell"
     assert "differs from that of the NumPy kernel, so it is not measured" in reasons[NUMBA]
     assert {timing["contender"] for timing in record["timings"]} == {NUMPY}
@@ -322,7 +335,7 @@ def test_progress_is_not_told_more_often_than_announced(monkeypatch: pytest.Monk
         def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
             if do == "results":
                 return {}
-            if arguments.get("contender") == contenders.PRODUCTS:
+            if arguments.get("contender") == PRODUCTS:
                 return {"quantities": ["1024"]}
             return self.said if do in ("open", "first", "memory") else {"seconds": [1.0, 3.0, 2.0]}
 

@@ -148,6 +148,18 @@ def test_emitted_functions_use_no_name_that_is_not_reserved(target: str) -> None
     assert foreign - fresh <= RECORDS[target].namer.forbidden
 
 
+def test_plans_keep_the_authors_names_and_targets_change_theirs() -> None:
+    planned = sr.plan(modules())
+    assert {"np", "types", "math", "len", "ir"} <= planned.table().keys()
+    legal = RECORDS["numba"].namer.legal_plan(planned)
+    assert legal.table().keys().isdisjoint(RECORDS["numba"].namer.forbidden)
+    assert dict(legal.header.fields) == {
+        f"{name}_": name for name in ("np", "types", "math", "sys", "os", "ir")
+    }
+    assert len(legal.buffers) == len(planned.buffers)
+    assert RECORDS["numba"].namer.legal_plan(legal) is legal
+
+
 @pytest.mark.parametrize("name", ["rng", "dtype", "np"])
 def test_axes_that_init_could_not_take(name: str) -> None:
     with pytest.raises(sr.DeclarationError, match=f"The axis name '{name}' is taken: init"):
