@@ -1,1 +1,1 @@
-"""Mathematics as text: what a name may contain, where formulas break, how browsers and terminals set them."""
+"""Mathematics as a tree: its nodes, where lines end in it, and how LaTeX, MathML and terminals set it."""

@@ -37,9 +37,6 @@ class Prose:
     def __bool__(self) -> bool:
         return bool(self.pieces)
 
-    def __add__(self, other: "Insert") -> "Prose":
-        return say("{}{}", self, other)
-
     def formulas(self) -> tuple[Node, ...]:
         """The formulas in it."""
         return tuple(piece for piece in self.pieces if isinstance(piece, Node))

@@ -156,7 +156,7 @@ class erf(PointwiseFunction):  # noqa: N801
             latex=r"\operatorname{erf}",
         ),
         words=Words(
-            definition=r"$\operatorname{erf}(<a>) = \frac{2}{\sqrt{\pi}} \int_0^{<a>} e^{-t^{2}}\, dt$",
+            definition=r"$\operatorname{erf}(<a>) = \frac{2}{\sqrt{\pi}} \int_{0}^{<a>} e^{-t^{2}}\,d t$",
             derivative=r", and $\operatorname{erf}'(<a>) = 2 e^{-<a>^{2}} / \sqrt{\pi}$",
             bound=r"$\operatorname{erf}' \le 2 / \sqrt{\pi}$",
         ),

@@ -44,14 +44,14 @@ SIGNS = {
     r"\max": re.compile(r"\$\\max\(\w\)\$ of one vector is its largest element"),
     "sign": re.compile(r"\$\\operatorname\{sign\}\(\w\)\$ is \$-1\$, \$0\$ or \$1\$"),
     "softmax": re.compile(
-        r"\$\\operatorname\{softmax\}\((\w)\)_(\w) = "
+        r"\$\\operatorname\{softmax\}\((\w)\)_\{(\w)\} = "
         + E
-        + r"\^\{\1_\2\} / \\sum_(\w) "
+        + r"\^\{\1_\{\2\}\}/\\sum_\{(\w)\} "
         + E
-        + r"\^\{\1_\3\}\$"
+        + r"\^\{\1_\{\3\}\}\$"
     ),
     "logsumexp": re.compile(
-        r"\$\\operatorname\{logsumexp\}\((\w)\) = \\log \\sum_(\w) " + E + r"\^\{\1_\2\}\$"
+        r"\$\\operatorname\{logsumexp\}\((\w)\) = \\log \\sum_\{(\w)\} " + E + r"\^\{\1_\{\2\}\}\$"
     ),
 }
 """What the prose must say before a sign may be used."""
