@@ -1,1 +1,1 @@
-"""Mathematics as a tree: its nodes, where lines end in it, and how LaTeX, MathML and terminals set it."""
+"""Mathematics as a tree, and where it may break; `rendering/` writes it as LaTeX, MathML and Unicode."""

@@ -336,7 +336,7 @@ def subscripted(cell: Cell) -> str:
     [
         (sympy.exp(-m), r"\exp(-m)"),
         (sympy.tanh(m / 3), r"\tanh\Bigl(\frac{m}{3}\Bigr)"),
-        (sympy.Abs(m - n), r"\lvert -n + m \rvert"),
+        (sympy.Abs(m - n), r"\lvert-n + m\rvert"),
         (sympy.Max(m, n), r"\max(m,\,n)"),
         (sympy.Max(m, n, 3), r"\max(3,\,m,\,n)"),
         (sympy.pi / m, r"\frac{\pi}{m}"),
