@@ -96,7 +96,7 @@ def test_the_error_of_a_class_is_the_estimate_minus_the_unit_vector() -> None:
     assert "d_z = d_loss * (y_hat - one_hot_k)" in str(derive(HEADS["class_cross_entropy"]))
     document = sr.latex(HEADS["class_cross_entropy"])
     assert r"(\hat{y}^{\langle t\rangle} - \mathbf{e}_{k^{\langle t\rangle}})" in document
-    assert r"$k^{\langle t\rangle}$ & input, a class & $\{0, \dots, v-1\}$" in document
+    assert r"$k^{\langle t\rangle}$ & input, a class & $\{ 0, \dots, v - 1 \}$" in document
     assert r"$\mathbf{e}_{l}$ is $1$ at position $l$, counted from $0$, and $0$ elsewhere" in document
 
 

@@ -45,7 +45,8 @@ n, m = axes("n m")
 a, b, z, k = Input("a", m), Input("b", m), Input("z", m), Index("k", m)
 p, w, v, y = Parameter("p"), Parameter("w"), Value("v"), Value("y")
 EXAMPLES = [pair for form in FORMS for pair in form.examples.items()]
-NAMES = {**vars(sr), "a": a, "b": b, "z": z, "k": k, "p": p, "Rational": sympy.Rational}
+PUBLIC = {name: getattr(sr, name) for name in sr.__all__}
+NAMES = {**PUBLIC, "a": a, "b": b, "z": z, "k": k, "p": p, "Rational": sympy.Rational}
 DTYPES = (np.float64, np.float32)
 
 

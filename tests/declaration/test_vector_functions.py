@@ -168,11 +168,11 @@ def test_the_document_says_what_the_functions_are() -> None:
         Cell("layer", Eq(y, sr.softmax(W @ x + b) * sr.largest(x) + sr.logsumexp(x)), output=y)
     )
     for piece in (
-        r"$\operatorname{softmax}(a)_i = e^{a_i} / \sum_j e^{a_j}$",
+        r"$\operatorname{softmax}(a)_{i} = e^{a_{i}}/\sum_{j} e^{a_{j}}$",
         r"\operatorname{logsumexp}(x^{\langle t\rangle})",
         r"\max(x^{\langle t\rangle})",
         r"$\max(a)$ of one vector is its largest element",
     ):
         assert piece in document
     document = sr.latex(Cell("layer", Eq(y, sr.softmax(W @ x + b)), output=y))
-    assert r"\partial z_i / \partial a_j = z_i\,([i = j] - z_j)" in document  # y is a name of the cell
+    assert r"\partial z_{i}/\partial a_{j} = z_{i}\,([i = j] - z_{j})" in document  # y is a name of the cell

@@ -4,11 +4,14 @@ import ast
 import dis
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any
 
 from filelock import FileLock
@@ -32,6 +35,8 @@ The README's first command compiles and checks `gru` as users do.
 HOME = "_HOME"
 """The place of a module's functions in Numba's cache: its name is a cell's, and all that may differ."""
 
+HOME_NAME = re.compile(r"symrnn_\w+_[0-9a-f]{12}")
+
 _STORE: dict[Any, Any] = {}
 """What this process has compiled, by the text of a function and of what it uses, the types and the level."""
 
@@ -54,6 +59,20 @@ def make_room() -> None:
         sys.modules["jax"].clear_caches()
 
 
+class Homes(MetaPathFinder):
+    """Finds homes of kernels' functions, empty: what is shared has that of the kernel that had it first."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """The module of a name such as `symrnn_gru_0123456789ab`."""
+        return ModuleSpec(name, self) if HOME_NAME.fullmatch(name) else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """A new one."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is in it."""
+
+
 def compile_in_turn() -> None:
     """Let a process that needs what another one compiles wait, and load it from Numba's cache on disk.
 
@@ -61,6 +80,7 @@ def compile_in_turn() -> None:
     the machine code of different types.
     """
     Dispatcher.compile = _compile_in_turn
+    sys.meta_path.append(Homes())
 
 
 def _compile_in_turn(dispatcher: Any, signature: Any) -> Any:
@@ -73,6 +93,8 @@ def _compile_in_turn(dispatcher: Any, signature: Any) -> Any:
     with global_compiler_lock, lock_of(path):  # in this order everywhere: threads compile, too
         config.OPT = type(_LEVEL)(2 if name.startswith(SHIPPED) else 1)
         try:
+            if name.startswith(SHIPPED):  # processes without these homes load it, too
+                return _compile(dispatcher, signature)
             return _compile_once(dispatcher, signature)
         finally:
             config.OPT = _LEVEL
