@@ -70,5 +70,14 @@ def test_a_shell_that_shows_more_is_told_titles():
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_of_a_shell_is_shown(shell):
-    assert "_SYMRNN_COMPLETE=" in invoked("--show-completion", shell).stdout
+def test_the_script_of_a_shell_is_written(shell):
+    """By what the options call; they themselves ask the processes above which shell this is."""
+    environment = {"_SYMRNN_COMPLETE": f"source_{shell}"}
+    result = CliRunner().invoke(command_line.app, [], prog_name="symrnn", env=environment)
+    assert "_SYMRNN_COMPLETE=" in result.stdout
+
+
+def test_completion_is_offered():
+    shown = invoked("--help").stdout
+    assert "--install-completion" in shown
+    assert "--show-completion" in shown
