@@ -167,7 +167,7 @@ def written(module: ModuleType, folder: Path) -> str:
 @targets
 def test_another_process_reads_records_of_loaded_kernels(target: str, tmp_path: Path) -> None:
     """It imports nothing before it reads them, not even symrnn."""
-    kinds = written(kernel("gru", target), tmp_path)
+    kinds = written(kernel("lstm", target), tmp_path)
     root = str(Path(sr.__file__).parents[1])
     where = {CACHE_VARIABLE: str(cache_folder()), "PYTHONPATH": root, **COMPILED_HERE}
     assert run_python(f"{kinds}\n{READ}", tmp_path, **where) == "read"

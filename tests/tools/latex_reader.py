@@ -27,7 +27,7 @@ START = "At $%s = T$ that is what the loss takes directly from the final state, 
 BLOCKS = re.compile(r"\$([^$]*?) = \\begin\{bmatrix\} ([^$]*?) \\end\{bmatrix\}\$")
 FUNCTION = re.compile(r"\$(\\sigma|\\operatorname\{\w+\})\((\w)\) = ([^$]*)\$")
 SMALL = re.compile(r"\\text\{\\(?:small|footnotesize|scriptsize|tiny)\$\\displaystyle ([^$]*)\$\}")
-TIME = re.compile(r"A (super|sub)script \$(?:\\langle )?(\\?\w+?)(?:\\rangle)?\$ is the time step")
+TIME = re.compile(r"A (super|sub)script \$(?:\\langle ?)?(\\?\w+?)(?:\\rangle)?\$ is the time step")
 
 E = r"(?:e|\\mathrm\{e\})"
 SIGNS = {

@@ -85,7 +85,7 @@ class Run:
     @cached_property
     def classes(self) -> dict[str, int]:
         """The number of classes of every symbol that is a class: 0, ..., last."""
-        found = {e.key: re.fullmatch(r"\\\{0, \\dots, (.*)\\\}", e.space) for e in self.document.symbols}
+        found = {e.key: re.fullmatch(r"\\\{ ?0, \\dots, (.*?) ?\\\}", e.space) for e in self.document.symbols}
         return {name: self.size(match[1]) + 1 for name, match in found.items() if match is not None}
 
     def checked(self, name: str, array: Array) -> Value:
