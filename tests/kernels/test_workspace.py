@@ -141,6 +141,7 @@ def memory_of_calls(made: Call, times: int) -> list[int]:
     run = made.forward()
     outputs = np.empty_like(run.outputs)
     gradients = module.backward(made.parameters, run.tape, made.d_outputs)
+    module.predict(made.parameters, made.inputs, made.state)  # all is compiled before memory is measured
     found = []
     tracemalloc.start()
     try:
