@@ -30,7 +30,7 @@ from symrnn.notation.nodes import (
     children,
     merged,
 )
-from symrnn.notation.spacing import base_of, is_prefix, spaced
+from symrnn.notation.spacing import base_of, has_room, is_prefix
 
 Pieces: TypeAlias = Sequence[Node]
 Measure: TypeAlias = Callable[[Pieces], list[float]]
@@ -92,13 +92,12 @@ def deeper(piece: Node) -> int:
 def places(pieces: Pieces, widths: Sequence[float], start: int, gaps: bool = False) -> Iterator[Place]:
     """The places from `start` on where a line may end."""
     depth, width = 0, 0.0
-    room_before = [room for _, room in spaced(pieces)] if gaps else []
     for position in range(start, len(pieces)):
         piece = pieces[position]
         if position > start:
             if isinstance(piece, Sign) and piece.text in BINDING and not is_prefix(pieces, position):
                 yield Place(position, 2 * depth + BINDING[piece.text], width)
-            elif gaps and room_before[position] and not isinstance(piece, Sign):
+            elif gaps and not isinstance(piece, Sign) and has_room(pieces, position):
                 yield Place(position, LAST_RESORT + depth, width)
         depth += deeper(piece)
         width += widths[position]

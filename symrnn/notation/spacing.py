@@ -13,7 +13,12 @@ PREFIXES = frozenset([PLUS, MINUS, "±", "∓"])
 def spaced(items: Sequence[Node]) -> Iterator[tuple[Node, bool]]:
     """The nodes of a row, each with whether room is left before it."""
     for position, item in enumerate(items):
-        yield item, position > 0 and not _touch(items, position)
+        yield item, has_room(items, position)
+
+
+def has_room(items: Sequence[Node], position: int) -> bool:
+    """Whether room is left before a node of a row."""
+    return position > 0 and not _touch(items, position)
 
 
 def is_prefix(items: Sequence[Node], position: int) -> bool:
