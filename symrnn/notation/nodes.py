@@ -13,7 +13,6 @@ them as LaTeX, MathML, pictures for terminals and plain text, and `breaking` end
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from functools import cache
 from typing import TypeVar
 
 
@@ -177,14 +176,9 @@ Kind = TypeVar("Kind", bound=Node)
 
 def children(node: Node) -> Iterator[Node]:
     """The nodes that a node is made of."""
-    for name in _parts(type(node)):
-        yield from _nodes(getattr(node, name))
-
-
-@cache
-def _parts(kind: type[Node]) -> tuple[str, ...]:
-    """The fields of a kind of node, but for what it stands for."""
-    return tuple(part.name for part in fields(kind) if part.name != "of")
+    for part in fields(node):
+        if part.name != "of":
+            yield from _nodes(getattr(node, part.name))
 
 
 def _nodes(value: object) -> Iterator[Node]:
