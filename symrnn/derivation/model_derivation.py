@@ -42,6 +42,11 @@ class Held:
     reverse: bool
 
 
+def held_by(run: Run, quantity: Quantity, at: At = At.EVERY) -> Held:
+    """A quantity of the layer of a run."""
+    return Held(run.label, quantity, at, run.layer.time, run.layer.reverse)
+
+
 def mirrored(one: Held, other: Held | Feed) -> bool:
     """Whether the steps of one are counted from where those of the other end; what is fed counts forwards."""
     return one.reverse != (isinstance(other, Held) and other.reverse)
@@ -101,7 +106,7 @@ class LayerDerivation:
 
     def held(self, quantity: Input | State | Value | NextState, at: At = At.EVERY) -> Held:
         """A quantity of the layer."""
-        return Held(self.label, quantity, at, self.run.layer.time, self.run.layer.reverse)
+        return held_by(self.run, quantity, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from symrnn.derivation.model_derivation import (
     Wire,
     WireAdjoint,
     WireTerm,
+    held_by,
 )
 from symrnn.derivation.reverse import derive
 from symrnn.models.layers import Feed, Layer, Reading, Sequence
@@ -40,9 +41,9 @@ def _wires(run: Run, runs: dict[Layer, Run]) -> Iterator[Wire]:
     layer = run.layer
     for quantity, source in layer.inputs:
         at = At.FIRST if isinstance(source, Reading) else At.EVERY
-        yield Wire(Held(run.label, quantity, at, layer.time, layer.reverse), _source(source, runs))
+        yield Wire(held_by(run, quantity, at), _source(source, runs))
     for state, reading in layer.initial:
-        yield Wire(Held(run.label, state, At.START, layer.time, layer.reverse), _source(reading, runs))
+        yield Wire(held_by(run, state, At.START), _source(reading, runs))
 
 
 def _source(source: Sequence, runs: dict[Layer, Run]) -> Held | Feed:
@@ -54,7 +55,7 @@ def _source(source: Sequence, runs: dict[Layer, Run]) -> Held | Feed:
     quantity, at = layer.cell.output, At.EVERY
     if isinstance(source, Reading):
         quantity, at = (source.state, At.END) if source.state else (quantity, At.LAST)
-    return Held(runs[layer].label, quantity, at, layer.time, layer.reverse)
+    return held_by(runs[layer], quantity, at)
 
 
 def _adjoints(model: Model, layers: tuple[LayerDerivation, ...]) -> Iterator[WireAdjoint]:

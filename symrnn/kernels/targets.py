@@ -8,7 +8,6 @@ from importlib import import_module
 from symrnn.errors import RequestError
 from symrnn.kernels.target import Offer, Target
 from symrnn.kernels.target_list import ARRAY_TARGET_NAMES, TARGET_NAMES
-from symrnn.planning.plan import Plan
 
 TARGETS: dict[str, Target] = {
     name: import_module(f"{__package__}.{name}.target").TARGET for name in TARGET_NAMES
@@ -89,13 +88,3 @@ def _refusal(target: Target, contract: str, wish: str) -> RequestError:
         f"The {contract} contract is written for {what}, in {target.title}, with save={saves}, and not for "
         f"{wish}. Write emit(cell, {target.name!r}{named}), or {other}."
     )
-
-
-def emit_module(plan: Plan, target: str, version: str) -> str:
-    """The source of a standalone module that computes `plan`.
-
-    Raises:
-        RequestError: there is no such target.
-        EmissionError: the plan holds something that the target cannot write.
-    """
-    return require_offer(target).text(plan, version)

@@ -4,7 +4,7 @@ An array stands by its layer's name: `words` are the outputs of the layer `words
 back from its kernel for the input x.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sympy import Add
 
@@ -46,8 +46,8 @@ CHANGES = {
 
 def model_plan_text(planned: ModelPlan) -> str:
     """The plan as text of at most 80 columns where names allow; those of its cells are texts of their own."""
-    lines = [*_summary(planned), ""]
     costs = {cost.layer: cost for cost in layer_costs(planned)}
+    lines = [*_summary(planned, costs.values()), ""]
     lines += columns("forward, in this order", "operations per sample and step")
     lines += [line for call in planned.layers for line in _forward(call, costs.get(call.layer))]
     lines += ["", *columns("backward, in this order", "operations per sample and step")]
@@ -59,8 +59,8 @@ def model_plan_text(planned: ModelPlan) -> str:
     return "\n".join(line.rstrip() for line in [*lines, "", *_step(planned)])
 
 
-def _summary(planned: ModelPlan) -> list[str]:
-    model, costs = planned.model, list(layer_costs(planned))
+def _summary(planned: ModelPlan, costs: Collection[LayerCost]) -> list[str]:
+    model = planned.model
     lines = wrapped(f"plan of the model {model.name}: {model.title}", 8)
     cells = ", ".join(of_cell.name for of_cell in planned.cells)
     lines += wrapped(f"  cells       {cells}, each with a plan of its own that saves {planned.save}", 14)

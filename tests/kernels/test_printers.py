@@ -20,7 +20,7 @@ from symrnn.kernels.numpy.code import FUNCTIONS as NUMPY_FUNCTIONS
 from symrnn.kernels.numpy.code import NumpyWriter
 from symrnn.kernels.numpy.module import NAMES
 from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
-from symrnn.kernels.targets import emit_module
+from symrnn.kernels.targets import require_offer
 from symrnn.planning.ir import (
     Block,
     Buffer,
@@ -166,7 +166,7 @@ def expression_plan(kind: str) -> Plan:
 
 
 def outputs(plan: Plan, target: str, arguments: Arguments, dtype: str) -> np.ndarray:
-    module = load_source(emit_module(plan, target, "0"), f"coverage_{target}")
+    module = load_source(require_offer(target).text(plan, "0"), f"coverage_{target}")
     parameters = module.Parameters(*(arguments.arrays[name].astype(dtype) for name in plan.parameters))
     inputs = module.Inputs(*(arguments.arrays[name].astype(dtype) for name in plan.inputs))
     with np.errstate(over="ignore"):
@@ -321,7 +321,7 @@ def test_an_unknown_function_is_an_error(target: str) -> None:
         blank_plan(1), [Pointwise("e_0", unheard(a))], [Buffer("e_0", "TB", (m,), "value")]
     )
     with pytest.raises(EmissionError, match="The target has no function for unheard"):
-        emit_module(plan, target, "0")
+        require_offer(target).text(plan, "0")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ from symrnn.declaration import operations as op
 from symrnn.derivation import reverse, rules
 from symrnn.errors import PlanError, ValidationError
 from symrnn.kernels.numpy import code as numpy_code
-from symrnn.kernels.targets import emit_module
+from symrnn.kernels.targets import require_offer
 from symrnn.planning.checker import check
 from symrnn.planning.ir import Contraction, Pointwise, Statement
 from symrnn.planning.passes import PASSES
@@ -359,7 +359,7 @@ def slipped_texts(text: str, functions: tuple[str, ...]) -> Iterator[tuple[str, 
 @pytest.mark.parametrize(("target", "least"), [("numpy", 40), ("numba", 60)])
 def test_every_slip_in_the_loops_of_a_text_is_refused(target: str, least: int) -> None:
     plan = symrnn.plan(zoo.cell("gru"))
-    text = emit_module(plan, target, "0")
+    text = require_offer(target).text(plan, "0")
     functions = ("def _forward_steps", "def _backward_steps", "def _forward_slice", "def _backward_slice")
     tried, passed = 0, []
     for what, wrong in slipped_texts(text, functions):
@@ -375,7 +375,7 @@ def test_every_slip_in_the_loops_of_a_text_is_refused(target: str, least: int) -
 
 def test_a_wrong_text_is_told_with_function_array_and_values() -> None:
     plan = symrnn.plan(zoo.cell("gru"))
-    text = emit_module(plan, "numpy", "0")
+    text = require_offer("numpy").text(plan, "0")
     wrong = text.replace("c_next[t] = u[t] * c_tilde[t]", "c_next[t] = r[t] * c_tilde[t]")
     assert wrong != text
     message = r"In the emitted text of gru, forward: outputs is \d+ at \(0, 0, 0\), and should be \d+"
@@ -388,7 +388,7 @@ def test_a_wrong_text_is_told_with_function_array_and_values() -> None:
 )
 def test_lengths_are_proved(slip: str) -> None:
     plan = symrnn.plan(zoo.cell("gru"))
-    text = emit_module(plan, "numpy", "0")
+    text = require_offer("numpy").text(plan, "0")
     assert slip in text
     with pytest.raises(ValidationError, match="with lengths"):
         prove_text(text.replace(slip, "pass"), plan, "numpy")
@@ -439,7 +439,7 @@ def test_a_stack_and_a_matrix_of_a_sample_meet_whole() -> None:
 def test_whole_powers_that_compiled_code_would_cut_off_are_refused() -> None:
     cell = Cell("powers", Eq(h.next, tanh(W @ x) * h * Integer(2) ** -m + b * m**2))
     plan = symrnn.plan(cell)
-    text = emit_module(plan, "numba", "0")
+    text = require_offer("numba").text(plan, "0")
     assert "2.0 ** " in text
     assert "float(m) ** 2" in text
     with pytest.raises(ValidationError, match="In the emitted text of powers"):
@@ -478,7 +478,7 @@ def test_adding_to_another_look_at_an_array_is_refused(monkeypatch: pytest.Monke
 
 def test_a_kernel_that_writes_to_what_it_is_given_is_refused() -> None:
     plan = symrnn.plan(zoo.gru)
-    text = emit_module(plan, "numpy", "0")
+    text = require_offer("numpy").text(plan, "0")
     spoilt = text.replace(
         "        return results\n", "        d_outputs[0] += 1\n        return results\n", 1
     )
