@@ -9,7 +9,7 @@ from random_sums import random_sum
 
 import symrnn
 from symrnn import Cell
-from symrnn.kernels.targets import emit_module
+from symrnn.kernels.targets import require_offer
 
 
 def texts(cell: Cell, *, paper: bool) -> Iterator[tuple[str, str]]:
@@ -18,10 +18,9 @@ def texts(cell: Cell, *, paper: bool) -> Iterator[tuple[str, str]]:
         plan = symrnn.plan(cell, save)
         yield f"plan, {save}", str(plan)
         for target in ("numpy", "numba"):
-            yield (
-                f"{target}, {save}",
-                emit_module(plan, target, symrnn.__version__),
-            )  # unproved: the text is all
+            # Unproved: the text is all.
+            text = require_offer(target, save=save).text(plan, symrnn.__version__)
+            yield f"{target}, {save}", text
     if paper:
         yield "LaTeX", symrnn.latex(cell)
 
