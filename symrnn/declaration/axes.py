@@ -4,8 +4,9 @@ An axis is a SymPy symbol that stands for a positive whole number, the length of
 A size is an axis, a positive integer, or a sum of these; a shape is a tuple of sizes, `()` a scalar.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import accumulate, pairwise
+from math import prod
 from typing import Any, TypeAlias
 
 from sympy import Add, Expr, Integer, Mul, Symbol, expand
@@ -99,6 +100,12 @@ def axes_of(shape: Shape) -> tuple[Axis, ...]:
 def ranges(sizes: Iterable[Size]) -> list[tuple[Size, Size]]:
     """Start and stop of parts of the given sizes that lie one after the other."""
     return list(pairwise(accumulate(sizes, initial=Integer(0))))
+
+
+def size_number(text: str, sizes: Mapping[str, int]) -> int:
+    """The number that a size is, given as `size_text` writes it: `2*m + n`."""
+    terms = (term.split("*") for term in text.split(" + "))
+    return sum(prod(sizes[factor] if factor in sizes else int(factor) for factor in term) for term in terms)
 
 
 def size_text(size: Size) -> str:

@@ -1,11 +1,11 @@
 """The proof of emitted kernels: their text, executed in the field, computes what the plan says."""
 
 from collections.abc import Callable, Iterable, Mapping
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from symrnn.declaration.axes import size_number
 from symrnn.errors import ValidationError
 from symrnn.kernels.target import Target
 from symrnn.kernels.targets import TARGETS, require_offer
@@ -127,7 +127,9 @@ class FunctionalKernel(Kernel):
         )
         sizes = {**self.sizes, **dict(zip("TB", inputs[0].shape, strict=False))}
         for (name, told), array in zip(self.module.SAVED.items(), saved, strict=True):
-            assert array.shape == tuple(number_of(size, sizes) for size in told), f"{name} is saved otherwise"
+            assert array.shape == tuple(size_number(size, sizes) for size in told), (
+                f"{name} is saved otherwise"
+            )
         made, given = [outputs, *final, *saved], [*parameters, *inputs, *state]
         for i, one in enumerate(made):
             assert one.flags.carray, "a result is not in one piece, or cannot be written"
@@ -139,12 +141,6 @@ class FunctionalKernel(Kernel):
         """A backward pass from plain tuples."""
         given = tuple(parameters), tuple(tape.inputs), tuple(tape.state)
         return self.module.backward(*given, tape.saved, d_outputs, tuple(d_state), lengths=tape.lengths)
-
-
-def number_of(size: str, sizes: Mapping[str, int]) -> int:
-    """The number that the text of a size is: `2*m + n`."""
-    terms = (term.split("*") for term in size.split(" + "))
-    return sum(prod(sizes[factor] if factor in sizes else int(factor) for factor in term) for term in terms)
 
 
 def prove_text(source: str, plan: Plan, target: str, contract: str = "full") -> None:
