@@ -14,7 +14,7 @@ from symrnn.models.model import Model
 from symrnn.pipeline import plan
 from symrnn.planning.model_plan import Array, Evaluation, How, Kind, LayerCall, ModelPlan
 from symrnn.running.loading import load
-from symrnn.torch.operators import kernel_name, kernel_of, run
+from symrnn.torch.operators import kernel_name, run
 from symrnn.torch.sequences import turned
 from symrnn.torch.weights import FLOATS, require_cpu
 
@@ -107,10 +107,21 @@ class Network(nn.Module):
         assert isinstance(planned, ModelPlan)
         self._plan = planned
         self._kernels = {run.label: kernel_name(run.layer.cell, self._save) for run in self._model.runs}
-        self._states = {label: tuple(kernel_of(name).STATES) for label, name in self._kernels.items()}
+        self._states = {
+            run.label: {
+                q.name: tuple(size_number(size_text(size), self.sizes) for size in run.shape(q))
+                for q in run.layer.cell.states
+            }
+            for run in self._model.runs
+        }
+        self._parameters_of = {run.label: [name for _, name in run.parameters] for run in self._model.runs}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_plan", "_kernels")}
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in ("_plan", "_kernels", "_states", "_parameters_of")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -172,25 +183,18 @@ class Network(nn.Module):
 
     def _run(self, call: LayerCall, made: Pass) -> None:
         """Run one layer."""
-        of_layer = next(run for run in self._model.runs if run.label == call.layer)
-        parameters = [getattr(self, self._attributes[name]) for _, name in of_layer.parameters]
+        parameters = [getattr(self, self._attributes[name]) for name in self._parameters_of[call.layer]]
         inputs = [made.array(array) for _, array in call.inputs]
-        names = self._states[call.layer]
         starts = {} if call.given and not made.state else dict(call.start)
+        B, shapes = inputs[0].shape[1], self._states[call.layer]
         state = [
-            made.array(starts[name]) if name in starts else self._zeros(of_layer, name, inputs[0].shape[1])
-            for name in names
+            made.array(starts[name]) if name in starts else torch.zeros(B, *shape, dtype=self._dtype)
+            for name, shape in shapes.items()
         ]
         steps = made.lengths.get(call.over)
         outputs, final = run(self._kernels[call.layer], parameters, inputs, state, steps)
         made.outputs[call.layer] = turned(outputs, steps) if call.reverse else outputs
-        made.finals[call.layer] = dict(zip(names, final, strict=True))
-
-    def _zeros(self, of_layer: Any, name: str, B: int) -> Tensor:
-        """A state (B, ...) of zeros."""
-        quantity = next(q for q in of_layer.layer.cell.states if q.name == name)
-        shape = [size_number(size_text(size), self.sizes) for size in of_layer.shape(quantity)]
-        return torch.zeros(B, *shape, dtype=self._dtype)
+        made.finals[call.layer] = dict(zip(shapes, final, strict=True))
 
     def _state(self, evaluation: Evaluation, made: Pass) -> dict[str, Tensor]:
         """The states that the next call goes on from, by name."""
