@@ -25,8 +25,8 @@ from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.derivation.model_reverse import derive_model
+from symrnn.derivation.reverse import REMEMBERED, derived
 from symrnn.derivation.reverse import derive as derive_cell
-from symrnn.derivation.reverse import derived
 from symrnn.errors import RequestError, shown
 from symrnn.kernels.models.module import emit_model
 from symrnn.kernels.targets import TARGETS, require_offer
@@ -46,9 +46,6 @@ from symrnn.validation.wiring import prove_calls, prove_wiring
 from symrnn.version import __version__
 
 __all__ = ["cost", "derive", "emit", "plan"]
-
-REMEMBERED = 64
-"""So many plans, and so many texts, are remembered."""
 
 
 @overload
