@@ -113,7 +113,9 @@ VIEWS = {
         Step("kernels/python/printer.py", "NAMES", "its statements, and the names that it forbids"),
         Step("kernels/targets.py", "TARGETS", "all folders that have a target"),
         Step("kernels/names.py", "Namer", "how a name becomes legal in it"),
-        Step("validation/texts.py", "prove_text", "its text computes what the plan says"),
+        Step(
+            "validation/texts.py", "prove_text", "its text computes what the plan says, in its `surroundings`"
+        ),
     ),
     "What is decided where": (
         Step(

@@ -3,6 +3,7 @@
 from symrnn.kernels.arrays import ArrayPrinter
 from symrnn.kernels.contract import FULL
 from symrnn.kernels.numba.module import NAMES, PRIVATE, THREADS, numba_context, numba_prepared
+from symrnn.kernels.numba.proving import numba_surroundings
 from symrnn.kernels.target import Offer, Target
 
 PRINTER = ArrayPrinter(
@@ -17,4 +18,12 @@ PRINTER = ArrayPrinter(
     THREADS,
 )
 
-TARGET = Target("numba", "Numba", NAMES, (Offer(FULL, PRINTER.text),), compiled=True, model=PRINTER)
+TARGET = Target(
+    "numba",
+    "Numba",
+    NAMES,
+    (Offer(FULL, PRINTER.text),),
+    compiled=True,
+    model=PRINTER,
+    surroundings=numba_surroundings,
+)

@@ -11,7 +11,7 @@ from symrnn.kernels.numpy.module import (
     numpy_context,
     numpy_prepared,
 )
-from symrnn.kernels.target import Offer, Target
+from symrnn.kernels.target import Field, Offer, Surroundings, Target
 
 PRINTER = ArrayPrinter(
     "numpy",
@@ -25,10 +25,17 @@ PRINTER = ArrayPrinter(
     NO_THREADS,
 )
 
+
+def numpy_surroundings(field: Field) -> Surroundings:
+    """Small pieces of time: two steps of two samples, and one."""
+    return Surroundings(functions={"_ROWS": 4, **field.approximations})
+
+
 TARGET = Target(
     "numpy",
     "NumPy",
     NAMES,
     (Offer(CONTRACT, PRINTER.text), Offer(MINIMAL, emit_minimal, saves=("all",), as_written=True)),
     model=PRINTER,
+    surroundings=numpy_surroundings,
 )
