@@ -1,10 +1,7 @@
 """What a step costs: the plan's figures, as polynomials in print."""
 
-from pathlib import Path
-
 import pytest
-from sympy import And, Eq, Expr, Integer
-from test_latex import compiled, complaints
+from sympy import Integer
 
 import symrnn as sr
 from symrnn.declaration.axes import axes
@@ -13,7 +10,6 @@ from symrnn.notation.rendering.latex import latex
 from symrnn.papers.document import latex_document
 from symrnn.pipeline import cost, derive, plan
 from symrnn.planning.cost import saved_elements
-from symrnn.publishing.pages import page
 from symrnn.zoo import CELLS, SHIPPED
 
 n, m, k = axes("n m k")
@@ -68,24 +64,3 @@ def test_the_document_tells_them() -> None:
         assert words in text, words
     assert "Cost of a step" not in latex_document(derive(CELLS["gru"]))
     assert "kept, $" not in sr.latex(SHIPPED["embedding"])
-
-
-x, h = sr.Input("x", n), sr.State("h", n)
-W, b = sr.Parameter("W", n, n), sr.Parameter("b", n)
-LONG_ONES = (
-    sr.where(And(x * h + b > 0, h < 1), sr.tanh(h * x + b * h * x), b * h * x + h * h * sr.tanh(x + b)),
-    (x * h + b * h * h + x * x * b) / (x**2 + h**2 * b**2 + 1 + sr.exp(h * x)),
-)
-
-
-@pytest.mark.parametrize("inner", LONG_ONES, ids=["cases", "a quotient"])
-def test_what_is_kept_is_displayed_where_it_is_long(inner: Expr, tmp_path: Path) -> None:
-    cell = sr.Cell("long", Eq(h.next, W @ sr.tanh(inner)), output=h.next)
-    text = sr.latex(cell)
-    assert not list(complaints(compiled(text, tmp_path)))
-    keeps, shown, after = text[text.index("The forward pass keeps $h^") :].split("{align*}", 2)
-    assert keeps.endswith("and the values of\n\\begin")
-    assert "\n& \\tanh" in shown
-    assert after.lstrip().startswith("What is kept takes")
-    html = page(cell)
-    assert html.index("The forward pass keeps") < html.index("What is kept takes")
