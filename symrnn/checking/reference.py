@@ -10,7 +10,7 @@ Every array inside carries one leading axis, the batch or 1.
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, partial, reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -83,7 +83,13 @@ def reference_run(
     (B, ...). `library` is NumPy if it is not given.
     """
     sizes = bind_sizes(cell, {**parameters, **inputs, **state})
-    return _Interpreter(cell, library or numpy_library(), sizes).run(parameters, inputs, state)
+    return _interpreter(cell, library or numpy_library(), tuple(sizes.items())).run(parameters, inputs, state)
+
+
+@lru_cache(maxsize=32)
+def _interpreter(cell: Cell, library: ArrayLibrary, sizes: tuple[tuple[Axis, int], ...]) -> "_Interpreter":
+    """That of a cell, whose step is traced once for all samples of a model."""
+    return _Interpreter(cell, library, dict(sizes))
 
 
 class _Interpreter:
@@ -102,31 +108,38 @@ class _Interpreter:
             target: numeric_shape(cell.shape_of(target), sizes)
             for target in (*cell.states, *self.rules, cell.output)
         }
-        self.after = {state: state.next for state in cell.states}
+        self.given = {q.name: q for q in (*cell.parameters, *cell.constants, *cell.inputs, *cell.states)}
+        self.step = library.traced(self._step)
         self.numbers: dict[Expr, float | None] = {}
 
     def run(self, parameters: Arrays, inputs: Arrays, state: Arrays) -> ReferenceRun:
         """The outputs and the final state."""
         xp = self.library.xp
-        given = {
-            q: xp.asarray(parameters[q.name])[None] for q in (*self.cell.parameters, *self.cell.constants)
+        fixed = {
+            q.name: xp.asarray(parameters[q.name])[None]
+            for q in (*self.cell.parameters, *self.cell.constants)
         }
-        rows = {q: xp.asarray(inputs[q.name]) for q in self.cell.inputs}
+        rows = {q.name: xp.asarray(inputs[q.name]) for q in self.cell.inputs}
         steps, batch = next(iter(rows.values())).shape[:2]
         first = {  # copies: the final state of no steps is not the caller's array
-            q: xp.array(state[q.name]) if q.name in state else xp.zeros((batch, *self.shapes[q]))
+            q.name: xp.array(state[q.name]) if q.name in state else xp.zeros((batch, *self.shapes[q]))
             for q in self.cell.states
         }
-
-        def step(carry: Values, now: Values) -> tuple[Values, Array]:
-            moment = _Moment(self, {**given, **carry, **now}, batch)
-            return {q: moment.full(after) for q, after in self.after.items()}, moment.full(self.cell.output)
-
         with np.errstate(all="ignore"):
-            last, outputs = self.library.scan(step, first, rows, steps)
+            last, outputs = self.library.scan(partial(self.step, fixed), first, rows, steps)
         if outputs is None:
             outputs = xp.zeros((0, batch, *self.shapes[self.cell.output]))
-        return ReferenceRun(outputs, {q.name: array for q, array in last.items()})
+        return ReferenceRun(outputs, last)
+
+    def _step(
+        self, fixed: dict[str, Array], carry: dict[str, Array], now: dict[str, Array]
+    ) -> tuple[dict[str, Array], Array]:
+        """The state after a step and its output."""
+        batch = next(iter(now.values())).shape[0]
+        arrays = fixed | carry | now
+        moment = _Moment(self, {self.given[name]: array for name, array in arrays.items()}, batch)
+        after = {q.name: moment.full(q.next) for q in self.cell.states}
+        return after, moment.full(self.cell.output)
 
     def number(self, expr: Expr) -> float | None:
         """The number that `expr` is, or None if it is no number."""
