@@ -1,4 +1,4 @@
-"""What the tests' processes compile: every function once for all of them, and room for the programs of JAX."""
+"""What the tests' processes compile: each function once for all, and room for programs of JAX."""
 
 import ast
 import dis
