@@ -1,7 +1,7 @@
 """Cells and models as PyTorch modules that run at the kernels' speed.
 
-`layer(cell, 64, 128)` takes the place of `torch.nn.GRU`, `step(cell, 64, 128)` that of `torch.nn.GRUCell`, and
-`module(model, ...)` is a whole model with its loss.
+`layer(cell, 64, 128)` takes the place of `torch.nn.GRU`, `step(cell, 64, 128)` that of `torch.nn.GRUCell`,
+and `module(model, ...)` is a whole model with its loss.
 """
 
 from symrnn.errors import RequestError

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from symrnn.declaration.axes import size_number, size_text
+from symrnn.declaration.axes import shape_text, size_number, size_text
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
 from symrnn.torch.sequences import Batch, batch_of, named_tensors, turned
@@ -173,7 +173,8 @@ def _sizes_above(cell: Cell, sizes: dict[str, int], directions: int) -> dict[str
         if same == [arrives[0], arrives[0] // directions]:
             return above
     text = " x ".join(map(str, arrives)) or "a number"
+    inputs = ", ".join(f"{q} {shape_text(cell.shape_of(q))}" for q in cell.inputs)
     raise RequestError(
-        f"A layer of {cell.name!r} cannot take the outputs of the one below, {text}: that needs one input, a vector "
-        f"whose size is an axis of its own. Its inputs: {', '.join(f'{q} {cell.shape_of(q)}' for q in cell.inputs)}."
+        f"A layer of {cell.name!r} cannot take the outputs of the one below, {text}: that needs one input, a "
+        f"vector whose size is an axis of its own. Its inputs: {inputs}."
     )

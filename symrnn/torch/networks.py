@@ -16,11 +16,11 @@ from symrnn.planning.model_plan import Array, Evaluation, How, Kind, LayerCall, 
 from symrnn.running.loading import load
 from symrnn.torch.operators import kernel_name, run
 from symrnn.torch.sequences import turned
-from symrnn.torch.weights import FLOATS, require_cpu
+from symrnn.torch.weights import FLOATS, chosen_sizes, require_cpu
 
 
 def module(model: Model, *sizes: int, save: str = "all", dtype: Any = None, **named: int) -> "Network":
-    """A model as a module: `loss, state = module({"tokens": ..., "labels": ...})`.
+    """A model as a PyTorch module, which gives its loss: `loss, state = made({"k": ..., "following": ...})`.
 
     `sizes` are the lengths of the model's axes, in their order or by name. Parameters have the model's names
     for them and are drawn as `init` does, from PyTorch's seed.
@@ -32,13 +32,7 @@ def module(model: Model, *sizes: int, save: str = "all", dtype: Any = None, **na
         raise RequestError(
             f"module() takes a Model, and got {shown(model)}. A shipped one is symrnn.zoo.MODELS[name]."
         )
-    axes = [axis.name for axis in model.axes]
-    given = dict(zip(axes, sizes, strict=False)) | named
-    if len(sizes) > len(axes) or set(axes[: len(sizes)]) & set(named) or set(given) != set(axes):
-        raise RequestError(
-            f"module() of {model.name!r} takes the sizes {', '.join(axes)}, in this order or by name, and got "
-            f"{', '.join([*map(repr, sizes), *(f'{name}={size!r}' for name, size in named.items())]) or 'none'}."
-        )
+    given = chosen_sizes(model, sizes, named, "module")
     return Network(model, given, save, torch.get_default_dtype() if dtype is None else dtype)
 
 

@@ -75,7 +75,6 @@ def _tensors(arrays: Iterable[Any]) -> Tensors:
     return [torch.from_numpy(array) for array in arrays]
 
 
-@torch.library.custom_op("symrnn::forward", mutates_args=(), device_types="cpu")
 def _forward(
     name: str,
     parameters: list[Tensor],
@@ -94,7 +93,6 @@ def _forward(
     return _tensors((outputs, *final, *saved))
 
 
-@torch.library.custom_op("symrnn::backward", mutates_args=(), device_types="cpu")
 def _backward(
     name: str,
     parameters: list[Tensor],
@@ -122,7 +120,6 @@ def _backward(
     return _tensors((*made.parameters, *given, *made.state))
 
 
-@_forward.register_fake
 def _forward_shapes(
     name: str, parameters: Tensors, inputs: Tensors, state: Tensors, lengths: Tensor | None
 ) -> Tensors:
@@ -145,7 +142,6 @@ def _forward_shapes(
     return [torch.empty([size_number(size, sizes) for size in shape], **like) for shape in shapes]
 
 
-@_backward.register_fake
 def _backward_shapes(
     name: str,
     parameters: Tensors,
@@ -233,7 +229,13 @@ def _refuse_twice(ctx: Any, *d_output: Any) -> tuple[Any, ...]:
     )
 
 
-_forward.register_autograd(_differentiate, setup_context=_keep)
-_backward.register_autograd(_refuse_twice, setup_context=_keep_nothing)
-for _operator in (_forward, _backward):
-    _operator.register_autocast("cpu", torch.float32)
+def _register(name: str, kernel: Any, shapes: Any, derivative: Any, keep: Any) -> None:
+    """Make an operator of the processor; under autocast it computes in float32."""
+    operator = torch.library.custom_op(f"symrnn::{name}", kernel, mutates_args=(), device_types="cpu")
+    operator.register_fake(shapes)
+    operator.register_autograd(derivative, setup_context=keep)
+    operator.register_autocast("cpu", torch.float32)
+
+
+_register("forward", _forward, _forward_shapes, _differentiate, _keep)
+_register("backward", _backward, _backward_shapes, _refuse_twice, _keep_nothing)

@@ -108,8 +108,8 @@ def _require_sorted(packed: PackedSequence) -> None:
     sizes = packed.batch_sizes
     if bool((sizes[1:] > sizes[:-1]).any()):
         raise RequestError(
-            f"The batch_sizes of the packed sequence grow: {sizes.tolist()}. Make it with pack_padded_sequence(), "
-            "which sorts the samples."
+            f"The batch_sizes of the packed sequence grow: {sizes.tolist()}. Make it with "
+            "pack_padded_sequence(), which sorts the samples."
         )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from symrnn.declaration.axes import size_number
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError, shown
+from symrnn.models.model import Model
 from symrnn.torch.operators import OTHER_BACKEND, kernel_name, kernel_of, run
 
 FLOATS = {torch.float32: np.float32, torch.float64: np.float64}
@@ -25,18 +26,26 @@ def cell_sizes(cell: Cell, sizes: tuple[int, ...], named: dict[str, int], call: 
         raise RequestError(
             f"{call}() takes a Cell, and got {shown(cell)}. A shipped one is symrnn.zoo.cell('gru')."
         )
-    axes = [axis.name for axis in cell.axes]
+    return chosen_sizes(cell, sizes, named, call)
+
+
+def chosen_sizes(
+    source: Cell | Model, sizes: tuple[int, ...], named: dict[str, int], call: str
+) -> dict[str, int]:
+    """The lengths of the axes of a cell or a model, given in their order or by name.
+
+    Raises:
+        RequestError: some are missing, too many, or no whole numbers.
+    """
+    axes = [axis.name for axis in source.axes]
     given = dict(zip(axes, sizes, strict=False)) | named
-    wrong = len(sizes) > len(axes) or set(axes[: len(sizes)]) & set(named) or set(given) != set(axes)
-    numbers = [
-        size for size in given.values() if not isinstance(size, bool) and isinstance(size, int) and size > 0
-    ]
-    if wrong or len(numbers) != len(axes):
+    fits = len(sizes) <= len(axes) and not set(axes[: len(sizes)]) & set(named) and set(given) == set(axes)
+    if not fits or not all(type(size) is int and size > 0 for size in given.values()):
         example = ", ".join(f"{axis}={8 * (i + 1)}" for i, axis in enumerate(axes))
         got = ", ".join([*map(repr, sizes), *(f"{name}={size!r}" for name, size in named.items())])
         raise RequestError(
-            f"{call}() of {cell.name!r} takes the sizes {', '.join(axes) or '()'}, positive whole numbers in this "
-            f"order or by name, and got {got or 'none'}. Write {call}({cell.name}, {example})."
+            f"{call}() of {source.name!r} takes the sizes {', '.join(axes) or '()'}, positive whole numbers "
+            f"in this order or by name, and got {got or 'none'}. Write {call}({source.name}, {example})."
         )
     return given
 
@@ -53,8 +62,8 @@ class Weights(nn.Module):
         self._dtype = torch.get_default_dtype() if dtype is None else dtype
         if self._dtype not in FLOATS:
             raise RequestError(
-                f"Kernels compute in float32 and float64, and not in {self._dtype}. Under torch.autocast they take "
-                "half precision and compute in float32."
+                f"Kernels compute in float32 and float64, and not in {self._dtype}. Under torch.autocast "
+                "they take half precision and compute in float32."
             )
         self._device = torch.get_default_device() if device is None else torch.device(device)
         require_cpu(self._device)
@@ -136,5 +145,5 @@ def require_cpu(device: Any) -> None:
 def _require_backend(backend: str) -> None:
     if backend != "kernel":
         raise RequestError(
-            f'There is no backend {backend!r}. Backends: "kernel", which runs compiled kernels on the processor.'
+            f"There is no backend {backend!r}. Backends: 'kernel', which runs compiled kernels."
         )

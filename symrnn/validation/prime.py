@@ -9,6 +9,7 @@ them, so that fractional powers of squares add and multiply as those of positive
 
 from fractions import Fraction
 from functools import cache
+from math import ceil
 from typing import TypeAlias
 
 import numpy as np
@@ -23,8 +24,11 @@ HALF = PRIME // 2
 FEW = 100
 """Of fewer residues Python's own powers are faster."""
 
-CLOSE = 4e-16
+CLOSE = Fraction(4, 10**16)
 """How near, relatively, a float must be to a fraction to stand for it: rounding is at most 1.2e-16."""
+
+FEW_BITS, FEW_DIGITS, SIMPLE = 20, 8, 10**13
+"""Of so few bits or digits, all are meant; with numerator times denominator up to here, no other is so near."""
 
 
 def centred(residues: Residues) -> Residues:
@@ -94,7 +98,31 @@ def residue(number: Fraction) -> int:
 @cache
 def residue_of_float(number: float) -> int:
     """The residue of the fraction that a float stands for: 0.1 is a tenth, 0.3333333333333333 a third."""
-    near = Fraction(number).limit_denominator(1_000_000)
-    if abs(float(near) - number) <= CLOSE * abs(number):
-        return residue(near)
-    return residue(Fraction(repr(number)))
+    return residue(_meant(number))
+
+
+def _meant(number: float) -> Fraction:
+    """The fraction that a float stands for.
+
+    It is itself, where few bits say all of it (a power of two), or what few digits say; else the simplest
+    fraction that is as near as rounding lets it be, if it is so simple that no other is; else all its digits.
+    """
+    exact = Fraction(number)
+    if abs(exact.numerator).bit_length() <= FEW_BITS:
+        return exact
+    digits = Fraction(repr(number))
+    mantissa = repr(number).partition("e")[0].replace(".", "").strip("-0")
+    if len(mantissa) <= FEW_DIGITS:
+        return digits
+    near = _simplest(abs(exact) * (1 - CLOSE), abs(exact) * (1 + CLOSE))
+    if near.numerator * near.denominator > SIMPLE:
+        return digits
+    return near if number > 0 else -near
+
+
+def _simplest(low: Fraction, high: Fraction) -> Fraction:
+    """The fraction with the smallest denominator from `low` to `high`, both positive: by continued fractions."""
+    whole = ceil(low)
+    if whole <= high:
+        return Fraction(whole)
+    return whole - 1 + 1 / _simplest(1 / (high - whole + 1), 1 / (low - whole + 1))

@@ -24,6 +24,7 @@ HEAVY = (
     "running",
     "checking",
     "publishing",
+    "torch",
     "training",
     "gradients",
     "bench",

@@ -43,6 +43,7 @@ ROOMS = (
     "running",
     "checking",
     "publishing",
+    "torch",
     "training",
     "gradients",
     "bench",

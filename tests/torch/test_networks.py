@@ -86,7 +86,7 @@ def test_copies_compile_and_train() -> None:
 def test_refusals() -> None:
     with pytest.raises(RequestError, match=r"module\(\) takes a Model, and got"):
         st.module(zoo.cell("gru"), 3, 4)
-    with pytest.raises(RequestError, match=r"takes the sizes .* in this order or by name, and got 3"):
+    with pytest.raises(RequestError, match=r"takes the sizes .* in this order or by name, and got 3\."):
         st.module(MODELS["plain"], 3)
     made = st.module(MODELS["plain"], 3, 5, 4)
     with pytest.raises(RequestError, match=r"give a dict of tensors: x, target"):

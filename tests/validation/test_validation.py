@@ -103,6 +103,26 @@ def test_a_float_stands_for_the_fraction_that_was_meant() -> None:
     assert residue_of_float(-1e-8) == residue(Fraction(-1, 10**8))
 
 
+@settings(patient, max_examples=300)
+@given(
+    st.one_of(
+        st.builds(Fraction, st.integers(-1000, 1000), st.integers(1, 10**9)),
+        st.builds(Fraction, st.integers(-(10**6), 10**6), st.integers(1, 10**6)),
+        st.builds(lambda n, k: Fraction(n, 2**k), st.integers(-1000, 1000), st.integers(0, 200)),
+        st.builds(lambda n, k: n * Fraction(10) ** k, st.integers(-(10**7), 10**7), st.integers(-40, 20)),
+    )
+)
+def test_a_fraction_goes_through_a_float(number: Fraction) -> None:
+    assert residue_of_float(float(number)) == residue(number)
+
+
+def test_small_and_large_numbers_stand_in_a_cell() -> None:
+    for number in (Rational(1, 2**29), Rational(1, 3 * 10**6), Rational(7, 3 * 2**60), Integer(10) ** 20):
+        cell = Cell("scaled", Eq(State("h", m).next, symrnn.tanh(State("h", m) * number + Input("x", m))))
+        for target in ("numpy", "numba"):
+            symrnn.emit(cell, target)
+
+
 @settings(patient, max_examples=30)
 @given(st.integers(0, 2**32), st.sampled_from(["ij,jk->ik", "bi,ij->bj", "abi,abj->ij", "i,i,i->", "ij->j"]))
 def test_products_of_arrays_are_exact(seed: int, spec: str) -> None:
