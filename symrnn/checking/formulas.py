@@ -9,7 +9,6 @@ equally, and all of them hand on NaN.
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pkgutil import resolve_name
 from typing import Any, TypeAlias
@@ -18,6 +17,7 @@ import numpy as np
 from sympy import Eq, Ge, Gt, Le, Lt, Ne
 
 from symrnn.declaration import operations as op
+from symrnn.records import dataclass
 
 Array: TypeAlias = Any
 """An array of NumPy or of JAX."""

@@ -9,7 +9,6 @@ Every array inside carries one leading axis, the batch or 1.
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -37,6 +36,7 @@ from symrnn.declaration.axes import Axis, Shape, shape_text
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
+from symrnn.records import dataclass
 
 Arrays: TypeAlias = Mapping[str, Any]
 """Arrays by the name of their quantity; what is absent from a state is zero."""

@@ -5,7 +5,11 @@ fault of symrnn, 130 interrupted (a training after it saved its checkpoint).
 """
 
 import gc
-from typing import Annotated, Any
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -66,6 +70,40 @@ COMMANDS = {
 """The place of every command, and what the list of all says of it."""
 
 
+WORDS: dict[Any, type[str] | type[Path]] = {
+    kind: made for made in (str, Path) for kind in (made, made | None)
+}
+"""What a word on the command line becomes, by the kind of an argument."""
+
+
+def _take_as_given(command: Any, ctx: Any) -> None:
+    """Let a command take words and defaults as they are; for all else Typer loads a library to convert it."""
+    kinds = get_type_hints(command.callback)
+    for parameter in command.get_params(ctx):
+        if parameter.nargs == 1 and not parameter.multiple:
+            made = WORDS.get(kinds.get(parameter.name))
+            parameter.process_value = partial(_value, parameter, made, parameter.process_value)
+
+
+def _value(
+    parameter: Any, made: type[str] | type[Path] | None, convert: Callable[..., Any], ctx: Any, value: Any
+) -> Any:
+    """What is made of a parameter's word, or of its default."""
+    if value is parameter.default and not parameter.required:
+        return parameter.callback(ctx, parameter, value) if parameter.callback else value
+    unreadable = made is Path and os.path.exists(value) and not os.access(value, os.R_OK)
+    return made(value) if made and isinstance(value, str) and not unreadable else convert(ctx, value)
+
+
+class Command(TyperCommand):
+    """A command of the table."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What is left of the arguments; the others are taken."""
+        _take_as_given(self, ctx)
+        return super().parse_args(ctx, args)
+
+
 class CommandGroup(ReportingGroup):
     """The commands of the table, each loaded when it is called, completed, or asked for its own help."""
 
@@ -73,6 +111,11 @@ class CommandGroup(ReportingGroup):
         """Nothing is loaded yet: every command has its name and what the list of all says of it."""
         super().__init__(**options)
         self.commands = {name: TyperCommand(name, help=line) for name, (_, line) in COMMANDS.items()}
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What is left of the arguments; the options before a command are taken."""
+        _take_as_given(self, ctx)
+        return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The name of a command, the command itself, and its arguments."""
@@ -82,9 +125,8 @@ class CommandGroup(ReportingGroup):
 
 def loaded(name: str) -> Any:
     """A command of the table, with its arguments and options."""
-    place, _ = COMMANDS[name]
     alone = typer.Typer(add_completion=False)
-    alone.command(name)(found_at(place))
+    alone.command(name, cls=Command)(found_at(COMMANDS[name][0]))
     return get_command(alone)
 
 

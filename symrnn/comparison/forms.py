@@ -5,7 +5,6 @@ block of the matrix. Two cells are the same functions if their forms are the sam
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import product
 
 from sympy import Add, Expr, Mul, Pow, S
@@ -42,6 +41,7 @@ from symrnn.declaration.quantities import (
 )
 from symrnn.declaration.resolution import Resolver, is_coefficient
 from symrnn.errors import DeclarationError
+from symrnn.records import dataclass
 
 MIRRORED: dict[type[Expr], Callable[[Expr], Expr]] = {
     tanh: lambda minus: -tanh(minus),

@@ -1,8 +1,8 @@
 """What a step of a derivation costs whoever computes it: figures that a plan gives and a paper prints."""
 
-from dataclasses import dataclass
-
 from sympy import Expr
+
+from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

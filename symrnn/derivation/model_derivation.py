@@ -1,6 +1,5 @@
 """The result of a model's derivation: what layers take and what flows back, as equations with reasons."""
 
-from dataclasses import dataclass
 from enum import Enum
 
 from symrnn.declaration.quantities import Input, NextState, Parameter, Quantity, State, Value
@@ -8,6 +7,7 @@ from symrnn.derivation.derivation import Derivation
 from symrnn.models.layers import Feed
 from symrnn.models.model import Model, Run
 from symrnn.printing import Printed
+from symrnn.records import dataclass
 
 
 class At(Enum):

@@ -5,7 +5,6 @@ of the output is a node that shows its operation; what it gives is a node of its
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from sympy import Add, Expr, Mul, Pow
@@ -28,6 +27,7 @@ from symrnn.notation.building import HADAMARD, between, named, upright
 from symrnn.notation.characters import MINUS, PLUS
 from symrnn.notation.nodes import Face, Node, Row, Sign, Space, Word
 from symrnn.notation.parsing import parsed
+from symrnn.records import dataclass
 from symrnn.vocabulary.families import NAMED
 
 SIGNS: dict[str, Node] = {

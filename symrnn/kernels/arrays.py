@@ -7,7 +7,6 @@ can stand under a prefix, several times in one module.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from symrnn.declaration.operations import POINTWISE
@@ -18,6 +17,7 @@ from symrnn.kernels.layout import Layout
 from symrnn.kernels.names import PYTHON, Namer
 from symrnn.kernels.support import WORD, Support
 from symrnn.planning.plan import Plan
+from symrnn.records import dataclass
 from symrnn.templates import render, words
 
 MODEL = "model.py.jinja"

@@ -1,6 +1,8 @@
 """What a kernel offers its callers, as data: public names, how they are called, and what they mean."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

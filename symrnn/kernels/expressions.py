@@ -4,7 +4,6 @@ One printer walks the expression; a target gives the texts of its leaves, number
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from sympy import Add, And, Expr, Mul, Not, Number, NumberSymbol, Or, Pow, Symbol
 from sympy.core.relational import Relational
@@ -13,6 +12,7 @@ from symrnn.declaration.axes import Axis
 from symrnn.declaration.operations import PointwiseFunction, where
 from symrnn.declaration.reading_order import Roles, is_number, ordered_factors, ordered_terms
 from symrnn.errors import EmissionError
+from symrnn.records import dataclass
 from symrnn.vocabulary.families import EQUIVALENTS
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # binding strength, weakest first

@@ -1,7 +1,6 @@
 """Where a plan's arrays live, in the words that all array targets share."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from sympy import Add, Expr, Mul
@@ -12,6 +11,7 @@ from symrnn.kernels.names import Namer
 from symrnn.planning.ir import Block, Buffer, Pointwise, Statement
 from symrnn.planning.memory import overlap
 from symrnn.planning.plan import Plan
+from symrnn.records import dataclass
 
 
 class Layout:

@@ -3,10 +3,9 @@
 Who sets them breaks long equations into lines.
 """
 
-from dataclasses import dataclass
-
 from symrnn.notation.nodes import Node
 from symrnn.notation.prose import NOTHING, Prose
+from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

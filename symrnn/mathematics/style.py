@@ -1,8 +1,7 @@
 """`Style`: the notations between which an author of a paper chooses."""
 
-from dataclasses import dataclass
-
 from symrnn.errors import RequestError
+from symrnn.records import dataclass
 
 TIMES = ("superscript", "subscript")
 VECTORS = ("column", "row")

@@ -11,9 +11,11 @@ them as LaTeX, MathML, pictures for terminals and plain text, and `breaking` end
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from enum import StrEnum
 from typing import TypeVar
+
+from symrnn.records import dataclass
 
 
 class Face(StrEnum):

@@ -7,7 +7,6 @@ is proved.
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any, TypeAlias
 
@@ -33,6 +32,7 @@ from symrnn.planning.ir import (
     Statement,
 )
 from symrnn.planning.plan import Plan
+from symrnn.records import dataclass
 
 Array = NDArray[np.float64]
 Sizes = Mapping[str, int]

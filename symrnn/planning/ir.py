@@ -14,13 +14,14 @@ array names.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Self, TypeAlias
 
 from sympy import Expr, Integer, Symbol
 
 from symrnn.declaration.axes import Shape, Size, shape_text
+from symrnn.records import dataclass
 
 KINDS = (
     "input",

@@ -7,7 +7,6 @@ is one JSON text in the file's metadata. The format holds data and nothing that 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from symrnn.errors import RequestError
 from symrnn.files import SIGNATURE, write
+from symrnn.records import dataclass
 from symrnn.training.optimisers import Bundle, Moments, Optimiser
 from symrnn.training.trainer import Snapshot, generator_from
 from symrnn.version import __version__

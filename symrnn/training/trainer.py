@@ -7,12 +7,13 @@ gives the same numbers as one that was never interrupted.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
 from symrnn.errors import RequestError, SymrnnError
+from symrnn.records import dataclass
 from symrnn.training.optimisers import (
     Bundle,
     Moments,

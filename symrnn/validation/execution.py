@@ -6,10 +6,11 @@ import importlib
 import re
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from symrnn.errors import ValidationError
+from symrnn.records import dataclass
 from symrnn.validation.elements import Element, Elements, elements, residues
 from symrnn.validation.field_numpy import FieldMath, FieldNumpy
 

@@ -20,6 +20,7 @@ ROOMS = (
     "errors",
     "version",
     "places",
+    "records",
     "field_names",
     "files",
     "console",

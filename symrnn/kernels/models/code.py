@@ -5,7 +5,6 @@ batch, in plain NumPy.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from symrnn.declaration.axes import Shape, size_text
 from symrnn.models.layers import ONCE
@@ -19,6 +18,7 @@ from symrnn.planning.model_plan import (
     LayerCall,
     ModelPlan,
 )
+from symrnn.records import dataclass
 
 WIDTH = 100
 INDENT = "    "
