@@ -153,6 +153,8 @@ def emit(
 
     `save` is what `plan` takes; a plan that is made already keeps its own. With `contract="minimal"` a
     NumPy kernel of a cell has `forward`, `backward` and `step` alone, unchecked: to read, teach and paste.
+    With `contract="functional"` a kernel of a cell hands what it saves to its caller, as arrays: for hosts
+    that differentiate by themselves.
     The target "python" writes kernels of cells on nested lists, for an interpreter without NumPy.
 
     Raises:

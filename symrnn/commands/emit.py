@@ -17,7 +17,10 @@ def emit_kernel(
     force: Force = False,
     save: Save = "all",
     contract: Annotated[
-        str, typer.Option(help="full, or minimal: forward, backward and step in NumPy, to read.")
+        str,
+        typer.Option(
+            help="full; functional: no tape, for hosts that differentiate; minimal: NumPy, to read."
+        ),
     ] = "full",
 ) -> None:
     """Write a kernel, or a model's module, that runs alone, to a file or to the standard output."""

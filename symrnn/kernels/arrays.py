@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from symrnn.declaration.operations import POINTWISE
-from symrnn.kernels.contract import Contract
+from symrnn.kernels.contract import FULL, FUNCTIONAL, Contract
 from symrnn.kernels.docstrings import module_docstring
 from symrnn.kernels.interface import Field, interface
 from symrnn.kernels.layout import Layout
 from symrnn.kernels.names import PYTHON, Namer
 from symrnn.kernels.support import WORD, Support
+from symrnn.kernels.target import Offer
 from symrnn.planning.plan import Plan
 from symrnn.records import dataclass
 from symrnn.templates import render, words
@@ -60,9 +61,9 @@ class Kernels:
     values: Values
 
 
-def array_names(contract: Contract, *own: str) -> Namer:
+def array_names(*own: str) -> Namer:
     """The names of an array target in Python that uses some names of its own."""
-    return Namer(frozenset({*PYTHON, *contract.words, *VARIABLES, *MODULES, *own}))
+    return Namer(frozenset({*PYTHON, *FULL.words, *FUNCTIONAL.words, *VARIABLES, *MODULES, *own}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,11 @@ class ArrayPrinter:
     shared: Callable[[str], Mapping[str, object]]
     threads: Mapping[str, str]
 
+    @property
+    def offer(self) -> Offer:
+        """What it prints of a cell."""
+        return Offer(self.contract, self.text)
+
     def text(self, plan: Plan, version: str) -> str:
         """The source of a standalone module that computes a plan.
 
@@ -98,7 +104,7 @@ class ArrayPrinter:
             self.template,
             {
                 **self.values(layout, context, home),
-                **_parts("alone", "shared", "own"),
+                **self.parts("alone", "shared", "own"),
                 "docstring": module_docstring(layout, self.title, version),
             },
         )
@@ -121,7 +127,7 @@ class ArrayPrinter:
         kernels = self.kernels(plans, frozenset(taken))
         context = {**values(kernels.names), **empty, "own": kernels.own}
         home = f"symrnn_{name}_{fingerprint(kernels.own)}"
-        shared = {**kernels.values, **self.shared(home), **_parts("shared"), "docstring": ()}
+        shared = {**kernels.values, **self.shared(home), **self.parts("shared"), "docstring": ()}
         support = Support({**self.support.pieces, **pieces}, self.support.imports)
         alone = self.support.nothing
         used = support.used_by([render(MODEL, context), render(self.template, {**shared, **alone})])
@@ -138,7 +144,9 @@ class ArrayPrinter:
         for cell, plan in plans.items():
             layout = Layout(plan, self.namer, names[cell])
             values = self.values(layout, self.context(layout), "")
-            text = render(self.template, {**values, **_parts("own"), "docstring": (), **self.support.nothing})
+            text = render(
+                self.template, {**values, **self.parts("own"), "docstring": (), **self.support.nothing}
+            )
             title = f"# ---- {cell} ".ljust(WIDTH, "-")
             own.append("\n\n".join([title, text.strip("\n")]))
         return Kernels(names, tuple(own), values)
@@ -167,13 +175,15 @@ class ArrayPrinter:
 
     def values(self, layout: Layout, context: Mapping[str, object], home: str) -> Values:
         """The values of the template's names for a kernel, but for what a module brings along."""
-        names = {name: layout.own(name) for name in self.own_names}
+        names = {name: layout.own(name) for name in (*FULL.names, *FUNCTIONAL.names, *self.own_names)}
         return {**interface(layout, self.prepared(layout)), **context, **self.shared(home), **names}
 
-
-def _parts(*chosen: str) -> dict[str, bool]:
-    """Which parts of a module a template is to give."""
-    return {part: part in chosen for part in ("alone", "shared", "own")}
+    def parts(self, *chosen: str) -> dict[str, bool]:
+        """Which parts of a module the template is to give."""
+        functional = self.contract.functional
+        parts = {part: part in chosen for part in ("alone", "shared", "own")}
+        taped = {f"{part}_and_taped": parts[part] and not functional for part in ("shared", "own")}
+        return {**parts, **taped, "functional": functional, "taped": not functional}
 
 
 def fingerprint(value: object) -> str:

@@ -55,6 +55,11 @@ class Contract:
         """Whether a function has a keyword of this name."""
         return any(function.takes(keyword) for function in self.functions)
 
+    @property
+    def functional(self) -> bool:
+        """Whether what a forward pass saves goes through the caller's hands."""
+        return "SAVED" in self.tables
+
     def without(self, *keywords: str) -> "Contract":
         """The contract of a target that does not serve some keywords."""
         return replace(self, functions=tuple(_without(function, keywords) for function in self.functions))
@@ -98,6 +103,23 @@ FULL = Contract(
     ("AXES", "INPUTS", "STATES", "PARAMETERS", "CONSTANTS", "OUTPUT"),
 )
 """The whole contract; records beside `RUN` are prepared parameters, and the tape."""
+
+FUNCTIONAL = Contract(
+    "functional",
+    "pure functions of arrays, for hosts that differentiate by themselves",
+    (
+        *(function for function in FULL.without("out", "workspace").functions if function.name != "backward"),
+        Function(
+            "backward",
+            "gradients of parameters, inputs and initial state",
+            ("parameters", "inputs", "state", "saved", "d_outputs", "d_state=None"),
+            ("lengths=None", "input_gradients=True", "threads=None"),
+        ),
+    ),
+    ("Inputs", "State", "Parameters", "Gradients", "Prepared"),
+    (*FULL.tables, "SAVED"),
+)
+"""No object lives from `forward` to `backward`: what is saved goes through the caller, as arrays of SAVED."""
 
 MINIMAL = Contract(
     "minimal",

@@ -106,6 +106,36 @@ def _array_texts(
             f'_checked_array(f"{{what}}.{name}", state.{name}, {state_shape(layout, b)}, dtype),'
             for b, name in named(states)
         ),
+        **_handed_over(layout, inputs, states, shared),
+    }
+
+
+def _handed_over(
+    layout: Layout, inputs: list[Buffer], states: list[Buffer], shared: list[Buffer]
+) -> dict[str, object]:
+    """What a kernel that keeps nothing gives its caller: what a pass saves, and new arrays for gradients."""
+    saved = layout.saved_memory()
+    lead = {b.name: [*b.lead] if not b.extended else ["T + 1", *b.lead[1:]] for b in saved}
+
+    def new(buffer: Buffer, shape: str) -> str:
+        name = layout.field(buffer.name)
+        return f"{name}=None" if buffer.name in layout.classes else f'{name}=_new("d_{name}", {shape}, dtype)'
+
+    return {
+        "saved_table": table_text(
+            {
+                b.name: tuple_text(f'"{size}"' for size in (*lead[b.name], *map(size_text, b.shape)))
+                for b in saved
+            }
+        ),
+        "saved_check_lines": tuple(
+            f'_whole("saved.{b.name}", saved[{i}], {layout.shape(b)}, dtype),' for i, b in enumerate(saved)
+        ),
+        "parameter_result_lines": tuple(
+            f"{new(b, tuple_text(map(layout.size, b.shape)) if b.shape else '()')}," for b in shared
+        ),
+        "input_result_arrays": ", ".join(new(b, layout.shape(b)) for b in inputs),
+        "state_result_arrays": ", ".join(new(b, state_shape(layout, b)) for b in states),
     }
 
 

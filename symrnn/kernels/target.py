@@ -13,6 +13,10 @@ class ModelPrinter(Protocol):
     """What prints modules of whole models."""
 
     @property
+    def contract(self) -> Contract:
+        """What the kernels in them offer."""
+
+    @property
     def threads(self) -> Mapping[str, str]:
         """What a signature and a docstring say of threads."""
 

@@ -72,7 +72,7 @@ def require_offer(
 
 
 def _makes_models(target: Target, offer: Offer) -> bool:
-    return target.model is not None and not offer.as_written
+    return target.model is not None and target.model.contract == offer.contract
 
 
 def _refusal(target: Target, contract: str, wish: str) -> RequestError:

@@ -32,6 +32,7 @@ def golden_files() -> dict[str, str]:
     return files | {
         "gru/gru_fragment.tex": latex(gru, Style("subscript", "row"), fragment=True),
         "gru/gru_minimal.py": emit(gru, "numpy", contract="minimal"),
+        "gru/gru_functional.py": emit(gru, "numpy", contract="functional"),
     }
 
 

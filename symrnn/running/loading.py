@@ -30,16 +30,17 @@ Made: TypeAlias = Plan | Derivation | Cell | ModelPlan | ModelDerivation | Model
 _importing = threading.RLock()
 
 
-def load(plan: Made, target: str = "numba", save: str = "all") -> ModuleType:
+def load(plan: Made, target: str = "numba", save: str = "all", *, contract: str = "full") -> ModuleType:
     """The kernel of a cell, or the module of a model, or of what is made of them, emitted and imported.
 
     `save` is what the forward pass keeps (see `symrnn.plan`); a plan that is made already keeps its own.
-    The same source gives the same module. Its file lies in the cache folder (see `cache_folder`), where other
-    processes find it that read what was pickled with it.
+    `contract` is what the kernel offers (see `symrnn.emit`). The same source gives the same module. Its file
+    lies in the cache folder (see `cache_folder`), where other processes find it that read what was pickled
+    with it.
 
     Raises:
-        RequestError: there is no such target or no such `save`, `plan` is nothing that can be emitted, or the
-            cache folder cannot be written.
+        RequestError: there is no such target, contract or `save`, `plan` is nothing that can be emitted, or
+            the cache folder cannot be written.
 
     """
     if not isinstance(plan, Made):
@@ -47,7 +48,7 @@ def load(plan: Made, target: str = "numba", save: str = "all") -> ModuleType:
             f"load() takes a Cell, a Model, or what is made from one, and got {shown(plan)}. "
             "A shipped cell is symrnn.zoo.cell('gru')."
         )
-    source = emit(plan, target=target, save=save)
+    source = emit(plan, target=target, save=save, contract=contract)
     if isinstance(plan, Derivation | ModelDerivation):
         plan = plan.cell if isinstance(plan, Derivation) else plan.model
     return load_source(source, f"{plan.name}_{target}")

@@ -1,7 +1,8 @@
 """The proof of emitted kernels: their text, executed in the field, computes what the plan says."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,9 +88,9 @@ class Case:
 class Kernel:
     """A kernel in the field, called with arrays, whatever its target computes with."""
 
-    def __init__(self, module: Any, target: Target) -> None:
-        """Let a module of a target be called."""
-        self.module, self.given, self.taken = module, target.given, target.taken
+    def __init__(self, module: Any, target: Target, sizes: Mapping[str, int]) -> None:
+        """Let a module of a target be called; `sizes` are those of the axes."""
+        self.module, self.given, self.taken, self.sizes = module, target.given, target.taken, sizes
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.module, name)
@@ -97,6 +98,53 @@ class Kernel:
     def record(self, name: str, arrays: Iterable[Any]) -> Any:
         """A record of arrays as the kernel takes it."""
         return getattr(self.module, name)(*map(self.given, arrays))
+
+
+class Kept(NamedTuple):
+    """What the caller of a functional kernel keeps for `backward`, as the tape of a full one."""
+
+    inputs: Any
+    state: Any
+    saved: tuple[Any, ...]
+    lengths: Any
+
+
+class Passed(NamedTuple):
+    """A forward pass of a functional kernel, as that of a full one."""
+
+    outputs: Any
+    state: Any
+    tape: Kept
+
+
+class FunctionalKernel(Kernel):
+    """A functional kernel in the field, called as a full one."""
+
+    def forward(self, parameters: Any, inputs: Any, state: Any, lengths: Any = None) -> Passed:
+        """A forward pass from plain tuples; what it gives must be new, in one piece, and saved as told."""
+        outputs, final, *saved = self.module.forward(
+            tuple(parameters), tuple(inputs), tuple(state), lengths=lengths
+        )
+        sizes = {**self.sizes, **dict(zip("TB", inputs[0].shape, strict=False))}
+        for (name, told), array in zip(self.module.SAVED.items(), saved, strict=True):
+            assert array.shape == tuple(number_of(size, sizes) for size in told), f"{name} is saved otherwise"
+        made, given = [outputs, *final, *saved], [*parameters, *inputs, *state]
+        for i, one in enumerate(made):
+            assert one.flags.carray, "a result is not in one piece, or cannot be written"
+            others = (*made[:i], *given)
+            assert not any(np.may_share_memory(one, other) for other in others), "results share memory"
+        return Passed(outputs, final, Kept(inputs, state, tuple(saved), lengths))
+
+    def backward(self, parameters: Any, tape: Kept, d_outputs: Any, d_state: Any) -> Any:
+        """A backward pass from plain tuples."""
+        given = tuple(parameters), tuple(tape.inputs), tuple(tape.state)
+        return self.module.backward(*given, tape.saved, d_outputs, tuple(d_state), lengths=tape.lengths)
+
+
+def number_of(size: str, sizes: Mapping[str, int]) -> int:
+    """The number that the text of a size is: `2*m + n`."""
+    terms = (term.split("*") for term in size.split(" + "))
+    return sum(prod(sizes[factor] if factor in sizes else int(factor) for factor in term) for term in terms)
 
 
 def prove_text(source: str, plan: Plan, target: str, contract: str = "full") -> None:
@@ -112,8 +160,10 @@ def prove_text(source: str, plan: Plan, target: str, contract: str = "full") -> 
         case = Case(plan, 0)
         wanted = case.wanted()
         try:
-            kernel = Kernel(execute(source, surroundings_of(target)), TARGETS[target])
-            checks = [check for has, check in CHECKS if has in require_offer(target, contract).contract.words]
+            offered = require_offer(target, contract).contract
+            called = FunctionalKernel if offered.functional else Kernel
+            kernel = called(execute(source, surroundings_of(target)), TARGETS[target], case.sizes)
+            checks = [check for has, check in CHECKS if has in offered.words]
             said = next(filter(None, (check(kernel, case, wanted) for check in checks)), "")
         except FAULTS as error:
             said = f"execution ends with {type(error).__name__}: {error}".rstrip(".")

@@ -114,7 +114,7 @@ def test_what_it_is_not_written_for(source: Any, options: dict[str, str]) -> Non
 
 
 def test_unknown_contracts_and_sizes() -> None:
-    with pytest.raises(RequestError, match=r"no contract 'short'\. Contracts: full, minimal"):
+    with pytest.raises(RequestError, match=r"no contract 'short'\. Contracts: full, functional, minimal"):
         sr.emit(zoo.cell("gru"), "numpy", contract="short")
     only_state = Cell("only_state", Eq(State("h", k).next, State("h", k) * Parameter("a") * Input("x")))
     with pytest.raises(EmissionError, match=r"cannot tell the sizes \(k,\) from parameters and inputs"):
@@ -123,7 +123,7 @@ def test_unknown_contracts_and_sizes() -> None:
 
 def test_wrong_lines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     target = TARGETS["numpy"]
-    full, minimal_offer = target.offers
+    *others, minimal_offer = target.offers
     right = minimal_offer.text
     for line, wrong in (
         ("d_c_later = d_c\n", "d_c_later = 2 * d_c\n"),
@@ -134,7 +134,7 @@ def test_wrong_lines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         def spoilt(plan: Plan, version: str, a: str = line, b: str = wrong) -> str:
             return right(plan, version).replace(a, b)
 
-        offers = (full, replace(minimal_offer, text=spoilt))
+        offers = (*others, replace(minimal_offer, text=spoilt))
         monkeypatch.setitem(TARGETS, "numpy", replace(target, offers=offers))
         assert line in right(pipeline._proved_plan(sr.derive(zoo.cell("gru")), pipeline.AS_WRITTEN), "")
         pipeline.forget()

@@ -75,7 +75,7 @@ def test_array_targets_compute_in_what_checks_hold_them_to() -> None:
 def test_unknown_targets_and_contracts() -> None:
     with pytest.raises(RequestError, match=r"no target 'abacus'\. Targets: .*numpy, numba"):
         require_target("abacus")
-    with pytest.raises(RequestError, match=r"no contract 'short'\. Contracts: full, minimal"):
+    with pytest.raises(RequestError, match=r"no contract 'short'\. Contracts: full, functional, minimal"):
         require_offer("numpy", "short")
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from functools import partial
 
 from symrnn.kernels.arrays import array_names
-from symrnn.kernels.contract import FULL
 from symrnn.kernels.interface import Field, listed, polynomial, state_shape, tuple_text, wrapped
 from symrnn.kernels.layout import Layout
 from symrnn.kernels.numba.access import indented
@@ -22,7 +21,6 @@ from symrnn.planning.cost import moving_operations
 from symrnn.planning.ir import Buffer, Pass
 
 NAMES = array_names(
-    FULL,
     *("types", "ir", "njit", "nb_types", "cgutils", "intrinsic", "lo", "hi", "real", "one", "zero", "total"),
     *("slot", "scratch"),
 )

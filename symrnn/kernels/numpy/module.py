@@ -1,14 +1,14 @@
 """What the NumPy target puts into its template."""
 
 from symrnn.kernels.arrays import array_names
-from symrnn.kernels.contract import FULL
+from symrnn.kernels.contract import FULL, FUNCTIONAL
 from symrnn.kernels.interface import Field, listed
 from symrnn.kernels.layout import Layout
 from symrnn.kernels.numpy.code import NumpyWriter
 from symrnn.planning.ir import Buffer
 
-CONTRACT = FULL.without("threads")
-NAMES = array_names(CONTRACT)
+CONTRACTS = FULL.without("threads"), FUNCTIONAL.without("threads")
+NAMES = array_names()
 PRIVATE = ("_kept_arrays", "_forward_steps", "_backward_steps")
 """The functions of a kernel that are its own, beside those of all array targets."""
 

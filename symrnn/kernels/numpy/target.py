@@ -4,7 +4,7 @@ from symrnn.kernels.arrays import ArrayPrinter
 from symrnn.kernels.contract import MINIMAL
 from symrnn.kernels.numpy.minimal import emit_minimal
 from symrnn.kernels.numpy.module import (
-    CONTRACT,
+    CONTRACTS,
     NAMES,
     NO_THREADS,
     PRIVATE,
@@ -13,22 +13,25 @@ from symrnn.kernels.numpy.module import (
 )
 from symrnn.kernels.target import Offer, Target
 
-PRINTER = ArrayPrinter(
-    "numpy",
-    "NumPy",
-    CONTRACT,
-    NAMES,
-    PRIVATE,
-    numpy_prepared,
-    numpy_context,
-    lambda _: {},
-    NO_THREADS,
+PRINTERS = tuple(
+    ArrayPrinter(
+        "numpy",
+        "NumPy",
+        contract,
+        NAMES,
+        PRIVATE,
+        numpy_prepared,
+        numpy_context,
+        lambda _: {},
+        NO_THREADS,
+    )
+    for contract in CONTRACTS
 )
 
 TARGET = Target(
     "numpy",
     "NumPy",
     NAMES,
-    (Offer(CONTRACT, PRINTER.text), Offer(MINIMAL, emit_minimal, saves=("all",), as_written=True)),
-    model=PRINTER,
+    (*(printer.offer for printer in PRINTERS), Offer(MINIMAL, emit_minimal, saves=("all",), as_written=True)),
+    model=PRINTERS[0],
 )
