@@ -4,10 +4,10 @@ They are plain Python in pieces two empty lines apart. A piece is used if the mo
 if a piece that is used does; an import, if anything names what it binds.
 """
 
-import ast
 import re
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+import symtable
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 from symrnn.records import dataclass
 from symrnn.templates import render
@@ -70,7 +70,13 @@ def _defined(piece: str) -> set[str]:
     return {name for names in DEFINITION.findall(piece) for name in WORD.findall("".join(names))}
 
 
-@lru_cache
+@cache
 def _uses(piece: str) -> frozenset[str]:
-    """All names that a piece uses; of a few pieces of many is it asked."""
-    return frozenset(node.id for node in ast.walk(ast.parse(piece)) if isinstance(node, ast.Name))
+    """The global names that a piece uses; of a few pieces of many is it asked."""
+    return frozenset(_globals(symtable.symtable(piece, "piece", "exec")))
+
+
+def _globals(scope: symtable.SymbolTable) -> Iterator[str]:
+    yield from (symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global())
+    for inner in scope.get_children():
+        yield from _globals(inner)

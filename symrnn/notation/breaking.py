@@ -5,12 +5,13 @@ of them. A line ends before an operator, the outermost whose left side fits; amo
 It ends inside of brackets, but neither in fractions, roots and scripts nor in stacks.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from symrnn.notation.characters import BESIDE, DOT, ELEMENTWISE, MINUS, NAMED_OPERATORS, PLUS
 from symrnn.notation.nodes import (
+    Accent,
     BigOperator,
     Bracket,
     Cases,
@@ -27,7 +28,6 @@ from symrnn.notation.nodes import (
     Space,
     Stack,
     Word,
-    children,
     merged,
 )
 from symrnn.notation.spacing import base_of, has_room, is_prefix
@@ -160,36 +160,54 @@ SCRIPT, COLUMN = 0.75, 11.0
 
 def points(node: Node) -> float:
     """About how wide a formula is when TeX sets it at 11 pt, in points."""
-    match node:
-        case Script():
-            node = merged(node)
-            return points(node.base) + LETTER * node.primes + _scripts(node.below, node.above)
-        case Fraction():
-            return max(points(node.above), points(node.below)) + 3.0
-        case Stack():
-            return max(sum(map(points, cells)) + COLUMN * (len(cells) - 1) for cells in node.rows) + 14.0
-        case Cases():
-            return max(points(value) + NARROW + COLUMN + points(when) for value, when in node.rows) + 14.0
-        case BigOperator():
-            return 24.0 + _scripts(node.below, node.above)
-    return _own_points(node) + sum(map(points, children(node)))
+    return WIDTHS[type(node)](node)
 
 
-def _own_points(node: Node) -> float:
-    """What a node takes beside its parts, which stand side by side."""
-    match node:
-        case Word(text=text, face=Face.NAME) if text in NAMED_OPERATORS:
-            return NAMES.get(text, 5.6 * len(text))
-        case Word() | Number() | Sign():
-            widths = SIGNS if isinstance(node, Sign) else WIDE_LETTERS
-            return sum(widths.get(character, LETTER) for character in node.text)
-        case Bracket():
-            return NARROW + LARGER[node.size] if node.text in "()[]⟨⟩" else LETTER
-        case Fence():
-            return sum(map(_own_points, _halves(node)))
-    if isinstance(node, Space):
-        return COLUMN * (node.width // 18)
-    return LETTER if isinstance(node, Root | Mark) else 0.0
+def _characters(text: str, widths: Mapping[str, float] = WIDE_LETTERS) -> float:
+    return sum(widths.get(character, LETTER) for character in text)
+
+
+def _word(word: Word) -> float:
+    if word.face == Face.NAME and word.text in NAMED_OPERATORS:
+        return NAMES.get(word.text, 5.6 * len(word.text))
+    return _characters(word.text)
+
+
+def _script(script: Script) -> float:
+    script = merged(script)
+    return points(script.base) + LETTER * script.primes + _scripts(script.below, script.above)
+
+
+def _stack(stack: Stack) -> float:
+    return max(sum(map(points, cells)) + COLUMN * (len(cells) - 1) for cells in stack.rows) + 14.0
+
+
+def _cases(cases: Cases) -> float:
+    return max(points(value) + NARROW + COLUMN + points(when) for value, when in cases.rows) + 14.0
+
+
+def _bracket(bracket: Bracket) -> float:
+    return NARROW + LARGER[bracket.size] if bracket.text in "()[]⟨⟩" else LETTER
+
+
+WIDTHS: dict[type[Node], Callable[[Any], float]] = {
+    Word: _word,
+    Number: lambda number: _characters(number.text),
+    Sign: lambda sign: _characters(sign.text, SIGNS),
+    Space: lambda space: COLUMN * (space.width // 18),
+    Row: lambda row: sum(map(points, row.items)),
+    Script: _script,
+    Accent: lambda accent: points(accent.base),
+    Fraction: lambda fraction: max(points(fraction.above), points(fraction.below)) + 3.0,
+    Root: lambda root: LETTER + points(root.inside),
+    Fence: lambda fence: sum(map(_bracket, _halves(fence))) + points(fence.inside),
+    Stack: _stack,
+    Cases: _cases,
+    BigOperator: lambda big: 24.0 + _scripts(big.below, big.above),
+    Mark: lambda mark: LETTER + points(mark.inside),
+    Bracket: _bracket,
+}
+"""The widths by the kind of node."""
 
 
 def _scripts(*scripts: Node | None) -> float:

@@ -30,6 +30,6 @@ def contracted(spec: str, *operands: Residues) -> Residues:
 
 
 def _summed(products: Residues, axes: int) -> Residues:
-    """The sums along the last axes of products of two residues each, which fit in 64 bits alone, not summed."""
+    """The sums along the last axes of products of two residues, each of which fits in 64 bits alone."""
     remainders = products % PRIME
     return np.asarray(remainders.sum(axis=tuple(range(-axes, 0))) % PRIME) if axes else remainders
