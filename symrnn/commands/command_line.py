@@ -159,8 +159,9 @@ def _symrnn(
 
 def main() -> None:
     """Run the command line and exit."""
-    gc.set_threshold(
-        50_000, 20, 20
-    )  # what is loaded stays: to look for garbage there takes a tenth of the time
+    gc.set_threshold(300_000, 20, 20)  # what is loaded stays: to look for garbage there takes its time
     interrupt_when_ended()
-    app(prog_name="symrnn")
+    try:
+        app(prog_name="symrnn")
+    finally:
+        gc.freeze()  # nor is it looked for in what ends with the process
