@@ -151,11 +151,12 @@ class Environment(jinja2.Environment):
 
 def _references(node: nodes.Node, loops: tuple[nodes.For, ...]) -> Iterator[tuple[str, frozenset[str]]]:
     """The templates that a tree extends, includes or imports, and the loop variables in force there."""
-    if isinstance(node, nodes.Extends | nodes.Include | nodes.Import | nodes.FromImport):
-        if not (isinstance(node.template, nodes.Const) and isinstance(node.template.value, str)):
+    other = getattr(node, "template", None)  # of what extends, includes or imports it
+    if other is not None:
+        if not (isinstance(other, nodes.Const) and isinstance(other.value, str)):
             raise EmissionError(f"Line {node.lineno} of a template names another one by an expression.")
         names = (name for loop in loops for name in loop.find_all(nodes.Name))
-        yield node.template.value, frozenset(name.name for name in names if name.ctx == "store")
+        yield other.value, frozenset(name.name for name in names if name.ctx == "store")
     if isinstance(node, nodes.For):
         loops = (*loops, node)
     for child in node.iter_child_nodes():
@@ -179,12 +180,13 @@ def _check_value(template: str, where: str, value: object) -> None:
         for position, item in enumerate(value):
             _check_value(template, f"{where}[{position}]", item)
         return
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        if type(value).__setattr__ is object.__setattr__:
+    kind = type(value)
+    if dataclasses.is_dataclass(kind):
+        if kind.__setattr__ is object.__setattr__:
             raise EmissionError(
-                f"The template {template!r} is given {where}, a {type(value).__name__} that can change."
+                f"The template {template!r} is given {where}, a {kind.__name__} that can change."
             )
-        for field in dataclasses.fields(value):
+        for field in dataclasses.fields(kind):
             _check_value(template, f"{where}.{field.name}", getattr(value, field.name))
         return
     raise EmissionError(

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 
 from symrnn.notation.characters import BESIDE, DOT, ELEMENTWISE, MINUS, NAMED_OPERATORS, PLUS
 from symrnn.notation.nodes import (
-    Accent,
     BigOperator,
     Bracket,
     Cases,
@@ -28,6 +27,7 @@ from symrnn.notation.nodes import (
     Space,
     Stack,
     Word,
+    children,
     merged,
 )
 from symrnn.notation.spacing import base_of, has_room, is_prefix
@@ -160,54 +160,23 @@ SCRIPT, COLUMN = 0.75, 11.0
 
 def points(node: Node) -> float:
     """About how wide a formula is when TeX sets it at 11 pt, in points."""
-    return WIDTHS[type(node)](node)
-
-
-def _characters(text: str, widths: Mapping[str, float] = WIDE_LETTERS) -> float:
-    return sum(widths.get(character, LETTER) for character in text)
+    form = POINTS.get(type(node))
+    return form(node) if form else sum(map(points, children(node)))
 
 
 def _word(word: Word) -> float:
-    if word.face == Face.NAME and word.text in NAMED_OPERATORS:
+    if word.face is Face.NAME and word.text in NAMED_OPERATORS:
         return NAMES.get(word.text, 5.6 * len(word.text))
-    return _characters(word.text)
+    return _letters(word.text)
 
 
-def _script(script: Script) -> float:
-    script = merged(script)
-    return points(script.base) + LETTER * script.primes + _scripts(script.below, script.above)
+def _letters(text: str, widths: Mapping[str, float] = WIDE_LETTERS) -> float:
+    return sum(widths.get(character, LETTER) for character in text)
 
 
-def _stack(stack: Stack) -> float:
-    return max(sum(map(points, cells)) + COLUMN * (len(cells) - 1) for cells in stack.rows) + 14.0
-
-
-def _cases(cases: Cases) -> float:
-    return max(points(value) + NARROW + COLUMN + points(when) for value, when in cases.rows) + 14.0
-
-
-def _bracket(bracket: Bracket) -> float:
-    return NARROW + LARGER[bracket.size] if bracket.text in "()[]⟨⟩" else LETTER
-
-
-WIDTHS: dict[type[Node], Callable[[Any], float]] = {
-    Word: _word,
-    Number: lambda number: _characters(number.text),
-    Sign: lambda sign: _characters(sign.text, SIGNS),
-    Space: lambda space: COLUMN * (space.width // 18),
-    Row: lambda row: sum(map(points, row.items)),
-    Script: _script,
-    Accent: lambda accent: points(accent.base),
-    Fraction: lambda fraction: max(points(fraction.above), points(fraction.below)) + 3.0,
-    Root: lambda root: LETTER + points(root.inside),
-    Fence: lambda fence: sum(map(_bracket, _halves(fence))) + points(fence.inside),
-    Stack: _stack,
-    Cases: _cases,
-    BigOperator: lambda big: 24.0 + _scripts(big.below, big.above),
-    Mark: lambda mark: LETTER + points(mark.inside),
-    Bracket: _bracket,
-}
-"""The widths by the kind of node."""
+def _script(node: Script) -> float:
+    node = merged(node)
+    return points(node.base) + LETTER * node.primes + _scripts(node.below, node.above)
 
 
 def _scripts(*scripts: Node | None) -> float:
@@ -218,3 +187,22 @@ def _scripts(*scripts: Node | None) -> float:
 def _halves(fence: Fence) -> tuple[Bracket, Bracket]:
     """A fence's brackets."""
     return Bracket(fence.left, True, fence.size), Bracket(fence.right, False, fence.size)
+
+
+POINTS: Mapping[type, Callable[[Any], float]] = {
+    Word: _word,
+    Number: lambda number: _letters(number.text),
+    Sign: lambda sign: _letters(sign.text, SIGNS),
+    Space: lambda space: COLUMN * (space.width // 18),
+    Row: lambda row: sum(map(points, row.items)),
+    Script: _script,
+    Fraction: lambda node: max(points(node.above), points(node.below)) + 3.0,
+    Root: lambda root: LETTER + points(root.inside),
+    Fence: lambda fence: sum(map(points, (*_halves(fence), fence.inside))),
+    Stack: lambda stack: 14.0 + max(sum(map(points, row)) + COLUMN * (len(row) - 1) for row in stack.rows),
+    Cases: lambda cases: 14.0 + max(points(v) + NARROW + COLUMN + points(when) for v, when in cases.rows),
+    BigOperator: lambda node: 24.0 + _scripts(node.below, node.above),
+    Mark: lambda mark: LETTER + points(mark.inside),
+    Bracket: lambda half: NARROW + LARGER[half.size] if half.text in "()[]⟨⟩" else LETTER,
+}
+"""The widths of nodes; of what is not here, those of the parts beside each other."""
