@@ -91,8 +91,10 @@ def _value(
     """What is made of a parameter's word, or of its default."""
     if value is parameter.default and not parameter.required:
         return parameter.callback(ctx, parameter, value) if parameter.callback else value
+    if made is None or not isinstance(value, str):
+        return convert(ctx, value)
     unreadable = made is Path and os.path.exists(value) and not os.access(value, os.R_OK)
-    return made(value) if made and isinstance(value, str) and not unreadable else convert(ctx, value)
+    return convert(ctx, value) if unreadable else made(value)
 
 
 class Command(TyperCommand):
