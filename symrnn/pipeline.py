@@ -25,8 +25,8 @@ from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.derivation.model_reverse import derive_model
+from symrnn.derivation.reverse import REMEMBERED, derived
 from symrnn.derivation.reverse import derive as derive_cell
-from symrnn.derivation.reverse import derived
 from symrnn.errors import RequestError, shown
 from symrnn.kernels.models.module import emit_model
 from symrnn.kernels.targets import TARGETS, require_offer
@@ -52,9 +52,6 @@ Derived: TypeAlias = Derivation | ModelDerivation
 OfModel: TypeAlias = ModelPlan | ModelDerivation | Model
 Source: TypeAlias = Plan | Derivation | Cell | OfModel
 """What verbs take, by how far it has come; a kernel or the module of a model is emitted of any."""
-
-REMEMBERED = 64
-"""So many plans, and so many texts, are remembered."""
 
 
 @overload

@@ -3,9 +3,12 @@
 Who sets them breaks long equations into lines.
 """
 
-from symrnn.notation.nodes import Node
+from symrnn.notation.nodes import Node, Row
 from symrnn.notation.prose import NOTHING, Prose
 from symrnn.records import dataclass
+
+ALONE = Row(())
+"""Nothing, on the left of what stands alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,10 @@ class SymbolRow:
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """`left` equals every one of `rights`, which tell how it is worked out; no label, no number."""
+    """`left` equals every one of `rights`, which tell how it is worked out; no label, no number.
+
+    With nothing on the left a formula stands alone.
+    """
 
     left: Node
     rights: tuple[Node, ...]
