@@ -220,7 +220,7 @@ def _choices(name: object, cell: object) -> list[Layout]:
         raise RequestError(f"There is no layout {shown(name)}. {told}")
     chosen = [layout for layout in found if cell in (None, layout.cell)]
     if not chosen:
-        near = get_close_matches(str(cell), [layout.cell for layout in found], 1)
+        near = get_close_matches(str(cell), [layout.cell for layout in found], 1, 0.3)
         told = ", ".join(f"{layout.cell} ({layout.name})" for layout in found)
         raise RequestError(
             f"{name} has no layout of a cell {shown(cell)}. {f'Do you mean {near[0]}? ' if near else ''}"
