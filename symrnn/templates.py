@@ -122,10 +122,11 @@ def _names(
 
 def _references(node: nodes.Node, bound: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
     """The templates that a tree extends, includes or imports, and the loop variables in force there."""
-    if isinstance(node, nodes.Extends | nodes.Include | nodes.Import | nodes.FromImport):
-        if not (isinstance(node.template, nodes.Const) and isinstance(node.template.value, str)):
+    other = getattr(node, "template", None)  # of what extends, includes or imports it
+    if other is not None:
+        if not (isinstance(other, nodes.Const) and isinstance(other.value, str)):
             raise EmissionError(f"Line {node.lineno} of a template names another one by an expression.")
-        yield node.template.value, bound
+        yield other.value, bound
     if isinstance(node, nodes.For):
         bound |= {name.name for name in node.find_all(nodes.Name) if name.ctx == "store"}
     for child in node.iter_child_nodes():
@@ -148,12 +149,13 @@ def _check_value(template: str, where: str, value: object) -> None:
         for position, item in enumerate(value):
             _check_value(template, f"{where}[{position}]", item)
         return
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        if not type(value).__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    kind = type(value)
+    if dataclasses.is_dataclass(kind):
+        if not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             raise EmissionError(
-                f"The template {template!r} is given {where}, a {type(value).__name__} that can change."
+                f"The template {template!r} is given {where}, a {kind.__name__} that can change."
             )
-        for field in dataclasses.fields(value):
+        for field in dataclasses.fields(kind):
             _check_value(template, f"{where}.{field.name}", getattr(value, field.name))
         return
     raise EmissionError(

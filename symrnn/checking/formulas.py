@@ -15,7 +15,7 @@ from pkgutil import resolve_name
 from typing import Any, TypeAlias
 
 import numpy as np
-from sympy import Eq, Ge, Gt, Le, Lt, Ne
+from sympy import And, Eq, Ge, Gt, Le, Lt, Ne, Or
 
 from symrnn.declaration import operations as op
 
@@ -62,6 +62,9 @@ COMPARISONS: dict[type, str] = {
     Ne: "not_equal",
 }
 """The function of an array library for every comparison."""
+
+CONNECTIVES: dict[type, str] = {And: "logical_and", Or: "logical_or"}
+"""The function of an array library that joins two conditions."""
 
 
 def _loop(

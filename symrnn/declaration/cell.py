@@ -9,10 +9,10 @@ from sympy.logic.boolalg import Boolean, BooleanAtom
 
 from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text, size_text, told_axes
 from symrnn.declaration.cell_names import check_cell_name
+from symrnn.declaration.dependence import dependency_order, pieces_of, place_of
 from symrnn.declaration.depth import Piece
 from symrnn.declaration.nodes import atoms_of
 from symrnn.declaration.normal_form import Definition, Equation, normalize
-from symrnn.declaration.ordering import dependency_order, pieces_of, place_of
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
     COMPUTED,

@@ -1,4 +1,4 @@
-"""Where a plan's arrays live, in the words that all array targets share."""
+"""Where a plan's arrays live, and what they and the axes are called, in words that array targets share."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

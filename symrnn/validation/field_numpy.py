@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from symrnn.validation.functions import value_of
 from symrnn.validation.maps import MAPS, number_exp
 from symrnn.validation.prime import PRIME, Residues
 from symrnn.vocabulary.families import POINTWISE
-from symrnn.vocabulary.functions import PointwiseFunction
+from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
 
 
 class _ArrayType(type):
@@ -116,7 +117,18 @@ def _single(rule: Callable[..., Residues], numbers: Sequence[Any]) -> Element:
     return Element(int(rule(*(np.atleast_1d(residues(number)) for number in numbers))[0]))
 
 
-def of_arrays(function: type[PointwiseFunction]) -> Callable[..., Any]:
+def of_numbers(function: type[PointwiseFunction]) -> Callable[..., Element]:
+    """A function of the vocabulary on single elements; a kernel asks it of the same ones many times."""
+    rule = value_of(function)
+
+    @cache
+    def value(*numbers: int) -> Element:
+        return Element(int(rule(*(np.asarray([number]) for number in numbers))[0]))
+
+    return lambda *numbers: value(*(int(residues(number)) for number in numbers))
+
+
+def of_arrays(function: type[PointwiseFunction | VectorFunction]) -> Callable[..., Any]:
     """A function of the vocabulary on elements, as NumPy would compute it."""
     rule = value_of(function)
     return lambda *arrays: computed(rule(*map(residues, arrays)))

@@ -1,43 +1,28 @@
 """The proof of emitted kernels: their text, executed in the field, computes what the plan says."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from symrnn.errors import ValidationError
-from symrnn.kernels.target import Target
+from symrnn.kernels.target import Field, Target
 from symrnn.kernels.targets import TARGETS, require_offer
 from symrnn.planning.interpreter import Result, interpret
 from symrnn.planning.plan import Plan
 from symrnn.validation.elements import elements, residues
 from symrnn.validation.equations import Evaluator
-from symrnn.validation.execution import Surroundings, execute
+from symrnn.validation.execution import execute, power_of
 from symrnn.validation.faults import unequal
-from symrnn.validation.field_numba import numba_surroundings
-from symrnn.validation.field_numpy import APPROXIMATIONS
+from symrnn.validation.field_numpy import APPROXIMATIONS, of_arrays, of_numbers
 from symrnn.validation.maps import identities
 from symrnn.validation.plans import field_numbers
 from symrnn.validation.prime import PRIME
 from symrnn.validation.problem import LENGTHS, SAMPLES, STEPS
 
-
-def numpy_surroundings() -> Surroundings:
-    """Small pieces of time: two steps of two samples, and one."""
-    return Surroundings(functions={"_ROWS": 4, **APPROXIMATIONS})
-
-
-SURROUNDINGS: dict[str, Callable[[], Surroundings]] = {
-    "numpy": numpy_surroundings,
-    "numba": numba_surroundings,
-}
-"""By target, what stands in place of what its text imports and defines; of others nothing but numbers do."""
-
-
-def surroundings_of(target: str) -> Surroundings:
-    """What stands in place of what a target's texts import and define."""
-    return SURROUNDINGS.get(target, Surroundings)()
+FIELD = Field(of_arrays, of_numbers, power_of, APPROXIMATIONS)
+"""What targets put in place of the functions of their texts is made of this."""
 
 
 FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
@@ -162,7 +147,7 @@ def prove_text(source: str, plan: Plan, target: str, contract: str = "full") -> 
         try:
             offered = require_offer(target, contract).contract
             called = FunctionalKernel if offered.functional else Kernel
-            kernel = called(execute(source, surroundings_of(target)), TARGETS[target], case.sizes)
+            kernel = called(execute(source, TARGETS[target].surroundings(FIELD)), TARGETS[target], case.sizes)
             checks = [check for has, check in CHECKS if has in offered.words]
             said = next(filter(None, (check(kernel, case, wanted) for check in checks)), "")
         except FAULTS as error:

@@ -42,7 +42,7 @@ from symrnn.declaration import operations as op
 from symrnn.derivation import reverse, rules
 from symrnn.errors import PlanError, ValidationError
 from symrnn.kernels.numpy import code as numpy_code
-from symrnn.kernels.targets import require_offer
+from symrnn.kernels.targets import TARGETS, require_offer
 from symrnn.planning.checker import check
 from symrnn.planning.ir import Contraction, Pointwise, Statement
 from symrnn.planning.passes import PASSES
@@ -371,6 +371,17 @@ def test_every_slip_in_the_loops_of_a_text_is_refused(target: str, least: int) -
         passed.append(what)
     assert tried >= least
     assert not passed
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_a_text_is_proved_in_is_a_fact_of_its_target(
+    target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under a name that nothing else knows."""
+    monkeypatch.setitem(TARGETS, "another", replace(TARGETS[target], name="another"))
+    prove_text(symrnn.emit(zoo.cell("gru"), target), symrnn.plan(zoo.cell("gru")), "another")
+    if TARGETS[target].model:
+        prove_model(symrnn.emit(zoo.MODELS["classifier"], target), zoo.MODELS["classifier"], "another")
 
 
 def test_a_wrong_text_is_told_with_function_array_and_values() -> None:

@@ -11,7 +11,7 @@ from symrnn.kernels.numpy.module import (
     numpy_context,
     numpy_prepared,
 )
-from symrnn.kernels.target import Offer, Target
+from symrnn.kernels.target import Field, Offer, Surroundings, Target
 
 PRINTERS = tuple(
     ArrayPrinter(
@@ -28,10 +28,17 @@ PRINTERS = tuple(
     for contract in CONTRACTS
 )
 
+
+def numpy_surroundings(field: Field) -> Surroundings:
+    """Small pieces of time: two steps of two samples, and one."""
+    return Surroundings(functions={"_ROWS": 4, **field.approximations})
+
+
 TARGET = Target(
     "numpy",
     "NumPy",
     NAMES,
     (*(printer.offer for printer in PRINTERS), Offer(MINIMAL, emit_minimal, saves=("all",), as_written=True)),
     model=PRINTERS[0],
+    surroundings=numpy_surroundings,
 )
