@@ -20,6 +20,7 @@ from symrnn.layouts.sources import arrays_of, as_array
 from symrnn.layouts.wording import notes, origins
 
 SIZES = ("n", "m", "layers", "directions")
+MOST_LAYERS = 1000
 FIRST = (Place(0, False),)
 
 
@@ -268,8 +269,10 @@ def _asked_sizes(sizes: object) -> Mapping[str, int]:
         raise RequestError(
             f"sizes is {shown(sizes)}. Give a mapping of {', '.join(SIZES)} to positive whole numbers."
         )
-    if sizes.get("directions", 1) > 2:
-        raise RequestError("A layer has 1 or 2 directions. Give one of these in sizes.")
+    if sizes.get("directions", 1) > 2 or sizes.get("layers", 1) > MOST_LAYERS:
+        raise RequestError(
+            f"sizes is {shown(sizes)}. Give 1 or 2 directions, and at most {MOST_LAYERS} layers."
+        )
     return sizes
 
 

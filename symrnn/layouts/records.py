@@ -100,7 +100,7 @@ def _spans(array: Array) -> Iterator[Span]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """The parameters of a shipped cell or one of yours, for each layer and direction.
+    """The parameters of a cell, for each layer and direction.
 
     `layers` has a dictionary of arrays by the parameters' names, in the cell's order, under "l0" for the
     first layer, "l0_reverse" for its other direction, "l1" for the next. `notes` say what was done to them,
@@ -108,7 +108,7 @@ class Weights:
     """
 
     cell: Cell
-    layers: Mapping[str, Mapping[str, np.ndarray[Any, Any]]]
+    layers: Mapping[str, Mapping[str, np.ndarray[Any, Any]]] = field(repr=False)
     notes: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
 

@@ -268,6 +268,18 @@ def test_what_is_read_is_apart_from_the_source() -> None:
     assert bits(weights.layers) == before
 
 
+def test_one_vector_is_cut_as_jax_cuts_it() -> None:
+    rnn = pytest.importorskip("jax.experimental.rnn")
+    vector = np.arange(rnn.get_num_params_in_lstm(N, M, 2, True), dtype=np.float32)
+    on_input, on_state, first, second = rnn.unpack_lstm_weights(vector, N, M, 2, True)
+    layers = layouts.read(vector, "cudnn.LSTM", sizes=FLAT).layers
+    for number, parameters in enumerate(layers.values()):
+        for gate, rows in zip("ifgo", np.arange(4 * M).reshape(4, M), strict=True):
+            whole = np.hstack([on_state[number][rows], on_input[number][rows]])
+            np.testing.assert_array_equal(parameters[f"W_{gate}"], whole)
+            np.testing.assert_array_equal(parameters[f"b_{gate}"], first[number][rows] + second[number][rows])
+
+
 def test_one_vector_is_cut_by_sizes() -> None:
     vector = layouts.write(drawn("cudnn.LSTM", WHOLE), "cudnn.LSTM")["weights"]
     assert vector.shape == (2 * (4 * M * (N + M + 2) + 4 * M * (2 * M + M + 2)),)

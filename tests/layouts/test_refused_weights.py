@@ -156,7 +156,7 @@ def without(given: dict[str, Any], *keys: str) -> dict[str, Any]:
         (lambda: layouts.read(np.ones(9), "cudnn.RNN", sizes=[3]), r"sizes is \[3\]\. Give a mapping of"),
         (
             lambda: layouts.read(np.ones(9), "cudnn.RNN", sizes={"directions": 3}),
-            r"A layer has 1 or 2 directions",
+            r"Give 1 or 2 directions, and at most",
         ),
     ],
 )
