@@ -8,9 +8,9 @@ Every array inside carries one leading axis, the batch or 1.
 """
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import lru_cache, partial, reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -84,50 +84,51 @@ def reference_run(
     (B, ...). `library` is NumPy if it is not given.
     """
     sizes = bind_sizes(cell, {**parameters, **inputs, **state})
-    return _Interpreter(cell, library or numpy_library(), sizes).run(parameters, inputs, state)
+    return _shared(cell, library or numpy_library(), tuple(sizes.items())).run(parameters, inputs, state)
 
 
 class _Interpreter:
     """The meaning of a cell's equations in an array library, for given sizes."""
 
-    def __init__(self, cell: Cell, library: ArrayLibrary, sizes: Mapping[Axis, int]) -> None:
+    def __init__(self, cell: Cell, library: ArrayLibrary, sizes: Iterable[tuple[Axis, int]]) -> None:
         self.cell = cell
         self.library = library
-        self.sizes = sizes
+        self.sizes = dict(sizes)
         self.rules = {equation.target: equation.rhs for equation in cell.equations}
         self.reads = {
             target: sorted(rhs.atoms(Quantity) & self.rules.keys(), key=str)
             for target, rhs in self.rules.items()
         }
         self.shapes = {
-            target: numeric_shape(cell.shape_of(target), sizes)
+            target: numeric_shape(cell.shape_of(target), self.sizes)
             for target in (*cell.states, *self.rules, cell.output)
         }
-        self.after = {state: state.next for state in cell.states}
+        self.fixed = (*cell.parameters, *cell.constants)
+        self.given = {q.name: q for q in (*self.fixed, *cell.inputs, *cell.states)}
+        self.step = library.traced(self._step)
         self.numbers: dict[Expr, float | None] = {}
 
     def run(self, parameters: Arrays, inputs: Arrays, state: Arrays) -> ReferenceRun:
         """The outputs and the final state."""
         xp = self.library.xp
-        given = {
-            q: xp.asarray(parameters[q.name])[None] for q in (*self.cell.parameters, *self.cell.constants)
-        }
-        rows = {q: xp.asarray(inputs[q.name]) for q in self.cell.inputs}
+        fixed = {q.name: xp.asarray(parameters[q.name])[None] for q in self.fixed}
+        rows = {q.name: xp.asarray(inputs[q.name]) for q in self.cell.inputs}
         steps, batch = next(iter(rows.values())).shape[:2]
         first = {  # copies: the final state of no steps is not the caller's array
-            q: xp.array(state[q.name]) if q.name in state else xp.zeros((batch, *self.shapes[q]))
+            q.name: xp.array(state[q.name]) if q.name in state else xp.zeros((batch, *self.shapes[q]))
             for q in self.cell.states
         }
-
-        def step(carry: Values, now: Values) -> tuple[Values, Array]:
-            moment = _Moment(self, {**given, **carry, **now}, batch)
-            return {q: moment.full(after) for q, after in self.after.items()}, moment.full(self.cell.output)
-
         with np.errstate(all="ignore"):
-            last, outputs = self.library.scan(step, first, rows, steps)
+            last, outputs = self.library.scan(partial(self.step, fixed), first, rows, steps)
         if outputs is None:
             outputs = xp.zeros((0, batch, *self.shapes[self.cell.output]))
-        return ReferenceRun(outputs, {q.name: array for q, array in last.items()})
+        return ReferenceRun(outputs, last)
+
+    def _step(self, *groups: dict[str, Array]) -> tuple[dict[str, Array], Array]:
+        """The state after a step and its output, from what is fixed, the state and the inputs."""
+        arrays = {self.given[name]: array for group in groups for name, array in group.items()}
+        moment = _Moment(self, arrays, len(next(iter(groups[-1].values()))))
+        return {q.name: moment.full(q.next) for q in self.cell.states}, moment.full(self.cell.output)
 
     def number(self, expr: Expr) -> float | None:
         """The number that `expr` is, or None if it is no number."""
@@ -135,6 +136,9 @@ class _Interpreter:
             named = expr.atoms(Quantity, op.ones, op.identity)
             self.numbers[expr] = None if named else float(expr.subs(self.sizes))
         return self.numbers[expr]
+
+
+_shared = lru_cache(maxsize=32)(_Interpreter)  # its step is traced once for all samples of a model
 
 
 class _Moment:
@@ -252,11 +256,8 @@ def reference_gradients(
     `reference_run`; `d_outputs` is (T, B, ...) and `d_state` (B, ...) by name, zero where absent. `eager` is
     that of `jax_library`.
     """
-    if jax_is_installed():
-        return autodiff_gradients(
-            cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state, eager=eager
-        )
-    return difference_gradients(cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state)
+    gradients = partial(autodiff_gradients, eager=eager) if jax_is_installed() else difference_gradients
+    return gradients(cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state)
 
 
 def autodiff_gradients(
@@ -274,7 +275,7 @@ def autodiff_gradients(
         import jax
 
         sizes = bind_sizes(cell, {**parameters, **inputs, **state})
-        interpreter = _Interpreter(cell, jax_library(eager), sizes)
+        interpreter = _Interpreter(cell, jax_library(eager), sizes.items())
         first = _full_state(cell, inputs, state, sizes)
         adjoints = {name: np.zeros(array.shape) for name, array in first.items()} | _doubles(d_state)
 
@@ -311,7 +312,7 @@ def difference_gradients(
     sizes = bind_sizes(cell, {**parameters, **inputs, **state})
     groups = (_doubles(parameters), _doubles(inputs), _full_state(cell, inputs, state, sizes))
     stops = HeldValues()
-    interpreter = _Interpreter(cell, numpy_library(stops), sizes)
+    interpreter = _Interpreter(cell, numpy_library(stops), sizes.items())
     base = interpreter.run(*groups)
     weights = {"": np.asarray(d_outputs, np.float64)} | _doubles(d_state)
 
