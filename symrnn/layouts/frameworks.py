@@ -3,7 +3,7 @@
 A framework's gates are named by the cell's. Sources: the documentation of `torch.nn.RNN`, `GRU` and `LSTM`;
 of `keras.layers.SimpleRNN`, `GRU` and `LSTM`; of the operators RNN, GRU and LSTM of ONNX; of
 `cudnnGetRNNWeightParams` (the order of linLayerID); of `flax.linen.SimpleCell`, `GRUCell` and `LSTMCell`.
-That all matrices lie before all biases in cuDNN's vector, NVIDIA does not promise; JAX and Keras cut it so.
+That all matrices lie before all biases in cuDNN's vector, NVIDIA does not promise; JAX cuts it so, too.
 """
 
 from collections.abc import Iterable

@@ -47,4 +47,4 @@ def test_all_that_is_public_is_there():
 def test_the_command_line_declares_no_cell_that_nobody_asked_for():
     text = "import sys, symrnn.commands.command_line; print(*sorted(m for m in sys.modules if '.zoo' in m))"
     shown = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout
-    assert shown.strip() == "symrnn.zoo symrnn.zoo.shelf"
+    assert {*shown.split()} <= {"symrnn.zoo", "symrnn.zoo.shelf"}
