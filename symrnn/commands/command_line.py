@@ -61,6 +61,10 @@ COMMANDS = {
         "symrnn.commands.gradients:show_gradients",
         "Show how gradients vanish or explode over time: the norm of the state's derivative k steps back.",
     ),
+    "import": (
+        "symrnn.commands.import_weights:import_weights",
+        "Read another framework's weights as parameters of a shipped cell, and say what was done to them.",
+    ),
     "train-text": (
         "symrnn.commands.train_text:train_text",
         "Train a language model of characters on a text; Ctrl-C saves it.",

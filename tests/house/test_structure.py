@@ -21,6 +21,7 @@ APART = {
 """Rooms that stand before another in the order, and which it leaves alone all the same."""
 
 HEAVY = (
+    "layouts",
     "running",
     "checking",
     "publishing",

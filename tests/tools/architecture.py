@@ -41,6 +41,7 @@ ROOMS = (
     "pipeline",
     "writing",
     "zoo",
+    "layouts",
     "running",
     "checking",
     "publishing",
