@@ -14,6 +14,7 @@ by its type: `Markup`.
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from jinja2.compiler import CodeGenerator, Frame
 from markupsafe import Markup
 
 from symrnn.errors import EmissionError
-from symrnn.records import dataclass
 
 __all__ = ["Markup", "environment_for", "parse", "render", "template_folder", "words"]
 

@@ -15,6 +15,7 @@ lose by it, so for B = 1 they get one thread, as a user who measures would give 
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ import numpy as np
 
 from symrnn.bench.data import Arrays, Data
 from symrnn.bench.names import FORWARD, STEP, TRAIN, TRAIN_FIXED
-from symrnn.records import dataclass
 from symrnn.running.loading import import_file
 
 

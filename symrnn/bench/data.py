@@ -1,6 +1,7 @@
 """The sizes of a benchmark, and the arrays that every contender gets: drawn once, handed over in a file."""
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -15,7 +16,6 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
 from symrnn.files import write
-from symrnn.records import dataclass
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 

@@ -1,5 +1,6 @@
 """The ready-made layers of PyTorch and onnxruntime that compute what a shipped cell computes."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,6 @@ from symrnn import layouts
 from symrnn.bench.contenders import Contender, Task, choose_threads, forget_gradients, torch_tensors
 from symrnn.bench.data import Arrays, Data
 from symrnn.bench.names import FORWARD, STEP, TRAIN, TRAIN_FIXED
-from symrnn.records import dataclass
 
 ONNX_OPSET, ONNX_IR = 14, 8  # the first with the nodes as they are today; every runtime reads it
 

@@ -1,10 +1,10 @@
 """How PyTorch and JAX write what a plan says: two records for one printer."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from symrnn.declaration.operations import POINTWISE, PointwiseFunction, largest, maximum, minimum
 from symrnn.kernels.interface import listed, tuple_text
-from symrnn.records import dataclass
 
 PRODUCTS = {
     "Bi,ij->Bj": "{0} @ {1}",

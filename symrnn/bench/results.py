@@ -5,12 +5,12 @@ import json
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 from symrnn.bench.data import Size
 from symrnn.bench.names import NUMBA, NUMPY
 from symrnn.files import SIGNATURE
-from symrnn.records import dataclass
 from symrnn.version import __version__
 
 QUIET = 0.1

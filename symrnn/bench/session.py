@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ from symrnn.files import write
 from symrnn.pipeline import emit, plan
 from symrnn.planning.cost import moving_operations
 from symrnn.planning.plan import Plan
-from symrnn.records import dataclass
 from symrnn.running.loading import import_file
 from symrnn.zoo import SHIPPED
 

@@ -1,7 +1,7 @@
 """The statements of a plan as lines of PyTorch or JAX: named values, nothing in place."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from sympy import Add
 
@@ -29,7 +29,6 @@ from symrnn.planning.ir import (
     array_symbol,
 )
 from symrnn.planning.plan import Plan
-from symrnn.records import dataclass
 
 NAMES = Namer(
     PYTHON.union(

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from symrnn.bench.machine import busy_seconds, used_seconds
 from symrnn.bench.processes import Worker
 from symrnn.bench.results import QUIET, Settings
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

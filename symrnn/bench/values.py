@@ -6,6 +6,7 @@ range.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sympy import Expr, Integer
 
@@ -13,7 +14,6 @@ from symrnn.checking.reference import numeric_size
 from symrnn.declaration.axes import Axis
 from symrnn.errors import EmissionError
 from symrnn.planning.ir import Buffer
-from symrnn.records import dataclass
 
 Range = tuple[Expr, Expr]
 Ranges = tuple[Range, ...]

@@ -5,6 +5,7 @@ so one serves both dtypes and every target.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -28,7 +29,6 @@ from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
 from symrnn.kernels.targets import require_array_target
 from symrnn.planning.passes import require_save
-from symrnn.records import dataclass
 from symrnn.running.loading import load
 
 TOLERANCES = {"float32": 2e-5, "float64": 1e-10}

@@ -9,6 +9,7 @@ equally, and all of them hand on NaN.
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pkgutil import resolve_name
 from typing import Any, TypeAlias
@@ -17,7 +18,6 @@ import numpy as np
 from sympy import And, Eq, Ge, Gt, Le, Lt, Ne, Or
 
 from symrnn.declaration import operations as op
-from symrnn.records import dataclass
 
 Array: TypeAlias = Any
 """An array of NumPy or of JAX."""

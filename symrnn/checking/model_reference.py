@@ -5,6 +5,7 @@ evaluated by their reference, so that nothing is shared with derivation, plannin
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,6 @@ from symrnn.checking.uncompiled import uncompiled
 from symrnn.declaration.quantities import Constant
 from symrnn.models.layers import ONCE, Feed, Layer, Reading, Sequence
 from symrnn.models.model import Model
-from symrnn.records import dataclass
 
 Arrays = Mapping[str, Any]
 

@@ -1,7 +1,7 @@
 """Random problems to check a cell's kernels on, each with the reference's answer."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,7 +19,6 @@ from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError, shown
-from symrnn.records import dataclass
 from symrnn.running.amounts import require_whole
 
 Doubles: TypeAlias = dict[str, NDArray[np.float64]]

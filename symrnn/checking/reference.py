@@ -9,6 +9,7 @@ Every array inside carries one leading axis, the batch or 1.
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial, reduce
 from typing import Any, TypeAlias
 
@@ -37,7 +38,6 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.nodes import entry
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
-from symrnn.records import dataclass
 
 Arrays: TypeAlias = Mapping[str, Any]
 """Arrays by the name of their quantity; what is absent from a state is zero."""

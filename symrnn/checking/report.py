@@ -1,11 +1,11 @@
 """What a check found: one row per compared quantity, and the verdict."""
 
 import math
+from dataclasses import dataclass
 from typing import Self
 
 from symrnn.errors import CheckError
 from symrnn.printing import Printed
-from symrnn.records import dataclass
 
 AGREES, DIFFERS, NOT_A_NUMBER = "agrees", "differs", "not a number"
 WRONG_SHAPE, WRONG_DTYPE, CHANGED = "wrong shape", "wrong dtype", "argument written to"

@@ -5,7 +5,7 @@ by the terms that aligned equations share; names decide between equals, and so d
 """
 
 from collections.abc import Iterator
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations, permutations, product
 from math import factorial, prod
 
@@ -19,7 +19,6 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.operations import sigmoid
 from symrnn.declaration.quantities import Constant, Index, Quantity, Value
-from symrnn.records import dataclass
 
 EXHAUSTIVE = 120
 """Up to how many matchings of values all are looked at; beyond, one is improved step by step."""

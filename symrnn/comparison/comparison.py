@@ -1,5 +1,7 @@
 """Two cells compared: what corresponds, what differs, and whether one is a case of the other."""
 
+from dataclasses import dataclass
+
 from sympy import Expr, S
 
 from symrnn.comparison.alignment import AlignedEquation, Alignment, Partner, align
@@ -22,7 +24,6 @@ from symrnn.declaration.quantities import Quantity
 from symrnn.errors import RequestError, shown
 from symrnn.models.model import Model
 from symrnn.printing import Printed
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

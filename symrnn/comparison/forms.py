@@ -5,6 +5,7 @@ block of the matrix. Two cells are the same functions if their forms are the sam
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import product
 
 from sympy import Add, Expr, Mul, Pow, S
@@ -41,7 +42,6 @@ from symrnn.declaration.quantities import (
 )
 from symrnn.declaration.resolution import Resolver, is_coefficient
 from symrnn.errors import DeclarationError
-from symrnn.records import dataclass
 
 MIRRORED: dict[type[Expr], Callable[[Expr], Expr]] = {
     tanh: lambda minus: -tanh(minus),

@@ -1,6 +1,7 @@
 """Two cells run on the same random numbers: how far apart they come out. Evidence, never a proof."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from sympy import Expr, S
@@ -10,7 +11,6 @@ from symrnn.comparison.pairing import Pairing
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.derivation.numeric import Array, evaluate, evaluate_cell, size_value
-from symrnn.records import dataclass
 
 STEPS = 6
 SIZES = (3, 5, 4, 7, 2, 6)

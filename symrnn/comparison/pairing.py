@@ -1,6 +1,7 @@
 """Which states, inputs and axes of one cell could stand for those of another: by number, role and shape."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice, permutations
 from typing import TypeAlias, TypeVar
 
@@ -10,7 +11,6 @@ from symrnn.comparison.forms import Form, normal
 from symrnn.declaration.axes import Axis, Shape
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Constant, Index, Input, Part, Quantity, State, Value
-from symrnn.records import dataclass
 
 MOST = 120
 """How many ways of pairing states and inputs are looked at."""

@@ -7,6 +7,7 @@ characters are marked: a terminal may colour them, `plain` writes a line of sign
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from sympy import Expr
 
@@ -16,7 +17,6 @@ from symrnn.comparison.wording import PlainWords, sentences
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.plain_text import MARK, UNMARK, plain_text
-from symrnn.records import dataclass
 
 NARROWEST = 40
 SIGN = "^"

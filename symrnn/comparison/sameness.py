@@ -5,6 +5,7 @@ into counts too: d and d**2, U and its transpose, a constant and another one.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice, permutations, product
 from typing import TypeAlias
 
@@ -15,7 +16,6 @@ from symrnn.comparison.terms import Side
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.operations import Operation
 from symrnn.declaration.quantities import Constant, Parameter, Part, Quantity
-from symrnn.records import dataclass
 
 MOST = 24
 """How many ways of naming the right equation's parameters are tried."""

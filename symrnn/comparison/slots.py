@@ -1,12 +1,13 @@
 """The terms of a sum as what moves with time and what parameters it is multiplied by."""
 
+from dataclasses import dataclass
+
 from sympy import Add, Expr, Mul, S
 
 from symrnn.comparison.forms import MATRIX_VECTOR, is_given
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.operations import Contract, identity
 from symrnn.declaration.quantities import Part
-from symrnn.records import dataclass
 
 HOLE = Part("...")
 """Where a parameter stands in what moves."""

@@ -8,7 +8,7 @@ the functions that only approach a value are put in as that value.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from sympy import Add, Expr, S
@@ -21,7 +21,6 @@ from symrnn.comparison.pairing import Pairing, World, translated
 from symrnn.comparison.slots import Slot, slots_of
 from symrnn.declaration.operations import POINTWISE, Contract, sigmoid, tanh, where
 from symrnn.declaration.quantities import Part, Quantity, Value
-from symrnn.records import dataclass
 
 Goals: TypeAlias = tuple[tuple[Expr, Expr], ...]
 

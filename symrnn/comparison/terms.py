@@ -5,6 +5,7 @@ What differs is told as subexpressions of what the authors wrote, as small as th
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from sympy import Add, Expr, Mul, S
 from sympy.logic.boolalg import Boolean
@@ -13,7 +14,6 @@ from symrnn.comparison.forms import MATRIX_VECTOR, Block, Shapes, is_given, norm
 from symrnn.comparison.slots import slots_of
 from symrnn.declaration.operations import Contract, PointwiseFunction, VectorFunction, concatenate
 from symrnn.declaration.quantities import Parameter, Quantity
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

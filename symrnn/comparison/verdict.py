@@ -1,8 +1,9 @@
 """What a comparison can conclude."""
 
+from dataclasses import dataclass
+
 from symrnn.comparison.numbers import Evidence
 from symrnn.comparison.specialisation import Specialisation
-from symrnn.records import dataclass
 
 IDENTICAL = "identical"
 RENAMED = "renamed"

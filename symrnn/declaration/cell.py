@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from sympy import Eq, Expr, I, MatrixSymbol, Symbol
 from sympy.logic.boolalg import Boolean, BooleanAtom
@@ -33,7 +33,6 @@ from symrnn.declaration.words import check_words
 from symrnn.declaration.zero_state import zero_state_facts
 from symrnn.errors import DeclarationError, SymrnnWarning
 from symrnn.printing import Printed
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, init=False)

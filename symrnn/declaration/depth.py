@@ -6,6 +6,8 @@ several places of another one, which stands in several places again, is written 
 both are cut here, without recursion, before anything else looks at them.
 """
 
+from dataclasses import dataclass
+
 from sympy import Add, Basic, Expr
 from sympy.core.function import Application
 
@@ -13,7 +15,6 @@ from symrnn.declaration.conditions import CONDITIONS
 from symrnn.declaration.nodes import depth_of, nodes_of
 from symrnn.declaration.operations import Operation, concatenate
 from symrnn.declaration.quantities import NextState, Quantity, Value
-from symrnn.records import dataclass
 
 LEVELS = 14
 """From how many levels on a part of an equation becomes a value."""

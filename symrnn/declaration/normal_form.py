@@ -14,6 +14,7 @@ named by content: `tanh_c`, `U_n_h`, `r_c`. Equal expressions share one part.
 """
 
 from collections.abc import Iterable, Set
+from dataclasses import dataclass
 from functools import singledispatch
 
 from sympy import Add, Expr, Mul, Pow
@@ -31,7 +32,6 @@ from symrnn.declaration.operations import (
 )
 from symrnn.declaration.quantities import Constant, NextState, Parameter, Part, Quantity, Value
 from symrnn.declaration.resolution import Resolver, is_coefficient
-from symrnn.records import dataclass
 
 LONGEST = 32
 """How long the name of a part may be that tells what it is made of; names made of such names would grow."""

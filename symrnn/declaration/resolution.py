@@ -5,6 +5,7 @@ functions, `where`, `concatenate`, `ones`, `identity` and `Contract`.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache, singledispatchmethod
 
 from sympy import (
@@ -51,7 +52,6 @@ from symrnn.declaration.operations import (
 from symrnn.declaration.picking import check_picked, index_as_number
 from symrnn.declaration.quantities import Index, Quantity, Value
 from symrnn.errors import DeclarationError
-from symrnn.records import dataclass
 from symrnn.vocabulary.families import EQUIVALENTS, FORMULAS
 
 ARRAY_OPERATIONS = (AuthorProduct, Contract, VectorFunction, concatenate, ConstantArray, where)

@@ -6,6 +6,7 @@ the table. Values are looked through: `log(y)` with y = softmax(z) is worked out
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sympy import Add, Expr, Mul, Pow, Rational, S
@@ -32,7 +33,6 @@ from symrnn.declaration.operations import (
 )
 from symrnn.declaration.quantities import NextState, Value
 from symrnn.declaration.resolution import Resolved, Resolver
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Between which numbers an expression of a cell lies, as far as its functions alone tell."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from math import exp as exp_of
 from math import inf, isinf
 from typing import Any, TypeAlias
@@ -21,7 +22,6 @@ from symrnn.declaration.operations import (
     where,
 )
 from symrnn.declaration.quantities import Quantity
-from symrnn.records import dataclass
 
 Pick: TypeAlias = Callable[[Any], float]
 

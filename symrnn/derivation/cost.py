@@ -1,8 +1,8 @@
 """What a step of a derivation costs whoever computes it: figures that a plan gives and a paper prints."""
 
-from sympy import Expr
+from dataclasses import dataclass
 
-from symrnn.records import dataclass
+from sympy import Expr
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The result of a derivation: the adjoint of every quantity, as equations that know their origin."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sympy import Add, Expr, Mul
 
@@ -11,7 +12,6 @@ from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import Quantity, State
 from symrnn.declaration.reading_order import NO_ROLES, Roles
 from symrnn.printing import Printed
-from symrnn.records import dataclass
 
 
 class Adjoint(Quantity):

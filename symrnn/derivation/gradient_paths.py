@@ -6,6 +6,7 @@ read off the expressions.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sympy import Add, Expr, Mul, Pow, S
 
@@ -15,7 +16,6 @@ from symrnn.declaration.quantities import Constant, Parameter, Quantity, State
 from symrnn.derivation.bounds import Bounds, Interval, is_bounded
 from symrnn.derivation.jacobian import StepJacobian
 from symrnn.derivation.operators import MATRICES, Column, Diag, Identity, MatrixOf, Row
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ several ways lead through have names: a Jacobian is made of them, and each of th
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,6 @@ from symrnn.derivation.operators import (
 )
 from symrnn.derivation.tangent import Tangent
 from symrnn.printing import Printed
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

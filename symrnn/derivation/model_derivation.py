@@ -1,7 +1,7 @@
 """The result of a model's derivation: what layers take and what flows back, as equations with reasons."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
 
@@ -10,7 +10,6 @@ from symrnn.derivation.derivation import Derivation
 from symrnn.models.layers import ONCE, Feed
 from symrnn.models.model import Model, Run
 from symrnn.printing import Printed
-from symrnn.records import dataclass
 
 Told = TypeVar("Told")
 

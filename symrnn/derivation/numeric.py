@@ -4,6 +4,7 @@ This is for looking at a derivation (a Jacobian at a point), not for running a c
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,7 +27,6 @@ from symrnn.declaration.operations import (
 from symrnn.declaration.quantities import Quantity
 from symrnn.declaration.resolution import is_coefficient
 from symrnn.errors import DerivationError
-from symrnn.records import dataclass
 
 Array: TypeAlias = Any
 Values: TypeAlias = Mapping[str, Array]

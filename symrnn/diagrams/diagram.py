@@ -7,6 +7,7 @@ right and y down from the upper left corner.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Quantity
@@ -19,7 +20,6 @@ from symrnn.mathematics.letters import sigmoid_sign, taken_letters
 from symrnn.mathematics.printer import Printer
 from symrnn.notation.building import upright
 from symrnn.notation.nodes import Node as Formula
-from symrnn.records import dataclass
 
 FONT, SMALL_FONT = 10.0, 8.0
 """Sizes of names, and of operations and of the word "output" below names."""

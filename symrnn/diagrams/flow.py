@@ -5,6 +5,7 @@ of the output is a node that shows its operation; what it gives is a node of its
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 from typing import Any
@@ -29,7 +30,6 @@ from symrnn.notation.building import HADAMARD, between, named, upright
 from symrnn.notation.characters import MINUS, PLUS
 from symrnn.notation.nodes import Face, Node, Row, Sign, Space, Word
 from symrnn.notation.parsing import parsed
-from symrnn.records import dataclass
 from symrnn.vocabulary.families import NAMED
 
 SIGNS: dict[str, Node] = {

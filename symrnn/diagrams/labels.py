@@ -7,14 +7,13 @@ estimates that fit Computer Modern and Times.
 
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from symrnn.notation import nodes
 from symrnn.notation.alphabets import lettered
 from symrnn.notation.characters import ACCENTS
 from symrnn.notation.nodes import Accent, Face, Node, Script, Word, merged
-from symrnn.records import dataclass
 
 SCRIPT, SUBSCRIPT_DROP, SUPERSCRIPT_RISE = 0.7, 0.27, 0.46
 

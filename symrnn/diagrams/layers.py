@@ -6,9 +6,8 @@ are nets with one left end and one or more right ends, and crossings are counted
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import permutations
-
-from symrnn.records import dataclass
 
 Item = tuple[str, str]
 """A place in a layer: ("node", key), or ("wire 2", key) where the net of that node passes layer 2."""

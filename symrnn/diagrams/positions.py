@@ -6,11 +6,11 @@ height.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
 from symrnn.diagrams.layers import Item, Layers, ports
-from symrnn.records import dataclass
 
 NODE_GAP, WIRE_GAP, CLEARANCE = 13.0, 9.0, 10.0
 """Free room between two nodes, between two wires, and between a node and a wire."""

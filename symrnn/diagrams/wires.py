@@ -1,12 +1,11 @@
 """Wires between placed items: upright pieces on tracks between layers, right angles, dots at branchings."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise, permutations, product
 
 from symrnn.diagrams.layers import Item, Layers, Net, Reach, crossings, ports, reach
 from symrnn.diagrams.positions import port_offset
-from symrnn.records import dataclass
 
 Point = tuple[float, float]
 

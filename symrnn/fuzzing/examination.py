@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -26,7 +27,6 @@ from symrnn.kernels.targets import TARGETS
 from symrnn.papers.document import latex_document
 from symrnn.pipeline import derive, emit, plan
 from symrnn.planning.cost import step_cost
-from symrnn.records import dataclass
 from symrnn.running.loading import load_source
 
 SLOW = 10.0

@@ -4,6 +4,7 @@ import random
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.source_text import cell_source
@@ -16,7 +17,6 @@ from symrnn.fuzzing.model_source import model_source
 from symrnn.fuzzing.models import build_model
 from symrnn.fuzzing.shrinking import SECONDS, shrunk
 from symrnn.models.model import Model
-from symrnn.records import dataclass
 
 CELL, MODEL = "cell", "model"
 

@@ -3,7 +3,7 @@
 import random
 import warnings
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from sympy import Eq
@@ -18,7 +18,6 @@ from symrnn.fuzzing.terms import NoTermError, Term
 from symrnn.models.closed_loop import closed_loop
 from symrnn.models.layers import ONCE, Feed, Layer, Reading, Sequence
 from symrnn.models.model import Model
-from symrnn.records import dataclass
 from symrnn.zoo import (
     CELLS,
     dense,

@@ -5,13 +5,13 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from symrnn.fuzzing.findings import Outcome, Task, perform
 from symrnn.fuzzing.memory import is_full, make_room
-from symrnn.records import dataclass
 from symrnn.running.loading import CACHE_VARIABLE
 
 LIMIT = 900.0

@@ -21,7 +21,7 @@ import math
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -35,7 +35,6 @@ from symrnn.derivation.jacobian import jacobian_lines, step_jacobian
 from symrnn.errors import RequestError
 from symrnn.files import SIGNATURE
 from symrnn.gradients.request import GradientRequest, axis_lengths, require_measurable
-from symrnn.records import dataclass
 from symrnn.running.loading import load
 from symrnn.version import __version__
 

@@ -3,6 +3,7 @@
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,6 @@ from symrnn.checking.reference import numeric_shape
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
-from symrnn.records import dataclass
 from symrnn.running.amounts import require_whole
 
 LARGEST = 1024

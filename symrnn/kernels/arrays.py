@@ -7,6 +7,7 @@ can stand under a prefix, several times in one module.
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from symrnn.declaration.operations import POINTWISE
@@ -18,7 +19,6 @@ from symrnn.kernels.names import PYTHON, Namer
 from symrnn.kernels.support import WORD, Support
 from symrnn.kernels.target import Offer
 from symrnn.planning.plan import Plan
-from symrnn.records import dataclass
 from symrnn.templates import render, words
 
 MODEL = "model.py.jinja"

@@ -1,8 +1,6 @@
 """What a kernel offers its callers, as data: public names, how they are called, and what they mean."""
 
-from dataclasses import replace
-
-from symrnn.records import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

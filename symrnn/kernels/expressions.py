@@ -4,6 +4,7 @@ One printer walks the expression; a target gives the texts of its leaves, number
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sympy import Add, Expr, Mul, Not, Number, NumberSymbol, Pow, Symbol
@@ -15,7 +16,6 @@ from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import PointwiseFunction, where
 from symrnn.declaration.reading_order import Roles, is_number, ordered_factors, ordered_terms
 from symrnn.errors import EmissionError
-from symrnn.records import dataclass
 from symrnn.vocabulary.families import EQUIVALENTS
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # binding strength, weakest first

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from sympy import Add, Expr, Integer, Poly, prod
 
@@ -9,7 +10,6 @@ from symrnn.declaration.axes import Axis, Shape, axes_of, size_text
 from symrnn.kernels.layout import Layout
 from symrnn.planning.ir import Buffer
 from symrnn.planning.plan import Plan
-from symrnn.records import dataclass
 
 INPUT_RESULTS = ("results.inputs or ()", "(array for array in results.inputs or () if array is not None)")
 """The inputs' gradients, if asked for, and these where some inputs are class indices, which have none."""

@@ -1,6 +1,7 @@
 """Where a plan's arrays live, and what they and the axes are called, in words that array targets share."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from sympy import Add, Expr, Mul
@@ -11,7 +12,6 @@ from symrnn.kernels.names import Namer
 from symrnn.planning.ir import Block, Buffer, Pointwise, Statement
 from symrnn.planning.memory import overlap
 from symrnn.planning.plan import Plan
-from symrnn.records import dataclass
 
 
 class Layout:

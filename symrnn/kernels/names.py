@@ -3,11 +3,11 @@
 import builtins
 import keyword
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
 
 from symrnn.declaration.normal_form import unique_name
 from symrnn.planning.plan import Plan
 from symrnn.planning.renaming import renamed_plan
-from symrnn.records import dataclass
 
 PYTHON = frozenset({*keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
 """What a text in Python must leave alone: the language's words, and what stands in it without an import."""

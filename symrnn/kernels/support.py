@@ -7,9 +7,9 @@ if a piece that is used does; an import, if anything names what it binds.
 import re
 import symtable
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 
-from symrnn.records import dataclass
 from symrnn.templates import render
 
 WORD = re.compile(r"\w+")

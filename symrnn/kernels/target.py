@@ -1,13 +1,12 @@
 """What a target is: a record of what it prints, in which words, and of what it can do."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from symrnn.kernels.contract import Contract
 from symrnn.kernels.names import Namer
 from symrnn.planning.plan import Plan
-from symrnn.records import dataclass
 
 
 class ModelPrinter(Protocol):

@@ -1,7 +1,7 @@
 """Letters for what the explanation speaks of in general, so that none is a name of the cell."""
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from symrnn.declaration.cell import Cell
@@ -11,7 +11,6 @@ from symrnn.notation.characters import COMMAND
 from symrnn.notation.nodes import TEXTS, Face, Node, Script, Word, children
 from symrnn.notation.parsing import parsed
 from symrnn.notation.prose import Insert, Prose, say
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

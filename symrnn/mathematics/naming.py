@@ -5,7 +5,7 @@ values, or below, as the style says; what does not change with time has none.
 """
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from sympy import Add, Expr, Mul
 
@@ -35,7 +35,6 @@ from symrnn.notation.characters import MINUS
 from symrnn.notation.nodes import Fence, Node, Row, Script, Sign, Word, mapped
 from symrnn.notation.parsing import parsed
 from symrnn.notation.prose import Prose
-from symrnn.records import dataclass
 
 NOW, BEFORE, FIRST, LAST = "t", "t-1", "0", "T"
 """Times: the step's letter stands in the place of t."""

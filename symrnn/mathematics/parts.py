@@ -3,9 +3,10 @@
 Who sets them breaks long equations into lines.
 """
 
+from dataclasses import dataclass
+
 from symrnn.notation.nodes import Node, Row
 from symrnn.notation.prose import NOTHING, Prose
-from symrnn.records import dataclass
 
 ALONE = Row(())
 """Nothing, on the left of what stands alone."""

@@ -5,6 +5,7 @@ Paper, web page, terminal and notebook all begin here, so that they write the sa
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import name_latex, symbol_latex
@@ -20,7 +21,6 @@ from symrnn.notation.building import is_negative, is_sum, joined, matrix, row, s
 from symrnn.notation.nodes import BIG, BigOperator, Fence, Node, Number, Script, Sign, Word
 from symrnn.notation.parsing import parsed
 from symrnn.notation.prose import Insert, Prose
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

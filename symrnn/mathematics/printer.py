@@ -7,7 +7,7 @@ matrix products where they are such and with indices where they are not.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sympy import Add, Expr, Float, Mul, Pow, Rational, S, pi
@@ -67,7 +67,6 @@ from symrnn.notation.nodes import (
     walk,
 )
 from symrnn.notation.parsing import parsed
-from symrnn.records import dataclass
 from symrnn.vocabulary.families import EQUIVALENTS, NAMED
 
 FUNCTIONS: dict[str, Node] = {

@@ -6,7 +6,7 @@ definitions) and backward (their adjoints).
 """
 
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from sympy import Add, Eq, Expr, Mul, S
 
@@ -33,7 +33,6 @@ from symrnn.notation.building import subscript, superscript, whole
 from symrnn.notation.nodes import Fence, Node, Word
 from symrnn.notation.parsing import parsed
 from symrnn.notation.rendering.latex import latex
-from symrnn.records import dataclass
 
 MANY = 12
 """How many terms a part without a name may bring into print before it is given one."""

@@ -1,7 +1,8 @@
 """`Style`: the notations between which an author of a paper chooses."""
 
+from dataclasses import dataclass
+
 from symrnn.errors import RequestError
-from symrnn.records import dataclass
 
 TIMES = ("superscript", "subscript")
 VECTORS = ("column", "row")

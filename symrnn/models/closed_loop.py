@@ -6,7 +6,7 @@ state.
 """
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from sympy import Eq, Expr, Symbol
 
@@ -26,7 +26,6 @@ from symrnn.declaration.quantities import (
 )
 from symrnn.errors import DeclarationError
 from symrnn.models.equal_sizes import EqualSizes, own_axis
-from symrnn.records import dataclass
 
 
 def closed_loop(cell: Cell, head: Cell | None = None, *, input: str = "", name: str = "") -> Cell:

@@ -1,12 +1,12 @@
 """What the axes of a model are called: those of its layers that turned out to be equal are one."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from sympy import Expr
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.normal_form import unique_name
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

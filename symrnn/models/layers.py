@@ -6,12 +6,12 @@ sequence of one step. All are values: two that are made alike are one.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Input, Quantity, State, check_name
 from symrnn.errors import DeclarationError, shown
-from symrnn.records import dataclass
 
 TIME, ONCE = "T", "once"
 """The usual time axis, and that of what has one step only."""

@@ -6,6 +6,7 @@ which of them are equal.
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
@@ -24,7 +25,6 @@ from symrnn.models.joint_axes import Bearer, axis_for_each
 from symrnn.models.layers import TIME, Feed, Layer, Reading, Sequence, called
 from symrnn.models.stepping import chosen_feedback, layer_of, layers_below
 from symrnn.printing import Printed
-from symrnn.records import dataclass
 
 Shared: TypeAlias = Parameter | Constant
 

@@ -6,7 +6,7 @@ It ends inside of brackets, but neither in fractions, roots and scripts nor in s
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from symrnn.notation.characters import BESIDE, DOT, ELEMENTWISE, MINUS, NAMED_OPERATORS, PLUS
@@ -31,7 +31,6 @@ from symrnn.notation.nodes import (
     merged,
 )
 from symrnn.notation.spacing import base_of, has_room, is_prefix
-from symrnn.records import dataclass
 
 Pieces: TypeAlias = Sequence[Node]
 Measure: TypeAlias = Callable[[Pieces], list[float]]

@@ -11,12 +11,10 @@ them as LaTeX, MathML, pictures for terminals and plain text, and `breaking` end
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
-
-from symrnn.records import dataclass
 
 
 class Face(StrEnum):

@@ -5,6 +5,7 @@ the commands of the tables, balanced braces, at most one subscript and one super
 """
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 
 from symrnn.errors import DeclarationError
@@ -39,7 +40,6 @@ from symrnn.notation.nodes import (
     Space,
     Word,
 )
-from symrnn.records import dataclass
 
 FACES = {face.value: face for face in Face if face} | {"textrm": Face.TEXT}
 """Commands that take letters in braces and set them in a face."""

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from symrnn.notation.nodes import Node
 from symrnn.notation.parsing import parsed
-from symrnn.records import dataclass
 
 PART = re.compile(r"\$([^$]+)\$|(\{\})")
 

@@ -5,7 +5,7 @@ stand for no brackets.
 """
 
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from sympy import Expr
 
@@ -27,7 +27,6 @@ from symrnn.notation.rendering.latex import latex
 from symrnn.papers.document import signature
 from symrnn.papers.lines import line_latex, prose_latex
 from symrnn.papers.plain_text import latex_text
-from symrnn.records import dataclass
 from symrnn.templates import render
 
 ROOM = 300.0

@@ -1,7 +1,7 @@
 r"""The derivation as LaTeX, a document or a fragment: ready text for the template, which only places it."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from symrnn.declaration.digest import cell_digest
 from symrnn.derivation.cost import StepCost
@@ -19,7 +19,6 @@ from symrnn.notation.prose import Prose, listed, say, together
 from symrnn.notation.rendering.latex import latex
 from symrnn.papers.lines import equation_lines, prose_latex
 from symrnn.papers.plain_text import latex_text
-from symrnn.records import dataclass
 from symrnn.templates import render
 from symrnn.version import __version__
 

@@ -1,6 +1,7 @@
 r"""The derivation of a whole model: what layers take, the loss, what flows back between them, every cell."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.latex_names import symbol_latex
@@ -46,7 +47,6 @@ from symrnn.notation.rendering.latex import latex
 from symrnn.papers.document import derivation_chapter, signature
 from symrnn.papers.lines import line_latex, prose_latex
 from symrnn.papers.plain_text import latex_text
-from symrnn.records import dataclass
 from symrnn.templates import render
 
 DELTA, SAMPLE = Word("δ"), Word("b")

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.derivation import Derivation
@@ -15,7 +16,6 @@ from symrnn.notation.parsing import parsed
 from symrnn.notation.prose import Prose
 from symrnn.notation.rendering.latex import latex
 from symrnn.notation.rendering.unicode import columns, inline, picture_lines
-from symrnn.records import dataclass
 
 GAP = "  "
 

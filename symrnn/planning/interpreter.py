@@ -7,6 +7,7 @@ is proved.
 
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any, TypeAlias
 
@@ -32,7 +33,6 @@ from symrnn.planning.ir import (
     Statement,
 )
 from symrnn.planning.plan import Plan
-from symrnn.records import dataclass
 
 Array = NDArray[np.float64]
 Sizes = Mapping[str, int]

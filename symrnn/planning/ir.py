@@ -14,14 +14,13 @@ array names.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Self, TypeAlias
 
 from sympy import Expr, Integer, Symbol
 
 from symrnn.declaration.axes import Shape, Size, shape_text
-from symrnn.records import dataclass
 
 KINDS = (
     "input",

@@ -1,6 +1,7 @@
 """What the layers of a model cost: the figures of their cells' plans, in the axes of the model."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sympy import Expr
 
@@ -9,7 +10,6 @@ from symrnn.planning.cost import moving_operations, saved_elements
 from symrnn.planning.ir import Pass
 from symrnn.planning.model_plan import ModelPlan
 from symrnn.planning.plan import Plan
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """`ModelPlan`: which kernels a model calls, with which arrays, forwards, backwards and step by step."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from symrnn.declaration.axes import Shape
@@ -8,7 +8,6 @@ from symrnn.models.layers import ONCE
 from symrnn.models.model import Model
 from symrnn.planning.plan import Plan
 from symrnn.printing import Printed
-from symrnn.records import dataclass
 
 
 class Kind(Enum):

@@ -1,13 +1,12 @@
 """`Plan`: what a kernel computes, block by block."""
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import chain
 
 from symrnn.declaration.axes import Axis, Size
 from symrnn.planning.ir import Block, Buffer, Pass
 from symrnn.printing import Printed
-from symrnn.records import dataclass
 
 FORWARD = ("forward before", "forward loop", "forward after")
 BACKWARD = ("backward before", "backward loop", "backward after")

@@ -1,6 +1,7 @@
 """What the arrays of a statement must be to each other: one rule for each kind of statement."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import singledispatch
 
 from symrnn.declaration.axes import shape_text
@@ -15,7 +16,6 @@ from symrnn.planning.ir import (
     Statement,
     describe,
 )
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

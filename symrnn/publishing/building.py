@@ -1,6 +1,7 @@
 """The main job: from a cell or a model to document, plan, kernels and their proof, in one folder."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from symrnn.checking.proof import check_loaded, problem_for
@@ -12,7 +13,6 @@ from symrnn.kernels.targets import ARRAY_TARGETS
 from symrnn.models.model import Model
 from symrnn.pipeline import derive, emit, plan
 from symrnn.publishing.typesetting import NO_TEX, find_pdflatex, typeset
-from symrnn.records import dataclass
 from symrnn.running.cells import cells_of
 from symrnn.running.loading import load_source
 from symrnn.writing import latex

@@ -7,6 +7,7 @@ is one JSON text in the file's metadata. The format holds data and nothing that 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import numpy as np
 from symrnn.errors import RequestError
 from symrnn.files import SIGNATURE
 from symrnn.layouts.tensors import read_tensors, require_safetensors, write_tensors
-from symrnn.records import dataclass
 from symrnn.training.optimisers import Bundle, Moments, Optimiser
 from symrnn.training.trainer import Snapshot, generator_from
 from symrnn.version import __version__

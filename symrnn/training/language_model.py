@@ -5,6 +5,7 @@ x (one-hot) -> layer_1 -> ... -> layer_L -> head: logits of the next character, 
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
 from symrnn.models.layers import Feed, Layer
 from symrnn.models.model import Model
-from symrnn.records import dataclass
 from symrnn.running.loading import load
 from symrnn.training.optimisers import Bundle
 from symrnn.training.text import Vocabulary, one_hot, validation_stretches

@@ -6,13 +6,13 @@ every step returns new arrays, so whoever holds the old ones holds a whole state
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from symrnn.errors import RequestError
-from symrnn.records import dataclass
 
 Bundle: TypeAlias = Any
 """A NamedTuple of arrays: the `Parameters` of an emitted module."""

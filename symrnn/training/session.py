@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.digest import cell_digest
 from symrnn.errors import RequestError
 from symrnn.files import is_stream, require_writable
-from symrnn.records import dataclass
 from symrnn.running.amounts import require_whole
 from symrnn.running.cells import find_cell
 from symrnn.training.checkpoints import (

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from symrnn.errors import RequestError
-from symrnn.records import dataclass
 from symrnn.training.trainer import Batch, Position
 
 HELD_OUT = 20

@@ -7,13 +7,12 @@ gives the same numbers as one that was never interrupted.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
 from symrnn.errors import RequestError, SymrnnError
-from symrnn.records import dataclass
 from symrnn.training.optimisers import (
     Bundle,
     Moments,

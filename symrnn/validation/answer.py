@@ -1,12 +1,13 @@
 """The answer of a cell's equations to a problem: the run, and all gradients by the adjoint equations."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from sympy import Expr
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.quantities import Quantity
 from symrnn.derivation.derivation import AdjointEquation, Derivation
-from symrnn.records import dataclass
 from symrnn.validation.duals import Dual
 from symrnn.validation.equations import Values
 from symrnn.validation.prime import PRIME, Residues

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -9,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import And, Eq, Expr, Ge, Gt, Le, Lt, Ne, Not, Or
 
-from symrnn.records import dataclass
 from symrnn.validation.contractions import contracted
 from symrnn.validation.prime import PRIME, Residues, centred, inverse, power
 

@@ -1,10 +1,10 @@
 """Random elements to run a cell on: small ragged sizes, three steps, two samples."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.quantities import Index, Quantity
-from symrnn.records import dataclass
 from symrnn.validation.equations import Evaluator
 from symrnn.validation.prime import PRIME, Draws, Residues
 

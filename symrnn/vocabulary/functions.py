@@ -1,13 +1,13 @@
 """What a function is, and all that is known of it: a record, of which every table is a view."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf
 from typing import Any, ClassVar, TypeAlias
 
 from sympy import Expr
 
 from symrnn.errors import DeclarationError
-from symrnn.records import dataclass
 from symrnn.vocabulary.structure import Operation, as_operand
 
 Rule: TypeAlias = Callable[..., Expr]

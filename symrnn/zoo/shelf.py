@@ -4,10 +4,10 @@ So the list of all declares none.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from symrnn.places import found_at
-from symrnn.records import dataclass
 
 Declared = TypeVar("Declared")
 

@@ -11,7 +11,7 @@ from architecture import room_of as stage
 from architecture import tree_of as tree
 
 APART = {
-    "zoo": set(ROOMS) - {"errors", "places", "records", "declaration", "models", "zoo"},  # pure declarations
+    "zoo": set(ROOMS) - {"errors", "places", "declaration", "models", "zoo"},  # pure declarations
     "mathematics": {"models"},
     "planning": {"comparison", "mathematics"},  # plans know derivations, not how they are told
     "kernels": {"comparison", "derivation", "mathematics"},  # kernels know plans, not derivations,
@@ -196,18 +196,6 @@ def test_only_the_known_tables_load_when_they_are_asked() -> None:
     kernels = {"running/loading.py", "validation/execution.py"}  # emitted ones, which are none of ours
     targets = {"kernels/targets.py", "kernels/target_list.py"}  # they are found in their folders
     assert importing == {"places.py"} | targets | kernels
-
-
-def test_records_are_made_in_one_way() -> None:
-    made = {
-        named(path)
-        for path in MODULES
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.ImportFrom)
-        and node.module == "dataclasses"
-        and "dataclass" in {alias.name for alias in node.names}
-    }
-    assert {name for name in made if not name.startswith("examples/")} == {"records.py"}
 
 
 def test_jinja_has_one_door() -> None:

@@ -20,7 +20,6 @@ ROOMS = (
     "errors",
     "version",
     "places",
-    "records",
     "field_names",
     "files",
     "console",

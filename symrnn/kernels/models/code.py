@@ -5,6 +5,7 @@ batch, in plain NumPy.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from symrnn.declaration.axes import Shape, size_text
 from symrnn.models.layers import ONCE
@@ -18,7 +19,6 @@ from symrnn.planning.model_plan import (
     LayerCall,
     ModelPlan,
 )
-from symrnn.records import dataclass
 
 WIDTH = 100
 INDENT = "    "

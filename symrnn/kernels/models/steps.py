@@ -1,6 +1,6 @@
 """A model in use: one time step after the other, and sequences that it continues on its own."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from symrnn.kernels.interface import Field, shape_data, table_text, tuple_text
 from symrnn.kernels.models.code import Call, ModelWriter, array_text, called, shape_with, state_texts
@@ -11,7 +11,6 @@ from symrnn.planning.model_plan import (
     ModelPlan,
     StepPlan,
 )
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ equation for those who listen to the page.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from html import escape
 
 from sympy import Expr
@@ -21,7 +22,6 @@ from symrnn.papers.difference import Sentence, equation_sides, partner_rows, ver
 from symrnn.papers.document import signature
 from symrnn.papers.web.equation import equation_html
 from symrnn.papers.web.prose import prose_html
-from symrnn.records import dataclass
 from symrnn.templates import Markup, render
 
 

@@ -5,6 +5,7 @@ MathML, its style and its few lines of script stand in it.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
 
 from symrnn.mathematics.parts import Equation, Parts, Passage, Section
@@ -12,7 +13,6 @@ from symrnn.notation.rendering.mathml import inline_math
 from symrnn.papers.web.equation import equation_html
 from symrnn.papers.web.highlight import highlighted
 from symrnn.papers.web.prose import anchor, prose_html
-from symrnn.records import dataclass
 from symrnn.templates import Markup, render
 
 

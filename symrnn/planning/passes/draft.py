@@ -1,7 +1,7 @@
 """A plan taken apart for editing: every statement on a line of its own, with its block's title."""
 
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sympy import Expr
 
@@ -10,7 +10,6 @@ from symrnn.planning.ir import Block, Buffer, Pass, Statement, Window
 from symrnn.planning.memory import overlap, root_of, shift_of, with_bases
 from symrnn.planning.names import Names
 from symrnn.planning.plan import BACKWARD, FORWARD, REGIONS, Plan
-from symrnn.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ adjoints backwards, and one weight gradient that is cut into the parameters' par
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 from sympy import Symbol
@@ -15,7 +15,6 @@ from symrnn.planning import ir
 from symrnn.planning.ir import Contraction, Pointwise, Stack, Window, array_symbol
 from symrnn.planning.passes.draft import Draft, Line, first_defines
 from symrnn.planning.plan import BACKWARD, FORWARD, Plan
-from symrnn.records import dataclass
 
 GRADIENT = ("Bi,Bj->ij", "TBi,TBj->ij")  # adjoint, operand
 BIAS = ("Bi->i", "TBi->i")
