@@ -5,8 +5,10 @@ A size is an axis, a positive integer, or a sum of these; a shape is a tuple of 
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from math import prod
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from sympy import Add, Expr, Integer, Mul, Symbol, expand
@@ -88,11 +90,15 @@ def as_size(value: object, owner: str) -> Size:
     return size
 
 
+by_name = attrgetter("name")
+"""The order of axes: SymPy takes its time to print a symbol, whose text is its name."""
+
+
 def axes_of(shape: Shape) -> tuple[Axis, ...]:
     """The axes in `shape`, in order of appearance and then by name."""
     found: dict[Axis, None] = {}
     for size in shape:
-        for axis in sorted((a for a in size.free_symbols if isinstance(a, Axis)), key=str):
+        for axis in sorted((a for a in size.free_symbols if isinstance(a, Axis)), key=by_name):
             found[axis] = None
     return tuple(found)
 
@@ -108,6 +114,7 @@ def size_number(text: str, sizes: Mapping[str, int]) -> int:
     return sum(prod(sizes[factor] if factor in sizes else int(factor) for factor in term) for term in terms)
 
 
+@lru_cache(maxsize=1 << 12)
 def size_text(size: Size) -> str:
     """`size` as Python text, larger-named sums in the order they were built by SymPy's name order."""
     terms = sorted(Add.make_args(size), key=lambda term: (term.is_Integer, str(term)))

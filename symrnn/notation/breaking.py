@@ -193,6 +193,7 @@ POINTS: Mapping[type, Callable[[Any], float]] = {
     Number: lambda number: _letters(number.text),
     Sign: lambda sign: _letters(sign.text, SIGNS),
     Space: lambda space: COLUMN * (space.width // 18),
+    Row: lambda row: sum(map(points, row.items)),
     Script: _script,
     Fraction: lambda node: max(points(node.above), points(node.below)) + 3.0,
     Root: lambda root: LETTER + points(root.inside),
@@ -203,4 +204,4 @@ POINTS: Mapping[type, Callable[[Any], float]] = {
     Mark: lambda mark: LETTER + points(mark.inside),
     Bracket: lambda half: NARROW + LARGER[half.size] if half.text in "()[]⟨⟩" else LETTER,
 }
-"""The widths of nodes that are not as wide as their parts beside each other."""
+"""The widths of nodes; of what is not here, those of the parts beside each other."""

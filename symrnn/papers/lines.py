@@ -26,13 +26,14 @@ def equation_lines(
 
     `column` is the width of the widest left side that it is aligned with, and where smaller formulas begin.
     """
-    rest, sign = room - points(left) - EQUALS, "&" if left == ALONE else "&="
+    width = points(left)
+    rest, sign = room - width - EQUALS, "&" if left == ALONE else "&="
     made: list[str] = []
     for right in rights:
         pieces = lines(right, rest)
         for position, (piece, depth) in enumerate(zip(pieces, indents(pieces), strict=True)):
             indent = (depth + 1) * INDENT if position else 0.0
-            beside = room - max(column, points(left)) - EQUALS - indent
+            beside = room - max(column, width) - EQUALS - indent
             text, wide = line_latex(piece, first=not position), points(piece)
             fitted = fit(text, wide, beside) if wide > rest + SLACK else text
             made.append("&" + r"\qquad" * (depth + 1) + f" {{}}{fitted}" if position else f"{sign} {fitted}")

@@ -1,5 +1,6 @@
 """Sequences as `torch.nn.GRU` takes and gives them: batch first or not, without a batch, padded or packed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -44,7 +45,7 @@ def named_tensors(what: str, given: Given, names: tuple[str, ...]) -> list[Tenso
         found = [given[name] for name in names if name in given]
         fits = len(found) == len(given) == len(names)
     else:
-        found = list(given) if isinstance(given, tuple | list) else []
+        found = list(given) if isinstance(given, Sequence) else []
         fits = len(found) == len(names)
     if not fits or not all(isinstance(tensor, Tensor) for tensor in found):
         wanted = names[0] if len(names) == 1 else f"a tuple or a dict of {', '.join(names) or 'nothing'}"

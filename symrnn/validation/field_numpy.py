@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from symrnn.validation.elements import Element, Elements, chosen_where, computed, elements, residues
 from symrnn.validation.functions import value_of
 from symrnn.validation.maps import MAPS, number_exp
-from symrnn.validation.prime import PRIME, Residues
+from symrnn.validation.prime import PRIME, Draws, Residues
 from symrnn.vocabulary.families import POINTWISE
 from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
 
@@ -27,6 +28,10 @@ class _Array(np.ndarray, metaclass=_ArrayType):
         return np.ndarray.__new__(Elements if _is_real(dtype) else np.ndarray, shape, dtype, buffer)
 
 
+class _Masked:
+    """`np.ma.MaskedArray`: no array that a proof gives is one, and NumPy's own takes long to load."""
+
+
 def _is_real(dtype: Any) -> bool:
     return bool(np.dtype(dtype).kind == "f")
 
@@ -38,10 +43,11 @@ class FieldNumpy:
     """
 
     ndarray = _Array
+    ma = SimpleNamespace(MaskedArray=_Masked)
 
     def __init__(self, seed: int) -> None:
         """Draw the contents of unwritten memory by `seed`."""
-        self.rng = np.random.default_rng([seed, 11])
+        self.rng = Draws(seed, 11)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)

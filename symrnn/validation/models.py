@@ -20,7 +20,7 @@ from symrnn.validation.equations import Evaluator, Values
 from symrnn.validation.execution import execute
 from symrnn.validation.faults import inner, unequal
 from symrnn.validation.maps import identities
-from symrnn.validation.prime import PRIME, Residues, inverse
+from symrnn.validation.prime import PRIME, Draws, Residues, inverse
 from symrnn.validation.problem import LENGTHS, SAMPLES, STEPS
 from symrnn.validation.steps import CellSteps
 from symrnn.validation.texts import FAULTS, FIELD
@@ -32,7 +32,7 @@ class Batch:
     def __init__(self, model: Model, seed: int) -> None:
         """Draw a batch for `model`."""
         self.model = model
-        rng = np.random.default_rng([seed, 17])
+        rng = Draws(seed, 17)
         self.sizes = {axis.name: LENGTHS[i % len(LENGTHS)] for i, axis in enumerate(model.axes)}
         evaluator = Evaluator(self.sizes)
         self.steps = {time: STEPS + i for i, time in enumerate(t for t in model.times if t != ONCE)}

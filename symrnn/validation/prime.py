@@ -7,9 +7,11 @@ them, so that fractional powers of squares add and multiply as those of positive
 19 are squares, so that small sizes are, as in 1 / sqrt(m) or m ** 0.3.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
-from math import ceil
+from math import ceil, prod
+from random import Random
 from typing import TypeAlias
 
 import numpy as np
@@ -28,7 +30,20 @@ CLOSE = Fraction(4, 10**16)
 """How near, relatively, a float must be to a fraction to stand for it: rounding is at most 1.2e-16."""
 
 FEW_BITS, FEW_DIGITS, SIMPLE = 20, 8, 10**13
-"""Of so few bits or digits, all are meant; with numerator times denominator up to here, no other is so near."""
+"""Of so few bits or digits, all are meant; no fraction so simple (numerator times denominator) has one near it."""
+
+
+class Draws:
+    """Random whole numbers, equal for equal seeds: NumPy's generators take longer to load than to draw."""
+
+    def __init__(self, *seed: int) -> None:
+        """Draw by `seed`."""
+        self.choices = Random(str(seed)).choices
+
+    def integers(self, low: int, high: int, shape: int | Sequence[int]) -> Residues:
+        """An array of numbers from `low` to before `high`."""
+        count = prod(shape) if isinstance(shape, Sequence) else shape
+        return np.array(self.choices(range(low, high), k=count), np.int64).reshape(shape)
 
 
 def centred(residues: Residues) -> Residues:
@@ -121,7 +136,7 @@ def _meant(number: float) -> Fraction:
 
 
 def _simplest(low: Fraction, high: Fraction) -> Fraction:
-    """The fraction with the smallest denominator from `low` to `high`, both positive: by continued fractions."""
+    """The fraction with the smallest denominator from `low` to `high`, both positive."""
     whole = ceil(low)
     if whole <= high:
         return Fraction(whole)

@@ -18,7 +18,7 @@ from symrnn.validation.faults import unequal
 from symrnn.validation.field_numpy import APPROXIMATIONS, of_arrays, of_numbers
 from symrnn.validation.maps import identities
 from symrnn.validation.plans import field_numbers
-from symrnn.validation.prime import PRIME
+from symrnn.validation.prime import PRIME, Draws
 from symrnn.validation.problem import LENGTHS, SAMPLES, STEPS
 
 FIELD = Field(of_arrays, of_numbers, power_of, APPROXIMATIONS)
@@ -35,7 +35,7 @@ class Case:
     def __init__(self, plan: Plan, seed: int) -> None:
         """Draw arrays for `plan`."""
         self.plan, self.table, self.seed = plan, plan.table(), seed
-        self.rng = np.random.default_rng([seed, 13])
+        self.rng = Draws(seed, 13)
         self.sizes = {axis.name: LENGTHS[i % len(LENGTHS)] for i, axis in enumerate(plan.axes)}
         self.evaluator = Evaluator(self.sizes)
         classes = dict(plan.classes)

@@ -40,6 +40,7 @@ ROOMS = (
     "pipeline",
     "writing",
     "zoo",
+    "layouts",
     "running",
     "checking",
     "publishing",

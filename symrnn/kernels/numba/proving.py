@@ -44,6 +44,7 @@ def numba_surroundings(field: Field) -> Surroundings:
         ),
         "numba.extending": SimpleNamespace(intrinsic=None),
         "llvmlite": SimpleNamespace(ir=None),
+        "concurrent.futures": SimpleNamespace(ThreadPoolExecutor=None),
         "sys": _Own(sys, modules={}),
         "os": SimpleNamespace(cpu_count=lambda: 2),
     }
