@@ -10,7 +10,7 @@ them, so that fractional powers of squares add and multiply as those of positive
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
-from math import ceil, prod
+from math import ceil, floor, frexp, log10, prod
 from random import Random
 from typing import TypeAlias
 
@@ -30,7 +30,7 @@ CLOSE = Fraction(4, 10**16)
 """How near, relatively, a float must be to a fraction to stand for it: rounding is at most 1.2e-16."""
 
 FEW_BITS, FEW_DIGITS, SIMPLE = 20, 8, 10**13
-"""Of so few bits or digits, all are meant; no fraction so simple (numerator times denominator) has one near it."""
+"""Of so few bits or digits, all are meant; numerator times denominator of a fraction with none so near."""
 
 
 class Draws:
@@ -119,20 +119,23 @@ def residue_of_float(number: float) -> int:
 def _meant(number: float) -> Fraction:
     """The fraction that a float stands for.
 
-    It is itself, where few bits say all of it (a power of two), or what few digits say; else the simplest
-    fraction that is as near as rounding lets it be, if it is so simple that no other is; else all its digits.
+    It is itself, where few bits say all of it, or what few digits say; else the simplest fraction that is as
+    near as rounding lets it be, perhaps times a power of two or ten, if it is so simple that no other is; else
+    all its digits.
     """
-    exact = Fraction(number)
+    exact, digits = Fraction(number), Fraction(repr(number))
+    mantissa, _, _ = repr(number).partition("e")
     if abs(exact.numerator).bit_length() <= FEW_BITS:
         return exact
-    digits = Fraction(repr(number))
-    mantissa = repr(number).partition("e")[0].replace(".", "").strip("-0")
-    if len(mantissa) <= FEW_DIGITS:
+    if len(mantissa.replace(".", "").strip("-0")) <= FEW_DIGITS:
         return digits
-    near = _simplest(abs(exact) * (1 - CLOSE), abs(exact) * (1 + CLOSE))
-    if near.numerator * near.denominator > SIMPLE:
-        return digits
-    return near if number > 0 else -near
+    powers = Fraction(2) ** frexp(number)[1], Fraction(10) ** floor(log10(abs(number)))
+    for scale in (Fraction(1), *powers):
+        size = abs(exact) / scale
+        near = _simplest(size * (1 - CLOSE), size * (1 + CLOSE))
+        if near.numerator * near.denominator <= SIMPLE:
+            return near * scale if number > 0 else -near * scale
+    return digits
 
 
 def _simplest(low: Fraction, high: Fraction) -> Fraction:

@@ -109,6 +109,18 @@ def test_a_float_stands_for_the_fraction_that_was_meant() -> None:
         st.builds(Fraction, st.integers(-1000, 1000), st.integers(1, 10**9)),
         st.builds(Fraction, st.integers(-(10**6), 10**6), st.integers(1, 10**6)),
         st.builds(lambda n, k: Fraction(n, 2**k), st.integers(-1000, 1000), st.integers(0, 200)),
+        st.builds(
+            lambda n, d, k: Fraction(n, d) * Fraction(10) ** k,
+            st.integers(-1000, 1000),
+            st.integers(1, 1000),
+            st.integers(-40, 20),
+        ),
+        st.builds(
+            lambda n, d, k: Fraction(n, d) / 2**k,
+            st.integers(-1000, 1000),
+            st.integers(1, 1000),
+            st.integers(0, 80),
+        ),
         st.builds(lambda n, k: n * Fraction(10) ** k, st.integers(-(10**7), 10**7), st.integers(-40, 20)),
     )
 )
