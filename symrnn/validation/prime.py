@@ -120,8 +120,8 @@ def _meant(number: float) -> Fraction:
     """The fraction that a float stands for.
 
     It is itself, where few bits say all of it, or what few digits say; else the simplest fraction that is as
-    near as rounding lets it be, perhaps times a power of two or ten, if it is so simple that no other is; else
-    all its digits.
+    near as rounding lets it be, perhaps times a power of two or ten, if it is so simple that no other is;
+    else all its digits.
     """
     exact, digits = Fraction(number), Fraction(repr(number))
     mantissa, _, _ = repr(number).partition("e")
