@@ -9,7 +9,7 @@ class SymrnnError(Exception):
 
 
 class SymrnnWarning(UserWarning):
-    """A cell does what it says, but its gradients may not be what its author expects."""
+    """What was asked for is done, and may not be what its author expects."""
 
 
 class DeclarationError(SymrnnError):

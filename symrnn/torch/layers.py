@@ -1,14 +1,16 @@
 """A cell in the place of `torch.nn.GRU`: its parameters, and its calling convention."""
 
 from typing import Any
+from warnings import warn
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils import parametrize
 
 from symrnn.declaration.axes import shape_text, size_number, size_text
 from symrnn.declaration.cell import Cell
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, SymrnnWarning
 from symrnn.torch.sequences import Batch, batch_of, named_tensors, turned
 from symrnn.torch.weights import Weights, cell_sizes, state_options
 
@@ -84,6 +86,12 @@ class Layer(Weights):
             raise RequestError(f"dropout is {dropout!r}; give a probability from 0 up to, not including, 1.")
         self.num_layers, self.batch_first, self.bidirectional = num_layers, batch_first, bidirectional
         self.dropout = dropout
+        if dropout and num_layers == 1:
+            warn(
+                "dropout falls between layers, and there is one: it does nothing.",
+                SymrnnWarning,
+                stacklevel=3,
+            )
         directions = ("", "_reverse")[: 1 + bidirectional]
         if bidirectional and not cell.output_shape:
             raise RequestError(
@@ -104,7 +112,10 @@ class Layer(Weights):
             for names, sizes in zip(self._names, self._sizes, strict=True):
                 fresh = self._runner.fresh(sizes, self._dtype, "cpu")
                 for own, tensor in zip(names, fresh.values(), strict=True):
-                    getattr(self, own).copy_(tensor)
+                    if parametrize.is_parametrized(self, own):
+                        setattr(self, own, tensor.to(getattr(self, own)))  # by its right inverse
+                    else:
+                        getattr(self, own).copy_(tensor)
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None) -> tuple[Any, Any]:
         """Outputs, and the states after the last step.

@@ -15,7 +15,7 @@ from symrnn.pipeline import plan
 from symrnn.planning.model_plan import Array, Evaluation, How, Kind, LayerCall, ModelPlan
 from symrnn.running.loading import load
 from symrnn.torch.runners import FLOATS, Runner, seeded
-from symrnn.torch.sequences import turned
+from symrnn.torch.sequences import steps_of, turned
 from symrnn.torch.weights import chosen_sizes, registered, state_options
 
 
@@ -178,10 +178,7 @@ class Network(nn.Module):
             raise RequestError(
                 f"lengths are given over {', '.join(given)}; the model's time axes: {', '.join(times)}."
             )
-        return {
-            time: None if steps is None else torch.as_tensor(steps, dtype=torch.int64)
-            for time, steps in given.items()
-        }
+        return {time: steps_of(steps) for time, steps in given.items()}
 
     def _run(self, call: LayerCall, made: Pass) -> None:
         """Run one layer."""

@@ -46,18 +46,23 @@ def run(
     """Outputs (T, B, ...) and the final state of a kernel, differentiable once and backwards.
 
     Raises:
-        RequestError: a tangent of forward-mode differentiation arrives.
+        RequestError: forward mode or a transform of `torch.func` is at work.
     """
     if not torch.compiler.is_compiling():
-        _refuse_tangents((*parameters, *inputs, *state))
+        _refuse_transforms((*parameters, *inputs, *state))
     outputs, *rest = torch.ops.symrnn.forward(name, parameters, inputs, state, lengths)
     return outputs, rest[: len(state)]
 
 
-def _refuse_tangents(tensors: Iterable[Tensor]) -> None:
-    """Raise if a tensor carries a tangent, of which an operator's results would know nothing."""
+def _refuse_transforms(tensors: Sequence[Tensor]) -> None:
+    """Raise if a tensor carries a tangent, or is one of `torch.func`: PyTorch leads neither to operators."""
     if any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
         raise RequestError(f"Kernels differentiate backwards, not in forward mode; {OTHER_BACKEND}.")
+    if any(torch._C._functorch.is_functorch_wrapped_tensor(tensor) for tensor in tensors):
+        raise RequestError(
+            "Kernels are differentiated by .backward() and torch.autograd.grad(), and not by the transforms "
+            f"of torch.func, such as grad() and vmap(); {OTHER_BACKEND}."
+        )
 
 
 def _arrays(tensors: Iterable[Tensor]) -> list[Any]:
@@ -181,12 +186,15 @@ def axis_sizes(shapes: Iterable[Sequence[str]], found: Iterable[Sequence[int]]) 
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensors) -> None:
-    """Keep what the backward pass takes."""
+    """Keep what the backward pass takes: not the results, which the caller may change in place."""
     ctx.name, parameters, given, state, lengths = inputs
-    ctx.counts = len(parameters), len(given), len(state), 1 + len(state)
+    results, saved = output[: 1 + len(state)], output[1 + len(state) :]
+    ctx.counts = len(parameters), len(given), len(state)
+    ctx.shapes = [result.shape for result in results]
+    ctx.like = {"dtype": results[0].dtype, "device": results[0].device}
     ctx.input_gradients = any(x.requires_grad for x in given)
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(lengths, *parameters, *given, *state, *output)
+    ctx.save_for_backward(lengths, *parameters, *given, *state, *saved)
 
 
 def _differentiate(ctx: Any, d_output: Sequence[Tensor | None]) -> tuple[Any, ...]:
@@ -196,10 +204,10 @@ def _differentiate(ctx: Any, d_output: Sequence[Tensor | None]) -> tuple[Any, ..
     for count in ctx.counts:
         groups.append(kept[:count])
         kept = kept[count:]
-    parameters, inputs, state, results = groups
+    parameters, inputs, state = groups
     d_outputs, *d_state = (
-        torch.zeros_like(result) if d is None else d.contiguous()
-        for d, result in zip(d_output, results, strict=False)
+        torch.zeros(shape, **ctx.like) if d is None else d.contiguous()
+        for d, shape in zip(d_output, ctx.shapes, strict=False)
     )
     made = torch.ops.symrnn.backward(
         ctx.name,

@@ -50,8 +50,16 @@ class Runner:
         """Outputs (T, B, ...) and the final state.
 
         Raises:
-            RequestError: the tensors are where no kernel runs, and the backend is "kernel".
+            RequestError: the tensors are on several devices, or where no kernel runs, and the backend is
+                "kernel".
         """
+        devices = [tensor.device for tensor in (*inputs, *parameters, *state)]
+        if any(device != devices[0] for device in devices):
+            found = ", ".join(sorted({str(device) for device in devices}))
+            raise RequestError(
+                f"The tensors of {self.cell.name!r} are on several devices: {found}. Move module and inputs "
+                "to one of them with .to(device)."
+            )
         if self.is_kernel(inputs[0].device):
             return run(self.name, parameters, inputs, state, lengths)
         assert self.program is not None
@@ -80,8 +88,8 @@ class Runner:
         """
         if self.is_kernel(device) and dtype not in FLOATS:
             raise RequestError(
-                f"Kernels compute in float32 and float64, and not in {dtype}. Under torch.autocast they take "
-                f"half precision and compute in float32; {OTHER_BACKEND}."
+                f"Kernels compute in float32 and float64, and not in {dtype!r}. Under torch.autocast they "
+                f"take half precision and compute in float32; {OTHER_BACKEND}."
             )
 
     def fresh(self, sizes: dict[str, int], dtype: Any, device: Any) -> dict[str, Tensor]:

@@ -41,12 +41,12 @@ def named_tensors(what: str, given: Given, names: tuple[str, ...]) -> list[Tenso
     """
     if isinstance(given, Tensor) and len(names) == 1:
         return [given]
+    fits = isinstance(given, Sequence) and len(given) == len(names)
     if isinstance(given, dict):
         found = [given[name] for name in names if name in given]
         fits = len(found) == len(given) == len(names)
     else:
-        found = list(given) if isinstance(given, Sequence) else []
-        fits = len(found) == len(names)
+        found = list(given) if fits else []
     if not fits or not all(isinstance(tensor, Tensor) for tensor in found):
         wanted = names[0] if len(names) == 1 else f"a tuple or a dict of {', '.join(names) or 'nothing'}"
         raise RequestError(f"{what} is {shown(given)}; give tensors: {wanted}.")
@@ -90,9 +90,21 @@ def batch_of(
         tensors = [tensor.unsqueeze(1) for tensor in tensors]
     elif batch_first:
         tensors = [tensor.transpose(0, 1) for tensor in tensors]
-    if lengths is not None:
-        lengths = torch.as_tensor(lengths, dtype=torch.int64, device="cpu").reshape(-1)
-    return Batch(tensors, lengths, batch_first, single, None)
+    return Batch(tensors, steps_of(lengths), batch_first, single, None)
+
+
+def steps_of(lengths: Any) -> Tensor | None:
+    """Samples' numbers of steps (B,), given as a tensor, an array, a list, or a number for a sample alone.
+
+    Raises:
+        RequestError: they are no whole numbers.
+    """
+    if lengths is None:
+        return None
+    steps = torch.atleast_1d(torch.as_tensor(lengths, device="cpu"))
+    if steps.numel() and (steps.dtype == torch.bool or steps.is_floating_point()):
+        raise RequestError(f"lengths is {shown(lengths)}; give whole numbers, one for every sample.")
+    return steps.to(torch.int64)
 
 
 def turned(sequence: Tensor, lengths: Tensor | None) -> Tensor:

@@ -1,5 +1,6 @@
 """What modules have in common: a cell's kernel, and its parameters under the names of the equations."""
 
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -36,14 +37,15 @@ def chosen_sizes(
     axes = [axis.name for axis in source.axes]
     given = dict(zip(axes, sizes, strict=False)) | named
     fits = len(sizes) <= len(axes) and not set(axes[: len(sizes)]) & set(named) and set(given) == set(axes)
-    if not fits or not all(type(size) is int and size > 0 for size in given.values()):
+    numbers = [isinstance(size, Integral) and not isinstance(size, bool) for size in given.values()]
+    if not (fits and all(numbers) and min(given.values(), default=1) > 0):
         example = ", ".join(f"{axis}={8 * (i + 1)}" for i, axis in enumerate(axes))
         got = ", ".join([*map(repr, sizes), *(f"{name}={size!r}" for name, size in named.items())])
         raise RequestError(
             f"{call}() of {source.name!r} takes the sizes {', '.join(axes) or '()'}, positive whole numbers "
             f"in this order or by name, and got {got or 'none'}. Write {call}({source.name}, {example})."
         )
-    return given
+    return {axis: int(size) for axis, size in given.items()}
 
 
 class Weights(nn.Module):

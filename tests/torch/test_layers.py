@@ -6,6 +6,7 @@ import math
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import symrnn.torch as st
 from symrnn import zoo
-from symrnn.errors import RequestError
+from symrnn.errors import RequestError, SymrnnWarning
 from symrnn.zoo import elman
 
 GRU, LSTM = zoo.cell("gru"), zoo.cell("lstm_notes")
@@ -121,11 +122,36 @@ def test_names_order_and_seed() -> None:
     assert st.step(GRU, 2, 4, dtype=torch.float64)(x[0].double())[0].dtype == torch.float64
 
 
+def test_drawn_anew_under_a_parametrization() -> None:
+    own = seeded(lambda: st.layer(GRU, 2, 4))
+    nn.utils.parametrizations.weight_norm(own, "W_u")
+    before = own.W_u.clone()
+    own.reset_parameters()
+    assert not torch.allclose(own.W_u, before)
+
+
+def test_sizes_of_numpy_are_whole_numbers() -> None:
+    assert st.layer(GRU, np.int64(2), 4).sizes == {"n": 2, "m": 4}
+
+
+def test_results_can_be_changed_in_place() -> None:
+    """As those of nn.GRU: by activations and residual connections, say."""
+    own = seeded(lambda: st.layer(GRU, 2, 4))
+    found = []
+    for change in (lambda t: t.mul_(2), lambda t: t.mul(2)):
+        y, h = own(x)
+        loss = change(y).square().sum() + change(h).sum()
+        found.append(torch.autograd.grad(loss, list(own.parameters())))
+    require_equal(*found)
+
+
 def test_dropout_falls_between_layers_in_training() -> None:
     own = seeded(lambda: st.layer(GRU, 2, 4, num_layers=2, dropout=0.5))
     assert not torch.equal(own(x)[0], own(x)[0])
     own.eval()
     require_equal(own(x)[0], own(x)[0])
+    with pytest.warns(SymrnnWarning, match=r"^dropout falls between layers, and there is one"):
+        st.layer(GRU, 2, 4, dropout=0.5)
 
 
 def test_copies_and_files(deep: st.Layer) -> None:
@@ -225,6 +251,7 @@ def test_classes_and_several_inputs() -> None:
         (lambda: st.layer(GRU, 2), r"takes the sizes n, m, .* got 2\. Write layer\(gru, n=8, m=16\)"),
         (lambda: st.layer(GRU, 2, 4, k=1), r"takes the sizes n, m"),
         (lambda: st.layer(GRU, 2, 0), r"positive whole numbers"),
+        (lambda: st.layer(GRU, True, 4), r"positive whole numbers"),
         (lambda: st.layer(GRU, 2, 4, num_layers=0), r"num_layers is 0; give a whole number from 1 on"),
         (lambda: st.layer(GRU, 2, 4, dropout=1.0), r"dropout is 1\.0; give a probability"),
         (
@@ -261,6 +288,23 @@ def test_classes_and_several_inputs() -> None:
         (
             lambda: st.layer(GRU, 2, 4)(pack_padded_sequence(x, [5, 5, 2]), lengths=[5, 5, 2]),
             r"leave lengths= out",
+        ),
+        (
+            lambda: st.layer(GRU, 2, 4)(x, lengths=[3.5, 5, 1]),
+            r"^lengths is \[3\.5, 5, 1\]; give whole numbers",
+        ),
+        (lambda: st.layer(GRU, 2, 4)(x, lengths=torch.ones(3) > 0), r"^lengths is .*; give whole numbers"),
+        (
+            lambda: st.layer(GRU, 2, 4, device="meta")(x),
+            r"tensors of 'gru' are on several devices: cpu, meta\. Move module",
+        ),
+        (
+            lambda: st.layer(zoo.dense(), 2, 4)(x, x),
+            r"(?s)^hx is .*; give tensors: a tuple or a dict of nothing",
+        ),
+        (
+            lambda: torch.func.vmap(st.layer(GRU, 2, 4))(x[None]),
+            r'not by the transforms of torch\.func, .* backend="torch"',
         ),
     ],
 )

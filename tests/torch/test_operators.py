@@ -76,6 +76,7 @@ def test_random_cells_do(seed: int) -> None:
     require_checked(given, lengths, UTILITIES if seed < COMPILED else UTILITIES[:-1])
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # PyTorch's own
 def test_what_cannot_be_differentiated_is_refused() -> None:
     given = Tensors(CELLS["gru"])
     groups = given.parameters, given.inputs, given.state
@@ -91,6 +92,8 @@ def test_what_cannot_be_differentiated_is_refused() -> None:
         run(given.name, given.parameters, [torch.autograd.forward_ad.make_dual(x, x)], given.state, None)
     with pytest.raises(RequestError, match=r'not in forward mode; backend="torch"'):
         torch.func.jvp(lambda x: run(given.name, given.parameters, [x], given.state, None)[0], (x,), (x,))
+    with pytest.raises(RequestError, match=r'not by the transforms of torch\.func.* backend="torch"'):
+        torch.func.grad(lambda x: run(given.name, given.parameters, [x], given.state, None)[0].sum())(x)
 
 
 def test_lengths_of_axes_follow_from_shapes() -> None:
