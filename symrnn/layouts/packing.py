@@ -58,7 +58,7 @@ class Packing:
             if not {"n", "m"} <= asked.keys():
                 raise RequestError(
                     "One vector does not tell how it is cut. Give sizes, as in --size n=3 --size m=4 (sizes="
-                    "{'n': 3, 'm': 4}), with n features and m units; layers and directions are 1 unless given."
+                    "{'n': 3, 'm': 4}), with n features, m units; layers and directions are 1 unless given."
                 )
             layers, both = asked.get("layers", 1), asked.get("directions") == 2
         else:
