@@ -36,7 +36,7 @@ from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
 from symrnn.planning.model_lowering import lower_model
 from symrnn.planning.model_plan import ModelPlan
-from symrnn.planning.passes import AS_WRITTEN, PASSES, PlanPass, require_save
+from symrnn.planning.passes import PASSES, PlanPass, require_save
 from symrnn.planning.plan import Plan
 from symrnn.validation.models import prove_model
 from symrnn.validation.plans import prove_plan
@@ -169,11 +169,11 @@ def emit(
     }
     offer = require_offer(target, contract, save, **asked_of)
     call = f'symrnn.emit(source, target="{target}", save="{save}", contract="{contract}")'
-    if offer.as_written:
+    if offer.passes:
         derivation = derivation_of(source, "emit")
         assert isinstance(derivation, Derivation)
         with told_of(derivation, call):
-            return _proved_text(_proved_plan(derivation, AS_WRITTEN), target, contract)
+            return _proved_text(_proved_plan(derivation, offer.passes), target, contract)
     planned = source if isinstance(source, Plan | ModelPlan) else _planned(source, save, "emit")
     if save not in ("all", planned.save):
         raise RequestError(

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from symrnn.kernels.contract import Contract
 from symrnn.kernels.names import Namer
+from symrnn.planning.passes import PlanPass
 from symrnn.planning.plan import Plan
 
 
@@ -38,13 +39,13 @@ class ModelPrinter(Protocol):
 class Offer:
     """What a target prints under one contract: `text` makes the source of a plan, told symrnn's version.
 
-    `saves` are the kinds of plans that it takes; with `as_written`, plans that no pass has rearranged.
+    `saves` are the kinds of plans that it takes; `passes` make them, where it takes no others.
     """
 
     contract: Contract
     text: Callable[[Plan, str], str]
     saves: tuple[str, ...] = ("all", "states")
-    as_written: bool = False
+    passes: tuple[PlanPass, ...] = ()
 
 
 def _as_it_is(value: Any) -> Any:
