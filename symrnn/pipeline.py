@@ -155,7 +155,8 @@ def emit(
     NumPy kernel of a cell has `forward`, `backward` and `step` alone, unchecked: to read, teach and paste.
     With `contract="functional"` a kernel of a cell hands what it saves to its caller, as arrays: for hosts
     that differentiate by themselves.
-    The target "python" writes kernels of cells on nested lists, for an interpreter without NumPy.
+    The target "python" writes kernels of cells on nested lists, for an interpreter without NumPy; "torch"
+    and "jax" write the forward pass of cells, which the framework differentiates.
 
     Raises:
         RequestError: there is no such target, contract or `save`, the target cannot meet what is asked of it

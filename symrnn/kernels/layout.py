@@ -209,7 +209,7 @@ class Layout:
             found[axis] = text, size - axis
         needed = set(wanted)
         missing = [axis for axis in self.plan.axes if axis in needed - found.keys()]
-        lines = []
+        lines: list[str] = []
         for axis, (text, rest) in reversed(found.items()):
             if axis in needed:
                 needed |= {a for a in self.plan.axes if a in rest.free_symbols}

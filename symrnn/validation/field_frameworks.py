@@ -64,7 +64,11 @@ def _own(functions: dict[str, Any]) -> dict[str, Any]:
 
 def _under(functions: dict[str, Any], prefix: str) -> dict[str, Any]:
     """Those of one module, by their names in it."""
-    return {name.removeprefix(prefix): f for name, f in functions.items() if name.rpartition(".")[0] == prefix[:-1]}
+    return {
+        name.removeprefix(prefix): f
+        for name, f in functions.items()
+        if name.rpartition(".")[0] == prefix[:-1]
+    }
 
 
 class _Library(FieldNumpy):
@@ -95,7 +99,7 @@ def torch_surroundings() -> Surroundings:
         as_tensor=lambda array, device=None: np.asarray(array),
         broadcast_to=_repeated,
         cat=np.concatenate,
-        clamp=lambda array, min: np.maximum(array, min),
+        clamp=np.maximum,
         eye=lambda size, **_: numbers.eye(size),
         full=lambda shape, value, **_: numbers.full(shape, value, np.float64),
         split=lambda array, sizes, axis: _cut(array, [*accumulate(sizes)][:-1], axis),

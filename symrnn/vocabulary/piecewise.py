@@ -85,7 +85,9 @@ class absolute(PointwiseFunction):  # noqa: N801
         equivalent=Abs,
         range=(0.0, inf),
         turns=(0.0,),
-        spelling=replace(in_libraries("abs"), torch="_abs", number="abs", sign=r"\lvert\,\cdot\,\rvert"),
+        spelling=replace(
+            in_libraries("abs"), torch="_abs", jax="_abs", number="abs", sign=r"\lvert\,\cdot\,\rvert"
+        ),
         words=Words(
             derivative=r", and $\lvert <a>\rvert' = \operatorname{sign}(<a>)$, which is $0$ at $0$",
         ),

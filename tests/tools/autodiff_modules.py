@@ -1,4 +1,4 @@
-"""Modules that PyTorch and JAX differentiate, called as kernels are: results and gradients as NumPy arrays."""
+"""Modules that PyTorch and JAX differentiate: their results and gradients as NumPy arrays."""
 
 from collections.abc import Callable
 from types import ModuleType
@@ -27,15 +27,14 @@ def torch_results(module: ModuleType, call: Any, lengths: Any = None) -> list[An
     numbers = [leaf for record in given for leaf in record if leaf.requires_grad]
     loss = (outputs * torch.tensor(call.d_outputs)).sum()
     loss = loss + sum((a * torch.tensor(d)).sum() for a, d in zip(final, call.d_state, strict=True))
-    made = iter(torch.autograd.grad(loss, numbers, allow_unused=True, materialize_grads=True)) if (
-        loss.requires_grad
-    ) else iter(torch.zeros_like(leaf) for leaf in numbers)
-    gradients = [next(made) for _ in numbers]
+    gradients = tuple(map(torch.zeros_like, numbers))
+    if loss.requires_grad:
+        gradients = torch.autograd.grad(loss, numbers, allow_unused=True, materialize_grads=True)
     return [array.detach().numpy() for array in (outputs, *final, *gradients)]
 
 
 def jax_results(module: ModuleType, call: Any, lengths: Any = None) -> list[Any]:
-    """Outputs, the final state, and all gradients of a call, by JAX; but for no steps, nothing is compiled."""
+    """Outputs, the final state, and all gradients of a call, by JAX; steps are not compiled."""
     import jax
 
     given = (module.Parameters(*call.parameters), module.Inputs(*call.inputs), module.State(*call.state))

@@ -15,6 +15,7 @@ from sympy import Eq
 import symrnn as sr
 from symrnn import Cell, Constant, Input, Parameter, State, Value
 from symrnn.checking.problem import Problem, draw_problem
+from symrnn.validation.texts import number_of
 from symrnn.zoo import CELLS, elman
 
 TARGETS = ("numpy", "numba")
@@ -156,12 +157,16 @@ def drawn(
     The parameters are small, so that long sequences do not amplify rounding.
     """
     module = kernel(name, target, save)
+    return drawn_call(module, {**dict(zip(module.AXES, (3, 5, 4), strict=False)), **sizes}, T, B, dtype)
+
+
+def drawn_call(module: ModuleType, sizes: Mapping[str, int], T: int, B: int, dtype: str = "float64") -> Call:
+    """The arguments for a kernel whose axes have these sizes: random ones, but for classes."""
     rng = np.random.default_rng([T, B])
-    sizes = {**dict(zip(module.AXES, (3, 5, 4), strict=False)), **sizes}
 
     def arrays(table: Mapping[str, tuple[str, ...]], *lead: int) -> dict[str, Any]:
         return {
-            field: rng.standard_normal((*lead, *map(sizes.__getitem__, shape)))
+            field: rng.standard_normal((*lead, *(number_of(size, sizes) for size in shape)))
             for field, shape in table.items()
         }
 

@@ -38,7 +38,7 @@ DOES = "forward pass over a sequence"
 
 
 def contract(*of_init: str) -> Contract:
-    """What modules offer whose gradients the framework takes; `of_init` are keywords that `init` has there."""
+    """What modules offer whose gradients a framework takes; `of_init` are keywords of `init` there."""
     init, prepare, _, forward, _, step = FULL.functions
     return Contract(
         "full",
@@ -56,7 +56,7 @@ def contract(*of_init: str) -> Contract:
 
 @dataclass(frozen=True, slots=True)
 class AutodiffPrinter:
-    """Prints modules in a framework's words, from the templates NAME.py.jinja, NAME_support and NAME_imports."""
+    """Prints modules in a framework's words, from NAME.py.jinja, NAME_support and NAME_imports."""
 
     library: Library
     contract: Contract
@@ -83,7 +83,10 @@ class AutodiffPrinter:
         _Writer(plan, self.library, self.namer, wishes).context()  # what is read shows once all is written
         writer = _Writer(plan, self.library, self.namer, wishes)
         name, title = self.library.name, self.library.title
-        context = {**writer.context(), "docstring": module_docstring(writer.layout, title, version, does=DOES)}
+        context = {
+            **writer.context(),
+            "docstring": module_docstring(writer.layout, title, version, does=DOES),
+        }
         pieces = {"support": render(f"{name}_support.py.jinja", {})}
         return Support(pieces, render(f"{name}_imports.py.jinja", {})).rendered(f"{name}.py.jinja", context)
 
@@ -110,7 +113,7 @@ class _Writer(StatementWriter):
 
     @property
     def prepared(self) -> list[str]:
-        """The fields of `Prepared`: the parameters themselves where a size is told by a call's inputs alone."""
+        """The fields of `Prepared`: the parameters themselves where inputs alone tell a size."""
         return self.given if self.layout.prepares_late else list(self.wishes.shared.values())
 
     @property
@@ -284,7 +287,8 @@ class _Writer(StatementWriter):
             *self.with_prepared(),
             f"{bound(self.plan.inputs)} = {bundle('Inputs', 'inputs_t')}",
             *[f"{bound(states)} = {bundle('State', 'state')}"] * bool(states),
-            *[f"B = {self.plan.inputs[0]}.shape[0]"] * any(re.search(r"(?<![.\w])B\b", line) for line in body),
+            *[f"B = {self.plan.inputs[0]}.shape[0]"]
+            * any(re.search(r"(?<![.\w])B\b", line) for line in body),
             *self.opened([*made, *body], self.placed(places), []),
             *made,
             *body,

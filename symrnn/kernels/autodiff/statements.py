@@ -31,6 +31,7 @@ from symrnn.planning.ir import (
 )
 from symrnn.planning.plan import Plan
 
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What a first writing finds out for the second.

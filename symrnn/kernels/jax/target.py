@@ -7,10 +7,10 @@ from symrnn.kernels.interface import tuple_text
 
 
 def over_time(loop: OverTime) -> list[str]:
-    """A scan; what it carries is the state before a step and, where samples end early, the last one after it."""
+    """A scan; it carries the state before a step and, where samples end early, the last one after it."""
     carried = bool(loop.carried)
     here, after = bound(here for here, _ in loop.carried), ", ".join(there for _, there in loop.carried)
-    kept = tuple_text(value for _, value, _ in loop.kept)
+    made, kept = tuple_text(name for name, _, _ in loop.kept), tuple_text(value for _, value, _ in loop.kept)
     body = [
         f"{bound([*(row for _, row in loop.rows), 'ended'])} = rows",
         *[f"{here} = states[0]"] * carried,
@@ -26,7 +26,7 @@ def over_time(loop: OverTime) -> list[str]:
         "",
         "ended = None if lengths is None else jnp.arange(1, T + 1)[:, None] >= lengths",
         "states = (state,) if lengths is None else (state, state)",
-        f"(*_, final), {tuple_text(name for name, _, _ in loop.kept)} = jax.lax.scan(at, states, {rows}, length=T)",
+        f"(*_, final), {made} = jax.lax.scan(at, states, {rows}, length=T)",
     ]
 
 

@@ -33,6 +33,9 @@ TARGET = Target(
     "numpy",
     "NumPy",
     NAMES,
-    (*(printer.offer for printer in PRINTERS), Offer(MINIMAL, emit_minimal, saves=("all",), passes=AS_WRITTEN)),
+    (
+        *(printer.offer for printer in PRINTERS),
+        Offer(MINIMAL, emit_minimal, saves=("all",), passes=AS_WRITTEN),
+    ),
     model=PRINTERS[0],
 )

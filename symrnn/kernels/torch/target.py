@@ -7,7 +7,10 @@ from symrnn.kernels.autodiff.module import AutodiffPrinter, bound, contract
 
 def over_time(loop: OverTime) -> list[str]:
     """A Python loop; `unbind` and one `stack` keep autograd from padding every slice to the whole."""
-    slices, names = [f"torch.unbind({array})" for array, _ in loop.rows], ", ".join(row for _, row in loop.rows)
+    slices, names = (
+        [f"torch.unbind({array})" for array, _ in loop.rows],
+        ", ".join(row for _, row in loop.rows),
+    )
     steps = {
         0: "t in range(T)",
         1: f"t, {names} in enumerate({''.join(slices)})",
@@ -60,7 +63,5 @@ LIBRARY = Library(
     over_time=over_time,
 )
 
-PRINTER = AutodiffPrinter(
-    LIBRARY, contract("dtype=torch.float32", "device=None"), ("torch", "t", "device")
-)
+PRINTER = AutodiffPrinter(LIBRARY, contract("dtype=torch.float32", "device=None"), ("torch", "t", "device"))
 TARGET = PRINTER.target

@@ -90,7 +90,9 @@ class _Branches:
                 made = self.rewritten(expr, taken)
             else:
                 read = {u: self.as_taken(u, taken) for u in map(array_symbol, arrays_in(expr))}
-                made = expr.xreplace({u: _finite(e, taken) for u, e in read.items()} if _is_steep(expr) else read)
+                made = expr.xreplace(
+                    {u: _finite(e, taken) for u, e in read.items()} if _is_steep(expr) else read
+                )
             self.before.append(Pointwise(name, made))
         return array_symbol(self.made[key])
 
@@ -110,7 +112,7 @@ class _Branches:
 
 
 def _is_steep(expr: Expr) -> bool:
-    """Whether an expression is more than a sum of what it reads, and of functions with bounded derivatives."""
+    """Whether an expression is more than a sum, with functions whose derivatives are bounded."""
     calls = any(not isinstance(call, BOUNDED) for call in expr.atoms(PointwiseFunction))
     products = any(sum(map(bool, map(arrays_in, part.args))) > 1 for part in expr.atoms(Mul))
     return calls or products or any(map(arrays_in, expr.atoms(Pow)))
@@ -124,7 +126,7 @@ def _finite(expr: Expr, taken: Taken) -> Expr:
 
 
 def _with_powers(expr: Expr) -> Expr:
-    """An expression in which a product of a number and its root is a power, whose derivative is right at 0."""
+    """An expression with powers for products with a root, whose derivatives are NaN at 0."""
     found = {}
     for product in expr.atoms(Mul):
         for root in (factor for factor in product.args if isinstance(factor, sqrt)):
