@@ -27,7 +27,7 @@ from symrnn.kernels.targets import TARGETS
 from symrnn.validation.texts import number_of
 
 targets = pytest.mark.parametrize("target", RESULTS)
-SOME = np.array([1, 7, 3, 0, 6])
+SOME = np.array([1, 4, 3, 0, 2])
 OTHERS = {
     **{f"head {name}": head for name, head in zoo.HEADS.items()},
     "everything": everything(),
@@ -64,18 +64,18 @@ def padded(call: Call, lengths: Any) -> Call:
 
 def call_of(cell: Cell, sizes: Mapping[str, int]) -> Call:
     """Random arguments for the NumPy kernel of any cell."""
-    call = drawn_call(sr.load(cell, "numpy"), sizes, 3, 2)
+    call = drawn_call(sr.load(cell, "numpy"), sizes, 2, 2)
     rng, lengths = np.random.default_rng(1), {axis: sizes[axis.name] for axis in cell.axes}
     classes = {q.name: numeric_size(q.classes, lengths) for q in cell.inputs if isinstance(q, Index)}
-    call.inputs = call.inputs._replace(**{k: rng.integers(0, count, (3, 2)) for k, count in classes.items()})
+    call.inputs = call.inputs._replace(**{k: rng.integers(0, count, (2, 2)) for k, count in classes.items()})
     return call
 
 
 @targets
 @pytest.mark.parametrize("name", ALL)
 def test_it_gives_what_kernels_give(name: str, target: str) -> None:
-    compare(ALL[name], target, drawn(name, "numpy", 4, 3))
-    compare(ALL[name], target, padded(drawn(name, "numpy", 7, 5), SOME), SOME)
+    compare(ALL[name], target, drawn(name, "numpy", 2, 3))
+    compare(ALL[name], target, padded(drawn(name, "numpy", 4, 5), SOME), SOME)
 
 
 @targets
@@ -94,7 +94,7 @@ def test_heads_class_indices_and_cells_of_a_user(name: str) -> None:
     cell = OTHERS[name]
     call = call_of(cell, {axis.name: size for axis, size in zip(cell.axes, (3, 5, 4, 2, 6), strict=False)})
     for target in RESULTS:
-        compare(cell, target, call, None, np.array([1, 3]))
+        compare(cell, target, call, None, np.array([1, 2]))
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -102,7 +102,7 @@ def test_random_cells(seed: int) -> None:
     cell = random_cell(seed)
     call = call_of(cell, sizes_for(cell))
     for target in RESULTS:
-        compare(cell, target, call, np.array([1, 3]))
+        compare(cell, target, call, np.array([1, 2]))
 
 
 # Ties, choices, and what is not a number
@@ -318,15 +318,15 @@ def test_jax_transforms_it() -> None:
     assert outputs.dtype == final.s.dtype == np.float32
 
 
-EVERY = {**ALL, **OTHERS, **{f"random {seed}": random_cell(seed) for seed in range(8)}}
+EVERY = {**ALL, **OTHERS, **{f"random {seed}": random_cell(seed) for seed in range(3)}}
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_arguments_decide_device_and_type(name: str) -> None:
-    """Nothing is made on the processor, and nothing of float64, where arguments are elsewhere and of float32."""
+    """Nothing is made on the processor, nor of another type, where arguments are elsewhere, of float32."""
     torch = pytest.importorskip("torch")
     module = autodiff_module(EVERY[name], "torch")
-    sizes = {axis: size for axis, size in zip(module.AXES, (3, 5, 4, 2, 6), strict=False)}
+    sizes = dict(zip(module.AXES, (3, 5, 4, 2, 6), strict=False))
 
     def empty(table: Mapping[str, tuple[str, ...]], *lead: int) -> dict[str, Any]:
         shapes = {key: [*lead, *(number_of(size, sizes) for size in shape)] for key, shape in table.items()}
@@ -345,7 +345,7 @@ def test_arguments_decide_device_and_type(name: str) -> None:
 def test_jax_traces_it_in_the_type_of_its_arguments(name: str) -> None:
     jax = pytest.importorskip("jax")
     module = autodiff_module(EVERY[name], "jax")
-    sizes = {axis: size for axis, size in zip(module.AXES, (3, 5, 4, 2, 6), strict=False)}
+    sizes = dict(zip(module.AXES, (3, 5, 4, 2, 6), strict=False))
 
     def told(table: Mapping[str, tuple[str, ...]], *lead: int) -> dict[str, Any]:
         shapes = {key: (*lead, *(number_of(size, sizes) for size in shape)) for key, shape in table.items()}

@@ -173,7 +173,9 @@ def drawn_call(module: ModuleType, sizes: Mapping[str, int], T: int, B: int, dty
     fresh = module.init(rng, **sizes, dtype=np.float64)._asdict()
     made = SimpleNamespace(
         parameters={
-            field: rng.standard_normal(array.shape) / (2 * np.sqrt((1, *array.shape)[-1]))
+            field: array
+            if field in module.CONSTANTS
+            else rng.standard_normal(array.shape) / (2 * np.sqrt((1, *array.shape)[-1]))
             for field, array in fresh.items()
         },
         inputs=arrays(module.INPUTS, T, B),

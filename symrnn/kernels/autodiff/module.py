@@ -88,7 +88,9 @@ class AutodiffPrinter:
             "docstring": module_docstring(writer.layout, title, version, does=DOES),
         }
         pieces = {"support": render(f"{name}_support.py.jinja", {})}
-        return Support(pieces, render(f"{name}_imports.py.jinja", {})).rendered(f"{name}.py.jinja", context)
+        support = Support(pieces, render(f"{name}_imports.py.jinja", {}))
+        lines = support.rendered(f"{name}.py.jinja", context).split("\n")
+        return "\n".join(line.rstrip() for line in lines)
 
 
 class _Writer(StatementWriter):
