@@ -11,6 +11,7 @@ from symrnn.places import found_at, places_of
 from symrnn.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from symrnn import layouts as layouts
     from symrnn import zoo as zoo
     from symrnn.checking.proof import check as check
     from symrnn.declaration.axes import axes as axes
@@ -74,9 +75,9 @@ _NAMES = {
     "symrnn.running.loading": "load",
     "symrnn.writing": "diff latex",
 }
-"""Public names by the module in which they are; beside them there are the shelf `zoo` and the functions."""
+"""Public names by the module in which they are; beside them: `layouts`, the shelf `zoo` and the functions."""
 
-_PLACES = {**places_of(_NAMES), "zoo": "symrnn.zoo"}
+_PLACES = {**places_of(_NAMES), "layouts": "symrnn.layouts", "zoo": "symrnn.zoo"}
 
 
 def _functions() -> dict[str, Any]:

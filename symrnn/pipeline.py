@@ -18,15 +18,15 @@ What was made and proved is remembered: equal sources get the same derivation, p
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import overload
+from typing import TypeAlias, overload
 
 from symrnn.declaration.cell import Cell
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.derivation.model_reverse import derive_model
+from symrnn.derivation.reverse import REMEMBERED, derived
 from symrnn.derivation.reverse import derive as derive_cell
-from symrnn.derivation.reverse import derived
 from symrnn.errors import RequestError, shown
 from symrnn.kernels.models.module import emit_model
 from symrnn.kernels.targets import TARGETS, require_offer
@@ -47,15 +47,18 @@ from symrnn.version import __version__
 
 __all__ = ["cost", "derive", "emit", "plan"]
 
-REMEMBERED = 64
-"""So many plans, and so many texts, are remembered."""
+Declared: TypeAlias = Cell | Model
+Derived: TypeAlias = Derivation | ModelDerivation
+OfModel: TypeAlias = ModelPlan | ModelDerivation | Model
+Source: TypeAlias = Plan | Derivation | Cell | OfModel
+"""What verbs take, by how far it has come; a kernel or the module of a model is emitted of any."""
 
 
 @overload
 def derive(source: Cell) -> Derivation: ...
 @overload
 def derive(source: Model) -> ModelDerivation: ...
-def derive(source: Cell | Model) -> Derivation | ModelDerivation:
+def derive(source: Declared) -> Derived:
     """Backpropagation through time of a cell, or through a model: the adjoint of everything, with its origin.
 
     Raises:
@@ -74,11 +77,11 @@ def _joined(model: Model) -> ModelDerivation:
     return derivation
 
 
-def derivation_of(source: object, verb: str) -> Derivation | ModelDerivation:
+def derivation_of(source: object, verb: str) -> Derived:
     """The derivation that `source` is or leads to."""
-    if isinstance(source, Derivation | ModelDerivation):
+    if isinstance(source, Derived):
         return source
-    if isinstance(source, Cell | Model):
+    if isinstance(source, Declared):
         return derive(source)
     raise RequestError(
         f"{verb}() got {shown(source)}, which is neither a Cell or Model nor derived from one. "
@@ -90,7 +93,7 @@ def derivation_of(source: object, verb: str) -> Derivation | ModelDerivation:
 def plan(source: Derivation | Cell, save: str = "all") -> Plan: ...
 @overload
 def plan(source: ModelDerivation | Model, save: str = "all") -> ModelPlan: ...
-def plan(source: Derivation | Cell | ModelDerivation | Model, save: str = "all") -> Plan | ModelPlan:
+def plan(source: Declared | Derived, save: str = "all") -> Plan | ModelPlan:
     """The plan of a cell, after all passes, checked after each and proved; or of a model and all its cells.
 
     With `save="all"` the forward pass keeps whatever the backward pass reads. With `save="states"` it keeps
@@ -143,7 +146,7 @@ def _plans(derivation: Derivation, passes: tuple[PlanPass, ...]) -> Iterator[Pla
 
 
 def emit(
-    source: Plan | Derivation | Cell | ModelPlan | ModelDerivation | Model,
+    source: Source,
     target: str = "numba",
     save: str = "all",
     *,
@@ -164,18 +167,17 @@ def emit(
         ValidationError: symrnn is at fault: the text does not compute what the plan says.
     """
     require_save(save)
-    asked_of = {
-        "model": isinstance(source, Model | ModelDerivation | ModelPlan),
-        "planned": isinstance(source, Plan | ModelPlan),
-    }
-    offer = require_offer(target, contract, save, **asked_of)
+    planned = source if isinstance(source, Plan | ModelPlan) else None
+    offer = require_offer(
+        target, contract, save, model=isinstance(source, OfModel), planned=planned is not None
+    )
     call = f'symrnn.emit(source, target="{target}", save="{save}", contract="{contract}")'
     if offer.passes:
         derivation = derivation_of(source, "emit")
         assert isinstance(derivation, Derivation)
         with told_of(derivation, call):
             return _proved_text(_proved_plan(derivation, offer.passes), target, contract)
-    planned = source if isinstance(source, Plan | ModelPlan) else _planned(source, save, "emit")
+    planned = planned or _planned(source, save, "emit")
     if save not in ("all", planned.save):
         raise RequestError(
             f"This plan of {planned.name} is made with save='all'. Plan it with save='{save}'."
@@ -215,7 +217,7 @@ def forget() -> None:
 def cost(source: Derivation | Cell) -> StepCost: ...
 @overload
 def cost(source: ModelDerivation | Model) -> dict[Cell, StepCost]: ...
-def cost(source: Derivation | Cell | ModelDerivation | Model) -> StepCost | dict[Cell, StepCost]:
+def cost(source: Declared | Derived) -> StepCost | dict[Cell, StepCost]:
     """What a step costs per sample, for a model by cell: operations and numbers saved, by the axes."""
     derivation = derivation_of(source, "cost")
     if isinstance(derivation, ModelDerivation):

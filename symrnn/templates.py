@@ -14,11 +14,14 @@ by its type: `Markup`.
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
-from jinja2 import meta, nodes
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
 from markupsafe import Markup
 
 from symrnn.errors import EmissionError
@@ -41,7 +44,7 @@ def render(template: str, context: Mapping[str, object], *, folder: Path | None 
     """
     environment = environment_for(template, folder or template_folder())
     try:
-        wanted = _wanted(environment, template, ())
+        wanted = environment.wanted(template)
         _check_keys(template, wanted, set(context))
         for key, value in context.items():
             _check_value(template, key, value)
@@ -59,16 +62,16 @@ def template_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "templates"
 
 
-def environment_for(template: str, folder: Path) -> jinja2.Environment:
+def environment_for(template: str, folder: Path) -> "Environment":
     """The Jinja environment, with the delimiters that the template's name asks for."""
     is_tex, is_html = template.endswith(".tex.jinja"), template.endswith(".html.jinja")
     return _environment(folder, is_tex, is_html)
 
 
 @lru_cache
-def _environment(folder: Path, is_tex: bool, is_html: bool) -> jinja2.Environment:
+def _environment(folder: Path, is_tex: bool, is_html: bool) -> "Environment":
     """One environment for each kind of template in a folder: it keeps what it has compiled."""
-    return jinja2.Environment(
+    return Environment(
         *(TEX_DELIMITERS if is_tex else PLAIN_DELIMITERS),
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
@@ -93,43 +96,72 @@ def words(template: str) -> frozenset[str]:
     environment = environment_for(template, template_folder())
     assert environment.loader is not None
     source, _, _ = environment.loader.get_source(environment, template)
-    _, references = _names(environment, source, template)
-    return frozenset(re.findall(r"\w+", source)).union(*(words(other) for other, _ in references))
+    others = [other for other, _ in environment.notes(template).references]
+    return frozenset(re.findall(r"\w+", source)).union(*map(words, others))
 
 
-def _wanted(environment: jinja2.Environment, template: str, path: tuple[str, ...]) -> set[str]:
-    """The names that a template needs from outside, its parents and its includes counted in."""
-    if template in path:
-        return set()
-    if environment.loader is None:
-        raise EmissionError(f"There is no folder for the template {template!r}.")
-    source, _, _ = environment.loader.get_source(environment, template)
-    own, references = _names(environment, source, template)
-    names = set(own)
-    for other, bound in references:
-        names |= _wanted(environment, other, (*path, template)) - bound
-    return names
-
-
-@lru_cache
-def _names(
-    environment: jinja2.Environment, source: str, template: str
-) -> tuple[frozenset[str], tuple[tuple[str, frozenset[str]], ...]]:
+@dataclass(frozen=True, slots=True)
+class _Notes:
     """The names that a template's own text needs from outside, and what it refers to, with bound names."""
-    tree = environment.parse(source, name=template)
-    return frozenset(meta.find_undeclared_variables(tree)), tuple(_references(tree, frozenset()))
+
+    names: set[str] = dataclasses.field(default_factory=set)
+    references: list[tuple[str, frozenset[str]]] = dataclasses.field(default_factory=list)
 
 
-def _references(node: nodes.Node, bound: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
+class _NotingGenerator(CodeGenerator):
+    """Jinja's compiler, which notes meanwhile what a template needs."""
+
+    environment: "Environment"
+
+    def visit_Template(self, node: nodes.Template, frame: Frame | None = None) -> None:
+        """Compile a template, and begin its notes."""
+        self.environment.noted[str(self.name)] = _Notes(references=[*_references(node, ())])
+        super().visit_Template(node, frame)
+
+    def enter_frame(self, frame: Frame) -> None:
+        """Compile what binds names, and note those that nothing binds."""
+        super().enter_frame(frame)
+        unbound = {name for action, name in frame.symbols.loads.values() if action == "resolve" and name}
+        self.environment.noted[str(self.name)].names.update(unbound - self.environment.globals.keys())
+
+
+class Environment(jinja2.Environment):
+    """Jinja with notes of what each template that it has compiled needs."""
+
+    code_generator_class = _NotingGenerator
+
+    def __init__(self, *syntax: Any, **options: Any) -> None:
+        """Note nothing yet."""
+        super().__init__(*syntax, **options)
+        self.noted: dict[str, _Notes] = {}
+
+    def notes(self, template: str) -> _Notes:
+        """What a template needs, by its text of now."""
+        self.get_template(template)
+        return self.noted[template]
+
+    def wanted(self, template: str, path: tuple[str, ...] = ()) -> set[str]:
+        """The names that a template needs from outside, its parents and its includes counted in."""
+        if template in path:
+            return set()
+        notes = self.notes(template)
+        others = (self.wanted(other, (*path, template)) - bound for other, bound in notes.references)
+        return notes.names.union(*others)
+
+
+def _references(node: nodes.Node, loops: tuple[nodes.For, ...]) -> Iterator[tuple[str, frozenset[str]]]:
     """The templates that a tree extends, includes or imports, and the loop variables in force there."""
-    if isinstance(node, nodes.Extends | nodes.Include | nodes.Import | nodes.FromImport):
-        if not (isinstance(node.template, nodes.Const) and isinstance(node.template.value, str)):
+    other = getattr(node, "template", None)  # of what extends, includes or imports it
+    if other is not None:
+        if not (isinstance(other, nodes.Const) and isinstance(other.value, str)):
             raise EmissionError(f"Line {node.lineno} of a template names another one by an expression.")
-        yield node.template.value, bound
+        names = (name for loop in loops for name in loop.find_all(nodes.Name))
+        yield other.value, frozenset(name.name for name in names if name.ctx == "store")
     if isinstance(node, nodes.For):
-        bound |= {name.name for name in node.find_all(nodes.Name) if name.ctx == "store"}
+        loops = (*loops, node)
     for child in node.iter_child_nodes():
-        yield from _references(child, bound)
+        if not isinstance(child, nodes.Expr):
+            yield from _references(child, loops)
 
 
 def _check_keys(template: str, wanted: set[str], given: set[str]) -> None:
@@ -148,12 +180,13 @@ def _check_value(template: str, where: str, value: object) -> None:
         for position, item in enumerate(value):
             _check_value(template, f"{where}[{position}]", item)
         return
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        if not type(value).__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    kind = type(value)
+    if dataclasses.is_dataclass(kind):
+        if kind.__setattr__ is object.__setattr__:
             raise EmissionError(
-                f"The template {template!r} is given {where}, a {type(value).__name__} that can change."
+                f"The template {template!r} is given {where}, a {kind.__name__} that can change."
             )
-        for field in dataclasses.fields(value):
+        for field in dataclasses.fields(kind):
             _check_value(template, f"{where}.{field.name}", getattr(value, field.name))
         return
     raise EmissionError(

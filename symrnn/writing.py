@@ -5,7 +5,6 @@ They stand apart from `pipeline`, so that a kernel is emitted without what write
 
 from symrnn.comparison.comparison import Comparison, compare
 from symrnn.declaration.cell import Cell
-from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.errors import RequestError, shown
 from symrnn.mathematics.style import DEFAULT, Style
@@ -13,7 +12,7 @@ from symrnn.models.model import Model
 from symrnn.papers.difference import latex_difference
 from symrnn.papers.document import latex_document
 from symrnn.papers.model import latex_model
-from symrnn.pipeline import cost, derivation_of
+from symrnn.pipeline import Declared, Derived, cost, derivation_of
 
 __all__ = ["diff", "latex"]
 
@@ -31,7 +30,7 @@ def diff(left: Cell, right: Cell) -> Comparison:
 
 
 def latex(
-    source: Derivation | Cell | ModelDerivation | Model | Comparison,
+    source: Declared | Derived | Comparison,
     style: Style = DEFAULT,
     *,
     fragment: bool = False,

@@ -29,7 +29,7 @@ COUNT = itertools.count()
 def pytest_configure(config: pytest.Config) -> None:
     """Kernels that tests load lie in pytest's own cache folder: all processes and later runs share them."""
     os.environ.setdefault("SYMRNN_CACHE", str(config.cache.mkdir("kernels")))
-    compile_in_turn()
+    compile_in_turn(config.cache.mkdir("functions"))
 
 
 def pytest_collection_finish() -> None:

@@ -1,6 +1,5 @@
 """The ready-made layers of PyTorch and onnxruntime that compute what a shipped cell computes."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from symrnn import layouts
 from symrnn.bench.contenders import Contender, Task, choose_threads, forget_gradients, torch_tensors
 from symrnn.bench.data import Arrays, Data
 from symrnn.bench.names import FORWARD, STEP, TRAIN, TRAIN_FIXED
@@ -16,64 +16,24 @@ ONNX_OPSET, ONNX_IR = 14, 8  # the first with the nodes as they are today; every
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """The weights of one gate: on the input (m, n), on the state (m, m), and two biases (m)."""
-
-    on_input: NDArray[Any]
-    on_state: NDArray[Any]
-    input_bias: NDArray[Any]
-    state_bias: NDArray[Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Layer:
     """How a cell is called elsewhere.
 
     `kind` is the name in ONNX and, with `torch_kind`, in `torch.nn` ("" where it has none). `states` are the
-    cell's states in their order; the gates come in the orders of `torch_gates` and `onnx_gates`.
+    cell's states in their order.
     """
 
     kind: str
     torch_kind: str
     states: tuple[str, ...]
-    torch_gates: str
-    onnx_gates: str
-    gates: Callable[[Arrays], Mapping[str, Gate]]
     onnx_options: tuple[tuple[str, Any], ...] = ()
 
 
-def _stacked(parameters: Arrays, letters: str, *, input_first: bool = False) -> dict[str, Gate]:
-    """The gates of a cell whose weights are stacked as W_g @ [state, x], or as W_g @ [x, state]."""
-    made = {}
-    for letter in letters:
-        weights, bias = parameters[f"W_{letter}"], parameters[f"b_{letter}"]
-        n, m = weights.shape[1] - len(bias), len(bias)
-        on_input, on_state = (
-            (weights[:, :n], weights[:, n:]) if input_first else (weights[:, m:], weights[:, :m])
-        )
-        made[letter] = Gate(on_input, on_state, bias, np.zeros_like(bias))
-    return made
-
-
-def _separate(parameters: Arrays, letters: str) -> dict[str, Gate]:
-    """The gates of a cell with W_g @ x + b_g and U_g @ h + d_g."""
-    return {g: Gate(*(parameters[f"{kind}_{g}"] for kind in "WUbd")) for g in letters}
-
-
-def _update_turned(parameters: Arrays) -> dict[str, Gate]:
-    """ONNX keeps the share z = 1 - u of the state: the weights of u with the other sign."""
-    made = _stacked(parameters, "ruc")
-    u = made.pop("u")
-    return {**made, "z": Gate(-u.on_input, -u.on_state, -u.input_bias, -u.state_bias)}
-
-
 LAYERS = {
-    "lstm": Layer("LSTM", "LSTM", ("h", "c"), "ifgo", "iofg", partial(_stacked, letters="ifog")),
-    "gru_reset_after": Layer(
-        "GRU", "GRU", ("h",), "rzn", "zrn", partial(_separate, letters="rzn"), (("linear_before_reset", 1),)
-    ),
-    "gru": Layer("GRU", "", ("c",), "", "zrc", _update_turned, (("linear_before_reset", 0),)),
-    "elman": Layer("RNN", "RNN", ("s",), "s", "s", partial(_stacked, letters="s", input_first=True)),
+    "lstm": Layer("LSTM", "LSTM", ("h", "c")),
+    "gru_reset_after": Layer("GRU", "GRU", ("h",), (("linear_before_reset", 1),)),
+    "gru": Layer("GRU", "", ("c",), (("linear_before_reset", 0),)),
+    "elman": Layer("RNN", "RNN", ("s",)),
 }
 """By the name of the shipped cell."""
 
@@ -84,20 +44,15 @@ def open_torch_layer(data: Data, cell: str) -> Contender:
 
     choose_threads(data)
     layer = LAYERS[cell]
-    gates = layer.gates(data.parameters)
-    n, m = (gates[layer.torch_gates[0]].on_input.shape[1], gates[layer.torch_gates[0]].on_input.shape[0])
+    weights = layouts.write(data.parameters, "torch", cell)
+    n, m = (weights[f"weight_{of}_l0"].shape[1] for of in ("ih", "hh"))
 
-    def loaded(module: Any, suffix: str = "") -> Any:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        fields = ("on_input", "on_state", "input_bias", "state_bias")
-        with torch.no_grad():
-            for name, field in zip(names, fields, strict=True):
-                whole = np.concatenate([getattr(gates[g], field) for g in layer.torch_gates])
-                getattr(module, name + suffix).copy_(torch.tensor(whole))
+    def loaded(module: Any, suffix: str) -> Any:
+        module.load_state_dict({k.removesuffix(suffix): torch.tensor(a) for k, a in weights.items()})
         return module
 
-    network = loaded(getattr(torch.nn, layer.torch_kind)(n, m), "_l0")
-    one_step = loaded(getattr(torch.nn, f"{layer.torch_kind}Cell")(n, m))
+    network = loaded(getattr(torch.nn, layer.torch_kind)(n, m), "")
+    one_step = loaded(getattr(torch.nn, f"{layer.torch_kind}Cell")(n, m), "_l0")
     d_outputs = torch.tensor(data.d_outputs)
 
     def given(states: Arrays, *, gradients: bool = False, layers: bool = True) -> Any:
@@ -135,15 +90,8 @@ def onnx_model(data: Data, cell: str) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     layer = LAYERS[cell]
-    gates = layer.gates(data.parameters)
-    ordered = [gates[g] for g in layer.onnx_gates]
-    biases = [gate.input_bias for gate in ordered] + [gate.state_bias for gate in ordered]
-    constants = {
-        "W": np.concatenate([gate.on_input for gate in ordered])[None],
-        "R": np.concatenate([gate.on_state for gate in ordered])[None],
-        "B": np.concatenate(biases)[None],
-    }
-    m = len(ordered[0].input_bias)
+    constants = layouts.write(data.parameters, "onnx", cell)
+    n, m = (constants[name].shape[2] for name in "WR")
     states = [f"{name}_0" for name in layer.states]
     node = helper.make_node(
         layer.kind,
@@ -159,12 +107,12 @@ def onnx_model(data: Data, cell: str) -> bytes:
     graph = helper.make_graph(
         [node],
         cell,
-        [described("x", "T", "B", ordered[0].on_input.shape[1]), *(described(s, 1, "B", m) for s in states)],
+        [described("x", "T", "B", n), *(described(s, 1, "B", m) for s in states)],
         [
             described("outputs", "T", 1, "B", m),
             *(described(f"{name}_last", 1, "B", m) for name in layer.states),
         ],
-        [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in constants.items()],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     opset = helper.make_opsetid("", ONNX_OPSET)
     model = helper.make_model(graph, opset_imports=[opset], ir_version=ONNX_IR)

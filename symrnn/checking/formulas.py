@@ -15,7 +15,7 @@ from pkgutil import resolve_name
 from typing import Any, TypeAlias
 
 import numpy as np
-from sympy import Eq, Ge, Gt, Le, Lt, Ne
+from sympy import And, Eq, Ge, Gt, Le, Lt, Ne, Or
 
 from symrnn.declaration import operations as op
 
@@ -29,15 +29,17 @@ class ArrayLibrary:
 
     `elementwise(function, *arrays)` applies a function of `xp` to arrays of equal shape.
     `own(function)` is its own form of a function of the vocabulary that has no formula.
+    `traced(step)` is a function that is called at every step: the same, or one that is looked into once.
     `scan(step, state, inputs, steps)` returns the last state and the stacked outputs of
-    `state, output = step(state, inputs[t])`; `inputs` and `state` are dicts of arrays.
+    `state, output = step(state, inputs[t])`; `inputs` and `state` are dicts of arrays by name.
     """
 
     xp: Any
     elementwise: Callable[..., Array]
     stop_gradient: Callable[[Array], Array]
     own: Callable[[type[op.PointwiseFunction]], Callable[..., Array]]
-    scan: Callable[..., tuple[dict[Any, Array], Array]]
+    traced: Callable[[Callable[..., Any]], Callable[..., Any]]
+    scan: Callable[..., tuple[dict[str, Array], Array]]
 
 
 def formula(function: type[op.PointwiseFunction], library: ArrayLibrary) -> Callable[..., Array]:
@@ -63,13 +65,16 @@ COMPARISONS: dict[type, str] = {
 }
 """The function of an array library for every comparison."""
 
+CONNECTIVES: dict[type, str] = {And: "logical_and", Or: "logical_or"}
+"""The function of an array library that joins two conditions."""
+
 
 def _loop(
-    xp: Any, step: Callable[..., Any], state: dict[Any, Array], inputs: dict[Any, Array], steps: int
-) -> tuple[dict[Any, Array], Array]:
-    outputs = []
+    xp: Any, step: Callable[..., Any], state: dict[str, Array], inputs: dict[str, Array], steps: int
+) -> tuple[dict[str, Array], Array]:
+    outputs, rows = [], {name: list(array) for name, array in inputs.items()}
     for t in range(steps):
-        state, output = step(state, {quantity: array[t] for quantity, array in inputs.items()})
+        state, output = step(state, {name: arrays[t] for name, arrays in rows.items()})
         outputs.append(output)
     return state, xp.stack(outputs) if outputs else None
 
@@ -77,8 +82,12 @@ def _loop(
 def numpy_library(stop_gradient: Callable[[Array], Array] = lambda x: x) -> ArrayLibrary:
     """NumPy; `stop_gradient` may record the values that pass, to hold them fixed later."""
     return ArrayLibrary(
-        np, _applied, stop_gradient, lambda function: function.facts.value, partial(_loop, np)
+        np, _applied, stop_gradient, lambda function: function.facts.value, _as_it_is, partial(_loop, np)
     )
+
+
+def _as_it_is(step: Callable[..., Any]) -> Callable[..., Any]:
+    return step
 
 
 def _applied(function: Callable[..., Array], *arrays: Array) -> Array:
@@ -99,34 +108,22 @@ def jax_library(eager: bool = False) -> ArrayLibrary:
     import jax
     import jax.numpy as jnp
 
+    stop = jax.lax.stop_gradient
     if eager:
-        return ArrayLibrary(jnp, _applied, jax.lax.stop_gradient, _own_of_jax, partial(_loop, jnp))
+        return ArrayLibrary(jnp, _applied, stop, _own_of_jax, jax.jit, partial(_loop, jnp))
 
     def scan(
-        step: Callable[..., Any], state: dict[Any, Array], inputs: dict[Any, Array], steps: int
-    ) -> tuple[dict[Any, Array], Array]:
-        # Names as keys: JAX sorts the keys of a dict, and SymPy symbols have no order.
-        by_name = {quantity.name: quantity for quantity in (*state, *inputs)}
+        step: Callable[..., Any], state: dict[str, Array], inputs: dict[str, Array], steps: int
+    ) -> tuple[dict[str, Array], Array]:
+        last, outputs = jax.lax.scan(step, state, inputs, length=steps)
+        return last, outputs
 
-        def named_step(carry: dict[str, Array], now: dict[str, Array]) -> tuple[dict[str, Array], Array]:
-            after, output = step(_rekeyed(carry, by_name), _rekeyed(now, by_name))
-            return {quantity.name: array for quantity, array in after.items()}, output
-
-        first = {quantity.name: array for quantity, array in state.items()}
-        rows = {quantity.name: array for quantity, array in inputs.items()}
-        last, outputs = jax.lax.scan(named_step, first, rows, length=steps)
-        return _rekeyed(last, by_name), outputs
-
-    return ArrayLibrary(jnp, partial(_guarded, jax), jax.lax.stop_gradient, _own_of_jax, scan)
+    return ArrayLibrary(jnp, partial(_guarded, jax), stop, _own_of_jax, jax.jit, scan)
 
 
 def _own_of_jax(function: type[op.PointwiseFunction]) -> Callable[..., Array]:
     found: Callable[..., Array] = resolve_name(function.facts.spelling.jax)
     return found
-
-
-def _rekeyed(arrays: dict[str, Array], keys: dict[str, Any]) -> dict[Any, Array]:
-    return {keys[name]: array for name, array in arrays.items()}
 
 
 def _guarded(jax: Any, function: Callable[..., Array], *arrays: Array) -> Array:

@@ -8,20 +8,20 @@ Every array inside carries one leading axis, the batch or 1.
 """
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, partial, reduce
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Add, And, Expr, Mul, Not, Or, Pow
-from sympy.core.relational import Relational
+from sympy import Add, Expr, Mul, Not, Pow
 from sympy.logic.boolalg import Boolean
 
 from symrnn.checking.central_differences import HeldValues, slopes
 from symrnn.checking.formulas import (
     COMPARISONS,
+    CONNECTIVES,
     VECTOR_FORMULAS,
     Array,
     ArrayLibrary,
@@ -35,6 +35,7 @@ from symrnn.checking.uncompiled import uncompiled
 from symrnn.declaration import operations as op
 from symrnn.declaration.axes import Axis, Shape, shape_text
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.quantities import Index, Quantity
 from symrnn.errors import RequestError
 
@@ -83,50 +84,51 @@ def reference_run(
     (B, ...). `library` is NumPy if it is not given.
     """
     sizes = bind_sizes(cell, {**parameters, **inputs, **state})
-    return _Interpreter(cell, library or numpy_library(), sizes).run(parameters, inputs, state)
+    return _shared(cell, library or numpy_library(), tuple(sizes.items())).run(parameters, inputs, state)
 
 
 class _Interpreter:
     """The meaning of a cell's equations in an array library, for given sizes."""
 
-    def __init__(self, cell: Cell, library: ArrayLibrary, sizes: Mapping[Axis, int]) -> None:
+    def __init__(self, cell: Cell, library: ArrayLibrary, sizes: Iterable[tuple[Axis, int]]) -> None:
         self.cell = cell
         self.library = library
-        self.sizes = sizes
+        self.sizes = dict(sizes)
         self.rules = {equation.target: equation.rhs for equation in cell.equations}
         self.reads = {
             target: sorted(rhs.atoms(Quantity) & self.rules.keys(), key=str)
             for target, rhs in self.rules.items()
         }
         self.shapes = {
-            target: numeric_shape(cell.shape_of(target), sizes)
+            target: numeric_shape(cell.shape_of(target), self.sizes)
             for target in (*cell.states, *self.rules, cell.output)
         }
-        self.after = {state: state.next for state in cell.states}
+        self.fixed = (*cell.parameters, *cell.constants)
+        self.given = {q.name: q for q in (*self.fixed, *cell.inputs, *cell.states)}
+        self.step = library.traced(self._step)
         self.numbers: dict[Expr, float | None] = {}
 
     def run(self, parameters: Arrays, inputs: Arrays, state: Arrays) -> ReferenceRun:
         """The outputs and the final state."""
         xp = self.library.xp
-        given = {
-            q: xp.asarray(parameters[q.name])[None] for q in (*self.cell.parameters, *self.cell.constants)
-        }
-        rows = {q: xp.asarray(inputs[q.name]) for q in self.cell.inputs}
+        fixed = {q.name: xp.asarray(parameters[q.name])[None] for q in self.fixed}
+        rows = {q.name: xp.asarray(inputs[q.name]) for q in self.cell.inputs}
         steps, batch = next(iter(rows.values())).shape[:2]
         first = {  # copies: the final state of no steps is not the caller's array
-            q: xp.array(state[q.name]) if q.name in state else xp.zeros((batch, *self.shapes[q]))
+            q.name: xp.array(state[q.name]) if q.name in state else xp.zeros((batch, *self.shapes[q]))
             for q in self.cell.states
         }
-
-        def step(carry: Values, now: Values) -> tuple[Values, Array]:
-            moment = _Moment(self, {**given, **carry, **now}, batch)
-            return {q: moment.full(after) for q, after in self.after.items()}, moment.full(self.cell.output)
-
         with np.errstate(all="ignore"):
-            last, outputs = self.library.scan(step, first, rows, steps)
+            last, outputs = self.library.scan(partial(self.step, fixed), first, rows, steps)
         if outputs is None:
             outputs = xp.zeros((0, batch, *self.shapes[self.cell.output]))
-        return ReferenceRun(outputs, {q.name: array for q, array in last.items()})
+        return ReferenceRun(outputs, last)
+
+    def _step(self, *groups: dict[str, Array]) -> tuple[dict[str, Array], Array]:
+        """The state after a step and its output, from what is fixed, the state and the inputs."""
+        arrays = {self.given[name]: array for group in groups for name, array in group.items()}
+        moment = _Moment(self, arrays, len(next(iter(groups[-1].values()))))
+        return {q.name: moment.full(q.next) for q in self.cell.states}, moment.full(self.cell.output)
 
     def number(self, expr: Expr) -> float | None:
         """The number that `expr` is, or None if it is no number."""
@@ -134,6 +136,9 @@ class _Interpreter:
             named = expr.atoms(Quantity, op.ones, op.identity)
             self.numbers[expr] = None if named else float(expr.subs(self.sizes))
         return self.numbers[expr]
+
+
+_shared = lru_cache(maxsize=32)(_Interpreter)  # its step is traced once for all samples of a model
 
 
 class _Moment:
@@ -164,14 +169,10 @@ class _Moment:
         number = self.interpreter.number(expr)
         if number is not None:
             return self.xp.full((1,), number)
-        if isinstance(expr, Add | Mul):
-            return reduce(self._times if isinstance(expr, Mul) else operator.add, self.aligned(expr.args))
-        if isinstance(expr, Pow):
-            exponent = int(expr.args[1])
-            return self.library.elementwise(lambda x: x**exponent, self.value(expr.args[0]))
-        if isinstance(expr, op.PointwiseFunction):
-            return self.library.elementwise(formula(type(expr), self.library), *self.aligned(expr.args))
-        return self._structural(expr)
+        form = entry(FORMS, expr)
+        if form is None:
+            raise NotImplementedError(f"The reference has no meaning for {type(expr).__name__} in {expr}.")
+        return form(self, expr)
 
     def work_out(self, quantity: Quantity) -> None:
         """Compute a quantity after those that it is made of, of which there may be a long chain."""
@@ -183,38 +184,22 @@ class _Moment:
                 self.values[made] = self.value(self.interpreter.rules[made])
             waiting += missing[:1]
 
-    def _times(self, left: Array, right: Array) -> Array:
-        return self.library.elementwise(lambda a, b: a * b, left, right)
+    def contraction(self, expr: op.Contract) -> Array:
+        """An einsum, over the batch as well."""
+        inputs = ",".join(f"...{letters}" for letters in expr.letters)
+        return self.xp.einsum(f"{inputs}->...{expr.output}", *map(self.value, expr.operands))
 
-    def _structural(self, expr: Expr) -> Array:
-        if isinstance(expr, op.where):
-            condition, *branches = expr.args
-            return self.xp.where(*_align([self.truth(condition), *map(self.value, branches)]))
-        if isinstance(expr, op.VectorFunction):
-            return VECTOR_FORMULAS[type(expr)](self.xp, self.value(expr.args[0]))
-        if isinstance(expr, op.Contract):
-            inputs = ",".join(f"...{letters}" for letters in expr.letters)
-            return self.xp.einsum(f"{inputs}->...{expr.output}", *map(self.value, expr.operands))
-        if isinstance(expr, op.concatenate):
-            parts = [self.value(part) for part in expr.args]
-            batch = max(part.shape[0] for part in parts) if self.batch else 0
-            return self.xp.concatenate(
-                [self.xp.broadcast_to(part, (batch, *part.shape[1:])) for part in parts], axis=1
-            )
-        if isinstance(expr, op.Slice):
-            start, stop = (numeric_size(size, self.sizes) for size in expr.args[1:])
-            return self.value(expr.args[0])[:, start:stop]
-        return self._of_sizes(expr)
+    def stacked(self, expr: op.concatenate) -> Array:
+        """Parts one after the other, those without a batch repeated."""
+        parts = [self.value(part) for part in expr.args]
+        batch = max(part.shape[0] for part in parts) if self.batch else 0
+        whole = [self.xp.broadcast_to(part, (batch, *part.shape[1:])) for part in parts]
+        return self.xp.concatenate(whole, axis=1)
 
-    def _of_sizes(self, expr: Expr) -> Array:
-        if isinstance(expr, op.ones):
-            return self.xp.ones((1, *numeric_shape(expr.args, self.sizes)))
-        if isinstance(expr, op.one_hot):
-            classes = self.xp.arange(numeric_size(expr.index.classes, self.sizes))
-            return self.xp.where(classes == self.values[expr.index][:, None], 1.0, 0.0)
-        if isinstance(expr, op.identity):
-            return self.xp.eye(numeric_size(expr.args[0], self.sizes))[None]
-        raise NotImplementedError(f"The reference has no meaning for {type(expr).__name__} in {expr}.")
+    def unit(self, expr: op.one_hot) -> Array:
+        """Unit vectors."""
+        classes = self.xp.arange(numeric_size(expr.index.classes, self.sizes))
+        return self.xp.where(classes == self.values[expr.index][:, None], 1.0, 0.0)
 
     def aligned(self, operands: Sequence[Expr]) -> list[Array]:
         """The values of `operands`, scalars reshaped to go with arrays."""
@@ -222,14 +207,32 @@ class _Moment:
 
     def truth(self, condition: Boolean) -> Array:
         """The truth of a condition, (B or 1, ...)."""
-        if isinstance(condition, Relational):
-            compare = getattr(self.xp, COMPARISONS[type(condition)])
-            return compare(*self.aligned(condition.args))
+        kind = type(condition)
+        if kind in COMPARISONS:
+            return getattr(self.xp, COMPARISONS[kind])(*self.aligned(condition.args))
         parts = _align([self.truth(arg) for arg in condition.args])
-        if isinstance(condition, Not):
-            return self.xp.logical_not(parts[0])
-        assert isinstance(condition, And | Or)
-        return reduce(self.xp.logical_and if isinstance(condition, And) else self.xp.logical_or, parts)
+        if kind is Not:
+            return self.xp.logical_not(*parts)
+        return reduce(getattr(self.xp, CONNECTIVES[kind]), parts)
+
+
+FORMS: Mapping[type, Callable[[_Moment, Any], Array]] = {
+    Add: lambda at, e: reduce(operator.add, at.aligned(e.args)),
+    Mul: lambda at, e: reduce(partial(at.library.elementwise, operator.mul), at.aligned(e.args)),
+    Pow: lambda at, e: at.library.elementwise(lambda base: base ** int(e.args[1]), at.value(e.args[0])),
+    op.PointwiseFunction: lambda at, e: at.library.elementwise(
+        formula(type(e), at.library), *at.aligned(e.args)
+    ),
+    op.VectorFunction: lambda at, e: VECTOR_FORMULAS[type(e)](at.xp, at.value(e.args[0])),
+    op.where: lambda at, e: at.xp.where(*_align([at.truth(e.condition), *map(at.value, e.operands)])),
+    op.Contract: _Moment.contraction,
+    op.concatenate: _Moment.stacked,
+    op.Slice: lambda at, e: at.value(e.args[0])[:, slice(*numeric_shape(e.args[1:], at.sizes))],
+    op.ones: lambda at, e: at.xp.ones((1, *numeric_shape(e.args, at.sizes))),
+    op.one_hot: _Moment.unit,
+    op.identity: lambda at, e: at.xp.eye(numeric_size(e.args[0], at.sizes))[None],
+}
+"""What is neither a quantity nor a number, by its kind."""
 
 
 def _align(arrays: list[Array]) -> list[Array]:
@@ -253,11 +256,8 @@ def reference_gradients(
     `reference_run`; `d_outputs` is (T, B, ...) and `d_state` (B, ...) by name, zero where absent. `eager` is
     that of `jax_library`.
     """
-    if jax_is_installed():
-        return autodiff_gradients(
-            cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state, eager=eager
-        )
-    return difference_gradients(cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state)
+    gradients = partial(autodiff_gradients, eager=eager) if jax_is_installed() else difference_gradients
+    return gradients(cell, parameters, inputs, state, d_outputs=d_outputs, d_state=d_state)
 
 
 def autodiff_gradients(
@@ -275,7 +275,7 @@ def autodiff_gradients(
         import jax
 
         sizes = bind_sizes(cell, {**parameters, **inputs, **state})
-        interpreter = _Interpreter(cell, jax_library(eager), sizes)
+        interpreter = _Interpreter(cell, jax_library(eager), sizes.items())
         first = _full_state(cell, inputs, state, sizes)
         adjoints = {name: np.zeros(array.shape) for name, array in first.items()} | _doubles(d_state)
 
@@ -312,7 +312,7 @@ def difference_gradients(
     sizes = bind_sizes(cell, {**parameters, **inputs, **state})
     groups = (_doubles(parameters), _doubles(inputs), _full_state(cell, inputs, state, sizes))
     stops = HeldValues()
-    interpreter = _Interpreter(cell, numpy_library(stops), sizes)
+    interpreter = _Interpreter(cell, numpy_library(stops), sizes.items())
     base = interpreter.run(*groups)
     weights = {"": np.asarray(d_outputs, np.float64)} | _doubles(d_state)
 

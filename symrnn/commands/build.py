@@ -7,7 +7,8 @@ import typer
 
 from symrnn import console
 from symrnn.commands import rooms
-from symrnn.commands.options import CHECK_FAILED, DONE, Force, Seed, SomeDeclared
+from symrnn.commands.options import Force, Seed, SomeDeclared
+from symrnn.commands.outermost import CHECK_FAILED, DONE
 
 
 def build_cells(

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from symrnn.commands import rooms
-from symrnn.commands.options import CHECK_FAILED, DONE, Declared, Save, Seed, complete_runnable
+from symrnn.commands.options import Declared, Save, Seed, complete_runnable
+from symrnn.commands.outermost import CHECK_FAILED, DONE
 
 
 def check_cell(

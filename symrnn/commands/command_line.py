@@ -5,7 +5,11 @@ fault of symrnn, 130 interrupted (a training after it saved its checkpoint).
 """
 
 import gc
-from typing import Annotated, Any
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -57,6 +61,10 @@ COMMANDS = {
         "symrnn.commands.gradients:show_gradients",
         "Show how gradients vanish or explode over time: the norm of the state's derivative k steps back.",
     ),
+    "import": (
+        "symrnn.commands.import_weights:import_weights",
+        "Read another framework's weights as parameters of a shipped cell, and say what was done to them.",
+    ),
     "train-text": (
         "symrnn.commands.train_text:train_text",
         "Train a language model of characters on a text; Ctrl-C saves it.",
@@ -64,6 +72,42 @@ COMMANDS = {
     "sample": ("symrnn.commands.sample:sample_text", "Write text with a trained language model."),
 }
 """The place of every command, and what the list of all says of it."""
+
+
+WORDS: dict[Any, type[str] | type[Path]] = {
+    kind: made for made in (str, Path) for kind in (made, made | None)
+}
+"""What a word on the command line becomes, by the kind of an argument."""
+
+
+def _take_as_given(command: Any, ctx: Any) -> None:
+    """Let a command take words and defaults as they are; for all else Typer loads a library to convert it."""
+    kinds = get_type_hints(command.callback)
+    for parameter in command.get_params(ctx):
+        if parameter.nargs == 1 and not parameter.multiple:
+            made = WORDS.get(kinds.get(parameter.name))
+            parameter.process_value = partial(_value, parameter, made, parameter.process_value)
+
+
+def _value(
+    parameter: Any, made: type[str] | type[Path] | None, convert: Callable[..., Any], ctx: Any, value: Any
+) -> Any:
+    """What is made of a parameter's word, or of its default."""
+    if value is parameter.default and not parameter.required:
+        return parameter.callback(ctx, parameter, value) if parameter.callback else value
+    if made is None or not isinstance(value, str):
+        return convert(ctx, value)
+    unreadable = made is Path and os.path.exists(value) and not os.access(value, os.R_OK)
+    return convert(ctx, value) if unreadable else made(value)
+
+
+class Command(TyperCommand):
+    """A command of the table."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What is left of the arguments; the others are taken."""
+        _take_as_given(self, ctx)
+        return super().parse_args(ctx, args)
 
 
 class CommandGroup(ReportingGroup):
@@ -74,6 +118,11 @@ class CommandGroup(ReportingGroup):
         super().__init__(**options)
         self.commands = {name: TyperCommand(name, help=line) for name, (_, line) in COMMANDS.items()}
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What is left of the arguments; the options before a command are taken."""
+        _take_as_given(self, ctx)
+        return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The name of a command, the command itself, and its arguments."""
         name, found, rest = super().resolve_command(ctx, args)
@@ -82,9 +131,8 @@ class CommandGroup(ReportingGroup):
 
 def loaded(name: str) -> Any:
     """A command of the table, with its arguments and options."""
-    place, _ = COMMANDS[name]
     alone = typer.Typer(add_completion=False)
-    alone.command(name)(found_at(place))
+    alone.command(name, cls=Command)(found_at(COMMANDS[name][0]))
     return get_command(alone)
 
 
@@ -117,8 +165,9 @@ def _symrnn(
 
 def main() -> None:
     """Run the command line and exit."""
-    gc.set_threshold(
-        50_000, 20, 20
-    )  # what is loaded stays: to look for garbage there takes a tenth of the time
+    gc.set_threshold(300_000, 20, 20)  # what is loaded stays: to look for garbage there takes its time
     interrupt_when_ended()
-    app(prog_name="symrnn")
+    try:
+        app(prog_name="symrnn")
+    finally:
+        gc.freeze()  # nor is it looked for in what ends with the process

@@ -1,4 +1,4 @@
-"""What several commands share: their arguments and options, how these are completed, and exit codes."""
+"""What several commands share: their arguments and options, and how these are completed."""
 
 from typing import Annotated
 
@@ -6,9 +6,6 @@ import typer
 
 from symrnn.kernels.target_list import ARRAY_TARGET_NAMES, TARGET_NAMES
 from symrnn.zoo import MODELS, SHIPPED
-
-DONE, CHECK_FAILED, WRONG_REQUEST, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 70, 130, 141
-"""Exit codes: a fault is symrnn's own; what nobody reads ends as programs do that write to a closed pipe."""
 
 
 def complete_cell(incomplete: str) -> list[tuple[str, str]]:

@@ -1,7 +1,6 @@
-"""What the command line does with what goes wrong, at its outermost level.
+"""What the command line does with what goes wrong, at its outermost level, and all exit codes.
 
-Exit codes: 2 where the user can mend it, 70 for a fault of symrnn, 130 after an interrupt, 141 where nobody
-reads the output any more. There is never a traceback, unless `--debug` asks for it.
+There is never a traceback, unless `--debug` asks for it.
 """
 
 import signal
@@ -15,9 +14,12 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from symrnn.commands.options import FAULT, INTERRUPTED, UNREAD, WRONG_REQUEST
 from symrnn.errors import PlanError, SymrnnError, ValidationError
 from symrnn.files import REPAIRS
+
+DONE, CHECK_FAILED, WRONG_REQUEST, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 70, 130, 141
+"""Exit codes: the user can mend a wrong request, a fault is symrnn's own, and what nobody reads ends as
+programs do that write to a closed pipe."""
 
 DEBUG = "--debug"
 PACKAGE = Path(__file__).parents[1]

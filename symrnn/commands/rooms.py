@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from symrnn.kernels.targets import ARRAY_TARGETS as ARRAY_TARGETS
     from symrnn.kernels.targets import require_array_target as require_array_target
     from symrnn.kernels.targets import require_target as require_target
+    from symrnn.layouts.reading import parse_sizes_of_layers as parse_sizes_of_layers
+    from symrnn.layouts.reading import read as read
+    from symrnn.layouts.storing import save as save
+    from symrnn.layouts.tables import print_weights as print_weights
     from symrnn.mathematics.style import Style as Style
     from symrnn.models.model import Model as Model
     from symrnn.papers.web.difference import difference_page as difference_page
@@ -81,6 +85,9 @@ NAMES = {
     "symrnn.gradients.request": "GradientRequest parse_changes",
     "symrnn.gradients.tables": "print_gradients",
     "symrnn.kernels.targets": "ARRAY_TARGETS require_array_target require_target",
+    "symrnn.layouts.reading": "parse_sizes_of_layers read",
+    "symrnn.layouts.storing": "save",
+    "symrnn.layouts.tables": "print_weights",
     "symrnn.mathematics.style": "Style",
     "symrnn.models.model": "Model",
     "symrnn.papers.web.difference": "difference_page",

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from symrnn.commands import rooms
-from symrnn.commands.options import CHECK_FAILED, INTERRUPTED, ONE_RUNNABLE, complete_runnable
+from symrnn.commands.options import ONE_RUNNABLE, complete_runnable
+from symrnn.commands.outermost import CHECK_FAILED, INTERRUPTED
 
 
 def train_text(

@@ -4,8 +4,11 @@ An axis is a SymPy symbol that stands for a positive whole number, the length of
 A size is an axis, a positive integer, or a sum of these; a shape is a tuple of sizes, `()` a scalar.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import accumulate, pairwise
+from math import prod
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from sympy import Add, Expr, Integer, Mul, Symbol, expand
@@ -87,11 +90,15 @@ def as_size(value: object, owner: str) -> Size:
     return size
 
 
+by_name = attrgetter("name")
+"""The order of axes: SymPy takes its time to print a symbol, whose text is its name."""
+
+
 def axes_of(shape: Shape) -> tuple[Axis, ...]:
     """The axes in `shape`, in order of appearance and then by name."""
     found: dict[Axis, None] = {}
     for size in shape:
-        for axis in sorted((a for a in size.free_symbols if isinstance(a, Axis)), key=str):
+        for axis in sorted((a for a in size.free_symbols if isinstance(a, Axis)), key=by_name):
             found[axis] = None
     return tuple(found)
 
@@ -101,6 +108,13 @@ def ranges(sizes: Iterable[Size]) -> list[tuple[Size, Size]]:
     return list(pairwise(accumulate(sizes, initial=Integer(0))))
 
 
+def size_number(text: str, sizes: Mapping[str, int]) -> int:
+    """The number that a size is, given as `size_text` writes it: `2*m + n`."""
+    terms = (term.split("*") for term in text.split(" + "))
+    return sum(prod(sizes[factor] if factor in sizes else int(factor) for factor in term) for term in terms)
+
+
+@lru_cache(maxsize=1 << 12)
 def size_text(size: Size) -> str:
     """`size` as Python text, larger-named sums in the order they were built by SymPy's name order."""
     terms = sorted(Add.make_args(size), key=lambda term: (term.is_Integer, str(term)))

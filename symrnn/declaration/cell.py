@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from sympy import Eq, Expr, I, MatrixSymbol, Symbol
 from sympy.logic.boolalg import Boolean, BooleanAtom
 
-from symrnn.declaration.axes import Axis, Shape, axes_of, shape_text, size_text, told_axes
+from symrnn.declaration.axes import Axis, Shape, axes_of, by_name, shape_text, size_text, told_axes
 from symrnn.declaration.cell_names import check_cell_name
+from symrnn.declaration.dependence import dependency_order, pieces_of, place_of
 from symrnn.declaration.depth import Piece
 from symrnn.declaration.nodes import atoms_of
 from symrnn.declaration.normal_form import Definition, Equation, normalize
-from symrnn.declaration.ordering import dependency_order, pieces_of, place_of
 from symrnn.declaration.plain_text import plain_text
 from symrnn.declaration.quantities import (
     COMPUTED,
@@ -163,7 +163,7 @@ class Cell(Printed):
             found.update(dict.fromkeys(axes_of(quantity.shape)))
         for definition in self.definitions:
             found.update(dict.fromkeys(axes_of(definition.shape)))
-            found.update(dict.fromkeys(sorted(definition.expr.atoms(Axis), key=str)))
+            found.update(dict.fromkeys(sorted(definition.expr.atoms(Axis), key=by_name)))
         return tuple(found)
 
     def shape_of(self, quantity: Quantity) -> Shape:

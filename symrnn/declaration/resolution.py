@@ -78,14 +78,16 @@ class Resolver:
     def __init__(self, shapes: Mapping[Value, Shape]) -> None:
         """`shapes` gives the shape of every value that may be used."""
         self.shapes = shapes
+        self.known: dict[Expr, Resolved] = {}
 
     def resolve(self, expr: Expr) -> Resolved:
         """The resolved form of `expr`; a `DeclarationError` states the bare fact if it has none."""
         if isinstance(expr, Quantity):
             return self._quantity(expr)
-        if is_coefficient(expr):
-            return Resolved(checked_number(expr), ())
-        return self._form(expr)
+        if expr not in self.known:
+            number = is_coefficient(expr)
+            self.known[expr] = Resolved(checked_number(expr), ()) if number else self._form(expr)
+        return self.known[expr]
 
     def _quantity(self, expr: Quantity) -> Resolved:
         if isinstance(expr, Index):
@@ -164,7 +166,7 @@ class Resolver:
         check_picked(expr, array.expr, array.shape)
         letters = LETTERS[: len(array.shape)]
         spec = f"{letters[0]},{letters}->{letters[1:]}"
-        return self._contract(spec, [self.resolve(one_hot(index)), array], str(expr))
+        return self._contract(spec, [self.resolve(one_hot(index)), array], expr)
 
     @_form.register
     def _power(self, expr: Pow) -> Resolved:
@@ -213,7 +215,7 @@ class Resolver:
         if rule := expr.broken_rule(shapes):
             raise _unfit(expr, shapes, rule)
         spec = expr.contraction([len(shape) for shape in shapes])
-        product = self._contract(spec, resolved, str(expr))
+        product = self._contract(spec, resolved, expr)
         if isinstance(expr, mean):
             scalars /= Mul(*resolved[0].shape)
         return Resolved(scalars * product.expr, product.shape)
@@ -236,21 +238,21 @@ class Resolver:
 
     @_form.register
     def _(self, expr: Contract) -> Resolved:
-        return self._contract(expr.spec, [self.resolve(op) for op in expr.operands], str(expr))
+        return self._contract(expr.spec, [self.resolve(op) for op in expr.operands], expr)
 
-    def _contract(self, spec: str, operands: list[Resolved], text: str) -> Resolved:
+    def _contract(self, spec: str, operands: list[Resolved], written: Expr) -> Resolved:
         inputs, _, output = spec.partition("->")
         sizes: dict[str, Expr] = {}
         for letters, operand in zip(inputs.split(","), operands, strict=True):
             if len(letters) != len(operand.shape):
                 raise DeclarationError(
-                    f"the operand {operand.expr} of {text} has shape {shape_text(operand.shape)}, "
+                    f"the operand {operand.expr} of {written} has shape {shape_text(operand.shape)}, "
                     f"but {letters!r} in {spec!r} names {len(letters)} axes"
                 )
             for letter, size in zip(letters, operand.shape, strict=True):
                 if sizes.setdefault(letter, size) != size:
                     raise DeclarationError(
-                        f"in {text} the contracted sizes differ: {operand.expr} has shape "
+                        f"in {written} the contracted sizes differ: {operand.expr} has shape "
                         f"{shape_text(operand.shape)}, and its size {size} meets {sizes[letter]} "
                         f"(shapes: {_shapes_text(operands)})"
                     )

@@ -1,13 +1,17 @@
 """The result of a model's derivation: what layers take and what flows back, as equations with reasons."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TypeVar
 
 from symrnn.declaration.quantities import Input, NextState, Parameter, Quantity, State, Value
 from symrnn.derivation.derivation import Derivation
-from symrnn.models.layers import Feed
+from symrnn.models.layers import ONCE, Feed
 from symrnn.models.model import Model, Run
 from symrnn.printing import Printed
+
+Told = TypeVar("Told")
 
 
 class At(Enum):
@@ -29,6 +33,29 @@ class Rule(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a layer as a sum: the number of steps on the axis `time`, so many times `t`, and a number."""
+
+    time: str = ""
+    t: int = 0
+    number: int = 0
+
+    def terms(
+        self, steps: Callable[[str], Told], now: Told, number: Callable[[int], Told]
+    ) -> list[tuple[bool, Told]]:
+        """What is added (True) or taken away, in the order in which it is read."""
+        made = [(True, steps(self.time))] if self.time else []
+        if self.t > 0:
+            made.append((True, now))
+        if self.number or self == START:
+            made.append((self.number >= 0, number(abs(self.number))))
+        return [*made, (False, now)] if self.t < 0 else made
+
+
+START, FIRST, NOW = Step(), Step(number=1), Step(t=1)
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """A quantity of a layer at its steps: `at` says at which, `time` is the name of their axis.
 
@@ -41,15 +68,27 @@ class Held:
     time: str
     reverse: bool
 
+    @property
+    def end(self) -> Step:
+        """The last step of its layer."""
+        return FIRST if self.time == ONCE else Step(self.time)
+
+    def seen(self, step: Step) -> Step:
+        """The step to which it belongs at a step of its layer: a bare state as output is one behind."""
+        behind = isinstance(self.quantity, State) and self.at in (At.EVERY, At.LAST)
+        return replace(step, number=step.number - 1) if behind else step
+
 
 def held_by(run: Run, quantity: Quantity, at: At = At.EVERY) -> Held:
     """A quantity of the layer of a run."""
     return Held(run.label, quantity, at, run.layer.time, run.layer.reverse)
 
 
-def mirrored(one: Held, other: Held | Feed) -> bool:
-    """Whether the steps of one are counted from where those of the other end; what is fed counts forwards."""
-    return one.reverse != (isinstance(other, Held) and other.reverse)
+def step_of(one: Held | Feed, other: Held | Feed) -> Step:
+    """The step of one end of a wire at step t of the other; what is fed counts forwards."""
+    reverse = {isinstance(held, Held) and held.reverse for held in (one, other)}
+    step = Step(one.time, -1, 1) if len(reverse) > 1 and one.time != ONCE else NOW
+    return one.seen(step) if isinstance(one, Held) else step
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +101,14 @@ class Wire:
     taker: Held
     source: Held | Feed
 
+    @property
+    def steps(self) -> tuple[Step, Step]:
+        """The step of the taker, and that of the source."""
+        source, step = self.source, START if self.taker.at == At.START else NOW
+        if isinstance(source, Held) and source.at != At.EVERY:
+            return step, source.seen(source.end)
+        return step, step_of(source, self.taker)
+
 
 @dataclass(frozen=True, slots=True)
 class WireTerm:
@@ -73,6 +120,17 @@ class WireTerm:
     taker: Held | None
     rule: Rule
 
+    def step(self, of: Held) -> Step:
+        """The step of its taker at step t of what the taker takes."""
+        assert self.taker is not None
+        if self.rule == Rule.READ:
+            return START if self.taker.at == At.START else FIRST
+        return step_of(self.taker, of)
+
+    def is_last(self, of: Held) -> bool:
+        """Whether it counts at the last step alone of those at which `of` is looked at."""
+        return self.rule == Rule.READ and of.at != At.END
+
 
 @dataclass(frozen=True, slots=True)
 class WireAdjoint:
@@ -80,6 +138,11 @@ class WireAdjoint:
 
     of: Held
     terms: tuple[WireTerm, ...]
+
+    @property
+    def step(self) -> Step:
+        """The step of what the layer hands on: the last one, or that at every step t."""
+        return self.of.seen(self.of.end if self.of.at == At.END else NOW)
 
 
 @dataclass(frozen=True, slots=True)

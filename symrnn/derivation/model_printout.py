@@ -4,15 +4,13 @@ from collections.abc import Iterator
 
 from symrnn.declaration.quantities import NextState
 from symrnn.derivation.model_derivation import (
-    At,
     Held,
     ModelDerivation,
     ParameterAdjoint,
-    Rule,
+    Step,
     Wire,
     WireAdjoint,
     WireTerm,
-    mirrored,
 )
 from symrnn.models.layers import ONCE, Feed
 
@@ -39,47 +37,37 @@ def _lines(derivation: ModelDerivation) -> Iterator[str]:
 
 
 def _wire(wire: Wire) -> str:
-    taker, source = wire.taker, wire.source
-    left = _at(taker, "0" if taker.at == At.START else "t")
+    source, (step, source_step) = wire.source, wire.steps
+    left = _at(wire.taker, step)
     if isinstance(source, Feed):
-        step = "" if source.over == ONCE else f"[{_step(taker, source)}]"
-        return f"{left} = {source.name}{step}"
-    return f"{left} = {_at(source, _step(taker, source) if source.at == At.EVERY else _last(source))}"
+        return f"{left} = {source.name}{'' if source.over == ONCE else f'[{_step(source_step)}]'}"
+    return f"{left} = {_at(source, source_step)}"
 
 
 def _adjoint(adjoint: WireAdjoint) -> str:
-    of = adjoint.of
-    terms = " + ".join(_term(term, of) for term in adjoint.terms)
+    terms = " + ".join(_term(term, adjoint.of) for term in adjoint.terms)
     rules = ", ".join(dict.fromkeys(term.rule.value for term in adjoint.terms))
-    return f"d_{_at(of, _last(of) if of.at == At.END else 't')} = {terms}    ({rules})"
+    return f"d_{_at(adjoint.of, adjoint.step)} = {terms}    ({rules})"
 
 
 def _term(term: WireTerm, of: Held) -> str:
-    taker = term.taker
-    if taker is None:
+    if term.taker is None:
         return "1/N"
-    if term.rule != Rule.READ:
-        return f"d_{_at(taker, _step(taker, of))}"
-    read = f"d_{_at(taker, '0' if taker.at == At.START else '1')}"
-    return read if of.at == At.END else f"(t = {_last(of)}) {read}"
+    taken = f"d_{_at(term.taker, term.step(of))}"
+    return f"(t = {_step(of.end)}) {taken}" if term.is_last(of) else taken
 
 
 def _shared(adjoint: ParameterAdjoint) -> str:
     return f"d_{adjoint.name} = {' + '.join(f'd_{label}.{q.name}' for label, q in adjoint.terms)}"
 
 
-def _at(held: Held, step: str) -> str:
+def _at(held: Held, step: Step) -> str:
     """A layer's quantity at a step."""
     quantity = held.quantity
     name = quantity.state.name if isinstance(quantity, NextState) else quantity.name
-    return f"{held.layer}.{name}[{step}]"
+    return f"{held.layer}.{name}[{_step(step)}]"
 
 
-def _last(held: Held) -> str:
-    """The last step of a layer."""
-    return "1" if held.time == ONCE else held.time
-
-
-def _step(taker: Held, source: Held | Feed) -> str:
-    """The step of one end of a wire at step t of the other."""
-    return f"{taker.time} + 1 - t" if mirrored(taker, source) else "t"
+def _step(step: Step) -> str:
+    (_, first), *others = step.terms(str, "t", str)
+    return first + "".join(f" {'+' if added else '-'} {term}" for added, term in others)

@@ -48,6 +48,9 @@ from symrnn.derivation.rules import (
 )
 from symrnn.errors import DerivationError, RequestError, shown
 
+REMEMBERED = 64
+"""So many derivations, plans and texts are remembered."""
+
 PREFIXES = ("d_", "grad_", "adjoint_")
 
 
@@ -66,7 +69,7 @@ def derive(cell: Cell) -> Derivation:
     return derived(cell)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=REMEMBERED)
 def derived(cell: Cell) -> Derivation:
     """The derivation, made once of equal cells: who shows, checks or emits a cell asks for it again."""
     return _Sweep(cell).run()

@@ -4,19 +4,21 @@ Parameters and constants, and values made of them alone, are no part of the flow
 of the output is a node that shows its operation; what it gives is a node of its own at the end of the step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
+from typing import Any
 
 from sympy import Add, Expr, Mul, Pow
 
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.normal_form import Equation
 from symrnn.declaration.operations import (
     AT_SPECS,
     Contract,
-    PointwiseFunction,
-    VectorFunction,
+    NamedFunction,
     concatenate,
     one_hot,
     sigmoid,
@@ -38,12 +40,8 @@ SIGNS: dict[str, Node] = {
 """How a function is marked on its node."""
 
 AFFINE, SIGMA = upright("affine"), named("σ")
-OTHERS = (
-    (concatenate, parsed(r"[\,,]")),
-    (where, upright("where")),
-    (one_hot, Word("e", Face.BOLD)),
-)
-"""The signs of operations that are neither functions nor algebra."""
+LINEAR_IN: Mapping[type, float] = {Add: inf, concatenate: inf, Mul: 1, Contract: 1}
+"""In how many operands at once an operation is linear; all others are in none."""
 MANY = 4
 """How many signs a node has room for."""
 
@@ -153,7 +151,7 @@ class _Marks:
 
     def of(self, expr: Expr) -> Node:
         """The mark of an equation's right side."""
-        if isinstance(expr, PointwiseFunction | VectorFunction) and self.moves(expr):
+        if isinstance(expr, NamedFunction) and self.moves(expr):
             return self.sign(expr)
         if not self.moves(expr):
             return upright("fixed")
@@ -171,7 +169,7 @@ class _Marks:
         """Whether an expression changes with time."""
         return bool(expr.atoms(Input, State, NextState, Value) - self.fixed)
 
-    def sign(self, call: PointwiseFunction | VectorFunction) -> Node:
+    def sign(self, call: NamedFunction) -> Node:
         """The sign of a function."""
         if call.name == "sigmoid":
             return self.sigma
@@ -179,18 +177,12 @@ class _Marks:
 
     def is_affine(self, expr: Expr) -> bool:
         """Whether an expression is a sum of fixed multiples of what changes with time."""
-        if isinstance(expr, Quantity) or not self.moves(expr):
-            return True
-        if isinstance(expr, Add | concatenate):
-            return all(self.is_affine(arg) for arg in expr.args)
-        if isinstance(expr, Mul | Contract):
-            moving = [arg for arg in expr.args if self.moves(arg)]
-            return len(moving) == 1 and self.is_affine(moving[0])
-        return False
+        moving = [arg for arg in expr.args if self.moves(arg)]
+        return len(moving) <= (entry(LINEAR_IN, expr) or 0) and all(map(self.is_affine, moving))
 
     def operations(self, expr: Expr) -> list[Node]:
         """The signs of what an expression does to what changes with time, innermost first."""
-        if isinstance(expr, Quantity) or not self.moves(expr):
+        if not self.moves(expr):
             return []
         args = expr.args
         if isinstance(expr, Contract):  # what a class picks with is no operation of its own
@@ -200,23 +192,18 @@ class _Marks:
         elif isinstance(expr, Mul):
             args = ordered_factors(expr, self.roles)
         before = [mark for arg in args if isinstance(arg, Expr) for mark in self.operations(arg)]
-        return before + self.own(expr, [arg for arg in args if self.moves(arg)])
+        form = entry(FORMS, expr)
+        return before + (form(self, expr, [arg for arg in args if self.moves(arg)]) if form else [])
 
-    def own(self, expr: Expr, moving: list[Expr]) -> list[Node]:
-        """The sign of the outermost operation; none where it is a fixed multiple or shift."""
-        if isinstance(expr, PointwiseFunction | VectorFunction):
-            return [self.sign(expr)]
-        if isinstance(expr, Add):
-            negative = [term for term in moving if term.as_coeff_Mul()[0].is_negative]
-            sign = MINUS if len(negative) == 1 and len(moving) == 2 else PLUS
-            return [Sign(sign)] if len(moving) > 1 else []
-        if isinstance(expr, Mul):
-            return [HADAMARD] if len(moving) > 1 else []
-        if isinstance(expr, Pow):
-            return [parsed(rf"(\cdot)^{{{expr.args[1]}}}" if expr.args[1].is_Integer else r"(\cdot)^{p}")]
-        if isinstance(expr, Contract):
-            return [self.product(expr, moving)]
-        return [mark for kind, mark in OTHERS if isinstance(expr, kind)]
+    def sum(self, expr: Add, moving: list[Expr]) -> list[Node]:
+        """The sign of a sum, or of a difference; none where it is a fixed shift."""
+        negative = [term for term in moving if term.as_coeff_Mul()[0].is_negative]
+        sign = MINUS if len(negative) == 1 and len(moving) == 2 else PLUS
+        return [Sign(sign)] if len(moving) > 1 else []
+
+    def power(self, expr: Pow, moving: list[Expr]) -> list[Node]:
+        """The sign of a power."""
+        return [parsed(rf"(\cdot)^{{{expr.args[1]}}}" if expr.args[1].is_Integer else r"(\cdot)^{p}")]
 
     def product(self, expr: Contract, moving: list[Expr]) -> Node:
         """The sign of a contraction."""
@@ -230,3 +217,16 @@ class _Marks:
             return Sign("⊗")
         kind = "dot" if not expr.output else "matmul" if expr.spec in AT_SPECS else "einsum"
         return upright(kind)
+
+
+FORMS: Mapping[type, Callable[[_Marks, Any, list[Expr]], list[Node]]] = {
+    NamedFunction: lambda marks, call, moving: [marks.sign(call)],
+    Add: _Marks.sum,
+    Mul: lambda marks, expr, moving: [HADAMARD] if len(moving) > 1 else [],
+    Pow: _Marks.power,
+    Contract: lambda marks, expr, moving: [marks.product(expr, moving)],
+    concatenate: lambda marks, expr, moving: [parsed(r"[\,,]")],
+    where: lambda marks, expr, moving: [upright("where")],
+    one_hot: lambda marks, expr, moving: [Word("e", Face.BOLD)],
+}
+"""The sign of an operation by its kind; `moving` are those of its arguments that change with time."""

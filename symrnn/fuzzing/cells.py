@@ -313,7 +313,7 @@ class _Builder(Composer):
     def with_sizes(self, equations: list[Eq]) -> Eq:
         """The last equation, with a parameter for every axis whose size no parameter would tell."""
         used = [eq.rhs for eq in equations] + [eq.lhs for eq in equations if isinstance(eq.lhs, NextState)]
-        given = [q for expr in used for q in expr.atoms(Quantity) if not isinstance(q, Value)]
+        given = [q for expr in used for q in expr.atoms(Quantity)]
         told = {size for q in given if isinstance(q, Parameter | Constant) for size in q.shape}
         sizes = {a for expr in used for a in expr.atoms(Axis)}
         sizes |= set(axes_of(tuple(size for q in given for size in q.shape)))

@@ -5,13 +5,14 @@ the last place of a sum. The pairs of a cell are read off its resolved equations
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from sympy import Add, Expr, Mul, Pow
 from sympy.core.relational import Relational
 
 from symrnn.declaration.cell import Cell
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import (
     POINTWISE,
     VECTOR_FUNCTIONS,
@@ -21,10 +22,10 @@ from symrnn.declaration.operations import (
     concatenate,
     identity,
     one_hot,
-    power,
+    ones,
     where,
 )
-from symrnn.declaration.quantities import Constant, Input, NextState, Parameter, Quantity, State
+from symrnn.declaration.quantities import Parameter, Quantity, Value
 from symrnn.declaration.resolution import is_coefficient
 
 Ranks = tuple[int, ...]
@@ -147,17 +148,11 @@ class _Walk:
 
     def visit(self, expr: Expr) -> tuple[str, int]:
         """The construct and the rank of an expression; its pairs and those inside are noted."""
-        if isinstance(expr, Quantity):
-            return self.leaf(expr), len(self.cell.shape_of(expr))
         if is_coefficient(expr):
             return "number", 0
-        if isinstance(expr, Mul):
-            return self.product(expr)
-        if isinstance(expr, Add):
-            return self.noted("sum", _lined(expr.args))
-        if isinstance(expr, Pow):
-            return self.noted("square", [("of", expr.base)])
-        return self.structural(expr)
+        form = entry(FORMS, expr)
+        assert form is not None, f"{type(expr).__name__} is no construct"
+        return form(self, expr)
 
     def product(self, expr: Mul) -> tuple[str, int]:
         numbers = [factor for factor in expr.args if is_coefficient(factor)]
@@ -166,48 +161,48 @@ class _Walk:
         rest = [factor for factor in expr.args if factor not in numbers]
         return self.noted("scaled", [("of", Mul(*rest, evaluate=False))])
 
-    def structural(self, expr: Expr) -> tuple[str, int]:
-        if isinstance(expr, where):
-            condition, chosen, otherwise = expr.args
-            compared = [("condition", side) for r in condition.atoms(Relational) for side in r.args]
-            return self.noted("where", [*compared, ("chosen", chosen), ("otherwise", otherwise)])
-        if isinstance(expr, PointwiseFunction):
-            args = expr.args[:1] if isinstance(expr, power) else expr.args
-            places = ("of",) if len(args) == 1 else ("left", "right")
-            return self.noted(expr.name, list(zip(places, args, strict=True)))
-        if isinstance(expr, VectorFunction):
-            name, _ = self.noted(expr.name, [("of", expr.args[0])])
-            return name, int(expr.gives_vector)
-        if isinstance(expr, concatenate):
-            return self.noted("stack", _lined(expr.args))
-        if isinstance(expr, Contract):
-            name, operands = contraction(expr)
-            inside = zip(PLACES.get(name, map(str, range(len(operands)))), operands, strict=True)
-            self.noted(name, list(inside))
-            return name, len(expr.output)
-        fixed = {one_hot: ("one hot", 1), identity: ("identity", 2)}
-        return fixed.get(type(expr), ("ones", len(expr.args)))
+    def choice(self, expr: where) -> tuple[str, int]:
+        compared = [("condition", side) for r in expr.condition.atoms(Relational) for side in r.args]
+        branches = zip(("chosen", "otherwise"), expr.operands, strict=True)
+        return self.noted("where", [*compared, *branches])
 
-    def noted(self, outer: str, inside: list[tuple[str, Expr]]) -> tuple[str, int]:
-        ranks = []
-        for place, expr in inside:
-            inner, rank = self.visit(expr)
-            ranks.append(rank)
-            self.pairs.add(Pair(outer, place, inner, rank))
-        return outer, max(ranks)
+    def contraction(self, expr: Contract) -> tuple[str, int]:
+        name, operands = contraction(expr)
+        places = PLACES.get(name, map(str, range(len(operands))))
+        return self.noted(name, zip(places, operands, strict=True), len(expr.output))
 
-    def leaf(self, quantity: Quantity) -> str:
-        if isinstance(quantity, Input):
-            return "input"
-        if isinstance(quantity, NextState):
-            return "next state"
-        if isinstance(quantity, State):
-            return "state"
-        if isinstance(quantity, Constant):
-            return "constant"
-        if isinstance(quantity, Parameter):
-            return "shared parameter" if self.uses[quantity] > 1 else "parameter"
-        return "derived parameter" if quantity in self.static else "value"
+    def noted(
+        self, outer: str, inside: Iterable[tuple[str, Expr]], rank: int | None = None
+    ) -> tuple[str, int]:
+        """A construct and its rank: the highest in its places, unless that is given."""
+        pairs = [Pair(outer, place, *self.visit(expr)) for place, expr in inside]
+        self.pairs.update(pairs)
+        return outer, max(pair.rank for pair in pairs) if rank is None else rank
+
+    def leaf(self, quantity: Quantity) -> tuple[str, int]:
+        name = quantity.role
+        if isinstance(quantity, Parameter) and self.uses[quantity] > 1:
+            name = "shared parameter"
+        if isinstance(quantity, Value) and quantity in self.static:
+            name = "derived parameter"
+        return name, len(self.cell.shape_of(quantity))
+
+
+FORMS: Mapping[type, Callable[[_Walk, Any], tuple[str, int]]] = {
+    Quantity: _Walk.leaf,
+    Add: lambda walk, e: walk.noted("sum", _lined(e.args)),
+    Mul: _Walk.product,
+    Pow: lambda walk, e: walk.noted("square", [("of", e.base)]),
+    PointwiseFunction: lambda walk, e: walk.noted(e.name, zip(PLACES[e.name], e.args, strict=False)),
+    VectorFunction: lambda walk, e: walk.noted(e.name, [("of", e.args[0])], int(e.gives_vector)),
+    where: _Walk.choice,
+    Contract: _Walk.contraction,
+    concatenate: lambda walk, e: walk.noted("stack", _lined(e.args)),
+    one_hot: lambda walk, e: ("one hot", 1),
+    identity: lambda walk, e: ("identity", 2),
+    ones: lambda walk, e: ("ones", len(e.args)),
+}
+"""The construct and the rank of what is no number, by its kind."""
 
 
 def contraction(expr: Contract) -> tuple[str, tuple[Expr, ...]]:

@@ -5,11 +5,14 @@ One printer walks the expression; a target gives the texts of its leaves, number
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from sympy import Add, And, Expr, Mul, Not, Number, NumberSymbol, Or, Pow, Symbol
+from sympy import Add, Expr, Mul, Not, Number, NumberSymbol, Pow, Symbol
 from sympy.core.relational import Relational
 
 from symrnn.declaration.axes import Axis
+from symrnn.declaration.conditions import JOINED
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import PointwiseFunction, where
 from symrnn.declaration.reading_order import Roles, is_number, ordered_factors, ordered_terms
 from symrnn.errors import EmissionError
@@ -53,19 +56,15 @@ class ExpressionPrinter:
         """The text of `expr` and how strongly its outermost operation binds."""
         if is_number(expr):
             return self.number(expr)
-        if isinstance(expr, Symbol):
-            return self.dialect.array(expr.name), ATOM
-        if isinstance(expr, Add):
-            return self.sum(expr), SUM
-        if isinstance(expr, Mul | Pow):
-            return self.product(expr) if isinstance(expr, Mul) else self.power(expr)
-        if isinstance(expr, where):
-            condition = self.condition(expr.args[0])
-            branches = [self.text(arg) for arg in expr.args[1:]]
-            return self.dialect.choose.format(condition, *branches), ATOM
-        if isinstance(expr, PointwiseFunction):
-            return self.call(expr), ATOM
-        raise EmissionError(f"No printer knows {type(expr).__name__}: {expr}.")
+        form = entry(FORMS, expr)
+        if form is None:
+            raise EmissionError(f"No printer knows {type(expr).__name__}: {expr}.")
+        return form(self, expr)
+
+    def choice(self, expr: where) -> tuple[str, int]:
+        """One branch or the other."""
+        branches = map(self.text, expr.operands)
+        return self.dialect.choose.format(self.condition(expr.condition), *branches), ATOM
 
     def call(self, expr: PointwiseFunction) -> str:
         """A function call, or the operator that the dialect writes for it."""
@@ -84,24 +83,19 @@ class ExpressionPrinter:
 
     def python_number(self, expr: Expr) -> tuple[str, int]:
         """A number as Python text, before the dialect types it."""
-        if isinstance(expr, Axis):
-            return self.dialect.axis(expr.name), ATOM
-        if isinstance(expr, Number | NumberSymbol):
-            text = _plain_number(expr)
-            return text, SIGN if text.startswith("-") else PRODUCT if "/" in text else ATOM
-        if isinstance(expr, Add):
-            return " + ".join(self.bracketed(arg, SUM) for arg in expr.args), SUM
-        if isinstance(expr, Mul):
-            return " * ".join(self.bracketed(arg, POWER) for arg in expr.args), PRODUCT
-        if isinstance(expr, Pow):
-            return self.python_power(*expr.args)
-        if type(expr) in NUMBER_FUNCTIONS:
-            args = ", ".join(self.bracketed(arg, SUM) for arg in expr.args)
-            return f"{NUMBER_FUNCTIONS[type(expr)]}({args})", ATOM
-        raise EmissionError(f"No printer knows the number {expr}.")
+        form = entry(NUMBERS, expr)
+        if form is None:
+            raise EmissionError(f"No printer knows the number {expr}.")
+        return form(self, expr)
 
-    def python_power(self, base: Expr, exponent: Expr) -> tuple[str, int]:
+    def number_function(self, expr: Expr) -> tuple[str, int]:
+        """A function of numbers as Python text."""
+        args = ", ".join(self.bracketed(arg, SUM) for arg in expr.args)
+        return f"{NUMBER_FUNCTIONS[type(expr)]}({args})", ATOM
+
+    def python_power(self, expr: Pow) -> tuple[str, int]:
         """A power of numbers as Python text."""
+        base, exponent = expr.args
         if exponent == -1:
             return f"1 / {self.bracketed(base, POWER)}", PRODUCT
         if base.is_integer and (exponent.is_integer or not exponent.is_number):
@@ -157,18 +151,37 @@ class ExpressionPrinter:
         if isinstance(expr, Relational):
             left, right = (self.text(side, PRODUCT) for side in expr.args)
             return f"({left} {expr.rel_op} {right})"
-        conjunction, disjunction, negation = self.dialect.logic
-        if isinstance(expr, Not):
-            return f"({negation}{self.condition(expr.args[0])})"
-        if isinstance(expr, And | Or):
-            word = conjunction if isinstance(expr, And) else disjunction
-            return f"({f' {word} '.join(self.condition(arg) for arg in sorted(expr.args, key=str))})"
-        raise EmissionError(f"No printer knows the condition {expr}.")
+        word = dict(zip(JOINED, self.dialect.logic, strict=True)).get(type(expr))
+        if word is None:
+            raise EmissionError(f"No printer knows the condition {expr}.")
+        parts = [self.condition(arg) for arg in sorted(expr.args, key=str)]
+        return f"({word}{parts[0]})" if isinstance(expr, Not) else f"({f' {word} '.join(parts)})"
 
 
-def _plain_number(expr: Expr) -> str:
-    if expr.is_Integer:
-        return str(expr)
-    if expr.is_Rational:
-        return f"{expr.p} / {expr.q}"
-    return repr(float(expr))
+Form: TypeAlias = Callable[[ExpressionPrinter, Any], tuple[str, int]]
+
+FORMS: Mapping[type, Form] = {
+    Symbol: lambda printer, expr: (printer.dialect.array(expr.name), ATOM),
+    Add: lambda printer, expr: (printer.sum(expr), SUM),
+    Mul: ExpressionPrinter.product,
+    Pow: ExpressionPrinter.power,
+    where: ExpressionPrinter.choice,
+    PointwiseFunction: lambda printer, expr: (printer.call(expr), ATOM),
+}
+"""The text of what is no number, by its kind."""
+
+NUMBERS: Mapping[type, Form] = {
+    Axis: lambda printer, expr: (printer.dialect.axis(expr.name), ATOM),
+    Number: lambda printer, expr: _plain_number(expr),
+    NumberSymbol: lambda printer, expr: _plain_number(expr),
+    Add: lambda printer, expr: (" + ".join(printer.bracketed(arg, SUM) for arg in expr.args), SUM),
+    Mul: lambda printer, expr: (" * ".join(printer.bracketed(arg, POWER) for arg in expr.args), PRODUCT),
+    Pow: ExpressionPrinter.python_power,
+    **dict.fromkeys(NUMBER_FUNCTIONS, ExpressionPrinter.number_function),
+}
+"""The Python text of a number, by its kind."""
+
+
+def _plain_number(expr: Expr) -> tuple[str, int]:
+    text = str(expr) if expr.is_Integer else f"{expr.p} / {expr.q}" if expr.is_Rational else repr(float(expr))
+    return text, SIGN if text.startswith("-") else PRODUCT if "/" in text else ATOM

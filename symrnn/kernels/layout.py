@@ -1,4 +1,4 @@
-"""Where a plan's arrays live, in the words that all array targets share."""
+"""Where a plan's arrays live, and what they and the axes are called, in words that array targets share."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ class Layout:
         """Look at a plan under legal names; `own_names` are what a kernel's own become under a prefix."""
         self.plan = plan = namer.legal_plan(plan)
         self.own_names = own_names or {}
+        self.sizes: dict[Expr, str] = {}
         self.table = plan.table()
         names = self.table.keys() | namer.forbidden
         taken = names | {axis.name for axis in plan.axes}
@@ -66,8 +67,11 @@ class Layout:
 
     def size(self, size: Expr) -> str:
         """The text of a size: `2 * m + n`."""
-        terms = sorted(Add.make_args(size), key=lambda term: (term.is_Integer, _axis_order(term, self.plan)))
-        return " + ".join(self._product(term) for term in terms) or "0"
+        if size not in self.sizes:
+            terms = Add.make_args(size)
+            ordered = sorted(terms, key=lambda term: (term.is_Integer, _axis_order(term, self.plan)))
+            self.sizes[size] = " + ".join(self._product(term) for term in ordered) or "0"
+        return self.sizes[size]
 
     def _product(self, term: Expr) -> str:
         factors = sorted(Mul.make_args(term), key=lambda f: (not f.is_Integer, str(f)))

@@ -4,24 +4,17 @@ They are plain Python in pieces two empty lines apart. A piece is used if the mo
 if a piece that is used does; an import, if anything names what it binds.
 """
 
-import ast
 import re
+import symtable
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from symrnn.templates import render
 
 WORD = re.compile(r"\w+")
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Some lines of Python, the global names that they define, and all names that they use."""
-
-    text: str
-    defines: frozenset[str]
-    uses: frozenset[str]
+DEFINITION = re.compile(r"^(?:def|class) (\w+)|^(\w[\w, ]*) = ", re.MULTILINE)
+"""What begins a statement that defines global names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +36,7 @@ class Support:
         used, named = _used([piece for group in groups.values() for piece in group], words)
         lines = (line for line in self.imports.split("\n")[:-1] if _is_needed(line, named))
         return {
-            **{name: tuple(p.text for p in group if p in used) for name, group in groups.items()},
+            **{name: tuple(piece for piece in group if piece in used) for name, group in groups.items()},
             "imports": tuple(lines),
         }
 
@@ -53,36 +46,37 @@ class Support:
         return render(template, {**context, **self.used_by([own])})
 
 
-def _used(pieces: list[_Piece], named: set[str]) -> tuple[set[_Piece], set[str]]:
+def _used(pieces: list[str], named: set[str]) -> tuple[set[str], set[str]]:
     """The pieces that define what is named, or what a used piece names; and everything that is named then."""
-    used: set[_Piece] = set()
-    while more := [piece for piece in pieces if piece not in used and piece.defines & named]:
+    used: set[str] = set()
+    while more := [piece for piece in pieces if piece not in used and not named.isdisjoint(_defined(piece))]:
         used.update(more)
-        named = named.union(*(piece.uses for piece in more))
+        named = named.union(*map(_uses, more))
     return used, named
 
 
 def _is_needed(line: str, named: set[str]) -> bool:
     """Whether an import binds a name that is used; empty lines part groups."""
-    bound = {alias.asname or alias.name for node in ast.parse(line).body for alias in node.names}  # type: ignore[attr-defined]
-    return not bound or not bound.isdisjoint(named)
+    bound = {alias.split(" as ")[-1] for alias in line.partition("import ")[2].split(", ")}
+    return not line or not bound.isdisjoint(named)
 
 
-@lru_cache
-def _pieces(text: str) -> tuple[_Piece, ...]:
-    texts = text.strip("\n").split("\n\n\n") if text else []
-    return tuple(_Piece(piece, *map(frozenset, _names(ast.parse(piece)))) for piece in texts)
+def _pieces(text: str) -> list[str]:
+    return text.strip("\n").split("\n\n\n") if text else []
 
 
-def _names(tree: ast.Module) -> tuple[set[str], set[str]]:
-    """What a piece defines, and what it uses."""
-    uses = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return {name for statement in tree.body for name in _defined(statement)}, uses
+def _defined(piece: str) -> set[str]:
+    """The global names that a piece defines."""
+    return {name for names in DEFINITION.findall(piece) for name in WORD.findall("".join(names))}
 
 
-def _defined(statement: ast.stmt) -> Iterator[str]:
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        yield statement.name
-    elif isinstance(statement, ast.Assign):
-        for target in statement.targets:
-            yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
+@cache
+def _uses(piece: str) -> frozenset[str]:
+    """The global names that a piece uses; of a few pieces of many is it asked."""
+    return frozenset(_globals(symtable.symtable(piece, "piece", "exec")))
+
+
+def _globals(scope: symtable.SymbolTable) -> Iterator[str]:
+    yield from (symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global())
+    for inner in scope.get_children():
+        yield from _globals(inner)

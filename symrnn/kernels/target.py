@@ -1,7 +1,7 @@
 """What a target is: a record of what it prints, in which words, and of what it can do."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from symrnn.kernels.contract import Contract
@@ -48,6 +48,46 @@ class Offer:
     passes: tuple[PlanPass, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What texts compute with while they are proved, for who says what stands in place of their functions.
+
+    `of_arrays` and `of_numbers` make of a function of the vocabulary one of arrays, and of single numbers;
+    `power` is that of two numbers. `approximations` are for what NumPy kernels define, by their names, and
+    `numpy` is for NumPy itself.
+    """
+
+    of_arrays: Callable[[Any], Callable[..., Any]]
+    of_numbers: Callable[[Any], Callable[..., Any]]
+    power: Callable[[Any, Any], Any]
+    approximations: Mapping[str, Callable[..., Any]]
+    numpy: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a text meets while it is proved, in place of modules that it imports and names that it defines."""
+
+    modules: Mapping[str, object] = field(default_factory=dict)
+    functions: Mapping[str, object] = field(default_factory=dict)
+
+
+class Own:
+    """A module with some names of its own."""
+
+    def __init__(self, module: Any, **names: Any) -> None:
+        """Put names before those of a module."""
+        self.module = module
+        vars(self).update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.module, name)
+
+
+def _numbers_alone(_: Field) -> Surroundings:
+    return Surroundings()
+
+
 def _as_it_is(value: Any) -> Any:
     return value
 
@@ -59,7 +99,8 @@ class Target:
     The keywords of an offer's contract tell whether it serves lengths, threads, workspaces; its functions,
     whether it takes whole sequences or steps, and has a tape. Kernels compute in `dtypes`. `model` prints
     modules of whole models; a target without one is written for cells. `given` makes an argument of an
-    array, `taken` an array of a result. A `compiled` target takes seconds before its first result.
+    array, `taken` an array of a result. A `compiled` target takes seconds before its first result. Its texts
+    are proved in `surroundings`.
     """
 
     name: str
@@ -71,6 +112,7 @@ class Target:
     model: ModelPrinter | None = None
     given: Callable[[Any], Any] = _as_it_is
     taken: Callable[[Any], Any] = _as_it_is
+    surroundings: Callable[[Field], Surroundings] = _numbers_alone
 
     def offer(self, contract: str) -> Offer | None:
         """What it prints under a contract; None if it does not know it."""

@@ -85,7 +85,7 @@ class ChoicePrinter(ABC):
             sign = Sign(COMPARISONS[type(condition)])
             return row(self.tree(condition.lhs), sign, self.tree(condition.rhs))
         if isinstance(condition, Not):
-            return row(text("not "), self.condition(condition.args[0]))
+            return row(text("not "), bracketed(self.condition(condition.args[0])))
         word = text(" and " if isinstance(condition, And) else " or ")
         return between(word, (bracketed(self.condition(arg)) for arg in condition.args))
 

@@ -8,7 +8,8 @@ from sympy import Expr, Integer, Poly, Symbol
 
 from symrnn.declaration.latex_names import name_latex
 from symrnn.derivation.cost import StepCost
-from symrnn.mathematics.parts import Equation, Passage, Section
+from symrnn.mathematics.parts import ALONE, Equation, Passage, Section
+from symrnn.notation.breaking import points
 from symrnn.notation.building import (
     JUXTAPOSED,
     ONE,
@@ -22,9 +23,11 @@ from symrnn.notation.building import (
 )
 from symrnn.notation.nodes import Node
 from symrnn.notation.parsing import parsed
-from symrnn.notation.prose import Prose, listed, say, together
+from symrnn.notation.prose import NOTHING, Prose, listed, say, together
 
 OFTEN = {2: "twice", 3: "three times", 4: "four times"}
+LONG = 140.0
+"""A longer formula is displayed, in points: a third of a line."""
 
 
 def cost_section(cost: StepCost, named: Callable[[str], Node | None]) -> Section:
@@ -38,35 +41,49 @@ def cost_section(cost: StepCost, named: Callable[[str], Node | None]) -> Section
         Equation(text("operations of the backward pass"), (polynomial(cost.backward),)),
         Equation(text("numbers kept"), (polynomial(cost.saved),)),
     )
-    return Section("cost", "Cost of a step", (Passage(say(counted), figures, _explained(cost, named)),))
+    kept = _kept(cost, named)
+    long = [formula for formula in kept if points(formula) > LONG]
+    what = say("What is kept, {},", listed(kept)) if kept and not long else say("What is kept")
+    told = [_memory(cost, what) if cost.saved != 0 else NOTHING, _again(cost)]
+    displayed = []
+    if long:
+        keeps = listed([*(formula for formula in kept if formula not in long), "the values of"])
+        apart = tuple(Equation(ALONE, (formula,)) for formula in long)
+        displayed = [Passage(say("The forward pass keeps {}", keeps), apart, together(told))]
+    after = together([_ratio(cost), *([] if long else told)])
+    return Section("cost", "Cost of a step", (Passage(say(counted), figures, after), *displayed))
 
 
-def _explained(cost: StepCost, named: Callable[[str], Node | None]) -> Prose:
-    sentences = []
+def _ratio(cost: StepCost) -> Prose:
+    """How many times the operations of the forward pass the backward pass does."""
     ratio = leading_ratio(cost.backward, cost.forward)
-    if ratio is not None:
-        times = OFTEN.get(int(ratio), f"${ratio}$ times")
-        sentences.append(
-            say(f"For large sizes the backward pass does {times} the operations of the forward pass.")
-        )
-    if cost.saved != 0:
-        sentences.append(_memory(cost, named))
-    if cost.saved_states != cost.saved:
-        states = polynomial(cost.saved_states)
-        kept = say("Keeping states and outputs alone, {} numbers", states)
-        again = "{}, the backward pass computes the rest again and does {} operations."
-        nothing = say("Keeping nothing")
-        sentences.append(say(again, nothing if states == ZERO else kept, polynomial(cost.backward_again)))
-    return together(sentences)
+    if ratio is None:
+        return NOTHING
+    times = OFTEN.get(int(ratio), f"${ratio}$ times")
+    return say(f"For large sizes the backward pass does {times} the operations of the forward pass.")
 
 
-def _memory(cost: StepCost, named: Callable[[str], Node | None]) -> Prose:
+def _again(cost: StepCost) -> Prose:
+    """What it costs to keep less."""
+    if cost.saved_states == cost.saved:
+        return NOTHING
+    states = polynomial(cost.saved_states)
+    kept = say("Keeping states and outputs alone, {} numbers", states)
+    again = "{}, the backward pass computes the rest again and does {} operations."
+    return say(again, say("Keeping nothing") if states == ZERO else kept, polynomial(cost.backward_again))
+
+
+def _kept(cost: StepCost, named: Callable[[str], Node | None]) -> list[Node]:
+    """What the forward pass keeps, if there is mathematics for all of it."""
     shown = [
         name for name in cost.kept if name.removesuffix("_next") not in cost.kept or name[-5:] != "_next"
     ]
-    names = dict.fromkeys(map(named, shown))
-    told = [name for name in names if name is not None]
-    kept = say("What is kept, {},", listed(told)) if len(told) == len(names) else "What is kept"
+    told = dict.fromkeys(map(named, shown))
+    return [] if None in told else [formula for formula in told if formula is not None]
+
+
+def _memory(cost: StepCost, kept: Prose) -> Prose:
+    """In how many bytes `kept` is."""
     single, double = (polynomial((size * cost.saved).expand()) for size in (4, 8))
     made_up = say("; outputs make up {} of the numbers", polynomial(cost.saved_outputs))
     return say(

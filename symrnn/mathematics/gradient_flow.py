@@ -236,11 +236,10 @@ class _Narrator:
         content = weight.args[0] if isinstance(weight, Operator) else weight
         quantities = sorted(content.atoms(Quantity), key=str)
         kept = [q for q in quantities if isinstance(q, Parameter)]
-        if isinstance(weight, Operator | Quantity):
-            if isinstance(content, Quantity):
-                return () if growing and is_bounded(self.bounds(content)) else (self.weight(weight),)
-            if isinstance(weight, Block) or (kept and len(kept) == len(quantities)):
-                return (self.weight(weight),)
+        if isinstance(content, Quantity):
+            return () if growing and is_bounded(self.bounds(content)) else (self.weight(weight),)
+        if isinstance(weight, Block) or (isinstance(weight, Operator) and kept and kept == quantities):
+            return (self.weight(weight),)
         free = [q for q in quantities if self.known(q) and not is_bounded(self.bounds(q))]
         return tuple(self.printer.symbol(q) for q in kept or free)
 

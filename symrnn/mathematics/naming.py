@@ -11,6 +11,7 @@ from sympy import Add, Expr, Mul
 
 from symrnn.declaration.axes import Axis, Shape
 from symrnn.declaration.latex_names import name_latex, symbol_latex
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.quantities import Constant, Parameter, Quantity, State
 from symrnn.declaration.reading_order import Roles
 from symrnn.derivation.derivation import Adjoint, LaterAdjoint, OutputAdjoint
@@ -37,6 +38,8 @@ from symrnn.notation.prose import Prose
 
 NOW, BEFORE, FIRST, LAST = "t", "t-1", "0", "T"
 """Times: the step's letter stands in the place of t."""
+TIMES: Mapping[type, str] = {Parameter: "", Constant: "", State: BEFORE, Quantity: NOW}
+"""The time of a quantity by its kind, unless it is another; none of what does not change."""
 
 DELTA, SIGMA, PI, E, T = Word("δ"), named("σ"), Word("π"), Word("e"), Word("t")
 
@@ -83,9 +86,10 @@ class Naming:
             sign = subscript(delta, upright(source)) if source else delta
             return Row((sign, self.symbol(quantity.of, time)), of=quantity)
         name = self.name(quantity)
-        if not (isinstance(quantity, Parameter | Constant) or quantity in self.notation.static):
+        own = entry(TIMES, quantity)
+        if own and quantity not in self.notation.static:
             mark = superscript if self.notation.style.time == "superscript" else subscript
-            name = mark(name, self.time(time or (BEFORE if isinstance(quantity, State) else NOW)))
+            name = mark(name, self.time(time or own))
         return replace(name, of=quantity)
 
     def time(self, time: str) -> Node:

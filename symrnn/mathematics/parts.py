@@ -5,8 +5,11 @@ Who sets them breaks long equations into lines.
 
 from dataclasses import dataclass
 
-from symrnn.notation.nodes import Node
+from symrnn.notation.nodes import Node, Row
 from symrnn.notation.prose import NOTHING, Prose
+
+ALONE = Row(())
+"""Nothing, on the left of what stands alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,10 @@ class SymbolRow:
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """`left` equals every one of `rights`, which tell how it is worked out; no label, no number."""
+    """`left` equals every one of `rights`, which tell how it is worked out; no label, no number.
+
+    With nothing on the left a formula stands alone.
+    """
 
     left: Node
     rights: tuple[Node, ...]

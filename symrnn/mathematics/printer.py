@@ -6,18 +6,19 @@ Elementwise products of arrays are written with \odot, products with scalars by 
 matrix products where they are such and with indices where they are not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sympy import Add, Expr, Float, Mul, Pow, Rational, S, pi
 from sympy import log as log_of_number
-from sympy.logic.boolalg import Boolean
 
 from symrnn.declaration.axes import Axis
 from symrnn.declaration.latex_names import name_latex
+from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import (
     Contract,
+    NamedFunction,
     PointwiseFunction,
     Slice,
     VectorFunction,
@@ -91,16 +92,8 @@ class Printer(Naming, ContractionPrinter, ChoicePrinter):
 
     def rank(self, expr: Expr) -> int:
         """The number of axes of an expression."""
-        if isinstance(expr, Quantity):
-            return len(self.notation.shapes[expr] if isinstance(expr, Value) else expr.shape)
-        if isinstance(expr, Slice | concatenate):
-            return self.rank(expr.args[0])
-        known = next((count for kind, count in RANKS if isinstance(expr, kind)), None)
-        if known is not None:
-            return known(expr)
-        if is_coefficient(expr) or not isinstance(expr, Expr | Boolean):
-            return 0
-        return max((self.rank(arg) for arg in expr.args), default=0)
+        known = entry(RANKS, expr)
+        return known(self, expr) if known else max(map(self.rank, expr.args), default=0)
 
     def printed(self, expr: Expr) -> tuple[Node, int]:
         """The tree of `expr`, which knows what it stands for, and how closely it binds."""
@@ -108,11 +101,11 @@ class Printer(Naming, ContractionPrinter, ChoicePrinter):
         return (replace(made, of=expr) if made.of is None else made), binding
 
     def _made(self, expr: Expr) -> tuple[Node, int]:
-        if not isinstance(expr, Quantity) and is_coefficient(expr):
+        make = entry(MAKERS, expr)
+        if make is not None:
+            return make(self, expr)
+        if is_coefficient(expr):
             return self._number(expr)
-        for kinds, make in MAKERS:
-            if isinstance(expr, kinds):
-                return make(self, expr)
         raise EmissionError(f"{type(expr).__name__} has no form in print: {expr}. Add one to printer.py.")
 
     def pulled(self, expr: Contract) -> tuple[Expr, Contract]:
@@ -127,12 +120,6 @@ class Printer(Naming, ContractionPrinter, ChoicePrinter):
 
     # kinds of expressions
 
-    def _quantity(self, expr: Quantity) -> tuple[Node, int]:
-        return self.symbol(expr), ATOM
-
-    def _call(self, expr: PointwiseFunction | VectorFunction) -> tuple[Node, int]:
-        return self._function(expr.name, expr.args)
-
     def _contract(self, expr: Contract) -> tuple[Node, int]:
         scalars, product = self.pulled(expr)
         return self.contraction(product) if scalars == 1 else self._product(scalars * product)
@@ -146,39 +133,21 @@ class Printer(Naming, ContractionPrinter, ChoicePrinter):
         of, start, stop = expr.args
         return Script(bracketed(self.tree(of)), below=self.span(start, stop)), ATOM
 
-    def _ones(self, expr: ones) -> tuple[Node, int]:
-        return Script(Word("1", Face.BOLD), below=self.sizes(expr.args)), ATOM
-
-    def _one_hot(self, expr: one_hot) -> tuple[Node, int]:
-        return Script(Word("e", Face.BOLD), below=self.symbol(expr.index)), ATOM
-
     def unit_matrix(self, size: Expr) -> Node:
         """The identity matrix of a size."""
         return Script(Word("I"), below=self.size(size))
 
-    def _identity(self, expr: identity) -> tuple[Node, int]:
-        return self.unit_matrix(expr.args[0]), ATOM
-
     # algebra
 
     def _number(self, expr: Expr) -> tuple[Node, int]:
-        if isinstance(expr, Rational | Float):
-            return _constant(expr)
+        """A number that is neither written in digits nor made by algebra."""
         if expr is pi and self.notation.pi is not None:
             return self.notation.pi, ATOM
-        if isinstance(expr, log_of_number):
-            return function(FUNCTIONS["log"], self.tree(expr.args[0])), ATOM
         if expr.free_symbols and type(expr) in EQUIVALENTS:
             return self._function(EQUIVALENTS[type(expr)].name, expr.args)
-        for kind, make in ALGEBRA:
-            if isinstance(expr, kind):
-                return make(self, expr)
         if expr.free_symbols:
             raise EmissionError(f"{expr} has no form in print: it is neither a quantity nor a number.")
         return decimal(float(expr)), PRODUCT
-
-    def _axis(self, expr: Axis) -> tuple[Node, int]:
-        return parsed(name_latex(expr.name)), ATOM
 
     def _sum(self, expr: Expr) -> tuple[Node, int]:
         return joined(self._term(term) for term in ordered_terms(expr, self.notation.roles)), SUM
@@ -282,33 +251,38 @@ class Printer(Naming, ContractionPrinter, ChoicePrinter):
         return superscript(self.notation.e, exponent)
 
 
-RANKS: tuple[tuple[type, Callable[[Any], int]], ...] = (
-    (Contract, lambda product: len(product.output)),
-    (ones, lambda array: len(array.args)),
-    (one_hot, lambda _: 1),
-    (identity, lambda _: 2),
-    (VectorFunction, lambda call: int(call.gives_vector)),
-)
-"""The number of axes of what says so itself, by its kind."""
+RANKS: Mapping[type, Callable[[Printer, Any], int]] = {
+    Value: lambda printer, value: len(printer.notation.shapes[value]),
+    Quantity: lambda printer, quantity: len(quantity.shape),
+    Contract: lambda printer, product: len(product.output),
+    Slice: lambda printer, part: printer.rank(part.args[0]),
+    concatenate: lambda printer, stack: printer.rank(stack.args[0]),
+    ones: lambda printer, array: len(array.args),
+    one_hot: lambda printer, array: 1,
+    identity: lambda printer, array: 2,
+    VectorFunction: lambda printer, call: int(call.gives_vector),
+}
+"""The number of axes by kind; all others have those of their arguments."""
 
-MAKERS: tuple[tuple[Any, Callable[[Printer, Any], tuple[Node, int]]], ...] = (
-    (Quantity, Printer._quantity),
-    (Add, Printer._sum),
-    (Mul, Printer._product),
-    (Pow, Printer._power),
-    (PointwiseFunction | VectorFunction, Printer._call),
-    (where, Printer.choice),
-    (Contract, Printer._contract),
-    (concatenate, Printer._stack),
-    (Slice, Printer._slice),
-    (ones, Printer._ones),
-    (one_hot, Printer._one_hot),
-    (identity, Printer._identity),
-)
+MAKERS: Mapping[type, Callable[[Printer, Any], tuple[Node, int]]] = {
+    Quantity: lambda printer, quantity: (printer.symbol(quantity), ATOM),
+    Axis: lambda printer, axis: (parsed(name_latex(axis.name)), ATOM),
+    Rational: lambda printer, number: _constant(number),
+    Float: lambda printer, number: _constant(number),
+    log_of_number: lambda printer, call: printer._function("log", call.args),
+    Add: Printer._sum,
+    Mul: Printer._product,
+    Pow: Printer._power,
+    NamedFunction: lambda printer, call: printer._function(call.name, call.args),
+    where: Printer.choice,
+    Contract: Printer._contract,
+    concatenate: Printer._stack,
+    Slice: Printer._slice,
+    ones: lambda printer, array: (Script(Word("1", Face.BOLD), below=printer.sizes(array.args)), ATOM),
+    one_hot: lambda printer, unit: (Script(Word("e", Face.BOLD), below=printer.symbol(unit.index)), ATOM),
+    identity: lambda printer, array: (printer.unit_matrix(array.args[0]), ATOM),
+}
 """What makes the tree of an expression, by its kind."""
-
-ALGEBRA = ((Axis, Printer._axis), (Add, Printer._sum), (Mul, Printer._product), (Pow, Printer._power))
-"""What makes the tree of a number that is made of axes."""
 
 
 class _Exponential(PointwiseFunction):

@@ -5,9 +5,9 @@ of them. A line ends before an operator, the outermost whose left side fits; amo
 It ends inside of brackets, but neither in fractions, roots and scripts nor in stacks.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from symrnn.notation.characters import BESIDE, DOT, ELEMENTWISE, MINUS, NAMED_OPERATORS, PLUS
 from symrnn.notation.nodes import (
@@ -159,36 +159,23 @@ SCRIPT, COLUMN = 0.75, 11.0
 
 def points(node: Node) -> float:
     """About how wide a formula is when TeX sets it at 11 pt, in points."""
-    match node:
-        case Script():
-            node = merged(node)
-            return points(node.base) + LETTER * node.primes + _scripts(node.below, node.above)
-        case Fraction():
-            return max(points(node.above), points(node.below)) + 3.0
-        case Stack():
-            return max(sum(map(points, cells)) + COLUMN * (len(cells) - 1) for cells in node.rows) + 14.0
-        case Cases():
-            return max(points(value) + NARROW + COLUMN + points(when) for value, when in node.rows) + 14.0
-        case BigOperator():
-            return 24.0 + _scripts(node.below, node.above)
-    return _own_points(node) + sum(map(points, children(node)))
+    form = POINTS.get(type(node))
+    return form(node) if form else sum(map(points, children(node)))
 
 
-def _own_points(node: Node) -> float:
-    """What a node takes beside its parts, which stand side by side."""
-    match node:
-        case Word(text=text, face=Face.NAME) if text in NAMED_OPERATORS:
-            return NAMES.get(text, 5.6 * len(text))
-        case Word() | Number() | Sign():
-            widths = SIGNS if isinstance(node, Sign) else WIDE_LETTERS
-            return sum(widths.get(character, LETTER) for character in node.text)
-        case Bracket():
-            return NARROW + LARGER[node.size] if node.text in "()[]⟨⟩" else LETTER
-        case Fence():
-            return sum(map(_own_points, _halves(node)))
-    if isinstance(node, Space):
-        return COLUMN * (node.width // 18)
-    return LETTER if isinstance(node, Root | Mark) else 0.0
+def _word(word: Word) -> float:
+    if word.face is Face.NAME and word.text in NAMED_OPERATORS:
+        return NAMES.get(word.text, 5.6 * len(word.text))
+    return _letters(word.text)
+
+
+def _letters(text: str, widths: Mapping[str, float] = WIDE_LETTERS) -> float:
+    return sum(widths.get(character, LETTER) for character in text)
+
+
+def _script(node: Script) -> float:
+    node = merged(node)
+    return points(node.base) + LETTER * node.primes + _scripts(node.below, node.above)
 
 
 def _scripts(*scripts: Node | None) -> float:
@@ -199,3 +186,22 @@ def _scripts(*scripts: Node | None) -> float:
 def _halves(fence: Fence) -> tuple[Bracket, Bracket]:
     """A fence's brackets."""
     return Bracket(fence.left, True, fence.size), Bracket(fence.right, False, fence.size)
+
+
+POINTS: Mapping[type, Callable[[Any], float]] = {
+    Word: _word,
+    Number: lambda number: _letters(number.text),
+    Sign: lambda sign: _letters(sign.text, SIGNS),
+    Space: lambda space: COLUMN * (space.width // 18),
+    Row: lambda row: sum(map(points, row.items)),
+    Script: _script,
+    Fraction: lambda node: max(points(node.above), points(node.below)) + 3.0,
+    Root: lambda root: LETTER + points(root.inside),
+    Fence: lambda fence: sum(map(points, (*_halves(fence), fence.inside))),
+    Stack: lambda stack: 14.0 + max(sum(map(points, row)) + COLUMN * (len(row) - 1) for row in stack.rows),
+    Cases: lambda cases: 14.0 + max(points(v) + NARROW + COLUMN + points(when) for v, when in cases.rows),
+    BigOperator: lambda node: 24.0 + _scripts(node.below, node.above),
+    Mark: lambda mark: LETTER + points(mark.inside),
+    Bracket: lambda half: NARROW + LARGER[half.size] if half.text in "()[]⟨⟩" else LETTER,
+}
+"""The widths of nodes; of what is not here, those of the parts beside each other."""

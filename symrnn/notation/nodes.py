@@ -13,7 +13,8 @@ them as LaTeX, MathML, pictures for terminals and plain text, and `breaking` end
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 
 class Face(StrEnum):
@@ -174,26 +175,35 @@ class Bracket(Node):
 Kind = TypeVar("Kind", bound=Node)
 
 
-def children(node: Node) -> Iterator[Node]:
+def children(node: Node) -> list[Node]:
     """The nodes that a node is made of."""
-    for part in fields(node):
-        if part.name != "of":
-            yield from _nodes(getattr(node, part.name))
+    found: list[Node] = []
+    kind: Any = type(node)
+    for name in _parts(kind):
+        _add_nodes(getattr(node, name), found)
+    return found
 
 
-def _nodes(value: object) -> Iterator[Node]:
+@cache
+def _parts(kind: Any) -> tuple[str, ...]:
+    """The fields of a kind of node that may hold nodes: what it stands for, texts and numbers do not."""
+    return tuple(part.name for part in fields(kind) if Node.__name__ in str(part.type))
+
+
+def _add_nodes(value: object, found: list[Node]) -> None:
     if isinstance(value, Node):
-        yield value
+        found.append(value)
     elif isinstance(value, tuple):
         for item in value:
-            yield from _nodes(item)
+            _add_nodes(item, found)
 
 
 def walk(node: Node) -> Iterator[Node]:
     """A node and all below it, in the order in which they are read."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    waiting = [node]
+    while waiting:
+        yield (reached := waiting.pop())
+        waiting.extend(reversed(children(reached)))
 
 
 def mapped(node: Kind, change: Callable[[Node], Node]) -> Kind:

@@ -3,6 +3,7 @@ r"""Equations as lines of amsmath's aligned environments, and prose, in LaTeX.""
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
+from symrnn.mathematics.parts import ALONE
 from symrnn.notation.breaking import indents, lines, points
 from symrnn.notation.nodes import Node, Row
 from symrnn.notation.prose import Code, Prose, Reference
@@ -25,17 +26,18 @@ def equation_lines(
 
     `column` is the width of the widest left side that it is aligned with, and where smaller formulas begin.
     """
-    rest = room - points(left) - EQUALS
+    width = points(left)
+    rest, sign = room - width - EQUALS, "&" if left == ALONE else "&="
     made: list[str] = []
     for right in rights:
         pieces = lines(right, rest)
         for position, (piece, depth) in enumerate(zip(pieces, indents(pieces), strict=True)):
             indent = (depth + 1) * INDENT if position else 0.0
-            beside = room - max(column, points(left)) - EQUALS - indent
+            beside = room - max(column, width) - EQUALS - indent
             text, wide = line_latex(piece, first=not position), points(piece)
             fitted = fit(text, wide, beside) if wide > rest + SLACK else text
-            made.append("&" + r"\qquad" * (depth + 1) + f" {{}}{fitted}" if position else f"&= {fitted}")
-    return [f"{latex(left)} {made[0]}", *made[1:]]
+            made.append("&" + r"\qquad" * (depth + 1) + f" {{}}{fitted}" if position else f"{sign} {fitted}")
+    return [f"{latex(left)} {made[0]}".lstrip(), *made[1:]]
 
 
 def line_latex(line: Row, *, first: bool) -> str:

@@ -9,26 +9,27 @@ from symrnn.declaration.quantities import NextState, Quantity
 from symrnn.derivation.cost import StepCost
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.model_derivation import (
+    NOW,
     At,
     Held,
     ModelDerivation,
     ParameterAdjoint,
     Rule,
+    Step,
     Wire,
     WireAdjoint,
     WireTerm,
-    mirrored,
 )
 from symrnn.mathematics.parts import Equation
 from symrnn.mathematics.style import DEFAULT, Style
-from symrnn.models.layers import ONCE, TIME, Feed
+from symrnn.models.layers import ONCE, Feed
 from symrnn.models.model import Run, model_digest
 from symrnn.notation.breaking import lines, points
 from symrnn.notation.building import (
     COMMA,
     JUXTAPOSED,
     ONE,
-    ZERO,
+    between,
     indexed,
     joined,
     negative,
@@ -37,6 +38,7 @@ from symrnn.notation.building import (
     superscript,
     text,
     upright,
+    whole,
 )
 from symrnn.notation.nodes import Face, Fence, Fraction, Node, Sign, Space, Word
 from symrnn.notation.parsing import parsed
@@ -47,7 +49,7 @@ from symrnn.papers.lines import line_latex, prose_latex
 from symrnn.papers.plain_text import latex_text
 from symrnn.templates import render
 
-DELTA, NOW, SAMPLE = Word("δ"), Word("t"), Word("b")
+DELTA, SAMPLE = Word("δ"), Word("b")
 TEXT_WIDTH = 420.0
 """How wide a displayed equation may be, in points; the estimate of its width may be a little low."""
 
@@ -97,7 +99,7 @@ def latex_model(
             "forward": _aligned(wiring.forward()),
             "forward_notes": tuple(map(prose_latex, wiring.forward_notes())),
             "loss_name": breakable(loss.layer),
-            "loss_symbol": latex(wiring.of_sample(loss)),
+            "loss_symbol": latex(wiring.symbol(loss, loss.seen(NOW), SAMPLE)),
             "loss_steps": latex(steps_of(loss.time)),
             "delta": latex(DELTA),
             "backward": _aligned(wiring.backward()),
@@ -118,30 +120,26 @@ class WiringText:
     derivation: ModelDerivation
     style: Style
 
-    def symbol(self, held: Held, time: Node) -> Node:
-        """A layer's quantity at a time."""
-        quantity = held.quantity
+    def symbol(self, held: Held, step: Step, *sample: Node) -> Node:
+        """A layer's quantity at a step, for a sample if one is named."""
+        quantity, time = held.quantity, step_node(step)
         bare = name_of(quantity.state if isinstance(quantity, NextState) else quantity)
         label = Fence(upright(held.layer))
         if self.style.time == "subscript":
-            return superscript(subscript(bare, time), label)
-        return superscript(bare, row(label, Fence(time, "⟨", "⟩")))
+            below = between(COMMA, (time, *sample))
+            return superscript(subscript(bare, below), label)
+        timed = superscript(bare, row(label, Fence(time, "⟨", "⟩")))
+        return indexed(timed, *sample) if sample else timed
 
-    def of_sample(self, held: Held) -> Node:
-        """A layer's quantity for one sample, at the time of its own step."""
-        if self.style.time == "subscript":
-            return self.symbol(held, row(NOW, COMMA, SAMPLE))
-        return indexed(self.symbol(held, NOW), SAMPLE)
-
-    def fed(self, feed: Feed, time: Node) -> Node:
-        """What the batch brings at a time: named as the input that takes it first, if it is called so."""
+    def fed(self, feed: Feed, step: Step) -> Node:
+        """What the batch brings at a step: named as the input that takes it first, if it is called so."""
         quantity = next(q for known, q, _ in self.derivation.model.feeds if known == feed)
         bare = name_of(quantity) if quantity.name == feed.name else letter_or_word(feed.name)
         if feed.over == ONCE:
             return bare
         if self.style.time == "subscript":
-            return subscript(bare, time)
-        return superscript(bare, Fence(time, "⟨", "⟩"))
+            return subscript(bare, step_node(step))
+        return superscript(bare, Fence(step_node(step), "⟨", "⟩"))
 
     # -- forwards -----------------------------------------------------------------------------
 
@@ -151,23 +149,22 @@ class WiringText:
 
     def taken(self, wire: Wire) -> Equation:
         """What a layer takes, at its own step."""
-        taker, source = wire.taker, wire.source
-        left = self.symbol(taker, ZERO if taker.at == At.START else NOW)
+        source, (step, source_step) = wire.source, wire.steps
+        left = self.symbol(wire.taker, step)
         if isinstance(source, Feed):
-            return Equation(left, (self.fed(source, step_of(taker, source)),))
-        step = step_of(source, taker) if source.at == At.EVERY else steps_of(source.time)
-        return Equation(left, (self.symbol(source, step),))
+            return Equation(left, (self.fed(source, source_step),))
+        return Equation(left, (self.symbol(source, source_step),))
 
     def forward_notes(self) -> Iterator[Prose]:
         """What is to be said of these equations."""
         layers = self.derivation.layers
-        reverse = [breakable(layer.label) for layer in layers if layer.run.layer.reverse]
-        if reverse:
+        turned = [layer.run for layer in layers if layer.run.layer.reverse and layer.run.layer.time != ONCE]
+        for time in dict.fromkeys(run.layer.time for run in turned):
             yield say(
                 "Running from a sample's last step to its first, step $t$ of {} belongs to step {} of the "
                 "sample.",
-                listed(reverse),
-                turned_around(TIME),
+                listed(breakable(run.label) for run in turned if run.layer.time == time),
+                step_node(Step(time, -1, 1)),
             )
         if any(wire.taker.at == At.FIRST for layer in layers for wire in layer.wires):
             yield say("What is read at the end of a sequence is a sequence of one step.")
@@ -183,28 +180,25 @@ class WiringText:
     def handed_on(self, adjoint: WireAdjoint) -> Equation:
         """An adjoint as the sum of its terms."""
         of = adjoint.of
-        left = row(DELTA, self.symbol(of, steps_of(of.time) if of.at == At.END else NOW))
         right = joined(self.term(term, of) for term in adjoint.terms)
-        return Equation(left, (row(right, Space(18), text("(at the end)")) if of.at == At.END else right,))
+        if of.at == At.END:
+            right = row(right, Space(18), text("(at the end)"))
+        return Equation(row(DELTA, self.symbol(of, adjoint.step)), (right,))
 
     def term(self, term: WireTerm, of: Held) -> Node:
         """One summand of the adjoint of what a layer hands on."""
-        taker = term.taker
-        if taker is None:
+        if term.taker is None:
             assert term.rule == Rule.MEAN
             return Fraction(ONE, Word("N"))
-        if term.rule == Rule.TAKEN:
-            return row(DELTA, self.symbol(taker, step_of(taker, of)))
-        assert term.rule == Rule.READ
-        read = row(DELTA, self.symbol(taker, ZERO if taker.at == At.START else ONE))
-        if of.at == At.END:
-            return read
-        return row(Fence(row(NOW, Sign("="), steps_of(of.time)), "[", "]"), JUXTAPOSED, read)
+        taken = row(DELTA, self.symbol(term.taker, term.step(of)))
+        if not term.is_last(of):
+            return taken
+        return row(Fence(row(step_node(NOW), Sign("="), step_node(of.end)), "[", "]"), JUXTAPOSED, taken)
 
     def backward_notes(self) -> Iterator[Prose]:
         """What is to be said of these equations."""
         adjoints = self.derivation.adjoints
-        if any(term.rule == Rule.READ and a.of.at != At.END for a in adjoints for term in a.terms):
+        if any(term.is_last(adjoint.of) for adjoint in adjoints for term in adjoint.terms):
             yield say(r"The bracket $[\,\cdot\,]$ is 1 where it holds and 0 elsewhere.")
 
 
@@ -271,14 +265,10 @@ def steps_of(time: str) -> Node:
     return ONE if time == ONCE else subscript(letter_or_word(time), SAMPLE)
 
 
-def turned_around(time: str) -> Node:
-    """The step of the sample in which a layer that runs from its end is at its own step t."""
-    return joined([steps_of(time), ONE, negative(NOW)])
-
-
-def step_of(held: Held, other: Held | Feed) -> Node:
-    """The step of one end of a wire at step t of the other."""
-    return turned_around(held.time) if mirrored(held, other) else NOW
+def step_node(step: Step) -> Node:
+    """A step as mathematics."""
+    now: Node = Word("t")
+    return joined(t if added else negative(t) for added, t in step.terms(steps_of, now, whole))
 
 
 def breakable(name: str) -> str:

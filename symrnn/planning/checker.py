@@ -8,7 +8,7 @@ from sympy import Integer
 from symrnn.declaration.axes import Size, shape_text
 from symrnn.errors import PlanError
 from symrnn.planning.ir import Block, Buffer, Loop, Statement, describe
-from symrnn.planning.memory import contains, overlap, root_of, shift_of
+from symrnn.planning.memory import at_most, contains, overlap, root_of, shift_of
 from symrnn.planning.plan import Plan
 from symrnn.planning.shape_rules import Seen, shape_faults
 
@@ -207,9 +207,9 @@ class _Checker:
             return True
         reached = [start]
         for position in reached:  # it grows
-            following = [end for begin, end in ranges if (begin - position).is_nonpositive]
+            following = [end for begin, end in ranges if at_most(begin, position)]
             reached += [end for end in following if (end - position).is_positive and end not in reached]
-        return any((stop - position).is_nonpositive for position in reached)
+        return any(at_most(stop, position) for position in reached)
 
     def define(self, name: str) -> None:
         """Mark `name` as written, and what lay in exactly the same place as overwritten."""

@@ -1,7 +1,9 @@
 """Where arrays lie: which share memory, which of them contain others, and which lie in one place."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
+from symrnn.declaration.axes import Size
 from symrnn.planning.ir import Buffer, Window
 
 
@@ -48,8 +50,7 @@ def overlap(one: str, other: str, table: Mapping[str, Buffer]) -> bool:
     if first.rows is None or second.rows is None:
         return True
     (start, stop), (begin, end) = first.rows, second.rows
-    apart = (stop - begin).is_nonpositive or (end - start).is_nonpositive
-    return not apart
+    return not (at_most(stop, begin) or at_most(end, start))
 
 
 def contains(one: str, other: str, table: Mapping[str, Buffer]) -> bool:
@@ -64,4 +65,10 @@ def contains(one: str, other: str, table: Mapping[str, Buffer]) -> bool:
     if outer.rows is None or inner.rows is None:
         return False
     (start, stop), (begin, end) = outer.rows, inner.rows
-    return bool((start - begin).is_nonpositive and (end - stop).is_nonpositive)
+    return at_most(start, begin) and at_most(end, stop)
+
+
+@lru_cache(maxsize=1 << 14)
+def at_most(one: Size, other: Size) -> bool:
+    """Whether a size is at most another one, however long the axes are; the same are compared very often."""
+    return bool((one - other).is_nonpositive)

@@ -8,29 +8,21 @@ import sys
 import threading
 from pathlib import Path
 from types import ModuleType
-from typing import TypeAlias
 
-from symrnn.declaration.cell import Cell
 from symrnn.derivation.derivation import Derivation
 from symrnn.derivation.model_derivation import ModelDerivation
 from symrnn.errors import RequestError, shown
 from symrnn.files import write_all
-from symrnn.models.model import Model
-from symrnn.pipeline import emit
-from symrnn.planning.model_plan import ModelPlan
-from symrnn.planning.plan import Plan
+from symrnn.pipeline import Source, emit
 
 CACHE_VARIABLE = "SYMRNN_CACHE"
 PACKAGE = "symrnn.running.loaded"
 """Whose modules the files in the cache folder are."""
 
-Made: TypeAlias = Plan | Derivation | Cell | ModelPlan | ModelDerivation | Model
-"""What kernels are emitted of."""
-
 _importing = threading.RLock()
 
 
-def load(plan: Made, target: str = "numba", save: str = "all", *, contract: str = "full") -> ModuleType:
+def load(plan: Source, target: str = "numba", save: str = "all", *, contract: str = "full") -> ModuleType:
     """The kernel of a cell, or the module of a model, or of what is made of them, emitted and imported.
 
     `save` is what the forward pass keeps (see `symrnn.plan`); a plan that is made already keeps its own.
@@ -43,7 +35,7 @@ def load(plan: Made, target: str = "numba", save: str = "all", *, contract: str 
             the cache folder cannot be written.
 
     """
-    if not isinstance(plan, Made):
+    if not isinstance(plan, Source):
         raise RequestError(
             f"load() takes a Cell, a Model, or what is made from one, and got {shown(plan)}. "
             "A shipped cell is symrnn.zoo.cell('gru')."

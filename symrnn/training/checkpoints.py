@@ -14,16 +14,14 @@ from typing import Any
 import numpy as np
 
 from symrnn.errors import RequestError
-from symrnn.files import SIGNATURE, write
+from symrnn.files import SIGNATURE
+from symrnn.layouts.tensors import read_tensors, require_safetensors, write_tensors
 from symrnn.training.optimisers import Bundle, Moments, Optimiser
 from symrnn.training.trainer import Snapshot, generator_from
 from symrnn.version import __version__
 
 FORMAT = 1
-KEY = "symrnn"
-"""The entry of the metadata that holds our JSON text."""
-
-NOT_INSTALLED = 'Checkpoints need the package safetensors. Install it with: pip install "symrnn[train]"'
+WROTE = "Name a file that a training wrote."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,17 +35,14 @@ class Checkpoint:
     arrays: Mapping[str, np.ndarray]
 
 
-def require_safetensors() -> None:
+def require_checkpoints() -> None:
     """Raise unless checkpoints can be written and read.
 
     Raises:
         RequestError: the package safetensors is not installed.
 
     """
-    try:
-        import safetensors.numpy  # noqa: F401
-    except ImportError:
-        raise RequestError(NOT_INSTALLED) from None
+    require_safetensors("Checkpoints", "train")
 
 
 def write_checkpoint(
@@ -65,9 +60,7 @@ def write_checkpoint(
         RequestError: safetensors is not installed, or the file cannot be written.
 
     """
-    require_safetensors()
-    from safetensors.numpy import save
-
+    require_checkpoints()
     arrays = {f"settings.{name}": array for name, array in (more or {}).items()}
     arrays |= _arrays("parameters", snapshot.parameters)
     for name, bundle in snapshot.moments.means.items():
@@ -87,12 +80,12 @@ def write_checkpoint(
         "losses": [snapshot.loss_sum, snapshot.loss_count],
         "first_loss": snapshot.first_loss,
     }
-    write(path, save(arrays, {KEY: json.dumps(text)}), force=True)
+    write_tensors(path, arrays, text, force=True)
 
 
 def _arrays(prefix: str, bundle: Bundle) -> dict[str, np.ndarray]:
     pairs = zip(bundle._fields, bundle, strict=True)
-    return {f"{prefix}.{name}": np.ascontiguousarray(a).reshape(np.shape(a)) for name, a in pairs}
+    return {f"{prefix}.{name}": array for name, array in pairs}
 
 
 def read_checkpoint(path: Path, kind: str) -> Checkpoint:
@@ -102,31 +95,14 @@ def read_checkpoint(path: Path, kind: str) -> Checkpoint:
         RequestError: there is no such file, it is cut off or not ours, or it is of another kind or format.
 
     """
-    require_safetensors()
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        fact = "is a folder" if path.is_dir() else "does not exist"
-        raise RequestError(f"The checkpoint {path} {fact}. Name a file that a training wrote.")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise RequestError(
-            f"The file {path} is no safetensors file, or it is cut off ({error}). "
-            "Name a file that a training wrote."
-        ) from None
-    except OSError as error:
-        raise RequestError(
-            f"The checkpoint {path} cannot be read: {error.strerror}. Name a file that a training wrote."
-        ) from None
-    if KEY not in metadata:
+    require_checkpoints()
+    arrays, text = read_tensors(path, "checkpoint", WROTE)
+    if text is None:
         raise RequestError(
             f"The file {path} was not written by symrnn. Name a checkpoint that a training wrote."
         )
     with damage_told(path):
-        record = json.loads(metadata[KEY])
+        record = json.loads(text)
         found, made = record["format"], record["made"]
         if found != FORMAT:
             raise RequestError(

@@ -20,7 +20,7 @@ from symrnn.training.checkpoints import (
     damage_told,
     parameters_of,
     read_checkpoint,
-    require_safetensors,
+    require_checkpoints,
     restored,
     write_checkpoint,
 )
@@ -179,7 +179,7 @@ def prepare_training(
             lost.
 
     """
-    require_safetensors()
+    require_checkpoints()
     checkpoint = None
     if resume:
         checkpoint = read_checkpoint(output, KIND)

@@ -193,7 +193,10 @@ class Elements(np.ndarray):
         return taken if isinstance(taken, np.ndarray) else Element(int(taken))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        super().__setitem__(index, residues(value).astype(np.float64))
+        if isinstance(value, Element):
+            super().__setitem__(index, value.residue)
+        else:
+            super().__setitem__(index, value if isinstance(value, Elements) else elements(residues(value)))
 
     def __iadd__(self, other: Any) -> "Elements":  # type: ignore[misc]
         self[...] = self + other  # also of a single element, which NumPy's own would refuse

@@ -5,11 +5,10 @@ import builtins
 import importlib
 import re
 import types
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from symrnn.errors import ValidationError
+from symrnn.kernels.target import Surroundings
 from symrnn.validation.elements import Element, Elements, elements, residues
 from symrnn.validation.field_numpy import FieldMath, FieldNumpy
 
@@ -63,14 +62,6 @@ class _FloatType(type):
 
 class _Float(metaclass=_FloatType):
     pass
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a text meets in the field in place of modules that it imports and functions that it defines."""
-
-    modules: Mapping[str, object] = field(default_factory=dict)
-    functions: Mapping[str, object] = field(default_factory=dict)
 
 
 def execute(source: str, surroundings: Surroundings, seed: int = 0) -> types.SimpleNamespace:

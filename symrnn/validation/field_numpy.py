@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,9 @@ import numpy as np
 from symrnn.validation.elements import Element, Elements, chosen_where, computed, elements, residues
 from symrnn.validation.functions import value_of
 from symrnn.validation.maps import MAPS, number_exp
-from symrnn.validation.prime import PRIME, Residues
+from symrnn.validation.prime import PRIME, Draws, Residues
 from symrnn.vocabulary.families import POINTWISE
-from symrnn.vocabulary.functions import PointwiseFunction
+from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
 
 
 class _ArrayType(type):
@@ -26,6 +28,10 @@ class _Array(np.ndarray, metaclass=_ArrayType):
         return np.ndarray.__new__(Elements if _is_real(dtype) else np.ndarray, shape, dtype, buffer)
 
 
+class _Masked:
+    """`np.ma.MaskedArray`: no array that a proof gives is one, and NumPy's own takes long to load."""
+
+
 def _is_real(dtype: Any) -> bool:
     return bool(np.dtype(dtype).kind == "f")
 
@@ -37,10 +43,11 @@ class FieldNumpy:
     """
 
     ndarray = _Array
+    ma = SimpleNamespace(MaskedArray=_Masked)
 
     def __init__(self, seed: int) -> None:
         """Draw the contents of unwritten memory by `seed`."""
-        self.rng = np.random.default_rng([seed, 11])
+        self.rng = Draws(seed, 11)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
@@ -116,7 +123,18 @@ def _single(rule: Callable[..., Residues], numbers: Sequence[Any]) -> Element:
     return Element(int(rule(*(np.atleast_1d(residues(number)) for number in numbers))[0]))
 
 
-def of_arrays(function: type[PointwiseFunction]) -> Callable[..., Any]:
+def of_numbers(function: type[PointwiseFunction]) -> Callable[..., Element]:
+    """A function of the vocabulary on single elements; a kernel asks it of the same ones many times."""
+    rule = value_of(function)
+
+    @cache
+    def value(*numbers: int) -> Element:
+        return Element(int(rule(*(np.asarray([number]) for number in numbers))[0]))
+
+    return lambda *numbers: value(*(int(residues(number)) for number in numbers))
+
+
+def of_arrays(function: type[PointwiseFunction | VectorFunction]) -> Callable[..., Any]:
     """A function of the vocabulary on elements, as NumPy would compute it."""
     rule = value_of(function)
     return lambda *arrays: computed(rule(*map(residues, arrays)))

@@ -10,6 +10,7 @@ import numpy as np
 
 from symrnn.declaration.quantities import Constant
 from symrnn.errors import ValidationError
+from symrnn.kernels.targets import TARGETS
 from symrnn.models.layers import ONCE, Feed, Layer, Reading, Sequence
 from symrnn.models.model import Model
 from symrnn.models.stepping import stepped_feeds, why_no_step
@@ -19,10 +20,10 @@ from symrnn.validation.equations import Evaluator, Values
 from symrnn.validation.execution import execute
 from symrnn.validation.faults import inner, unequal
 from symrnn.validation.maps import identities
-from symrnn.validation.prime import PRIME, Residues, inverse
+from symrnn.validation.prime import PRIME, Draws, Residues, inverse
 from symrnn.validation.problem import LENGTHS, SAMPLES, STEPS
 from symrnn.validation.steps import CellSteps
-from symrnn.validation.texts import FAULTS, surroundings_of
+from symrnn.validation.texts import FAULTS, FIELD
 
 
 class Batch:
@@ -31,7 +32,7 @@ class Batch:
     def __init__(self, model: Model, seed: int) -> None:
         """Draw a batch for `model`."""
         self.model = model
-        rng = np.random.default_rng([seed, 17])
+        rng = Draws(seed, 17)
         self.sizes = {axis.name: LENGTHS[i % len(LENGTHS)] for i, axis in enumerate(model.axes)}
         evaluator = Evaluator(self.sizes)
         self.steps = {time: STEPS + i for i, time in enumerate(t for t in model.times if t != ONCE)}
@@ -129,7 +130,7 @@ def prove_model(source: str, model: Model, target: str) -> None:
     with identities():
         batch = Batch(model, 0)
         try:
-            module = execute(source, surroundings_of(target))
+            module = execute(source, TARGETS[target].surroundings(FIELD))
             said = _evaluated(module, batch, {}) or _evaluated(module, batch, batch.lengths)
             said = said or _predicted(module, batch) or _stepped(module, batch)
         except FAULTS as error:

@@ -17,7 +17,7 @@ from symrnn.validation.equations import number
 from symrnn.validation.faults import BlockWatcher, inner, unequal, wrong_share
 from symrnn.validation.field_numpy import of_arrays
 from symrnn.validation.maps import identities
-from symrnn.validation.prime import PRIME, Residues
+from symrnn.validation.prime import PRIME, Draws, Residues
 from symrnn.validation.problem import draw
 
 KINKED = (op.relu, op.absolute, op.maximum, op.minimum, op.where, op.largest, op.power, op.sign)
@@ -32,7 +32,7 @@ def seeds_for(cell: Cell) -> range:
 
 def field_numbers(seed: int) -> Numbers:
     """Elements of the field as the numbers of an interpreter; what nothing has written is random."""
-    rng = np.random.default_rng([seed, 7])
+    rng = Draws(seed, 7)
 
     def unwritten(shape: tuple[int, ...]) -> Any:
         return elements(rng.integers(0, PRIME, shape))

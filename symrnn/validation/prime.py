@@ -7,8 +7,11 @@ them, so that fractional powers of squares add and multiply as those of positive
 19 are squares, so that small sizes are, as in 1 / sqrt(m) or m ** 0.3.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
+from math import ceil, floor, frexp, log10, prod
+from random import Random
 from typing import TypeAlias
 
 import numpy as np
@@ -23,8 +26,24 @@ HALF = PRIME // 2
 FEW = 100
 """Of fewer residues Python's own powers are faster."""
 
-CLOSE = 4e-16
+CLOSE = Fraction(4, 10**16)
 """How near, relatively, a float must be to a fraction to stand for it: rounding is at most 1.2e-16."""
+
+FEW_BITS, FEW_DIGITS, SIMPLE = 20, 8, 10**13
+"""Of so few bits or digits, all are meant; numerator times denominator of a fraction with none so near."""
+
+
+class Draws:
+    """Random whole numbers, equal for equal seeds: NumPy's generators take longer to load than to draw."""
+
+    def __init__(self, *seed: int) -> None:
+        """Draw by `seed`."""
+        self.choices = Random(str(seed)).choices
+
+    def integers(self, low: int, high: int, shape: int | Sequence[int]) -> Residues:
+        """An array of numbers from `low` to before `high`."""
+        count = prod(shape) if isinstance(shape, Sequence) else shape
+        return np.array(self.choices(range(low, high), k=count), np.int64).reshape(shape)
 
 
 def centred(residues: Residues) -> Residues:
@@ -94,7 +113,34 @@ def residue(number: Fraction) -> int:
 @cache
 def residue_of_float(number: float) -> int:
     """The residue of the fraction that a float stands for: 0.1 is a tenth, 0.3333333333333333 a third."""
-    near = Fraction(number).limit_denominator(1_000_000)
-    if abs(float(near) - number) <= CLOSE * abs(number):
-        return residue(near)
-    return residue(Fraction(repr(number)))
+    return residue(_meant(number))
+
+
+def _meant(number: float) -> Fraction:
+    """The fraction that a float stands for.
+
+    It is itself, where few bits say all of it, or what few digits say; else the simplest fraction that is as
+    near as rounding lets it be, perhaps times a power of two or ten, if it is so simple that no other is;
+    else all its digits.
+    """
+    exact, digits = Fraction(number), Fraction(repr(number))
+    mantissa, _, _ = repr(number).partition("e")
+    if abs(exact.numerator).bit_length() <= FEW_BITS:
+        return exact
+    if len(mantissa.replace(".", "").strip("-0")) <= FEW_DIGITS:
+        return digits
+    powers = Fraction(2) ** frexp(number)[1], Fraction(10) ** floor(log10(abs(number)))
+    for scale in (Fraction(1), *powers):
+        size = abs(exact) / scale
+        near = _simplest(size * (1 - CLOSE), size * (1 + CLOSE))
+        if near.numerator * near.denominator <= SIMPLE:
+            return near * scale if number > 0 else -near * scale
+    return digits
+
+
+def _simplest(low: Fraction, high: Fraction) -> Fraction:
+    """The fraction with the smallest denominator from `low` to `high`, both positive."""
+    whole = ceil(low)
+    if whole <= high:
+        return Fraction(whole)
+    return whole - 1 + 1 / _simplest(1 / (high - whole + 1), 1 / (low - whole + 1))

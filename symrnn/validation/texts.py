@@ -1,46 +1,28 @@
 """The proof of emitted kernels: their text, executed in the field, computes what the plan says."""
 
-from collections.abc import Callable, Iterable, Mapping
-from math import prod
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from symrnn.declaration.axes import size_number
 from symrnn.errors import ValidationError
-from symrnn.kernels.target import Target
+from symrnn.kernels.target import Field, Target
 from symrnn.kernels.targets import TARGETS, require_offer
 from symrnn.planning.interpreter import Result, interpret
 from symrnn.planning.plan import Plan
 from symrnn.validation.elements import elements, residues
 from symrnn.validation.equations import Evaluator
-from symrnn.validation.execution import Surroundings, execute
+from symrnn.validation.execution import execute, power_of
 from symrnn.validation.faults import unequal
-from symrnn.validation.field_frameworks import jax_surroundings, torch_surroundings
-from symrnn.validation.field_numba import numba_surroundings
-from symrnn.validation.field_numpy import APPROXIMATIONS
+from symrnn.validation.field_numpy import APPROXIMATIONS, FieldNumpy, of_arrays, of_numbers
 from symrnn.validation.maps import identities
 from symrnn.validation.plans import field_numbers
-from symrnn.validation.prime import PRIME
+from symrnn.validation.prime import PRIME, Draws
 from symrnn.validation.problem import LENGTHS, SAMPLES, STEPS
 
-
-def numpy_surroundings() -> Surroundings:
-    """Small pieces of time: two steps of two samples, and one."""
-    return Surroundings(functions={"_ROWS": 4, **APPROXIMATIONS})
-
-
-SURROUNDINGS: dict[str, Callable[[], Surroundings]] = {
-    "numpy": numpy_surroundings,
-    "numba": numba_surroundings,
-    "torch": torch_surroundings,
-    "jax": jax_surroundings,
-}
-"""By target, what stands in place of what its text imports and defines; of others nothing but numbers do."""
-
-
-def surroundings_of(target: str) -> Surroundings:
-    """What stands in place of what a target's texts import and define."""
-    return SURROUNDINGS.get(target, Surroundings)()
+FIELD = Field(of_arrays, of_numbers, power_of, APPROXIMATIONS, FieldNumpy(0))
+"""What targets put in place of the functions of their texts is made of this."""
 
 
 FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
@@ -53,7 +35,7 @@ class Case:
     def __init__(self, plan: Plan, seed: int) -> None:
         """Draw arrays for `plan`."""
         self.plan, self.table, self.seed = plan, plan.table(), seed
-        self.rng = np.random.default_rng([seed, 13])
+        self.rng = Draws(seed, 13)
         self.sizes = {axis.name: LENGTHS[i % len(LENGTHS)] for i, axis in enumerate(plan.axes)}
         self.evaluator = Evaluator(self.sizes)
         classes = dict(plan.classes)
@@ -130,7 +112,9 @@ class FunctionalKernel(Kernel):
         )
         sizes = {**self.sizes, **dict(zip("TB", inputs[0].shape, strict=False))}
         for (name, told), array in zip(self.module.SAVED.items(), saved, strict=True):
-            assert array.shape == tuple(number_of(size, sizes) for size in told), f"{name} is saved otherwise"
+            assert array.shape == tuple(size_number(size, sizes) for size in told), (
+                f"{name} is saved otherwise"
+            )
         made, given = [outputs, *final, *saved], [*parameters, *inputs, *state]
         for i, one in enumerate(made):
             assert one.flags.carray, "a result is not in one piece, or cannot be written"
@@ -150,12 +134,6 @@ class DifferentiatedKernel(Kernel):
     def predict(self, *arguments: Any, lengths: Any = None) -> Any:
         """Outputs and the final state."""
         return self.module.forward(*arguments, lengths=lengths)
-
-
-def number_of(size: str, sizes: Mapping[str, int]) -> int:
-    """The number that the text of a size is: `2*m + n`."""
-    terms = (term.split("*") for term in size.split(" + "))
-    return sum(prod(sizes[factor] if factor in sizes else int(factor) for factor in term) for term in terms)
 
 
 def prove_text(source: str, plan: Plan, target: str, contract: str = "full") -> None:
@@ -178,7 +156,7 @@ def prove_text(source: str, plan: Plan, target: str, contract: str = "full") -> 
                 kind = FunctionalKernel
             elif offered.differentiated:
                 kind, checks = DifferentiatedKernel, [*VALUES]
-            kernel = kind(execute(source, surroundings_of(target)), TARGETS[target], case.sizes)
+            kernel = kind(execute(source, TARGETS[target].surroundings(FIELD)), TARGETS[target], case.sizes)
             said = next(filter(None, (check(kernel, case, wanted) for check in checks)), "")
         except FAULTS as error:
             said = f"execution ends with {type(error).__name__}: {error}".rstrip(".")

@@ -149,7 +149,7 @@ class erf(PointwiseFunction):  # noqa: N801
         support=ERF,
         spelling=Spelling(
             numpy="_erf",
-            numba="math.erf",
+            numba="_erf_number",
             torch="torch.erf",
             jax="jax.scipy.special.erf",
             number="math.erf",

@@ -34,7 +34,7 @@ class Contract(Operation):
     @property
     def spec(self) -> str:
         """The einsum spec."""
-        return str(self.args[0])
+        return self.args[0].name
 
     @property
     def operands(self) -> tuple[Expr, ...]:

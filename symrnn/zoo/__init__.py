@@ -9,6 +9,7 @@ from symrnn.zoo.shelf import Entry, Shelf
 if TYPE_CHECKING:
     from symrnn.declaration.cell import Cell
     from symrnn.models.model import Model
+    from symrnn.zoo.elsewhere import elman_relu, lstm_projected
     from symrnn.zoo.gated import gru, gru_reset_after, gru_simplified
     from symrnn.zoo.heads import (
         binary_cross_entropy,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CELLS",
+    "ELSEWHERE",
     "HEADS",
     "MODELS",
     "SHIPPED",
@@ -36,6 +38,7 @@ __all__ = [
     "dense",
     "dropout",
     "elman",
+    "elman_relu",
     "embedding",
     "gru",
     "gru_reset_after",
@@ -44,6 +47,7 @@ __all__ = [
     "layer_norm",
     "lstm",
     "lstm_notes",
+    "lstm_projected",
     "output_error",
     "shipped",
     "softmax_cross_entropy",
@@ -73,6 +77,18 @@ CELLS: "Shelf[Cell]" = Shelf(
     }
 )
 """The six shipped recurrent cells by name."""
+
+ELSEWHERE: "Shelf[Cell]" = Shelf(
+    {
+        "elman_relu": Entry("symrnn.zoo.elsewhere:elman_relu", "Simple recurrent network", "relu activation"),
+        "lstm_projected": Entry(
+            "symrnn.zoo.elsewhere:lstm_projected",
+            "Long short-term memory with a projection",
+            "the output is projected, no peepholes, as in PyTorch",
+        ),
+    }
+)
+"""Recurrent cells whose weights come from other frameworks, beside the six."""
 
 HEADS: "Shelf[Cell]" = Shelf(
     {
@@ -118,7 +134,7 @@ HEADS: "Shelf[Cell]" = Shelf(
 )
 """The shipped cells without state by name: what stands below or above a recurrent cell."""
 
-SHIPPED: "Shelf[Cell]" = Shelf(CELLS.entries | HEADS.entries)
+SHIPPED: "Shelf[Cell]" = Shelf(CELLS.entries | ELSEWHERE.entries | HEADS.entries)
 """All shipped cells by name."""
 
 MODELS: "Shelf[Model]" = Shelf(

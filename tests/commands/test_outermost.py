@@ -13,7 +13,7 @@ from command_runs import invoked
 
 import symrnn
 from symrnn import pipeline
-from symrnn.commands.options import FAULT, INTERRUPTED, UNREAD, WRONG_REQUEST
+from symrnn.commands.outermost import FAULT, INTERRUPTED, UNREAD, WRONG_REQUEST
 from symrnn.errors import PlanError, ValidationError
 from symrnn.publishing import building
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from symrnn.commands import command_line
-from symrnn.commands.options import WRONG_REQUEST
+from symrnn.commands.outermost import WRONG_REQUEST
 from symrnn.publishing import building, typesetting
 
 CELLS = """

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from model_interpretation import gradients
 from model_problems import MODELS
+from sympy import Eq
 
 import symrnn as sr
-from symrnn import Model, pipeline, zoo
+from symrnn import Cell, Input, Layer, Model, State, pipeline, zoo
 from symrnn.checking.model_check import ModelProblem
 from symrnn.derivation import model_reverse
 from symrnn.derivation.model_derivation import (
@@ -20,11 +21,12 @@ from symrnn.derivation.model_derivation import (
 )
 from symrnn.errors import ValidationError
 from symrnn.fuzzing.models import scheduled_model
-from symrnn.models.layers import Feed
+from symrnn.models.layers import ONCE, Feed
 from symrnn.papers.model import latex_model
 from symrnn.validation.wiring import prove_wiring
 
 TOLERANCE = 1e-10
+n = sr.axes("n")
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
@@ -177,6 +179,38 @@ def test_it_prints_every_equation_and_reason() -> None:
         assert f"    {line}" in text.splitlines(), line
     assert "    backwards.x[t] = x[T + 1 - t]" in str(sr.derive(MODELS["bidirectional"]))
     assert "    d_W_y = d_mixed.W_y + d_dense.W_y" in str(sr.derive(MODELS["tied"]))
+
+
+def one_layer(over: str, *, reverse: bool) -> Model:
+    """A layer, forwards or not, whose output is what its state was before the step."""
+    x, s = Input("x", n), State("s", n)
+    late = Cell("late", Eq(s.next, sr.tanh(s + x)), output=s)
+    layer = Layer(late, Feed("x", over=over), reverse=reverse)
+    return Model("one_layer", Layer(zoo.output_error, {"y": layer, "y_hat": Feed("y_hat", over=over)}))
+
+
+def test_an_output_that_is_a_state_before_the_step_is_printed_at_its_own_step() -> None:
+    forwards, backwards = (str(sr.derive(one_layer("T", reverse=reverse))) for reverse in (False, True))
+    assert "    output_error.y[t] = late.s[t - 1]\n" in forwards
+    assert "    d_late.s[t - 1] = d_output_error.y[t]    (taken)\n" in forwards
+    assert "    output_error.y[t] = late.s[T - t]\n" in backwards
+    assert "    d_late.s[t - 1] = d_output_error.y[T + 1 - t]    (taken)\n" in backwards
+
+
+def test_its_reading_is_that_before_the_last_step() -> None:
+    late = one_layer("T", reverse=False).output
+    assert isinstance(late, Layer)
+    read = Layer(zoo.output_error, {"y": late.last, "y_hat": Feed("y_hat", over=ONCE)})
+    text = str(sr.derive(Model("read", read, output=late)))
+    assert "    output_error.y[t] = late.s[T - 1]\n" in text
+    assert "    d_late.s[t - 1] = (t = T) d_output_error.y[1]    (read at the end)\n" in text
+
+
+def test_one_step_is_the_same_from_both_ends() -> None:
+    text = str(sr.derive(one_layer(ONCE, reverse=True)))
+    assert "    late.x[t] = x\n" in text
+    assert "    output_error.y[t] = late.s[t - 1]\n" in text
+    assert "    d_late.s[t - 1] = d_output_error.y[t]    (taken)\n" in text
 
 
 def test_what_only_the_output_needs_and_constants_have_no_adjoint() -> None:

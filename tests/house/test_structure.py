@@ -1,8 +1,6 @@
 """The house's order, read from the source: imports go one way, things are small, outside has one door."""
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -23,9 +21,11 @@ APART = {
 """Rooms that stand before another in the order, and which it leaves alone all the same."""
 
 HEAVY = (
+    "layouts",
     "running",
     "checking",
     "publishing",
+    "torch",
     "training",
     "gradients",
     "bench",
@@ -34,9 +34,6 @@ HEAVY = (
     "fuzzing",
 )
 """Where libraries that may be absent, or take their time to load, are imported, within functions too."""
-
-BY_KIND = ("vocabulary", "declaration", "models", "derivation", "comparison", "planning", "validation")
-"""Rooms in which nobody asks which of many classes a node is."""
 
 FAMILIES = {
     f"symrnn.vocabulary.{name}"
@@ -142,21 +139,13 @@ def asked_of(function: ast.FunctionDef) -> dict[str, set[str]]:
     return asked
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if stage(path) in BY_KIND], ids=named)
+@pytest.mark.parametrize("path", MODULES, ids=named)
 def test_nobody_asks_for_many_classes(path: Path) -> None:
     """What depends on the kind of a node or a statement is its method, or an entry of a table by class."""
     for function in ast.walk(tree(path)):
         if isinstance(function, ast.FunctionDef):
             for subject, classes in asked_of(function).items():
                 assert len(classes) <= 3, f"{function.name} asks what {subject} is: {sorted(classes)}"
-
-
-def test_functions_of_these_rooms_are_simple() -> None:
-    """Complexity up to 10, 6 returns and 12 branches, without exemptions."""
-    lint = ["ruff", "check", "--isolated", "--ignore-noqa", "--select=C901,PLR0911,PLR0912"]
-    rooms = [str(HOME / room) for room in BY_KIND]
-    found = subprocess.run([sys.executable, "-m", *lint, *rooms], capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stdout + found.stderr
 
 
 def test_a_chain_of_questions_would_be_seen() -> None:
@@ -205,7 +194,11 @@ def test_only_the_known_tables_load_when_they_are_asked() -> None:
             ):
                 importing.add(named(path))
     assert loaders == TABLES
-    kernels = {"running/loading.py", "validation/execution.py"}  # emitted ones, which are none of ours
+    kernels = {
+        "running/loading.py",
+        "torch/operators.py",
+        "validation/execution.py",
+    }  # which are none of ours
     targets = {"kernels/targets.py", "kernels/target_list.py"}  # they are found in their folders
     assert importing == {"places.py"} | targets | kernels
 

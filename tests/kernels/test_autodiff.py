@@ -12,7 +12,7 @@ import pytest
 from autodiff_modules import RESULTS, autodiff_module
 from declared_cells import declared
 from indexed_cells import everything, words
-from kernel_problems import ALL, Call, assert_close, drawn, drawn_call
+from kernel_problems import ALL, Call, assert_close, drawn, drawn_call, number_of
 from random_cells import random_cell, sizes_for
 from sympy import And, Eq
 from unshipped_cells import MATRIX, PEEPHOLE
@@ -24,7 +24,6 @@ from symrnn.checking.reference import numeric_size
 from symrnn.declaration.operations import POINTWISE
 from symrnn.errors import EmissionError, RequestError, ValidationError
 from symrnn.kernels.targets import TARGETS
-from symrnn.validation.texts import number_of
 
 targets = pytest.mark.parametrize("target", RESULTS)
 SOME = np.array([1, 4, 3, 0, 2])

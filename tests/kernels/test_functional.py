@@ -13,10 +13,11 @@ import symrnn as sr
 from symrnn import Cell, zoo
 from symrnn.checking.problem import Problem, draw_problem
 from symrnn.checking.reference import indices_of
+from symrnn.declaration.axes import size_number
 from symrnn.errors import RequestError, ValidationError
 from symrnn.kernels.targets import TARGETS as RECORDS
 from symrnn.planning.plan import Plan
-from symrnn.validation.texts import number_of, prove_text
+from symrnn.validation.texts import prove_text
 
 HEADS = ("softmax_cross_entropy", "class_cross_entropy", "embedding", "layer_norm")
 CELLS = {**ALL, **{name: zoo.cell(name) for name in HEADS}}
@@ -56,7 +57,7 @@ class Arrays:
             assert not any(np.may_share_memory(array, other) for other in others)
         sizes = self.sizes(module) | {"T": len(outputs), "B": outputs.shape[1]}
         assert [a.shape for a in saved] == [
-            tuple(number_of(size, sizes) for size in shape) for shape in module.SAVED.values()
+            tuple(size_number(size, sizes) for size in shape) for shape in module.SAVED.values()
         ]
         kept = pickle.loads(pickle.dumps(saved))
         made = module.backward(*given, kept, self.d_outputs, self.d_state, lengths=lengths)

@@ -12,7 +12,8 @@ from model_problems import MODELS
 from sympy import Eq
 
 import symrnn as sr
-from symrnn import Cell, Index, Parameter, State, Value
+from symrnn import Cell, Index, Input, Parameter, State, Value
+from symrnn.vocabulary.families import POINTWISE
 
 v, m = sr.axes("v m")
 
@@ -114,12 +115,28 @@ print("same")
     assert not [path for path in folder.rglob("*") if path.suffix in (".nbi", ".nbc")]
 
 
+def functions() -> Cell:
+    """Every pointwise function of one argument, one after the other: each takes what another one gives."""
+    h, x = State("h", m), Input("x", v)
+    total = Parameter("W", m, v) @ x
+    for function in (f for f in POINTWISE if f.arity == 1):
+        total = total / 4 + function(sr.tanh(total + h) + 2)  # where all have values
+    return Cell("functions", Eq(h.next, sr.tanh(total)))
+
+
 @pytest.mark.parametrize(
     ("name", "save"),
-    [("gru", "all"), ("gru", "states"), ("lstm", "all"), ("several", "states"), ("picking", "all")],
+    [
+        ("gru", "all"),
+        ("gru", "states"),
+        ("lstm", "all"),
+        ("several", "states"),
+        ("picking", "all"),
+        ("functions", "all"),
+    ],
 )
 def test_kernels_run_as_plain_python(name: str, save: str, tmp_path: Path) -> None:
-    cell = picking() if name == "picking" else ALL[name]
+    cell = {**ALL, "picking": picking(), "functions": functions()}[name]
     compare(tmp_path, name, {t: sr.emit(cell, t, save) for t in ("numpy", "numba")}, OF_A_CELL)
 
 

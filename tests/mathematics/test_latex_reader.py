@@ -51,7 +51,7 @@ def read(text: str, rows: bool = False) -> Value:
         (r"v \odot [ w > 0 ]", v * (w > 0)),
         (r"\begin{bmatrix} u \\ v \end{bmatrix}", np.concatenate([u, v])),
         (r"\begin{cases} v, & \text{if } w > 0 \\ 0, & \text{otherwise} \end{cases}", np.where(w > 0, v, 0)),
-        (r"[ (g > 1) \text{ and } (\text{not } g > 2) ]", 0.0),
+        (r"[ (g > 1) \text{ and } (\text{not } (g > 2)) ]", 0.0),
         (r"\sum_{i} (v \odot w)_{i}", v @ w),
         (r"\biggl[ \sum_{j} A_{ij} \, v_{j} \biggr]_{i}", A @ v),
         (r"\biggl[ A_{ij} \, u_{i} \biggr]_{ji}", (A * u[:, None]).T),

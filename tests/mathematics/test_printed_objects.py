@@ -1,16 +1,21 @@
 """The expressions that the paper is rendered from give the gradients of autodiff, and the text says them."""
 
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 from latex_proofs import CELLS, close, derivation_of, problem_of, prove
 from latex_reader import Document
 from printed_objects import answer_of, document_with_reading, random_problem
 from random_cells import random_cell, sizes_for
-from sympy import Eq
+from sympy import And, Eq, Not
 
-from symrnn import Cell, Input, Parameter, State, axes, sqrt, tanh
+from symrnn import Cell, Input, Parameter, State, axes, sqrt, tanh, where
 from symrnn.derivation.reverse import derive
+from symrnn.mathematics.printed import printed
+from symrnn.notation.rendering.latex import latex
+from symrnn.notation.rendering.mathml import inline_math
+from symrnn.notation.rendering.unicode import inline
 from symrnn.papers.document import latex_document
 from symrnn.zoo import SHIPPED
 
@@ -63,3 +68,16 @@ def test_formulas_in_smaller_type_are_read_as_well(name: str) -> None:
     problem = random_problem(cell, sizes_for(cell), 1)
     problem = replace(problem, answer=answer_of(reading, problem))
     prove(Document(fragment), problem, "body", Document(text))
+
+
+def test_what_is_not_so_stands_in_brackets() -> None:
+    n = axes("n")
+    x, h = Input("x", n), State("h", n)
+    cell = Cell("neither", Eq(h.next, where(Not(And(x > 0, h < 1)), tanh(x), 0)), output=h.next)
+    right = printed(derive(cell)).printer.tree(cell.equations[0].rhs)
+    above, below = r"(x^{\langle t\rangle} > 0)", r"(h^{\langle t-1\rangle} < 1)"
+    assert rf"\text{{not }} \bigl({above} \text{{ and }} {below}\bigr)" in latex(right)
+    spoken = "".join(ElementTree.fromstring(inline_math(right)).itertext())
+    assert "not ((x⟨t⟩>0) and (h⟨t−1⟩<1))" in spoken.replace("\u00a0", " ")
+    assert "not ((" in inline(right)
+    assert "not ((h < 1) and (x > 0))" in str(cell)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from random_cells import random_cell
-from sympy import Eq, Symbol
+from sympy import And, Eq, Expr, Symbol
 from unshipped_cells import everything, matrix_memory, minimal_gated_unit, peephole_lstm
 
 import symrnn as sr
@@ -30,6 +30,7 @@ from symrnn.notation.parsing import parsed
 from symrnn.notation.rendering.latex import latex
 from symrnn.papers.document import latex_document
 from symrnn.papers.plain_text import latex_text
+from symrnn.publishing.pages import page
 from symrnn.zoo import CELLS
 
 n, m = sr.axes("n m")
@@ -291,3 +292,23 @@ def test_names_that_begin_as_brackets_do(time: str, vectors: str) -> None:
     assert r"\beta" in text
     braces = r"\{(?:[^{}]|\{[^{}]*\})*\}"
     assert not re.findall(rf"\^{braces}\^|_{braces}_", text)
+
+
+d, z = Parameter("d", m), Input("z", m)
+LONG_ONES = (
+    sr.where(And(z * h + d > 0, h < 1), sr.tanh(h * z + d * h * z), d * h * z + h * h * sr.tanh(z + d)),
+    (z * h + d * h * h + z * z * d) / (z**2 + h**2 * d**2 + 1 + sr.exp(h * z)),
+)
+
+
+@pytest.mark.parametrize("inner", LONG_ONES, ids=["cases", "a quotient"])
+def test_what_is_kept_is_displayed_where_it_is_long(inner: Expr, tmp_path: Path) -> None:
+    cell = Cell("long", Eq(h.next, A @ sr.tanh(inner)), output=h.next)
+    text = sr.latex(cell)
+    assert not list(complaints(compiled(text, tmp_path)))
+    keeps, shown, after = text[text.index("The forward pass keeps $") :].split("{align*}", 2)
+    assert keeps.endswith("and the values of\n\\begin")
+    assert "\n& \\tanh" in shown
+    assert after.lstrip().startswith("What is kept takes")
+    html = page(cell)
+    assert html.index("The forward pass keeps") < html.index("What is kept takes")

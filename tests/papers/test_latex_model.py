@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 from model_problems import MODELS
+from sympy import Eq
 from test_latex import compiled, complaints
 
 import symrnn as sr
-from symrnn import Feed, Layer, Model, zoo
+from symrnn import Cell, Feed, Input, Layer, Model, State, Style, zoo
 from symrnn.errors import RequestError
+from symrnn.models.layers import ONCE
 from symrnn.publishing.typesetting import find_pdflatex, typeset
 
 needs_tex = pytest.mark.skipif(find_pdflatex() is None, reason="pdflatex is not installed")
@@ -112,3 +114,45 @@ def test_a_reading_that_starts_a_state_gets_back_what_the_state_has_before_the_f
     start = r"c^{(\mathrm{gru\_closed\_loop})\langle 0\rangle}"
     assert rf"{start} &= \hat{{y}}^{{(\mathrm{{c}})\langle 1\rangle}}" in text
     assert rf"[t = 1] \, \delta {start}" in text
+
+
+def turned(*times: str) -> Model:
+    """Layers that run from the end, over these axes; the output of each is its state before the step."""
+    n = sr.axes("n")
+    x, s = Input("x", n), State("s", n)
+    late = Cell("late", Eq(s.next, sr.tanh(s + x)), output=s)
+    above, *others = [
+        Layer(late, Feed(f"x_{time}", over=time), name=f"over_{time}", reverse=True) for time in times
+    ]
+    for layer in others:
+        pair = {"first": above.last, "second": layer.last}
+        above = Layer(zoo.joined, pair, name=f"with_{layer.name}")
+    loss = Layer(zoo.output_error, {"y": above, "y_hat": Feed("y_hat", over=above.time)})
+    return Model("turned", loss, output=above)
+
+
+def test_an_output_that_is_a_state_before_the_step_stands_at_its_own_step() -> None:
+    text = sr.latex(turned("T"))
+    assert (
+        r"y^{(\mathrm{output\_error})\langle t\rangle} &= s^{(\mathrm{over\_T})\langle T_{b}-t\rangle}"
+        in text
+    )
+    right = r"\delta y^{(\mathrm{output\_error})\langle T_{b}+1-t\rangle}"
+    assert rf"\delta s^{{(\mathrm{{over\_T}})\langle t-1\rangle}} &= {right}" in text
+    below = sr.latex(turned("T"), Style("subscript"))
+    assert r"\delta s_{t-1}^{(\mathrm{over\_T})} &= \delta y_{T_{b}+1-t}^{(\mathrm{output\_error})}" in below
+
+
+def test_one_step_is_not_counted_from_its_end() -> None:
+    text = sr.latex(turned(ONCE))
+    assert (
+        r"y^{(\mathrm{output\_error})\langle t\rangle} &= s^{(\mathrm{over\_once})\langle t-1\rangle}" in text
+    )
+    assert "1+1-t" not in text
+    assert "Running from a sample's last step" not in text
+
+
+def test_every_layer_that_runs_from_the_end_counts_the_steps_of_its_own_axis() -> None:
+    text = sr.latex(turned("T", "S"))
+    for name in "TS":
+        assert rf"over\_\allowbreak{{}}{name} belongs to step ${name}_{{b}} + 1 - t$ of the sample" in text

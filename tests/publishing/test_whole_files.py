@@ -254,7 +254,8 @@ MODE = re.compile("[rbt]*[wax+][rbt+]*")
 PASSES = {
     "publishing/pictures.py": {"savefig"},  # into memory
     "bench/data.py": {"savez"},  # into memory
-    "training/checkpoints.py": {"save"},  # to bytes
+    "layouts/tensors.py": {"save"},  # to bytes
+    "commands/import_weights.py": {"save"},  # which goes through layouts
     "bench/worker.py": {"write_text", "fdopen"},  # a word to the system's kernel; a pipe
     "bench/session.py": {"mkdir", "save"},  # in a temporary folder of its own; of `Data`
     "fuzzing/session.py": {"open"},  # findings are added to the end of a file

@@ -40,9 +40,11 @@ ROOMS = (
     "pipeline",
     "writing",
     "zoo",
+    "layouts",
     "running",
     "checking",
     "publishing",
+    "torch",
     "training",
     "gradients",
     "bench",
@@ -114,16 +116,21 @@ VIEWS = {
         Step("kernels/autodiff/module.py", "AutodiffPrinter", "the text where a framework differentiates"),
         Step("kernels/targets.py", "TARGETS", "all folders that have a target"),
         Step("kernels/names.py", "Namer", "how a name becomes legal in it"),
-        Step("validation/texts.py", "prove_text", "its text computes what the plan says"),
+        Step(
+            "validation/texts.py", "prove_text", "its text computes what the plan says, in its `surroundings`"
+        ),
     ),
     "What is decided where": (
         Step(
             "zoo/__init__.py", "HEADS", "layers and losses that are shipped; they are declared in `heads.py`"
         ),
         Step("planning/passes/__init__.py", "PASSES", "the passes of each save mode, in their order"),
+        Step("declaration/cell.py", "Cell", "the order of parameters, as the equations first use them"),
         Step("kernels/contract.py", "FULL", "the public functions of a kernel, and their arguments"),
+        Step("kernels/layout.py", "Layout", "what arrays and axes are called in a kernel"),
         Step("checking/check.py", "TOLERANCES", "which errors pass"),
         Step("commands/command_line.py", "COMMANDS", "the commands, and what the list of all says of them"),
+        Step("commands/outermost.py", "reported", "which error ends a command with which exit code"),
         Step("notation/breaking.py", "", "where a formula that is too wide is broken"),
         Step("errors.py", "SymrnnError", "the kinds of errors"),
     ),

@@ -1,4 +1,4 @@
-"""What the tests' processes compile: every kernel once for all of them, and room for the programs of JAX."""
+"""What the tests' processes compile: each function once for all, and room for programs of JAX."""
 
 import ast
 import dis
@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partialmethod
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock
 from numba import config
+from numba.core.caching import IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 from numba.core.sigutils import normalize_signature
@@ -38,7 +39,7 @@ HOME = "_HOME"
 HOME_NAME = re.compile(r"symrnn_\w+_[0-9a-f]{12}")
 
 _STORE: dict[Any, Any] = {}
-"""What this process has compiled, by the text of a function and of what it uses, the types and the level."""
+"""What this process has compiled or read, by the text of a function and of what it uses, types and level."""
 
 _LEVEL = config.OPT
 _compile = Dispatcher.compile
@@ -73,38 +74,44 @@ class Homes(MetaPathFinder):
         """Nothing is in it."""
 
 
-def compile_in_turn() -> None:
-    """Let a process that needs what another one compiles wait, and load it from Numba's cache on disk.
+def compile_in_turn(store: Path) -> None:
+    """Let a process that needs what another one compiles wait, and load it from the folder `store`.
+
+    There, machine code has the name of the text that it was made of: kernels of any name share it.
 
     Besides, Numba's cache must not be written to by two processes at once: both may choose the same file for
     the machine code of different types.
     """
-    Dispatcher.compile = _compile_in_turn
+    store.mkdir(parents=True, exist_ok=True)
+    Dispatcher.compile = partialmethod(_compile_in_turn, store)
     sys.meta_path.append(Homes())
 
 
-def _compile_in_turn(dispatcher: Any, signature: Any) -> Any:
+def _compile_in_turn(dispatcher: Any, store: Path, signature: Any) -> Any:
     folder = dispatcher.stats.cache_path
     if folder is None:  # it is not cached
         return _compile(dispatcher, signature)
     function = dispatcher.py_func
-    name = Path(function.__code__.co_filename).stem
-    path = Path(folder) / f"{name}.{function.__qualname__}.lock"
+    file = Path(function.__code__.co_filename)
+    shipped = file.stem.startswith(SHIPPED)  # processes without these homes load it, too
+    level = 2 if shipped else 1
+    text = "" if shipped else f"{_text_of(str(file), function.__name__)}_{level}"
+    path = Path(folder) / f"{file.stem}.{function.__qualname__}.lock" if shipped else store / f"{text}.lock"
     with global_compiler_lock, lock_of(path):  # in this order everywhere: threads compile, too
-        config.OPT = type(_LEVEL)(2 if name.startswith(SHIPPED) else 1)
+        config.OPT = type(_LEVEL)(level)
         try:
-            if name.startswith(SHIPPED):  # processes without these homes load it, too
+            if shipped:
                 return _compile(dispatcher, signature)
-            return _compile_once(dispatcher, signature)
+            dispatcher._cache._cache_file = IndexDataCacheFile(str(store), text, "")
+            return _compile_once(dispatcher, signature, text)
         finally:
             config.OPT = _LEVEL
 
 
-def _compile_once(dispatcher: Any, signature: Any) -> Any:
+def _compile_once(dispatcher: Any, signature: Any, text: str) -> Any:
     """Modules that have a function in common, with all that it uses, have it compiled once."""
     arguments = tuple(normalize_signature(signature)[0])
-    function = dispatcher.py_func
-    key = (_text_of(function.__code__.co_filename, function.__name__), arguments, int(config.OPT))
+    key = (text, arguments)
     if key in _STORE and arguments not in dispatcher.overloads:
         dispatcher.add_overload(_STORE[key])
     entry = _compile(dispatcher, signature)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
+from math import prod
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,7 +16,6 @@ from sympy import Eq
 import symrnn as sr
 from symrnn import Cell, Constant, Input, Parameter, State, Value
 from symrnn.checking.problem import Problem, draw_problem
-from symrnn.validation.texts import number_of
 from symrnn.zoo import CELLS, elman
 
 TARGETS = ("numpy", "numba")
@@ -184,6 +184,12 @@ def drawn_call(module: ModuleType, sizes: Mapping[str, int], T: int, B: int, dty
         d_state=arrays(module.STATES, B),
     )
     return Call(module, made, dtype)
+
+
+def number_of(size: str, sizes: Mapping[str, int]) -> int:
+    """The number that the text of a size is: `2*m + n`."""
+    terms = (term.split("*") for term in size.split(" + "))
+    return sum(prod(sizes[factor] if factor in sizes else int(factor) for factor in term) for term in terms)
 
 
 def flat(gradients: Any) -> list[Any]:

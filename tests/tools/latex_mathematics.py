@@ -279,7 +279,10 @@ class Parser:
     def condition(self) -> Node:
         """A comparison, or several in brackets with words between them."""
         if self.follows(r"\text{not }"):
-            return Node("not", (self.condition(),))
+            self.expect("(")
+            inside = self.condition()
+            self.expect(")")
+            return Node("not", (inside,))
         start = self.at
         try:
             return self.compound()

@@ -42,7 +42,7 @@ from symrnn.declaration import operations as op
 from symrnn.derivation import reverse, rules
 from symrnn.errors import PlanError, ValidationError
 from symrnn.kernels.numpy import code as numpy_code
-from symrnn.kernels.targets import require_offer
+from symrnn.kernels.targets import TARGETS, require_offer
 from symrnn.planning.checker import check
 from symrnn.planning.ir import Contraction, Pointwise, Statement
 from symrnn.planning.passes import PASSES
@@ -101,6 +101,38 @@ def test_a_float_stands_for_the_fraction_that_was_meant() -> None:
     assert residue_of_float(0.1) == residue(Fraction(1, 10))
     assert residue_of_float(1 / 3) == residue(Fraction(1, 3))
     assert residue_of_float(-1e-8) == residue(Fraction(-1, 10**8))
+
+
+@settings(patient, max_examples=300)
+@given(
+    st.one_of(
+        st.builds(Fraction, st.integers(-1000, 1000), st.integers(1, 10**9)),
+        st.builds(Fraction, st.integers(-(10**6), 10**6), st.integers(1, 10**6)),
+        st.builds(lambda n, k: Fraction(n, 2**k), st.integers(-1000, 1000), st.integers(0, 200)),
+        st.builds(
+            lambda n, d, k: Fraction(n, d) * Fraction(10) ** k,
+            st.integers(-1000, 1000),
+            st.integers(1, 1000),
+            st.integers(-40, 20),
+        ),
+        st.builds(
+            lambda n, d, k: Fraction(n, d) / 2**k,
+            st.integers(-1000, 1000),
+            st.integers(1, 1000),
+            st.integers(0, 80),
+        ),
+        st.builds(lambda n, k: n * Fraction(10) ** k, st.integers(-(10**7), 10**7), st.integers(-40, 20)),
+    )
+)
+def test_a_fraction_goes_through_a_float(number: Fraction) -> None:
+    assert residue_of_float(float(number)) == residue(number)
+
+
+def test_small_and_large_numbers_stand_in_a_cell() -> None:
+    for number in (Rational(1, 2**29), Rational(1, 3 * 10**6), Rational(7, 3 * 2**60), Integer(10) ** 20):
+        cell = Cell("scaled", Eq(State("h", m).next, symrnn.tanh(State("h", m) * number + Input("x", m))))
+        for target in ("numpy", "numba"):
+            symrnn.emit(cell, target)
 
 
 @settings(patient, max_examples=30)
@@ -371,6 +403,17 @@ def test_every_slip_in_the_loops_of_a_text_is_refused(target: str, least: int) -
         passed.append(what)
     assert tried >= least
     assert not passed
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_a_text_is_proved_in_is_a_fact_of_its_target(
+    target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under a name that nothing else knows."""
+    monkeypatch.setitem(TARGETS, "another", replace(TARGETS[target], name="another"))
+    prove_text(symrnn.emit(zoo.cell("gru"), target), symrnn.plan(zoo.cell("gru")), "another")
+    if TARGETS[target].model:
+        prove_model(symrnn.emit(zoo.MODELS["classifier"], target), zoo.MODELS["classifier"], "another")
 
 
 def test_a_wrong_text_is_told_with_function_array_and_values() -> None:

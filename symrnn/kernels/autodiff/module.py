@@ -23,7 +23,7 @@ from symrnn.kernels.docstrings import module_docstring
 from symrnn.kernels.interface import Field, axis_note, listed, record_fields, state_shape, tables, tuple_text
 from symrnn.kernels.names import PYTHON, Namer
 from symrnn.kernels.support import Support
-from symrnn.kernels.target import Offer, Target
+from symrnn.kernels.target import Offer
 from symrnn.planning.ir import Block, Statement
 from symrnn.planning.passes import FOR_AUTODIFF
 from symrnn.planning.plan import Plan
@@ -63,10 +63,9 @@ class AutodiffPrinter:
     own_names: tuple[str, ...]
 
     @property
-    def target(self) -> Target:
-        """The target that it prints for."""
-        offer = Offer(self.contract, self.text, saves=("all",), passes=FOR_AUTODIFF)
-        return Target(self.library.name, self.library.title, self.namer, (offer,))
+    def offer(self) -> Offer:
+        """What it prints of a cell."""
+        return Offer(self.contract, self.text, saves=("all",), passes=FOR_AUTODIFF)
 
     @property
     def namer(self) -> Namer:

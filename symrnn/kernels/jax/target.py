@@ -4,6 +4,8 @@ from symrnn.declaration.operations import POINTWISE, largest
 from symrnn.kernels.autodiff.library import Library, OverTime
 from symrnn.kernels.autodiff.module import AutodiffPrinter, bound, contract
 from symrnn.kernels.interface import tuple_text
+from symrnn.kernels.jax.proving import jax_surroundings
+from symrnn.kernels.target import Target
 
 
 def over_time(loop: OverTime) -> list[str]:
@@ -57,4 +59,4 @@ LIBRARY = Library(
 )
 
 PRINTER = AutodiffPrinter(LIBRARY, contract("dtype=jnp.float32"), ("jax", "jnp", "at"))
-TARGET = PRINTER.target
+TARGET = Target("jax", "JAX", PRINTER.namer, (PRINTER.offer,), surroundings=jax_surroundings)

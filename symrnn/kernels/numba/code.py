@@ -12,7 +12,7 @@ from symrnn.declaration.normal_form import unique_name
 from symrnn.kernels.layout import Layout, Sourced, fused
 from symrnn.kernels.numba.access import INDENT, NumbaAccess, indented
 from symrnn.kernels.numba.elements import Elements
-from symrnn.kernels.numba.rows import row_lines
+from symrnn.kernels.numba.rows import ROW_LINES
 from symrnn.planning.ir import (
     BACKWARD,
     FORWARD,
@@ -124,7 +124,7 @@ class NumbaWriter(NumbaAccess):
             return [*comments, *self.contraction(first)]
         if isinstance(first, Fill):
             return [f"{self.rows(first.out)}[...] = {'one' if first.what == 'ones' else 'zero'}"]
-        return [*comments, *row_lines(self, first)]
+        return [*comments, *ROW_LINES[type(first)](self, first)]
 
     def contraction(self, s: Contraction) -> list[str]:
         """A product on packed panels where it is one, else nested loops."""

@@ -1,25 +1,12 @@
 """Statements about the rows of samples in Numba code: stacks, largest elements, and what an index picks."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from sympy import Expr, Integer
 
-from symrnn.errors import EmissionError
 from symrnn.kernels.numba.access import INDENT, NumbaAccess
-from symrnn.planning.ir import Gather, Largest, Scatter, Stack, Statement
-
-
-def row_lines(writer: NumbaAccess, s: Statement) -> list[str]:
-    """The lines of a statement about rows.
-
-    Raises:
-        EmissionError: the statement is of another kind.
-    """
-    if isinstance(s, Stack):
-        return stack_lines(writer, s)
-    if isinstance(s, Gather | Scatter):
-        return picking_lines(writer, s)
-    if isinstance(s, Largest):
-        return largest_lines(writer, s)
-    raise EmissionError(f"The Numba target cannot write {type(s).__name__}.")
+from symrnn.planning.ir import Gather, Largest, Scatter, Stack
 
 
 def stack_lines(writer: NumbaAccess, s: Stack) -> list[str]:
@@ -72,3 +59,12 @@ def _loops(writer: NumbaAccess, name: str, lines: list[str]) -> tuple[list[str],
     for depth, (variable, size) in enumerate(zip(index, shape, strict=True), 1):
         lines.append(f"{INDENT * depth}for {variable} in range({writer.layout.size(size)}):")
     return index, INDENT * (len(shape) + 1)
+
+
+ROW_LINES: Mapping[type, Callable[[NumbaAccess, Any], list[str]]] = {
+    Stack: stack_lines,
+    Gather: picking_lines,
+    Scatter: picking_lines,
+    Largest: largest_lines,
+}
+"""The lines of a statement by its kind."""

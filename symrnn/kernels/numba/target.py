@@ -3,6 +3,7 @@
 from symrnn.kernels.arrays import ArrayPrinter
 from symrnn.kernels.contract import FULL, FUNCTIONAL
 from symrnn.kernels.numba.module import NAMES, PRIVATE, THREADS, numba_context, numba_prepared
+from symrnn.kernels.numba.proving import numba_surroundings
 from symrnn.kernels.target import Target
 
 PRINTERS = tuple(
@@ -21,5 +22,11 @@ PRINTERS = tuple(
 )
 
 TARGET = Target(
-    "numba", "Numba", NAMES, tuple(printer.offer for printer in PRINTERS), compiled=True, model=PRINTERS[0]
+    "numba",
+    "Numba",
+    NAMES,
+    tuple(printer.offer for printer in PRINTERS),
+    compiled=True,
+    model=PRINTERS[0],
+    surroundings=numba_surroundings,
 )

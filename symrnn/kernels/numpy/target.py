@@ -11,7 +11,7 @@ from symrnn.kernels.numpy.module import (
     numpy_context,
     numpy_prepared,
 )
-from symrnn.kernels.target import Offer, Target
+from symrnn.kernels.target import Field, Offer, Surroundings, Target
 from symrnn.planning.passes import AS_WRITTEN
 
 PRINTERS = tuple(
@@ -29,6 +29,12 @@ PRINTERS = tuple(
     for contract in CONTRACTS
 )
 
+
+def numpy_surroundings(field: Field) -> Surroundings:
+    """Small pieces of time: two steps of two samples, and one."""
+    return Surroundings(functions={"_ROWS": 4, **field.approximations})
+
+
 TARGET = Target(
     "numpy",
     "NumPy",
@@ -38,4 +44,5 @@ TARGET = Target(
         Offer(MINIMAL, emit_minimal, saves=("all",), passes=AS_WRITTEN),
     ),
     model=PRINTERS[0],
+    surroundings=numpy_surroundings,
 )

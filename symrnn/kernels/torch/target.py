@@ -3,6 +3,8 @@
 from symrnn.declaration.operations import POINTWISE, largest
 from symrnn.kernels.autodiff.library import Library, OverTime
 from symrnn.kernels.autodiff.module import AutodiffPrinter, bound, contract
+from symrnn.kernels.target import Target
+from symrnn.kernels.torch.proving import torch_surroundings
 
 
 def over_time(loop: OverTime) -> list[str]:
@@ -64,4 +66,4 @@ LIBRARY = Library(
 )
 
 PRINTER = AutodiffPrinter(LIBRARY, contract("dtype=torch.float32", "device=None"), ("torch", "t", "device"))
-TARGET = PRINTER.target
+TARGET = Target("torch", "PyTorch", PRINTER.namer, (PRINTER.offer,), surroundings=torch_surroundings)

@@ -10,6 +10,7 @@ is then a span around its pieces.
 from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement
 
+from symrnn.mathematics.parts import ALONE
 from symrnn.notation.breaking import Pieces, deeper, flat, places, points
 from symrnn.notation.characters import BESIDE
 from symrnn.notation.nodes import Mark, Node, Row, Sign
@@ -26,8 +27,9 @@ def equation_html(left: Node, rights: tuple[Node, ...]) -> str:
     formula = Element("div", {"class": "formula wide" if points(left) > WIDE else "formula"})
     SubElement(formula, "span", {"class": "left"}).append(_math([left]))
     sides = SubElement(formula, "span", {"class": "sides"})
+    sign = [] if left == ALONE else [Sign("=")]
     for right in rights:
-        sides.append(_cut([Sign("="), *flat(right)], "side"))
+        sides.append(_cut([*sign, *flat(right)], "side"))
     return markup(formula)
 
 

@@ -6,34 +6,18 @@ tanh, exp and the like are not: they are right to some digits, and tests of thei
 
 import sys
 from collections.abc import Callable
-from functools import cache
 from itertools import pairwise
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from symrnn.validation.elements import Element, residues
-from symrnn.validation.execution import Surroundings, power_of
-from symrnn.validation.field_numpy import APPROXIMATIONS
-from symrnn.validation.functions import value_of
+from symrnn.kernels.target import Field, Own, Surroundings
 from symrnn.vocabulary.families import POINTWISE
-from symrnn.vocabulary.functions import PointwiseFunction
 from symrnn.vocabulary.reductions import largest
 
 
-class _Own:
-    """A module with some names of its own."""
-
-    def __init__(self, module: ModuleType, **names: Any) -> None:
-        self.module = module
-        vars(self).update(names)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.module, name)
-
-
-def numba_surroundings() -> Surroundings:
+def numba_surroundings(field: Field) -> Surroundings:
     """A Numba that compiles nothing, and a process that nothing can be registered in."""
     compiler = SimpleNamespace(codegen=lambda: SimpleNamespace(magic_tuple=lambda: ("", "", "")))
     modules = {
@@ -49,26 +33,21 @@ def numba_surroundings() -> Surroundings:
         ),
         "numba.extending": SimpleNamespace(intrinsic=None),
         "llvmlite": SimpleNamespace(ir=None),
-        "sys": _Own(sys, modules={}),
+        "concurrent.futures": SimpleNamespace(ThreadPoolExecutor=None),
+        "sys": Own(sys, modules={}),
         "os": SimpleNamespace(cpu_count=lambda: 2),
     }
     functions = {
-        name: _single(function)
+        name: field.of_numbers(function)
         for function in POINTWISE
         if (name := function.facts.spelling.numba).startswith("_")
     }
-    return Surroundings(modules, {**functions, **APPROXIMATIONS, **PIECES})
-
-
-def _single(function: type[PointwiseFunction]) -> Callable[..., Element]:
-    """A function of the vocabulary for single elements; a kernel asks it of the same ones many times."""
-    formula = value_of(function)
-
-    @cache
-    def value(*numbers: int) -> Element:
-        return Element(int(formula(*(np.asarray([number]) for number in numbers))[0]))
-
-    return lambda *numbers: value(*(int(residues(number)) for number in numbers))
+    largest_of = field.of_arrays(largest)
+    own = {
+        "_largest": lambda row: largest_of(row[None])[0],
+        "_power_of": lambda base, exponent: _compiled_power(field, base, exponent),
+    }
+    return Surroundings(modules, {**functions, **field.approximations, **own, **PIECES})
 
 
 def _tiles(*arguments: Any) -> None:
@@ -101,17 +80,15 @@ def _in_slices(bounds: list[int], function: Callable[..., None], *arguments: Any
         function(part, low, high, *arguments)
 
 
-def _compiled_power(base: Any, exponent: Any) -> Any:
+def _compiled_power(field: Field, base: Any, exponent: Any) -> Any:
     """A power as compiled code computes it: whole numbers stay whole, and of 2 ** -3 nothing is left."""
     if isinstance(base, int) and isinstance(exponent, int) and exponent < 0:
         return int(abs(base) == 1) * base ** (-exponent)
-    return power_of(base, exponent)
+    return field.power(base, exponent)
 
 
 PIECES: dict[str, object] = {
-    "_power_of": _compiled_power,
     "_tiles": _tiles,
-    "_largest": lambda row: Element(int(value_of(largest)(residues(row)[None])[0])),
     "_in_slices": _in_slices,
     "_WORTHWHILE": 0.5,
     "_CHUNK": 2,

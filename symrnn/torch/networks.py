@@ -1,0 +1,203 @@
+"""A whole model with its loss as a module: its cells' kernels, joined by PyTorch."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from symrnn.declaration.axes import size_number, size_text
+from symrnn.errors import RequestError, shown
+from symrnn.models.layers import ONCE
+from symrnn.models.model import Model
+from symrnn.pipeline import plan
+from symrnn.planning.model_plan import Array, Evaluation, How, Kind, LayerCall, ModelPlan
+from symrnn.running.loading import load
+from symrnn.torch.operators import kernel_name, run
+from symrnn.torch.sequences import turned
+from symrnn.torch.weights import FLOATS, chosen_sizes, require_cpu
+
+
+def module(model: Model, *sizes: int, save: str = "all", dtype: Any = None, **named: int) -> "Network":
+    """A model as a PyTorch module, which gives its loss: `loss, state = made({"k": ..., "following": ...})`.
+
+    `sizes` are the lengths of the model's axes, in their order or by name. Parameters have the model's names
+    for them and are drawn as `init` does, from PyTorch's seed.
+
+    Raises:
+        RequestError: `model` is none, sizes are missing or too many, or kernels do not compute in `dtype`.
+    """
+    if not isinstance(model, Model):
+        raise RequestError(
+            f"module() takes a Model, and got {shown(model)}. A shipped one is symrnn.zoo.MODELS[name]."
+        )
+    given = chosen_sizes(model, sizes, named, "module")
+    return Network(model, given, save, torch.get_default_dtype() if dtype is None else dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What has been computed in one call: what the caller gave, and by layer outputs and final states."""
+
+    inputs: dict[str, Tensor]
+    state: dict[str, Tensor]
+    lengths: dict[str, Tensor | None]
+    outputs: dict[str, Tensor] = field(default_factory=dict)
+    finals: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+    def array(self, wanted: Array) -> Tensor:
+        """An array of the plan."""
+        found = {
+            Kind.INPUT: lambda: self.inputs[wanted.name],
+            Kind.STATE: lambda: self.state[wanted.name],
+            Kind.OUTPUTS: lambda: self.outputs[wanted.owner],
+            Kind.FINAL: lambda: self.finals[wanted.owner][wanted.name],
+        }[wanted.kind]()
+        for change in wanted.changes:
+            found = self.changed(found, change.how, self.lengths.get(change.over))
+        return found
+
+    def changed(self, tensor: Tensor, how: How, lengths: Tensor | None) -> Tensor:
+        """A tensor after what is done to it on its way from layer to layer."""
+        if how is How.TURNED:
+            return turned(tensor, lengths)
+        if how is How.ALONE:
+            return tensor[None]
+        if how is How.LAST and lengths is not None:
+            last = tensor[(lengths - 1).clamp(min=0), torch.arange(tensor.shape[1])]
+            return torch.where((lengths > 0).reshape(-1, *[1] * (tensor.dim() - 2)), last, 0)
+        return tensor[-1] if how is How.LAST else tensor[0]
+
+
+class Network(nn.Module):
+    """A model with its loss (see `module`)."""
+
+    def __init__(self, model: Model, sizes: dict[str, int], save: str, dtype: Any) -> None:
+        """Load the kernels of the model's cells, and make fresh parameters."""
+        super().__init__()
+        if dtype not in FLOATS:
+            raise RequestError(f"Kernels compute in float32 and float64, and not in {dtype}.")
+        self.sizes = dict(sizes)
+        self._model, self._save, self._dtype = model, save, dtype
+        self._prepare()
+        rng = np.random.default_rng(int(torch.randint(2**63 - 1, ()).item()))
+        fresh = load(model, "numpy").init(rng, **sizes, dtype=FLOATS[dtype])._asdict()
+        trained = {name for name, q, _ in model.parameters if type(q).__name__ == "Parameter"}
+        self._attributes: dict[str, str] = {}
+        for name, array in fresh.items():
+            own, tensor = name, torch.from_numpy(array)
+            while hasattr(self, own):
+                own += "_"
+            if name in trained:
+                self.register_parameter(own, nn.Parameter(tensor))
+            else:
+                self.register_buffer(own, tensor)
+            self._attributes[name] = own
+
+    def _prepare(self) -> None:
+        """Plan the model, and load its kernels."""
+        planned = plan(self._model, self._save)
+        assert isinstance(planned, ModelPlan)
+        self._plan = planned
+        self._kernels = {run.label: kernel_name(run.layer.cell, self._save) for run in self._model.runs}
+        self._states = {
+            run.label: {
+                q.name: tuple(size_number(size_text(size), self.sizes) for size in run.shape(q))
+                for q in run.layer.cell.states
+            }
+            for run in self._model.runs
+        }
+        self._parameters_of = {run.label: [name for _, name in run.parameters] for run in self._model.runs}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in ("_plan", "_kernels", "_states", "_parameters_of")
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._prepare()
+
+    @property
+    def model(self) -> Model:
+        """The model that this runs."""
+        return self._model
+
+    def forward(self, inputs: Any, state: Any = None, *, lengths: Any = None) -> tuple[Tensor, Any]:
+        """The loss, the mean over all steps of all samples, and the state that the next call goes on from.
+
+        `inputs` are tensors (T, B, ...) by the names of the model's feeds, `state` those that it carries from
+        call to call, zeros without it; `lengths` (B,) the samples' numbers of steps, by time axis if the
+        model has several.
+        """
+        made = self._evaluate(self._plan.loss, inputs, state, lengths)
+        losses, steps = made.outputs[self._plan.loss.layer], made.lengths.get(self._plan.loss.over)
+        count = losses.numel() if steps is None else steps.sum()
+        return losses.sum() / (max(count, 1) if isinstance(count, int) else count.clamp(min=1)), self._state(
+            self._plan.loss, made
+        )
+
+    def predict(self, inputs: Any, state: Any = None, *, lengths: Any = None) -> tuple[Tensor, Any]:
+        """The outputs of the model, and the state that the next call goes on from; arguments as in `forward`.
+
+        Inputs that the output does not need may be left out.
+        """
+        made = self._evaluate(self._plan.output, inputs, state, lengths)
+        outputs = made.outputs[self._plan.output.layer]
+        return outputs[0] if self._plan.output.over == ONCE else outputs, self._state(self._plan.output, made)
+
+    def _evaluate(self, evaluation: Evaluation, inputs: Any, state: Any, lengths: Any) -> Pass:
+        """Run the layers that an evaluation needs."""
+        if not isinstance(inputs, dict) or not set(evaluation.reads) <= set(inputs):
+            raise RequestError(
+                f"inputs is {shown(inputs)}; give a dict of tensors: {', '.join(evaluation.reads)}."
+            )
+        for name in evaluation.reads:
+            require_cpu(inputs[name].device)
+        made = Pass(dict(inputs), dict(state or {}), self._lengths(lengths))
+        for call in evaluation.calls:
+            self._run(call, made)
+        return made
+
+    def _lengths(self, lengths: Any) -> dict[str, Tensor | None]:
+        """The samples' numbers of steps by time axis."""
+        times = self._model.times
+        given = lengths if isinstance(lengths, dict) else dict.fromkeys(times[:1], lengths)
+        if set(given) - set(times):
+            raise RequestError(
+                f"lengths are given over {', '.join(given)}; the model's time axes: {', '.join(times)}."
+            )
+        return {
+            time: None if steps is None else torch.as_tensor(steps, dtype=torch.int64)
+            for time, steps in given.items()
+        }
+
+    def _run(self, call: LayerCall, made: Pass) -> None:
+        """Run one layer."""
+        parameters = [getattr(self, self._attributes[name]) for name in self._parameters_of[call.layer]]
+        inputs = [made.array(array) for _, array in call.inputs]
+        starts = {} if call.given and not made.state else dict(call.start)
+        B, shapes = inputs[0].shape[1], self._states[call.layer]
+        state = [
+            made.array(starts[name]) if name in starts else torch.zeros(B, *shape, dtype=self._dtype)
+            for name, shape in shapes.items()
+        ]
+        steps = made.lengths.get(call.over)
+        outputs, final = run(self._kernels[call.layer], parameters, inputs, state, steps)
+        made.outputs[call.layer] = turned(outputs, steps) if call.reverse else outputs
+        made.finals[call.layer] = dict(zip(shapes, final, strict=True))
+
+    def _state(self, evaluation: Evaluation, made: Pass) -> dict[str, Tensor]:
+        """The states that the next call goes on from, by name."""
+        return {
+            name: made.array(array)
+            for name, array in evaluation.states
+            if array.kind != Kind.STATE or made.state
+        }
+
+    def extra_repr(self) -> str:
+        """The model and the sizes of its axes."""
+        return ", ".join([self._model.name, *(f"{axis}={size}" for axis, size in self.sizes.items())])
