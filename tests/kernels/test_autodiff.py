@@ -15,6 +15,7 @@ from indexed_cells import everything, words
 from kernel_problems import ALL, Call, assert_close, drawn, drawn_call, number_of
 from random_cells import random_cell, sizes_for
 from sympy import And, Eq
+from test_lengths import SINGULAR, padded, singular
 from unshipped_cells import MATRIX, PEEPHOLE
 
 import symrnn as sr
@@ -35,7 +36,7 @@ OTHERS = {
     "peephole": declared(PEEPHOLE, "peephole"),
 }
 n, m = sr.axes("n m")
-x, h, y = Input("x", m), State("h", m), Value("y")
+x, h, y, A, b = Input("x", m), State("h", m), Value("y"), Value("A"), Parameter("b", m)
 
 
 def kernel_results(call: Any, lengths: Any = None) -> list[Any]:
@@ -54,13 +55,6 @@ def compare(cell: Cell, target: str, call: Any, *lengths: Any) -> None:
         assert_close(RESULTS[target](module, call, ends), kernel_results(call, ends))
 
 
-def padded(call: Call, lengths: Any) -> Call:
-    """The call with NaN beyond the ends."""
-    for array in call.inputs:
-        array[np.arange(len(array))[:, None] >= lengths] = np.nan
-    return call
-
-
 def call_of(cell: Cell, sizes: Mapping[str, int]) -> Call:
     """Random arguments for the NumPy kernel of any cell."""
     call = drawn_call(sr.load(cell, "numpy"), sizes, 2, 2)
@@ -75,6 +69,13 @@ def call_of(cell: Cell, sizes: Mapping[str, int]) -> Call:
 def test_it_gives_what_kernels_give(name: str, target: str) -> None:
     compare(ALL[name], target, drawn(name, "numpy", 2, 3))
     compare(ALL[name], target, padded(drawn(name, "numpy", 4, 5), SOME), SOME)
+
+
+@targets
+@pytest.mark.parametrize("name", SINGULAR)
+def test_what_is_infinite_beyond_the_end_reaches_nothing(name: str, target: str) -> None:
+    cell, call, lengths = singular(name, "numpy")
+    compare(cell, target, padded(call, lengths), lengths)
 
 
 @targets
@@ -249,6 +250,37 @@ def test_a_wrong_text_is_not_given_out(
     pipeline.forget()
     with pytest.raises(ValidationError, match="fault of symrnn"):
         sr.emit(ALL["gru"], target)
+
+
+LATE = Cell("late", Eq(A, sr.tanh(b / sr.sqrt(n))), Eq(h.next, h * A + sr.total(Input("x", n)) * b))
+TOLD_BY_STATE = Cell("told", Eq(h.next, h * sr.tanh(Input("g"))))
+
+
+@targets
+@pytest.mark.parametrize("cell", [LATE, TOLD_BY_STATE], ids=lambda cell: cell.name)
+def test_sizes_that_parameters_do_not_tell(cell: Cell, target: str) -> None:
+    compare(cell, target, call_of(cell, {axis.name: 4 for axis in cell.axes}), None, np.array([1, 2]))
+
+
+@targets
+def test_a_state_that_alone_tells_a_size_is_needed(target: str) -> None:
+    pytest.importorskip(target)
+    zeros = import_module({"torch": "torch", "jax": "jax.numpy"}[target]).zeros
+    with pytest.raises(ValueError, match="state is needed: only it tells the size m"):
+        autodiff_module(TOLD_BY_STATE, target).forward((), zeros((2, 3)))
+
+
+def test_axes_with_names_that_the_text_uses() -> None:
+    for name in ("like", "rows", "states", "ended", "device"):
+        axis = sr.axes(name)
+        size = State("h", axis)
+        cell = Cell("named", Eq(size.next, sr.tanh(Parameter("W", axis, axis) @ size + Input("x", axis))))
+        for target in RESULTS:
+            if (target, name) == ("torch", "device"):
+                with pytest.raises(EmissionError, match=r"axis name 'device' is taken: in PyTorch"):
+                    sr.emit(cell, target)
+            else:
+                compare(cell, target, call_of(cell, {name: 3}))
 
 
 # What frameworks do with them

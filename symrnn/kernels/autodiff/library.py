@@ -48,8 +48,8 @@ class Library:
     places or the sizes of the parts. `affine` is a product with weights plus a bias per column, `added` an
     array (B, ...) plus a product, `largest` the maximum along the last axis, `pick` what indices pick along
     an axis, `one_hot` their unit vectors. In these texts `like` has the type, and the place, of what they
-    make; `like_of` takes that of an array. `drawn` is what a function that draws a parameter draws from,
-    `counts` are a call's lengths as an array.
+    make; `like_of` takes that of an array, `like_asked` has it in `init`. `drawn` is what a function that
+    draws a parameter draws from, `counts` are a call's lengths as an array.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Library:
     pick: str
     one_hot: str
     like_of: str
+    like_asked: str
     drawn: str
     counts: str
     over_time: Callable[[OverTime], list[str]]

@@ -78,6 +78,7 @@ class AutodiffPrinter:
         Raises:
             EmissionError: the framework lacks a function that the plan uses, or no shape tells a size.
         """
+        self.require_axes(plan)
         wishes = Wishes()
         _Writer(plan, self.library, self.namer, wishes).context()  # what is read shows once all is written
         writer = _Writer(plan, self.library, self.namer, wishes)
@@ -90,6 +91,20 @@ class AutodiffPrinter:
         support = Support(pieces, render(f"{name}_imports.py.jinja", {}))
         lines = support.rendered(f"{name}.py.jinja", context).split("\n")
         return "\n".join(line.rstrip() for line in lines)
+
+    def require_axes(self, plan: Plan) -> None:
+        """Raise where `init` would have two keywords of one name.
+
+        Raises:
+            EmissionError: an axis is called as one of its own.
+        """
+        init = self.contract.functions[0]
+        for axis in plan.axes:
+            if init.takes(axis.name):
+                raise EmissionError(
+                    f"The axis name {axis.name!r} is taken: in {self.library.title}, init() has one keyword "
+                    "per axis and uses this name itself. Choose another name."
+                )
 
 
 class _Writer(StatementWriter):
@@ -134,7 +149,7 @@ class _Writer(StatementWriter):
                 text = library.full.format(shape, repr(how))
             else:
                 text = known.get(how, f"_{how}({library.drawn}, {shape}, **like)")
-            lines.append(f"{self.layout.field(name)}={text},")
+            lines.append(f"{self.layout.field(name)}={text},".replace("**like", library.like_asked))
         return tuple(lines)
 
     def prepared_fields(self) -> tuple[Field, ...]:
@@ -162,7 +177,7 @@ class _Writer(StatementWriter):
         head += self.constants_lines()
         places = [(name, self.table[name].shape) for name in self.given]
         made = f"return Prepared({', '.join(self.prepared)})"
-        return (*head, *self.opened([*body, made], places, []), *body, made)
+        return (*head, *self.opened([*body, made], places), *body, made)
 
     def constants_lines(self) -> list[str]:
         """The lines that keep gradients from constants."""
@@ -290,7 +305,7 @@ class _Writer(StatementWriter):
             *[f"{bound(states)} = {bundle('State', 'state')}"] * bool(states),
             *[f"B = {self.plan.inputs[0]}.shape[0]"]
             * any(re.search(r"(?<![.\w])B\b", line) for line in body),
-            *self.opened([*made, *body], self.placed(places), []),
+            *self.opened([*made, *body], self.placed(places), ()),
             *made,
             *body,
         )
@@ -308,22 +323,26 @@ class _Writer(StatementWriter):
         return [(text, (*[Integer(0)] * lead, *self.table[name].shape)) for text, name, lead in arrays]
 
     def opened(
-        self, lines: list[str], places: list[tuple[str, Shape]], last: list[tuple[str, Shape]]
+        self,
+        lines: list[str],
+        places: list[tuple[str, Shape]],
+        last: Iterable[tuple[str, Shape]] | None = None,
     ) -> list[str]:
         """Lines that bind what other lines use: sizes, and the type of arrays that they make.
 
-        Sizes are told by the shapes of arrays at `places`, of what is prepared, and at the `last` ones.
+        Sizes are told by the shapes of arrays at `places`; outside of `prepare` by those of what is prepared
+        too, and by the `last` ones where no other tells them.
         """
         used = set(re.findall(r"(?<![.\w])[A-Za-z_]\w*", "\n".join(lines)))
         axes = [axis for axis in self.plan.axes if self.layout.axis_names[axis.name] in used]
-        at_hand = [*places, *self.prepared_places()] if self.times else places
+        at_hand = places if last is None else [*places, *self.prepared_places()]
         found, missing = self.layout.size_lines(at_hand, axes)
-        if missing and self.times and not self.layout.prepares_late:
+        if missing and last is not None and not self.layout.prepares_late:
             for name in self.given:
                 if any(axis in size.free_symbols for size in self.table[name].shape for axis in missing):
                     at_hand.append((self.shared(name), self.table[name].shape))
             found, missing = self.layout.size_lines(at_hand, axes)
-        if missing:
+        if missing and last:
             told = ", ".join(axis.name for axis in missing)
             found, missing = self.layout.size_lines([*at_hand, *last], axes)
             found[:0] = [

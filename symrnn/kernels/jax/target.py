@@ -53,7 +53,8 @@ LIBRARY = Library(
     pick="_picked({}, {}, {})",
     one_hot="jax.nn.one_hot({}, {}, **like)",
     like_of='{{"dtype": {0}.dtype}}',
-    drawn="next(keys)",
+    like_asked="dtype=dtype",
+    drawn="next(rng)",
     counts="jnp.asarray(lengths)",
     over_time=over_time,
 )

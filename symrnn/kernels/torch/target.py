@@ -60,6 +60,7 @@ LIBRARY = Library(
     pick="_picked({}, {}, {})",
     one_hot="_one_hot({}, {}, **like)",
     like_of='{{"dtype": {0}.dtype, "device": {0}.device}}',
+    like_asked="dtype=dtype, device=device",
     drawn="rng",
     counts="torch.as_tensor(lengths, device=inputs[0].device)",
     over_time=over_time,
