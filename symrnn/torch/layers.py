@@ -10,7 +10,7 @@ from symrnn.declaration.axes import shape_text, size_number, size_text
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
 from symrnn.torch.sequences import Batch, batch_of, named_tensors, turned
-from symrnn.torch.weights import Weights, cell_sizes
+from symrnn.torch.weights import Weights, cell_sizes, state_options
 
 
 def layer(
@@ -21,7 +21,7 @@ def layer(
     bidirectional: bool = False,
     dropout: float = 0.0,
     save: str = "all",
-    backend: str = "kernel",
+    backend: str = "auto",
     device: Any = None,
     dtype: Any = None,
     **named: int,
@@ -32,6 +32,10 @@ def layer(
     `layer(gru, n=64, m=128)`. With `num_layers`, each layer but the first takes the outputs of the one below;
     `bidirectional` adds to each one that runs from the end, whose outputs are put behind; `dropout` falls
     between layers in training. `save="states"` keeps less for the backward pass (see `symrnn.plan`).
+
+    On the processor the cell's kernel runs, on other devices, or with `backend="torch"`, a program of
+    PyTorch's own operations, which can be differentiated any number of times; with `backend="kernel"` other
+    devices are refused.
 
     Parameters have the names of the equations, with `_l0`, `_l1_reverse` and so on where there are several
     layers, and are drawn as `init` of the kernel does, from PyTorch's seed.
@@ -98,8 +102,9 @@ class Layer(Weights):
         """Draw all parameters anew."""
         with torch.no_grad():
             for names, sizes in zip(self._names, self._sizes, strict=True):
-                for own, fresh in zip(names, self._fresh(sizes).values(), strict=True):
-                    getattr(self, own).copy_(fresh)
+                fresh = self._runner.fresh(sizes, self._dtype, "cpu")
+                for own, tensor in zip(names, fresh.values(), strict=True):
+                    getattr(self, own).copy_(tensor)
 
     def forward(self, input: Any, hx: Any = None, *, lengths: Any = None) -> tuple[Any, Any]:
         """Outputs, and the states after the last step.
@@ -110,7 +115,7 @@ class Layer(Weights):
         numbers of steps, if they end early: beyond its end a sample's outputs are zero. The states come back
         as `hx` is, several as a NamedTuple by their names.
         """
-        batch = batch_of(input, self._inputs, lengths, batch_first=self.batch_first)
+        batch = batch_of(input, self._runner.inputs, lengths, batch_first=self.batch_first)
         states = self._initial(hx, batch)
         directions = 1 + self.bidirectional
         inputs, lengths, finals = batch.inputs, batch.lengths, []
@@ -129,15 +134,15 @@ class Layer(Weights):
             inputs = [outputs]
         after = [torch.stack(tensors) for tensors in zip(*finals, strict=True)]
         after = [tensor.squeeze(1) if batch.single else tensor for tensor in after]
-        return batch.given_back(outputs), self._returned(after)
+        return batch.given_back(outputs), self._runner.returned(after)
 
     def _initial(self, hx: Any, batch: Batch) -> list[Tensor]:
         """The initial states (layers * directions, B, ...), checked."""
         number, B = self.num_layers * (1 + self.bidirectional), batch.inputs[0].shape[1]
         if hx is None:
-            like = next((x for x in batch.inputs if x.is_floating_point()), None)
-            dtype = self._dtype if like is None else like.dtype
-            return [torch.zeros(number, B, *shape, dtype=dtype) for shape in self._states.values()]
+            weights = [getattr(self, name) for name in self._names[0]]
+            options = state_options(batch.inputs, weights, self._dtype)
+            return [torch.zeros(number, B, *shape, **options) for shape in self._states.values()]
         found = named_tensors("hx", hx, tuple(self._states))
         if batch.single:
             found = [tensor.unsqueeze(1) for tensor in found]
@@ -150,7 +155,7 @@ class Layer(Weights):
 
     def extra_repr(self) -> str:
         """What is not said by parameters: `gru, n=64, m=128, num_layers=2`."""
-        said = [self._cell.name, *(f"{axis}={size}" for axis, size in self.sizes.items())]
+        said = [self.cell.name, *(f"{axis}={size}" for axis, size in self.sizes.items())]
         usual = {"num_layers": 1, "batch_first": False, "bidirectional": False, "dropout": 0.0}
         said += [
             f"{name}={getattr(self, name)}" for name, value in usual.items() if getattr(self, name) != value

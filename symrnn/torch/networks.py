@@ -3,27 +3,35 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from symrnn.declaration.axes import size_number, size_text
+from symrnn.declaration.quantities import Constant
 from symrnn.errors import RequestError, shown
 from symrnn.models.layers import ONCE
 from symrnn.models.model import Model
 from symrnn.pipeline import plan
 from symrnn.planning.model_plan import Array, Evaluation, How, Kind, LayerCall, ModelPlan
 from symrnn.running.loading import load
-from symrnn.torch.operators import kernel_name, run
+from symrnn.torch.runners import FLOATS, Runner, seeded
 from symrnn.torch.sequences import turned
-from symrnn.torch.weights import FLOATS, chosen_sizes, require_cpu
+from symrnn.torch.weights import chosen_sizes, registered, state_options
 
 
-def module(model: Model, *sizes: int, save: str = "all", dtype: Any = None, **named: int) -> "Network":
+def module(
+    model: Model,
+    *sizes: int,
+    save: str = "all",
+    backend: str = "auto",
+    device: Any = None,
+    dtype: Any = None,
+    **named: int,
+) -> "Network":
     """A model as a PyTorch module, which gives its loss: `loss, state = made({"k": ..., "following": ...})`.
 
     `sizes` are the lengths of the model's axes, in their order or by name. Parameters have the model's names
-    for them and are drawn as `init` does, from PyTorch's seed.
+    for them and are drawn as `init` does, from PyTorch's seed. `save` and `backend` are those of `layer`.
 
     Raises:
         RequestError: `model` is none, sizes are missing or too many, or kernels do not compute in `dtype`.
@@ -33,7 +41,7 @@ def module(model: Model, *sizes: int, save: str = "all", dtype: Any = None, **na
             f"module() takes a Model, and got {shown(model)}. A shipped one is symrnn.zoo.MODELS[name]."
         )
     given = chosen_sizes(model, sizes, named, "module")
-    return Network(model, given, save, torch.get_default_dtype() if dtype is None else dtype)
+    return Network(model, given, save, backend, dtype, device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,8 @@ class Pass:
         if how is How.ALONE:
             return tensor[None]
         if how is How.LAST and lengths is not None:
-            last = tensor[(lengths - 1).clamp(min=0), torch.arange(tensor.shape[1])]
+            lengths = lengths.to(tensor.device)
+            last = tensor[(lengths - 1).clamp(min=0), torch.arange(tensor.shape[1], device=tensor.device)]
             return torch.where((lengths > 0).reshape(-1, *[1] * (tensor.dim() - 2)), last, 0)
         return tensor[-1] if how is How.LAST else tensor[0]
 
@@ -73,49 +82,51 @@ class Pass:
 class Network(nn.Module):
     """A model with its loss (see `module`)."""
 
-    def __init__(self, model: Model, sizes: dict[str, int], save: str, dtype: Any) -> None:
-        """Load the kernels of the model's cells, and make fresh parameters."""
+    def __init__(
+        self, model: Model, sizes: dict[str, int], save: str, backend: str, dtype: Any, device: Any
+    ) -> None:
+        """Load what runs the model's cells, and make fresh parameters."""
         super().__init__()
-        if dtype not in FLOATS:
-            raise RequestError(f"Kernels compute in float32 and float64, and not in {dtype}.")
         self.sizes = dict(sizes)
-        self._model, self._save, self._dtype = model, save, dtype
-        self._prepare()
-        rng = np.random.default_rng(int(torch.randint(2**63 - 1, ()).item()))
-        fresh = load(model, "numpy").init(rng, **sizes, dtype=FLOATS[dtype])._asdict()
-        trained = {name for name, q, _ in model.parameters if type(q).__name__ == "Parameter"}
-        self._attributes: dict[str, str] = {}
-        for name, array in fresh.items():
-            own, tensor = name, torch.from_numpy(array)
-            while hasattr(self, own):
-                own += "_"
-            if name in trained:
-                self.register_parameter(own, nn.Parameter(tensor))
-            else:
-                self.register_buffer(own, tensor)
-            self._attributes[name] = own
-
-    def _prepare(self) -> None:
-        """Plan the model, and load its kernels."""
-        planned = plan(self._model, self._save)
-        assert isinstance(planned, ModelPlan)
-        self._plan = planned
-        self._kernels = {run.label: kernel_name(run.layer.cell, self._save) for run in self._model.runs}
+        self._model, self._save = model, save
+        self._dtype = torch.get_default_dtype() if dtype is None else dtype
+        device = torch.get_default_device() if device is None else torch.device(device)
+        self._runners = {run.label: Runner(run.layer.cell, save, backend) for run in model.runs}
+        for runner in self._runners.values():
+            runner.require_dtype(self._dtype, device)
         self._states = {
             run.label: {
                 q.name: tuple(size_number(size_text(size), self.sizes) for size in run.shape(q))
                 for q in run.layer.cell.states
             }
-            for run in self._model.runs
+            for run in model.runs
         }
-        self._parameters_of = {run.label: [name for _, name in run.parameters] for run in self._model.runs}
+        arrays = load(model, "numpy").init(
+            seeded(), **sizes, dtype=FLOATS.get(self._dtype, FLOATS[torch.float32])
+        )
+        fresh = arrays._asdict()
+        self._attributes = {
+            name: registered(
+                self,
+                name,
+                torch.from_numpy(fresh[name]).to(device, self._dtype),
+                trained=not isinstance(quantity, Constant),
+            )
+            for name, quantity, _ in model.parameters
+        }
+        self._parameters_of = {
+            run.label: [self._attributes[name] for _, name in run.parameters] for run in model.runs
+        }
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Plan the model."""
+        planned = plan(self._model, self._save)
+        assert isinstance(planned, ModelPlan)
+        self._plan = planned
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            name: value
-            for name, value in self.__dict__.items()
-            if name not in ("_plan", "_kernels", "_states", "_parameters_of")
-        }
+        return {name: value for name, value in self.__dict__.items() if name != "_plan"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -135,10 +146,9 @@ class Network(nn.Module):
         """
         made = self._evaluate(self._plan.loss, inputs, state, lengths)
         losses, steps = made.outputs[self._plan.loss.layer], made.lengths.get(self._plan.loss.over)
-        count = losses.numel() if steps is None else steps.sum()
-        return losses.sum() / (max(count, 1) if isinstance(count, int) else count.clamp(min=1)), self._state(
-            self._plan.loss, made
-        )
+        count = torch.tensor(losses.numel()) if steps is None else steps.sum()
+        loss = losses.sum() / count.clamp(min=1).to(losses.device)
+        return loss, self._state(self._plan.loss, made)
 
     def predict(self, inputs: Any, state: Any = None, *, lengths: Any = None) -> tuple[Tensor, Any]:
         """The outputs of the model, and the state that the next call goes on from; arguments as in `forward`.
@@ -155,8 +165,6 @@ class Network(nn.Module):
             raise RequestError(
                 f"inputs is {shown(inputs)}; give a dict of tensors: {', '.join(evaluation.reads)}."
             )
-        for name in evaluation.reads:
-            require_cpu(inputs[name].device)
         made = Pass(dict(inputs), dict(state or {}), self._lengths(lengths))
         for call in evaluation.calls:
             self._run(call, made)
@@ -177,16 +185,17 @@ class Network(nn.Module):
 
     def _run(self, call: LayerCall, made: Pass) -> None:
         """Run one layer."""
-        parameters = [getattr(self, self._attributes[name]) for name in self._parameters_of[call.layer]]
+        parameters = [getattr(self, name) for name in self._parameters_of[call.layer]]
         inputs = [made.array(array) for _, array in call.inputs]
         starts = {} if call.given and not made.state else dict(call.start)
         B, shapes = inputs[0].shape[1], self._states[call.layer]
+        options = state_options(inputs, parameters, self._dtype)
         state = [
-            made.array(starts[name]) if name in starts else torch.zeros(B, *shape, dtype=self._dtype)
+            made.array(starts[name]) if name in starts else torch.zeros(B, *shape, **options)
             for name, shape in shapes.items()
         ]
         steps = made.lengths.get(call.over)
-        outputs, final = run(self._kernels[call.layer], parameters, inputs, state, steps)
+        outputs, final = self._runners[call.layer].run(parameters, inputs, state, steps)
         made.outputs[call.layer] = turned(outputs, steps) if call.reverse else outputs
         made.finals[call.layer] = dict(zip(shapes, final, strict=True))
 

@@ -99,9 +99,10 @@ def turned(sequence: Tensor, lengths: Tensor | None) -> Tensor:
     """A sequence (T, B, ...) with each sample's steps in the other order; what is beyond its end stays."""
     if lengths is None:
         return sequence.flip(0)
-    steps = torch.arange(sequence.shape[0])[:, None]
-    other = torch.where(steps < lengths, lengths - 1 - steps, steps)
-    return sequence[other, torch.arange(sequence.shape[1])]
+    T, B = (torch.arange(size, device=sequence.device) for size in sequence.shape[:2])
+    lengths = lengths.to(sequence.device)
+    steps = torch.where(T[:, None] < lengths, lengths - 1 - T[:, None], T[:, None])
+    return sequence[steps, B]
 
 
 def _require_sorted(packed: PackedSequence) -> None:

@@ -7,14 +7,14 @@ import torch
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
 from symrnn.torch.sequences import named_tensors
-from symrnn.torch.weights import Weights, cell_sizes
+from symrnn.torch.weights import Weights, cell_sizes, state_options
 
 
 def step(
     cell: Cell,
     *sizes: int,
     save: str = "all",
-    backend: str = "kernel",
+    backend: str = "auto",
     device: Any = None,
     dtype: Any = None,
     **named: int,
@@ -45,18 +45,19 @@ class Step(Weights):
         `input` is a tensor (B, ...), or without a batch; several inputs and states, and what comes back, are
         as in `Layer`.
         """
-        inputs = named_tensors("input", input, tuple(self._inputs))
-        ranks = {x.dim() - len(shape) for x, shape in zip(inputs, self._inputs.values(), strict=True)}
+        inputs = named_tensors("input", input, tuple(self._runner.inputs))
+        ranks = {x.dim() - len(shape) for x, shape in zip(inputs, self._runner.inputs.values(), strict=True)}
         if len(ranks) != 1 or not ranks <= {0, 1}:
-            shapes = ", ".join(f"{name} {('B', *shape)}" for name, shape in self._inputs.items())
+            shapes = ", ".join(f"{name} {('B', *shape)}" for name, shape in self._runner.inputs.items())
             found = ", ".join(str(tuple(x.shape)) for x in inputs)
             raise RequestError(f"The inputs of a step have shapes {found}; they should have: {shapes}.")
         single = ranks == {0}
         lead = () if single else (inputs[0].shape[0],)
         wanted = {name: (*lead, *shape) for name, shape in self._states.items()}
         if hx is None:
-            dtype = next((x.dtype for x in inputs if x.is_floating_point()), self._dtype)
-            state = [torch.zeros(shape, dtype=dtype) for shape in wanted.values()]
+            weights = [getattr(self, name) for name in self._names]
+            options = state_options(inputs, weights, self._dtype)
+            state = [torch.zeros(shape, **options) for shape in wanted.values()]
         else:
             state = named_tensors("hx", hx, tuple(self._states))
         for (name, shape), tensor in zip(wanted.items(), state, strict=True):
@@ -66,8 +67,8 @@ class Step(Weights):
             inputs, state = [x[None] for x in inputs], [s[None] for s in state]
         outputs, after = self._run(self._names, [x[None] for x in inputs], state, None)
         output, after = outputs[0], [s[0] for s in after] if single else after
-        return output[0] if single else output, self._returned(after)
+        return output[0] if single else output, self._runner.returned(after)
 
     def extra_repr(self) -> str:
         """The cell and the sizes of its axes."""
-        return ", ".join([self._cell.name, *(f"{axis}={size}" for axis, size in self.sizes.items())])
+        return ", ".join([self.cell.name, *(f"{axis}={size}" for axis, size in self.sizes.items())])

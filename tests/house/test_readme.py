@@ -1,6 +1,7 @@
 """What the README shows is true: its Python runs, its excerpt is emitted, its commands are what CI runs."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ def test_python_blocks_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     blocks = fenced("python")
     assert len(blocks) >= 4
     for number, block in enumerate(blocks):
+        if "symrnn.torch" in block and find_spec("torch") is None:
+            continue
         exec(compile(block, f"README.md block {number}", "exec"), names)
     report = names["report"]
     assert getattr(report, "passed") is True  # noqa: B009  (the block's own name)

@@ -18,7 +18,7 @@ from symrnn.declaration.operations import POINTWISE
 Arrays: TypeAlias = dict[str, Array]
 
 HEADING = re.compile(r"\\(?:section|subsection|subsubsection|paragraph|textbf)\*?\{([^{}]*?)\.?\}")
-DISPLAY = re.compile(r"\\begin\{(align\*?)\}(.*?)\\end\{\1\}", re.DOTALL)
+DISPLAY = re.compile(r"(?<!the values of\n)\\begin\{(align\*?)\}(.*?)\\end\{\1\}", re.DOTALL)
 ROW = re.compile(r"^\$(.*)\$ & (.*) & \$(.*)\$ \\\\$", re.MULTILINE)
 GROUP = re.compile(r"((?:\$[^$]*\$(?:, | and ))*\$[^$]*) \\in ([^$]*)\$ \((.*?)\)(?:;|\.$)", re.MULTILINE)
 LOSS = re.compile(r"\$([^$]*) (\w)\$ is the derivative of \$\\mathcal\{L\}\$ by a quantity \$\2\$")
