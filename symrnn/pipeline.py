@@ -36,7 +36,7 @@ from symrnn.planning.cost import step_cost
 from symrnn.planning.lowering import lower
 from symrnn.planning.model_lowering import lower_model
 from symrnn.planning.model_plan import ModelPlan
-from symrnn.planning.passes import AS_WRITTEN, PASSES, PlanPass, require_save
+from symrnn.planning.passes import PASSES, PlanPass, require_save
 from symrnn.planning.plan import Plan
 from symrnn.validation.models import prove_model
 from symrnn.validation.plans import prove_plan
@@ -158,7 +158,8 @@ def emit(
     NumPy kernel of a cell has `forward`, `backward` and `step` alone, unchecked: to read, teach and paste.
     With `contract="functional"` a kernel of a cell hands what it saves to its caller, as arrays: for hosts
     that differentiate by themselves.
-    The target "python" writes kernels of cells on nested lists, for an interpreter without NumPy.
+    The target "python" writes kernels of cells on nested lists, for an interpreter without NumPy; "torch"
+    and "jax" write the forward pass of cells, which the framework differentiates.
 
     Raises:
         RequestError: there is no such target, contract or `save`, the target cannot meet what is asked of it
@@ -171,11 +172,11 @@ def emit(
         target, contract, save, model=isinstance(source, OfModel), planned=planned is not None
     )
     call = f'symrnn.emit(source, target="{target}", save="{save}", contract="{contract}")'
-    if offer.as_written:
+    if offer.passes:
         derivation = derivation_of(source, "emit")
         assert isinstance(derivation, Derivation)
         with told_of(derivation, call):
-            return _proved_text(_proved_plan(derivation, AS_WRITTEN), target, contract)
+            return _proved_text(_proved_plan(derivation, offer.passes), target, contract)
     planned = planned or _planned(source, save, "emit")
     if save not in ("all", planned.save):
         raise RequestError(

@@ -179,6 +179,8 @@ def backward(
     prepared, inputs, state, lengths, T, B = _checked_call(parameters, inputs, state, lengths, _new, None)
     (n, m) = sizes = _sizes(prepared, inputs, state)
     dtype = prepared.dtype
+    if not isinstance(saved, (tuple, list)):
+        raise ValueError(f"saved is a {type(saved).__name__}; pass the {len(SAVED)} arrays {', '.join(SAVED)} that forward gave, as a list.")
     if len(saved) != len(SAVED):
         raise ValueError(f"saved has {len(saved)} arrays; it should have {len(SAVED)}: {', '.join(SAVED)}.")
     saved = (

@@ -1,4 +1,4 @@
-"""What a worker times: the kernels and the programs of a cell; `layers` has the ready-made ones.
+"""What a worker times: the kernels of a cell and its modules for frameworks; `layers` has ready-made ones.
 
 A contender offers a task for every quantity that it can do:
 
@@ -128,7 +128,7 @@ def open_torch(data: Data, source: Path) -> Contender:
     state, d_outputs = torch_tensors(data.states, gradients=True), torch.tensor(data.d_outputs)
 
     def step_of(inputs: tuple[Any, ...]) -> Any:
-        outputs, _ = program.run(program.prepare((*trained, *fixed)), inputs, state)
+        outputs, _ = program.forward((*trained, *fixed), inputs, state)
         outputs.backward(d_outputs)
         return outputs
 
@@ -143,7 +143,7 @@ def open_torch(data: Data, source: Path) -> Contender:
 
     def inference() -> Task:
         ready, inputs, first = prepared(), torch_tensors(data.inputs), torch_tensors(data.states)
-        return Task(lambda: program.run(ready, inputs, first), around=torch.inference_mode)
+        return Task(lambda: program.forward(ready, inputs, first), around=torch.inference_mode)
 
     def streaming() -> Task:
         ready, inputs = prepared(), torch_tensors(data.step_inputs)
@@ -186,14 +186,14 @@ def open_jax(data: Data, source: Path) -> Contender:
     step_inputs, step_state = arrays(data.step_inputs), arrays(data.step_states)
 
     def loss(trained: Any, state: Any, inputs: Any, fixed: Any, d_outputs: Any) -> Any:
-        outputs, _ = program.run(program.prepare((*trained, *fixed)), inputs, state)
+        outputs, _ = program.forward((*trained, *fixed), inputs, state)
         return (outputs * d_outputs).sum()
 
     gradients = {
         TRAIN: jax.jit(jax.grad(loss, argnums=(0, 1, 2), allow_int=True)),  # class indices get a zero
         TRAIN_FIXED: jax.jit(jax.grad(loss, argnums=(0, 1))),
     }
-    run, step = jax.jit(program.run), jax.jit(program.step)
+    run, step = jax.jit(program.forward), jax.jit(program.step)
 
     def training(quantity: str) -> Task:
         compiled = gradients[quantity]

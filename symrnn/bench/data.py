@@ -118,11 +118,6 @@ class Data:
             return cls(**groups, d_outputs=file["d_outputs"])
 
 
-def axis_lengths(cell: Cell, size: Size) -> dict[str, int]:
-    """The length of every axis of `cell`: the same for all."""
-    return {axis.name: size.H for axis in cell.axes}
-
-
 def draw_data(cell: Cell, kernel: ModuleType, size: Size) -> Data:
     """Random arrays for `cell`: parameters as its `kernel` draws fresh ones, the rest normal."""
     rng = np.random.default_rng(0)
@@ -136,7 +131,7 @@ def draw_data(cell: Cell, kernel: ModuleType, size: Size) -> Data:
             return rng.integers(0, numeric_size(quantity.classes, lengths), (size.T, size.B))
         return normal(quantity, size.T, size.B)
 
-    drawn = kernel.init(rng, **axis_lengths(cell, size))
+    drawn = kernel.init(rng, **{axis.name: size.H for axis in cell.axes})
     return Data(
         parameters={q.name: np.asarray(getattr(drawn, q.name)) for q in cell.parameters},
         constants={q.name: np.asarray(getattr(drawn, q.name)) for q in cell.constants},

@@ -14,13 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from symrnn.bench.data import Size, axis_lengths, draw_data, require_size
+from symrnn.bench.data import Size, draw_data, require_size
 from symrnn.bench.layers import LAYERS
-from symrnn.bench.libraries import LIBRARIES
 from symrnn.bench.machine import machine, versions
 from symrnn.bench.names import FORWARD, JAX, NUMBA, NUMPY, ONNX, PEERS, PRODUCTS, STEP, TORCH, TORCH_NN, TRAIN
 from symrnn.bench.processes import ContenderFailure, Worker
-from symrnn.bench.programs import program
 from symrnn.bench.results import Bench, Failure, Memory, Settings, Spread, Start, Timing, Work
 from symrnn.bench.turns import Turn, take_turn
 from symrnn.checking.reference import numeric_size
@@ -175,26 +173,24 @@ class _CellRun:
             draw_data(self.cell, kernel, size).save(path)
         return path
 
-    def source(self, contender: str, size: Size) -> str:
+    def source(self, contender: str) -> str:
         """The path of a contender's source; empty if it has none.
 
         Raises:
-            EmissionError: a library cannot write the cell.
+            EmissionError: a framework cannot write the cell.
         """
-        if contender in KERNELS:
-            return str(self.kernels[contender])
-        if contender not in PROGRAMS:
-            return ""
-        library = LIBRARIES[PROGRAMS[contender]]
-        path = self.home / f"{self.cell.name}_{library.name}_{size.H}.py"
-        write(path, program(self.plan, library, axis_lengths(self.cell, size)), force=True)
-        return str(path)
+        if contender in PROGRAMS and contender not in self.kernels:
+            target = PROGRAMS[contender]
+            path = self.home / f"{self.cell.name}_{target}.py"
+            write(path, emit(self.cell, target))
+            self.kernels[contender] = path
+        return str(self.kernels.get(contender, ""))
 
     def opened(
         self, worker: Worker, contender: str, size: Size, data: Path, *, cached: bool = False
     ) -> list[str]:
         """The quantities of a worker's contender, after its first calls."""
-        source = self.source(contender, size)
+        source = self.source(contender)
         answer = worker.ask("open", contender=contender, data=str(data), source=source, cell=self.shipped)
         quantities: list[str] = answer["quantities"]
         main = TRAIN if TRAIN in quantities else FORWARD

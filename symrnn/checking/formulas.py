@@ -96,7 +96,7 @@ def _applied(function: Callable[..., Array], *arrays: Array) -> Array:
 
 def jax_is_installed() -> bool:
     """Whether JAX can be imported."""
-    return importlib.util.find_spec("jax") is not None
+    return bool(importlib.util.find_spec("jax"))
 
 
 def jax_library(eager: bool = False) -> ArrayLibrary:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from symrnn.commands.terminal import cell_text as cell_text
     from symrnn.commands.terminal import print_builds as print_builds
     from symrnn.commands.terminal import print_report as print_report
+    from symrnn.commands.terminal import print_weights as print_weights
     from symrnn.gradients.figure import gradients_figure as gradients_figure
     from symrnn.gradients.flow import flows_json as flows_json
     from symrnn.gradients.flow import gradient_flows as gradient_flows
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from symrnn.layouts.reading import parse_sizes_of_layers as parse_sizes_of_layers
     from symrnn.layouts.reading import read as read
     from symrnn.layouts.storing import save as save
-    from symrnn.layouts.tables import print_weights as print_weights
     from symrnn.mathematics.style import Style as Style
     from symrnn.models.model import Model as Model
     from symrnn.papers.web.difference import difference_page as difference_page
@@ -79,7 +79,7 @@ NAMES = {
     "symrnn.checking.proof": "check_loaded problem_for",
     "symrnn.commands.difference_text": "print_comparison",
     "symrnn.commands.model_text": "model_text",
-    "symrnn.commands.terminal": "cell_text print_builds print_report",
+    "symrnn.commands.terminal": "cell_text print_builds print_report print_weights",
     "symrnn.gradients.figure": "gradients_figure",
     "symrnn.gradients.flow": "flows_json gradient_flows",
     "symrnn.gradients.request": "GradientRequest parse_changes",
@@ -87,7 +87,6 @@ NAMES = {
     "symrnn.kernels.targets": "ARRAY_TARGETS require_array_target require_target",
     "symrnn.layouts.reading": "parse_sizes_of_layers read",
     "symrnn.layouts.storing": "save",
-    "symrnn.layouts.tables": "print_weights",
     "symrnn.mathematics.style": "Style",
     "symrnn.models.model": "Model",
     "symrnn.papers.web.difference": "difference_page",

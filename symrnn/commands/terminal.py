@@ -14,6 +14,7 @@ from symrnn.errors import EmissionError
 from symrnn.papers.terminal import derivation_picture, written
 
 if TYPE_CHECKING:
+    from symrnn.layouts.records import Weights
     from symrnn.publishing.building import Build
 
 
@@ -51,6 +52,18 @@ def print_builds(builds: "Sequence[Build]") -> None:
     console.print(f"Gradients checked against {methods}, float64.", soft_wrap=True)
     for note in dict.fromkeys(made.note for made in builds if made.note):
         console.print(note, soft_wrap=True)
+
+
+def print_weights(weights: "Weights") -> None:
+    """Print the parameters of the first layer with their shapes and origins, and the notes."""
+    console = plain_console()
+    place, parameters = next(iter(weights.layers.items()))
+    table = table_of((f"parameter of {place}", "shape", "is"))
+    for name, array in parameters.items():
+        table.add_row(name, " x ".join(map(str, array.shape)), weights.origins.get(name, ""))
+    console.print(table)
+    for note in weights.notes:
+        console.print(wrapped(note, console.width), soft_wrap=True)
 
 
 def cell_text(derivation: Derivation, width: int, *, encoding: str = "utf-8", plain: bool = False) -> str:

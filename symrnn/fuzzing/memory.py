@@ -23,8 +23,8 @@ def mapped_regions() -> int:
 
 def make_room() -> None:
     """Let JAX forget what it compiled, if that is a lot."""
-    if "jax" in sys.modules and mapped_regions() > MAPPED:
-        sys.modules["jax"].clear_caches()
+    if (jax := sys.modules.get("jax")) and mapped_regions() > MAPPED:
+        jax.clear_caches()
 
 
 def is_full() -> bool:

@@ -58,6 +58,11 @@ class Contract:
         """Whether what a forward pass saves goes through the caller's hands."""
         return "SAVED" in self.tables
 
+    @property
+    def differentiated(self) -> bool:
+        """Whether gradients are taken by the framework that a kernel is written for."""
+        return "backward" not in self.verbs
+
     def without(self, *keywords: str) -> "Contract":
         """The contract of a target that does not serve some keywords."""
         return replace(self, functions=tuple(_without(function, keywords) for function in self.functions))

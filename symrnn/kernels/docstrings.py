@@ -13,12 +13,17 @@ def python_docstring(lines: Iterable[str]) -> tuple[str, ...]:
     return (*f'"""{text}'.split("\n"), '"""')
 
 
-def module_docstring(layout: Layout, language: str, version: str, note: str = "") -> tuple[str, ...]:
+BOTH_PASSES = "forward and backward pass over a sequence"
+
+
+def module_docstring(
+    layout: Layout, language: str, version: str, note: str = "", does: str = BOTH_PASSES
+) -> tuple[str, ...]:
     """The lines of a kernel's docstring, its equations among them; `note` is a last sentence."""
     plan, header = layout.plan, layout.plan.header
     variant = f" ({header.variant})" if header.variant else ""
     lines = [
-        f"{header.title}{variant}: forward and backward pass over a sequence, in {language}.",
+        f"{header.title}{variant}: {does}, in {language}.",
         "",
         f"made by symrnn {version} from {plan.name} ({header.digest}), do not edit.",
     ]

@@ -35,6 +35,17 @@ def record_fields(layout: Layout) -> dict[str, object]:
     }
 
 
+def tables(layout: Layout) -> dict[str, object]:
+    """The tables of a kernel: its quantities and their shapes, as data."""
+    plan = layout.plan
+    groups = ("inputs", "states", "parameters", "constants")
+    return {
+        "axes": tuple_text(f'"{axis.name}"' for axis in plan.axes),
+        **{f"{group}_table": _table(layout, map(plan.buffer, getattr(plan, group))) for group in groups},
+        "output_shape": shape_data(plan.buffer(plan.output).shape),
+    }
+
+
 def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
     """The values of the template's names that do not depend on the target.
 
@@ -47,12 +58,7 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
     parameter_lines, told = _parameter_sizes(layout, shared), layout.parameter_axes()
 
     return {
-        "axes": tuple_text(f'"{axis.name}"' for axis in plan.axes),
-        "inputs_table": _table(layout, inputs),
-        "states_table": _table(layout, states),
-        "parameters_table": _table(layout, map(plan.buffer, plan.parameters)),
-        "constants_table": _table(layout, map(plan.buffer, plan.constants)),
-        "output_shape": shape_data(plan.buffer(plan.output).shape),
+        **tables(layout),
         **record_fields(layout),
         "no_parameters": not shared,
         "prepared_fields": prepared,
@@ -64,7 +70,7 @@ def interface(layout: Layout, prepared: tuple[Field, ...]) -> dict[str, object]:
         ),
         "init_axes": "".join(f"{axis.name}, " for axis in plan.axes),
         **checked_sizes(plan.axes, [b.shape for b in shared]),
-        "init_note": _axis_note(plan),
+        "init_note": axis_note(plan),
         "init_lines": tuple(_init_line(layout, b) for b in shared),
         "size_check_lines": tuple(parameter_lines),
         "known_sizes": tuple_text(layout.axis_names[axis.name] for axis in told),
@@ -226,7 +232,8 @@ def state_shape(layout: Layout, buffer: Buffer) -> str:
     return tuple_text(["B", *(layout.size(size) for size in buffer.shape)])
 
 
-def _axis_note(plan: Plan) -> str:
+def axis_note(plan: Plan) -> str:
+    """What the docstring of `init` says of axes."""
     return f", {', '.join(axis.name for axis in plan.axes)} are sizes" if plan.axes else ""
 
 

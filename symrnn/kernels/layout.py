@@ -6,7 +6,7 @@ from functools import cached_property
 
 from sympy import Add, Expr, Mul
 
-from symrnn.declaration.axes import Axis, axes_of
+from symrnn.declaration.axes import Axis, Shape, axes_of
 from symrnn.declaration.normal_form import unique_name
 from symrnn.kernels.names import Namer
 from symrnn.planning.ir import Block, Buffer, Pointwise, Statement
@@ -195,6 +195,32 @@ class Layout:
         if len(unknown) != 1 or size.coeff(unknown[0]) != 1:
             return None
         return unknown[0]
+
+    def size_lines(
+        self,
+        arrays: Iterable[tuple[str, Shape]],
+        wanted: Iterable[Axis],
+        length: Callable[[str, int], str] = "{}.shape[{}]".format,
+    ) -> tuple[list[str], list[Axis]]:
+        """Lines that read axis lengths off the shapes of arrays, each given by its text; and what none tells.
+
+        `length` is the text of the length of an array's axis.
+        """
+        places = [(length(text, i), size) for text, shape in arrays for i, size in enumerate(shape)]
+        found: dict[Axis, tuple[str, Expr]] = {}
+        while told := next(((t, s, a) for t, s in places if (a := self.open_axis(s, list(found)))), None):
+            text, size, axis = told
+            found[axis] = text, size - axis
+        needed = set(wanted)
+        missing = [axis for axis in self.plan.axes if axis in needed - found.keys()]
+        lines: list[str] = []
+        for axis, (text, rest) in reversed(found.items()):
+            if axis in needed:
+                needed |= {a for a in self.plan.axes if a in rest.free_symbols}
+                less = self.size(rest)
+                taken = "" if rest == 0 else f" - ({less})" if " + " in less else f" - {less}"
+                lines.insert(0, f"{self.axis_names[axis.name]} = {text}{taken}")
+        return lines, missing
 
     def initial_of(self, state: str) -> str:
         """The array of a state's initial value."""

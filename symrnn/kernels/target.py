@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from symrnn.kernels.contract import Contract
 from symrnn.kernels.names import Namer
+from symrnn.planning.passes import PlanPass
 from symrnn.planning.plan import Plan
 
 
@@ -38,13 +39,13 @@ class ModelPrinter(Protocol):
 class Offer:
     """What a target prints under one contract: `text` makes the source of a plan, told symrnn's version.
 
-    `saves` are the kinds of plans that it takes; with `as_written`, plans that no pass has rearranged.
+    `saves` are the kinds of plans that it takes; `passes` make them, where it takes no others.
     """
 
     contract: Contract
     text: Callable[[Plan, str], str]
     saves: tuple[str, ...] = ("all", "states")
-    as_written: bool = False
+    passes: tuple[PlanPass, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,15 @@ class Field:
     """What texts compute with while they are proved, for who says what stands in place of their functions.
 
     `of_arrays` and `of_numbers` make of a function of the vocabulary one of arrays, and of single numbers;
-    `power` is that of two numbers. `approximations` are for what NumPy kernels define, by their names.
+    `power` is that of two numbers. `approximations` are for what NumPy kernels define, by their names, and
+    `numpy` is for NumPy itself.
     """
 
     of_arrays: Callable[[Any], Callable[..., Any]]
     of_numbers: Callable[[Any], Callable[..., Any]]
     power: Callable[[Any, Any], Any]
     approximations: Mapping[str, Callable[..., Any]]
+    numpy: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,18 @@ class Surroundings:
 
     modules: Mapping[str, object] = field(default_factory=dict)
     functions: Mapping[str, object] = field(default_factory=dict)
+
+
+class Own:
+    """A module with some names of its own."""
+
+    def __init__(self, module: Any, **names: Any) -> None:
+        """Put names before those of a module."""
+        self.module = module
+        vars(self).update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.module, name)
 
 
 def _numbers_alone(_: Field) -> Surroundings:

@@ -64,7 +64,7 @@ def require_offer(
         raise _refusal(next(t for t in TARGETS.values() if t.offer(contract)), contract, f"target {target!r}")
     if model and not _makes_models(chosen, offer):
         raise _refusal(chosen, contract, "a model")
-    if planned and offer.as_written:
+    if planned and offer.passes:
         raise _refusal(chosen, contract, "a plan")
     if save not in offer.saves:
         raise _refusal(chosen, contract, f"save={save!r}")

@@ -1,7 +1,7 @@
 """Weights in and out of other frameworks: which rows of whose arrays are the parameters of a shipped cell.
 
 `records` says what a layout is, `frameworks` lists them all; `packing` is how arrays are named and put
-together, `moving` the one way by which they are read and written, `wording` what is said of it; `tensors` is
+together, `reading` the one way by which they are read and written, `wording` what is said of it; `tensors` is
 the door to safetensors.
 """
 

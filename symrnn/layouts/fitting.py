@@ -1,35 +1,32 @@
 """Whether arrays are what they should be: names, shapes and dtypes, and the sizes that follow from them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+import numpy as np
 from sympy import Integer
 
 from symrnn.declaration.axes import Axis, Shape, Size, axes_of, shape_text
-from symrnn.layouts.packing import Arrays
+from symrnn.layouts.packing import numbers
+from symrnn.layouts.records import Arrays, Shapes, Sizes
 
-Sizes = Mapping[Axis, Integer]
+DTYPES = np.float32, np.float64
 NAMED = 6
 """So many names a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The sizes that arrays tell, and what is wrong with them: sentences, none if nothing is."""
+    """The sizes that arrays tell, what is wrong with them in sentences, and with how many of them."""
 
     sizes: Sizes
     faults: tuple[str, ...]
+    wrong: int
 
 
-def numbers(shape: Shape, sizes: Mapping[Axis, Integer]) -> tuple[int, ...]:
-    """A shape in numbers; sizes that are not known are 0, which no array has."""
-    known = [size.xreplace(dict(sizes)) for size in shape]
-    return tuple(int(size) if size.is_Integer else 0 for size in known)
-
-
-def told(pairs: Iterable[tuple[Size, int]], known: Mapping[Axis, Integer]) -> dict[Axis, Integer]:
+def told(pairs: Iterable[tuple[Size, int]], known: Sizes) -> dict[Axis, Integer]:
     """The axes' sizes that lengths tell, each the one that most of them say."""
     pairs, found = list(pairs), dict(known)
     while True:
@@ -47,24 +44,30 @@ def told(pairs: Iterable[tuple[Size, int]], known: Mapping[Axis, Integer]) -> di
         found |= {axis: Integer(count.most_common(1)[0][0]) for axis, count in votes.items()}
 
 
-def fit(wholes: Mapping[str, Shape], given: Arrays, known: Mapping[Axis, Integer] | None = None) -> Fit:
+def fit(wholes: Shapes, given: Arrays, known: Sizes | None = None) -> Fit:
     """How arrays fit the names and shapes that they should have."""
     common = {key: (shape, given[key].shape) for key, shape in wholes.items() if key in given}
-    pairs = [
-        pair
-        for shape, found in common.values()
-        if len(shape) == len(found)
-        for pair in zip(shape, found, strict=True)
-    ]
-    sizes = told(pairs, known or {})
-    faults = [*_wrong_names(wholes, given)]
-    wrong = [
+    alike = [zip(*pair, strict=True) for pair in common.values() if len(pair[0]) == len(pair[1])]
+    sizes = told((pair for pairs in alike for pair in pairs), known or {})
+    missing = [key for key in wholes if key not in given]
+    surplus = [key for key in given if key not in wholes]
+    for number, key in enumerate(surplus[:NAMED]):
+        surplus[number] += "".join(f" ({near}?)" for near in get_close_matches(key, missing or wholes, 1))
+    misshapen = [
         f"{key} has shape {found}; it should have {_shape_text(shape, expected)}"
         for key, (shape, found) in common.items()
         if found != (expected := numbers(shape, sizes))
     ]
-    faults += [f"{'; '.join(wrong[:NAMED])}{_more(wrong)}."] if wrong else []
-    return Fit(sizes, (*faults, *_wrong_dtypes(given)))
+    odd = [f"{key} is of dtype {array.dtype}" for key, array in given.items() if array.dtype not in DTYPES]
+    firsts = {array.dtype: f"{key} is of dtype {array.dtype}" for key, array in reversed([*given.items()])}
+    faults = (
+        f"Missing: {listed(missing)}." if missing else "",
+        f"Not part of it: {listed(surplus)}." if surplus else "",
+        f"{listed(misshapen, '; ')}." if misshapen else "",
+        f"{listed(odd)}; weights are float32 or float64: convert them." if odd else "",
+        f"{listed([*firsts.values()])}; give all one dtype." if len(firsts) > 1 and not odd else "",
+    )
+    return Fit(sizes, tuple(filter(None, faults)), len((*missing, *surplus, *misshapen, *odd)))
 
 
 def _shape_text(shape: Shape, expected: tuple[int, ...]) -> str:
@@ -72,30 +75,7 @@ def _shape_text(shape: Shape, expected: tuple[int, ...]) -> str:
     return text if text == str(expected) or 0 in expected else f"{text} = {expected}"
 
 
-def _wrong_names(wholes: Mapping[str, Shape], given: Arrays) -> Iterable[str]:
-    missing = [key for key in wholes if key not in given]
-    surplus = [key for key in given if key not in wholes]
-    if missing:
-        yield f"Missing: {listed(missing)}."
-    if surplus:
-        near = {key: get_close_matches(key, missing or wholes, 1) for key in surplus}
-        yield f"Not part of it: {listed([f'{k} ({near[k][0]}?)' if near[k] else k for k in surplus])}."
-
-
-def _wrong_dtypes(given: Arrays) -> Iterable[str]:
-    kinds = {key: array.dtype for key, array in given.items()}
-    odd = [f"{key} is of dtype {dtype}" for key, dtype in kinds.items() if dtype.kind != "f"]
-    if odd:
-        yield f"{listed(odd)}; weights are floating-point numbers."
-    elif len(found := {dtype: key for key, dtype in reversed(kinds.items())}) > 1:
-        yield f"{listed([f'{key} is of dtype {dtype}' for dtype, key in found.items()])}; give all one dtype."
-
-
-def listed(names: Iterable[str]) -> str:
+def listed(names: Sequence[str], comma: str = ", ") -> str:
     """Names with commas between, the first of many."""
-    names = list(names)
-    return ", ".join(names[:NAMED]) + _more(names)
-
-
-def _more(things: Sequence[str]) -> str:
-    return f" and {len(things) - NAMED} more" if len(things) > NAMED else ""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return comma.join(names[:NAMED]) + more

@@ -3,25 +3,37 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from sympy import Integer
 
 from symrnn import zoo
-from symrnn.declaration.axes import Axis
+from symrnn.declaration.axes import LARGEST_SIZE, Axis
+from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError, shown
-from symrnn.layouts.fitting import Fit, Sizes, fit, listed, numbers
+from symrnn.layouts.fitting import Fit, fit, listed
 from symrnn.layouts.frameworks import LAYOUTS, OWN, OWN_PACKING, PACKINGS
-from symrnn.layouts.moving import move, views
-from symrnn.layouts.packing import Arrays, Flat, Packing, Shapes, place_named, sizes_at
-from symrnn.layouts.records import Array, Layout, Place, Weights
+from symrnn.layouts.packing import Packing, numbers, place_named
+from symrnn.layouts.records import (
+    FIRST,
+    Array,
+    Arrays,
+    Layout,
+    Piece,
+    Place,
+    Sizes,
+    Weights,
+    addends,
+    shapes_of,
+    spans,
+)
 from symrnn.layouts.sources import arrays_of, as_array
 from symrnn.layouts.wording import notes, origins
 
-SIZES = ("n", "m", "layers", "directions")
-MOST_LAYERS = 1000
-FIRST = (Place(0, False),)
+SIZES = {"n": LARGEST_SIZE, "m": LARGEST_SIZE, "layers": 1000, "directions": 2}
+"""What can be asked for, up to which number."""
+PARAMETERS = "Give each parameter of the cell by its name, for every layer and direction."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +71,9 @@ def read(
 
     """
     choices = _choices(layout, cell)
-    asked = _asked_sizes(sizes)
-    names = [*PACKINGS[choices[0].framework].wholes(_shapes(choices[0].arrays), FIRST)]
+    packing = PACKINGS[choices[0].framework]
+    asked = _asked_sizes(sizes, packing)
+    names = [*packing.wholes(shapes_of(choices[0].arrays), (FIRST,))]
     arrays = arrays_of(source, names, prefix)
     tries = [_taken(one, arrays, asked) for one in choices]
     fitting = [one for one in tries if not one.fit.faults]
@@ -68,26 +81,47 @@ def read(
         told = ", ".join(f"{one.layout.name} ({one.layout.cell})" for one in fitting)
         raise RequestError(f"These weights fit several layouts: {told}. Name one, or the cell.")
     if not fitting:
-        nearest = min(tries, key=lambda one: len(one.fit.faults))
-        raise RequestError(_told(nearest, arrays, choices))
-    (taken,) = fitting
-    return _imported(taken)
+        raise RequestError(_told(tries, layout))
+    return _imported(fitting[0])
 
 
 def _imported(taken: _Taken) -> Weights:
     """The parameters that a layout's arrays hold."""
     layout, sizes = taken.layout, taken.fit.sizes
-    packing, made = PACKINGS[layout.framework], zoo.cell(layout.cell)
+    packing, cell, shapes = PACKINGS[layout.framework], zoo.cell(layout.cell), shapes_of(layout.arrays)
     own = {array.name: array for array in OWN[layout.cell]}
-    parts = _slots(packing, layout.arrays, taken.places, sizes, taken.arrays)
+    dtype = next(iter(taken.arrays.values())).dtype
     layers = {}
-    for place, stored in parts.items():
-        known = _known(packing, layout.arrays, taken.places, place, sizes)
-        dtype = next(iter(taken.arrays.values())).dtype
-        parameters = {q.name: np.empty(numbers(own[q.name].shape, known), dtype) for q in made.parameters}
-        move(views(layout.arrays, stored, known), views(own.values(), parameters, known))
+    for place, stored in packing.slots(shapes, taken.places, sizes, taken.arrays).items():
+        known = packing.sizes_at(shapes, place, taken.places, sizes)
+        parameters = {q.name: np.empty(numbers(own[q.name].shape, known), dtype) for q in cell.parameters}
+        _move(_views(layout.arrays, stored, known), _views(own.values(), parameters, known))
         layers[str(place)] = parameters
-    return Weights(made, layers, notes(layout, taken.places), origins(layout))
+    return Weights(cell, layers, notes(layout, taken.places), origins(layout))
+
+
+Views: TypeAlias = Mapping[tuple[str, str], tuple[Piece, np.ndarray[Any, Any]]]
+"""Views of pieces by kind and gate."""
+
+
+def _views(arrays: Iterable[Array], stored: Arrays, sizes: Sizes) -> Views:
+    """The pieces of arrays as matrices that are views of these; a vector is a row."""
+    made = {}
+    for array in arrays:
+        block = stored[array.name].T if array.transposed else np.atleast_2d(stored[array.name])
+        for piece, rows, columns in spans(array):
+            (top, bottom), (left, right) = numbers(rows, sizes), numbers(columns, sizes)
+            made[piece.kind, piece.gate] = piece, block[top:bottom, left:right]
+    return made
+
+
+def _move(source: Views, target: Views) -> None:
+    """Fill all pieces of the target; what is added to zero keeps its bits, minus zero included."""
+    for piece, place in target.values():
+        place[...] = 0
+        parts = [part if piece.sign == of.sign else -part for of, part in addends(piece, source, target)]
+        for part in parts:
+            place[...] = part if part is parts[0] else np.where(part == 0, place, place + part)
 
 
 def write(layers: object, layout: str, cell: str | None = None) -> dict[str, np.ndarray[Any, Any]]:
@@ -102,7 +136,7 @@ def write(layers: object, layout: str, cell: str | None = None) -> dict[str, np.
 
     """
     if isinstance(layers, Weights):
-        _require_cell(layers, layout)
+        _require_cell(layers, layout, cell)
         cell = layers.cell.name
     (chosen, *others) = _choices(layout, cell)
     if others:
@@ -112,25 +146,32 @@ def write(layers: object, layout: str, cell: str | None = None) -> dict[str, np.
 
 
 def _written(layers: Mapping[Place, Arrays], layout: Layout) -> dict[str, np.ndarray[Any, Any]]:
-    packing, own = PACKINGS[layout.framework], OWN[layout.cell]
-    packed = replace(OWN_PACKING, stacks=packing.stacks)
-    given = named(layers)
-    places = packed.places(_shapes(own), given, {})
-    fitted = fit(packed.wholes(_shapes(own), places), given)
-    if fitted.faults:
-        raise RequestError(
-            f"These are no parameters of {layout.cell}. {' '.join(fitted.faults)} {PARAMETERS}"
-        )
+    packing, own, shapes = PACKINGS[layout.framework], OWN[layout.cell], shapes_of(layout.arrays)
+    given, fact = named(layers), f"These are no parameters of {layout.cell}."
+    places, sizes = fitted(zoo.cell(layout.cell), given, fact, stacks=packing.stacks)
     dtype = next(iter(given.values())).dtype
-    wholes = packing.wholes(_shapes(layout.arrays), places)
-    made = {key: np.zeros(numbers(shape, fitted.sizes), dtype) for key, shape in wholes.items()}
-    for place, stored in _slots(packing, layout.arrays, places, fitted.sizes, made).items():
-        known = _known(packing, layout.arrays, places, place, fitted.sizes)
-        move(views(own, layers[place], known), views(layout.arrays, stored, known))
+    wholes = packing.wholes(shapes, places)
+    made = {key: np.zeros(numbers(shape, sizes), dtype) for key, shape in wholes.items()}
+    for place, stored in packing.slots(shapes, places, sizes, made).items():
+        known = packing.sizes_at(shapes, place, places, sizes)
+        _move(_views(own, layers[place], known), _views(layout.arrays, stored, known))
     return made
 
 
-PARAMETERS = "Give each parameter of the cell by its name, for every layer and direction."
+def fitted(cell: Cell, arrays: Arrays, fact: str, *, stacks: bool = False) -> tuple[tuple[Place, ...], Sizes]:
+    """The places and the sizes that parameters of a cell have, by the names that `named` gives.
+
+    Raises:
+        RequestError: they do not fit the cell; the message begins with `fact`.
+
+    """
+    packing = replace(OWN_PACKING, stacks=stacks)
+    shapes = {parameter.name: parameter.shape for parameter in cell.parameters}
+    places = packing.places(shapes, arrays, {})
+    found = fit(packing.wholes(shapes, places), arrays)
+    if found.faults:
+        raise RequestError(f"{fact} {' '.join(found.faults)} {PARAMETERS}")
+    return places, found.sizes
 
 
 def placed(layers: object) -> dict[Place, Arrays]:
@@ -146,9 +187,9 @@ def placed(layers: object) -> dict[Place, Arrays]:
         layers = layers._asdict()
     if not isinstance(layers, Mapping) or not layers:
         raise RequestError(f"{shown(layers)} has no parameters. {PARAMETERS}")
-    places = {name: place_named(name) if isinstance(name, str) else None for name in layers}
+    places = {name: place_named(name) for name in layers}
     if None in places.values():
-        return {FIRST[0]: _parameters(layers)}
+        return {FIRST: _parameters(layers)}
     return {place: _parameters(layers[name]) for name, place in places.items() if place}
 
 
@@ -161,51 +202,25 @@ def _parameters(layer: Any) -> Arrays:
 
 def named(layers: Mapping[Place, Arrays]) -> dict[str, np.ndarray[Any, Any]]:
     """All parameters by the equations' names, with their places if there are several."""
-    alone = tuple(layers) == FIRST
+    places = [*layers] if [*layers] == [FIRST] else [FIRST, *layers]
     return {
-        OWN_PACKING.name(name, place, alone=alone): array
+        OWN_PACKING.name(name, place, places): array
         for place, arrays in layers.items()
         for name, array in arrays.items()
     }
 
 
-def _shapes(arrays: Iterable[Array]) -> Shapes:
-    return {array.name: array.shape for array in arrays}
-
-
-def _known(
-    packing: Packing, arrays: Sequence[Array], places: Sequence[Place], place: Place, sizes: Sizes
-) -> Sizes:
-    """The sizes of the axes n, m and p at a place."""
-    called = sizes_at(place, places, _shapes(arrays), stacks=packing.stacks)
-    return {**sizes, **{axis: size.xreplace(dict(sizes)) for axis, size in called.items()}}
-
-
-def _slots(
-    packing: Packing, arrays: Sequence[Array], places: Sequence[Place], sizes: Sizes, stored: Arrays
-) -> dict[Place, Arrays]:
-    """The arrays of each place as views into what a framework stores."""
-    shapes = _shapes(arrays)
-    at = {
-        place: {
-            name: numbers(shape, _known(packing, arrays, places, place, sizes))
-            for name, shape in shapes.items()
-        }
-        for place in places
-    }
-    return packing.slots(at, stored)
-
-
 def _taken(layout: Layout, arrays: Arrays, asked: Mapping[str, int]) -> _Taken:
     """How arrays fit a layout; if there is no bias at all, they fit that without biases."""
     packing = PACKINGS[layout.framework]
-    places = packing.places(_shapes(layout.arrays), arrays, asked)
-    biases = packing.wholes(_shapes(array for array in layout.arrays if array.is_bias), places)
-    if not biases.keys() & arrays.keys():
+    places = packing.places(shapes_of(layout.arrays), arrays, asked)
+    biases = shapes_of(array for array in layout.arrays if array.is_bias)
+    if not packing.wholes(biases, places).keys() & arrays.keys():
         layout = replace(layout, arrays=tuple(array for array in layout.arrays if not array.is_bias))
     known = {Axis(axis): Integer(asked[axis]) for axis in ("n", "m") if axis in asked}
-    wholes = packing.wholes(_shapes(layout.arrays), places)
-    return _Taken(layout, places, arrays, fit(wholes, arrays, known))
+    return _Taken(
+        layout, places, arrays, fit(packing.wholes(shapes_of(layout.arrays), places), arrays, known)
+    )
 
 
 def _choices(name: object, cell: object) -> list[Layout]:
@@ -230,16 +245,17 @@ def _choices(name: object, cell: object) -> list[Layout]:
     return chosen
 
 
-def _require_cell(weights: Weights, name: object) -> None:
-    """Raise unless a layout is of the cell of these weights."""
+def _require_cell(weights: Weights, name: object, cell: object) -> None:
+    """Raise unless a layout, and a cell that is asked for, are of the cell of these weights."""
+    own = weights.cell.name
     layout = LAYOUTS.get(name) if isinstance(name, str) else None
-    known = weights.cell.name in OWN and weights.cell == zoo.cell(weights.cell.name)
-    if (layout is None or layout.cell == weights.cell.name) and known:
+    known = own in OWN and weights.cell == zoo.cell(own)
+    if known and cell in (None, own) and (layout is None or layout.cell == own):
         return
-    others = [one.name for one in LAYOUTS.values() if known and one.cell == weights.cell.name]
+    others = [one.name for one in LAYOUTS.values() if known and one.cell == own]
     told = f"Choose one of {', '.join(others)}." if others else "Use save() to write them to a file."
-    fact = f"{name} is {layout.cell}" if layout else "no layout is of it"
-    raise RequestError(f"These are weights of {weights.cell.name}, and {fact}. {told}")
+    asked = f"{name} is {layout.cell}" if layout and layout.cell != own else f"{shown(cell)} is asked for"
+    raise RequestError(f"These are weights of {own}, and {asked if known else 'no layout is of it'}. {told}")
 
 
 def parse_sizes_of_layers(texts: Iterable[str]) -> dict[str, int]:
@@ -260,33 +276,39 @@ def parse_sizes_of_layers(texts: Iterable[str]) -> dict[str, int]:
     return made
 
 
-def _asked_sizes(sizes: object) -> Mapping[str, int]:
-    if sizes is None:
+def _asked_sizes(sizes: object, packing: Packing) -> Mapping[str, int]:
+    """Sizes, of one vector alone: all else tells its own."""
+    if sizes is None or sizes == {}:
         return {}
     if not isinstance(sizes, Mapping) or not all(
-        name in SIZES and isinstance(size, int) and size > 0 for name, size in sizes.items()
+        isinstance(size, int | np.integer) and 0 < size <= SIZES.get(name, 0) and size is not True
+        for name, size in sizes.items()
     ):
         raise RequestError(
-            f"sizes is {shown(sizes)}. Give a mapping of {', '.join(SIZES)} to positive whole numbers."
+            f"sizes is {shown(sizes)}. Give a mapping of {', '.join(SIZES)} to positive whole numbers. "
+            f"Give 1 or 2 directions, and at most {SIZES['layers']} layers."
         )
-    if sizes.get("directions", 1) > 2 or sizes.get("layers", 1) > MOST_LAYERS:
+    if not packing.whole:
         raise RequestError(
-            f"sizes is {shown(sizes)}. Give 1 or 2 directions, and at most {MOST_LAYERS} layers."
+            f"sizes is {shown(sizes)}, and these arrays tell their sizes. Leave it (--size) out."
         )
-    return sizes
+    return {name: int(size) for name, size in sizes.items()}
 
 
-def _told(taken: _Taken, arrays: Arrays, tried: Sequence[Layout]) -> str:
+def _told(tries: Sequence[_Taken], name: str) -> str:
     """What is wrong, and what would do."""
-    facts = f"These weights are no {taken.layout.name}. {' '.join(taken.fit.faults)}"
-    named = [one for one in LAYOUTS.values() if not isinstance(PACKINGS[one.framework], Flat)]
-    fits = [one.name for one in named if one not in tried and not _taken(one, arrays, {}).fit.faults]
+    nearest, arrays = min(tries, key=lambda one: one.fit.wrong), tries[0].arrays
+    tried = [one.layout.name for one in tries]
+    fact = nearest.layout.name if len(tries) == 1 else f"layer of {name}; {nearest.layout.name} is nearest"
+    facts = f"These weights are no {fact}. {' '.join(nearest.fit.faults)}"
+    apart = [one for one in LAYOUTS.values() if not PACKINGS[one.framework].whole]
+    fits = [one.name for one in apart if one.name not in tried and not _taken(one, arrays, {}).fit.faults]
     if fits:
         return f"{facts} They fit {listed(fits)}. Name that, if it is meant."
-    for one in tried:
-        first = next(iter(PACKINGS[one.framework].wholes(_shapes(one.arrays), FIRST)))
-        for prefix in {key.removesuffix(first): None for key in arrays if key.endswith(first)}:
+    for one in [one for one in apart if one.name in tried]:
+        first = next(iter(PACKINGS[one.framework].wholes(shapes_of(one.arrays), (FIRST,))))
+        for prefix in [key.removesuffix(first) for key in arrays if key.endswith(first) and key != first]:
             below = {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}
-            if one in named and prefix and not _taken(one, below, {}).fit.faults:
+            if not _taken(one, below, {}).fit.faults:
                 return f"{facts} Those that begin with {prefix!r} fit {one.name}. Give that as prefix."
     return f"{facts} Give all arrays of the layer, under the framework's names."

@@ -4,16 +4,21 @@ A piece is what one gate has of one kind: its weights on the input, for example.
 parameters of a cell are two arrangements of these, so that one record describes either.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from sympy import Integer
 
-from symrnn.declaration.axes import Shape, Size, axes, ranges
+from symrnn.declaration.axes import Axis, Shape, Size, axes, ranges
 from symrnn.declaration.cell import Cell
+
+Arrays: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
+Shapes: TypeAlias = Mapping[str, Shape]
+"""What a layer has in one direction: the shapes of its arrays by name."""
+Sizes: TypeAlias = Mapping[Axis, Integer]
 
 n, m, p = axes("n m p")  # input features, units, projected units
 
@@ -21,27 +26,13 @@ KINDS: dict[str, Shape] = {
     "W": (m, n),  # on the input
     "U": (m, m),  # on the state
     "V": (m, p),  # on a projected state
-    "P": (p, m),  # the projection
-    "b": (m,),
-    "d": (m,),  # the bias that stands with the state, where there are two
+    "P": (p, m),  # the projection, which is of no gate
+    "b": (Integer(1), m),
+    "d": (Integer(1), m),  # the bias that stands with the state, where there are two
 }
-"""The shapes of pieces by kind."""
+"""Rows and columns of pieces by kind; a vector is a row."""
 
 BIASES = "bd"
-
-
-class Piece(NamedTuple):
-    """What a gate of the cell has of one kind; of sign -1 if the framework's gate is one minus the cell's."""
-
-    kind: str
-    gate: str
-    sign: int = 1
-
-    @property
-    def extent(self) -> Shape:
-        """Rows and columns; a vector is a row."""
-        shape = KINDS[self.kind]
-        return shape if len(shape) == 2 else (Integer(1), *shape)
 
 
 class Place(NamedTuple):
@@ -52,6 +43,17 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"l{self.layer}{'_reverse' * self.reverse}"
+
+
+FIRST = Place(0, False)
+
+
+class Piece(NamedTuple):
+    """What a gate of the cell has of one kind; of sign -1 if the framework's gate is one minus the cell's."""
+
+    kind: str
+    gate: str
+    sign: int = 1
 
 
 class Span(NamedTuple):
@@ -78,11 +80,10 @@ class Array:
     @property
     def shape(self) -> Shape:
         """Its shape by the axes n, m and p; vectors in one row are a vector."""
-        last = spans(self)[-1]
-        block = (last.rows[1], last.columns[1])
+        _, (_, height), (_, width) = spans(self)[-1]
         if self.is_bias and len(self.pieces) == 1:
-            return block[1:]
-        return block[::-1] if self.transposed else block
+            return (width,)
+        return (width, height) if self.transposed else (height, width)
 
 
 @cache
@@ -92,25 +93,27 @@ def spans(array: Array) -> tuple[Span, ...]:
 
 
 def _spans(array: Array) -> Iterator[Span]:
-    heights = ranges(row[0].extent[0] for row in array.pieces)
+    heights = ranges(KINDS[row[0].kind][0] for row in array.pieces)
     for row, rows in zip(array.pieces, heights, strict=True):
-        for piece, columns in zip(row, ranges(piece.extent[1] for piece in row), strict=True):
+        for piece, columns in zip(row, ranges(KINDS[piece.kind][1] for piece in row), strict=True):
             yield Span(piece, rows, columns)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Weights:
-    """The parameters of a cell, for each layer and direction.
+def shapes_of(arrays: Iterable[Array]) -> Shapes:
+    """The shapes of arrays by name."""
+    return {array.name: array.shape for array in arrays}
 
-    `layers` has a dictionary of arrays by the parameters' names, in the cell's order, under "l0" for the
-    first layer, "l0_reverse" for its other direction, "l1" for the next. `notes` say what was done to them,
-    `origins` what each parameter of the first layer is in the arrays that were read, as NumPy says it.
+
+def addends(
+    piece: Piece, source: Mapping[tuple[str, str], Any], target: Iterable[tuple[str, str]]
+) -> list[Any]:
+    """Of what a source has by kind and gate, that whose sum is a piece of a target; where it is none, zero.
+
+    Where the target has one bias per gate and the source two, that is both; where the target has two and the
+    source one, that is the first, and the second is zero.
     """
-
-    cell: Cell
-    layers: Mapping[str, Mapping[str, np.ndarray[Any, Any]]] = field(repr=False)
-    notes: tuple[str, ...] = ()
-    origins: Mapping[str, str] = field(default_factory=dict)
+    kinds = BIASES if piece.kind == "b" and ("d", piece.gate) not in target else piece.kind
+    return [source[kind, piece.gate] for kind in kinds if (kind, piece.gate) in source]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +133,18 @@ class Layout:
     def framework(self) -> str:
         """The name of the framework."""
         return self.name.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """The parameters of a cell, for each layer and direction.
+
+    `layers` has a dictionary of arrays by the parameters' names, in the cell's order, under "l0" for the
+    first layer, "l0_reverse" for its other direction, "l1" for the next. `notes` say what was done to them,
+    `origins` what each parameter of the first layer is in the arrays that were read, as NumPy says it.
+    """
+
+    cell: Cell = field(repr=False)
+    layers: Mapping[str, Arrays] = field(repr=False)
+    notes: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from symrnn.errors import RequestError, shown
-from symrnn.layouts.packing import Arrays
+from symrnn.layouts.records import Arrays
 from symrnn.layouts.tensors import read_tensors, require_safetensors
 
 FORMS = "Give a mapping of arrays by name, a list of arrays, or the path of a .safetensors file."
+
+FILES = "Name a .safetensors file: safetensors.torch.save_file(module.state_dict(), path) writes one."
 
 
 def arrays_of(source: object, names: Sequence[str], prefix: str = "") -> Arrays:
@@ -23,10 +25,10 @@ def arrays_of(source: object, names: Sequence[str], prefix: str = "") -> Arrays:
         RequestError: it is no such source, the file cannot be read, or something in it is no array.
 
     """
+    flat: dict[str, Any]
     if isinstance(source, str | os.PathLike):
         require_safetensors("Files of weights", "weights")
-        found, _ = read_tensors(Path(source), "file", "Name a .safetensors file.")
-        flat: dict[str, Any] = dict(found)
+        flat, _ = read_tensors(Path(source), "file", FILES, prefix)
     else:
         flat = dict(_flattened(source, names, ""))
     taken = {name.removeprefix(prefix): value for name, value in flat.items() if name.startswith(prefix)}
@@ -76,6 +78,6 @@ def as_array(value: Any, name: str) -> np.ndarray[Any, Any]:
         raise RequestError(
             f"{name} cannot be made an array of NumPy: {error}. Convert it, for example to float32."
         ) from None
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub" and not hasattr(value, "dtype"):
         raise RequestError(f"{name} is {shown(value)}, which is no array of numbers. {FORMS}")
     return array

@@ -9,11 +9,9 @@ from symrnn.declaration.cell import Cell
 from symrnn.declaration.digest import cell_digest
 from symrnn.errors import RequestError, shown
 from symrnn.files import SIGNATURE
-from symrnn.layouts.fitting import fit
 from symrnn.layouts.frameworks import OWN_PACKING
-from symrnn.layouts.packing import Arrays
-from symrnn.layouts.reading import PARAMETERS, named, placed
-from symrnn.layouts.records import Place, Weights
+from symrnn.layouts.reading import fitted, named, placed
+from symrnn.layouts.records import Weights
 from symrnn.layouts.tensors import read_tensors, require_safetensors, write_tensors
 from symrnn.version import __version__
 
@@ -32,7 +30,7 @@ def save(path: str | PathLike[str], cell: Cell, layers: object, *, force: bool =
     require_safetensors("Files of weights", "weights")
     _require_cell(cell, "save")
     arrays = named(placed(layers))
-    _fitted(cell, arrays, f"These are no parameters of {cell.name}.")
+    fitted(cell, arrays, f"These are no parameters of {cell.name}.")
     record = {
         "made": f"{SIGNATURE} {__version__}",
         "kind": KIND,
@@ -70,24 +68,12 @@ def load(path: str | PathLike[str], cell: Cell | None = None) -> Weights:
             f"The file {path} is of the cell {name} with digest {digest} ({made}), and {cell.name} has "
             f"digest {cell_digest(cell)}: their equations differ. Give the cell whose weights it holds."
         )
-    places = _fitted(cell, arrays, f"The file {path} is damaged.")
+    places, _ = fitted(cell, arrays, f"The file {path} is damaged.")
     layers = {
-        str(place): {
-            q.name: arrays[OWN_PACKING.name(q.name, place, alone=len(places) == 1)] for q in cell.parameters
-        }
+        str(place): {q.name: arrays[OWN_PACKING.name(q.name, place, places)] for q in cell.parameters}
         for place in places
     }
     return Weights(cell, layers, (f"Weights of {name}, {made}.",))
-
-
-def _fitted(cell: Cell, arrays: Arrays, fact: str) -> tuple[Place, ...]:
-    """The places that the parameters of a cell have."""
-    shapes = {parameter.name: parameter.shape for parameter in cell.parameters}
-    places = OWN_PACKING.places(shapes, arrays, {})
-    found = fit(OWN_PACKING.wholes(shapes, places), arrays)
-    if found.faults:
-        raise RequestError(f"{fact} {' '.join(found.faults)} {PARAMETERS}")
-    return places
 
 
 def _require_cell(cell: object, verb: str) -> None:

@@ -42,8 +42,12 @@ def write_tensors(path: Path, arrays: Mapping[str, Any], record: Mapping[str, An
     write(path, save(whole, {KEY: json.dumps(record)}), force=force)
 
 
-def read_tensors(path: Path, what: str, repair: str) -> tuple[dict[str, np.ndarray[Any, Any]], str | None]:
+def read_tensors(
+    path: Path, what: str, repair: str, prefix: str = ""
+) -> tuple[dict[str, np.ndarray[Any, Any]], str | None]:
     """The arrays of a file by name, and the JSON text of ours that it has.
+
+    What does not begin with `prefix` is named, but not read: its arrays are empty.
 
     Raises:
         RequestError: there is no such file, or it is cut off, or no safetensors file; the message ends with
@@ -57,8 +61,11 @@ def read_tensors(path: Path, what: str, repair: str) -> tuple[dict[str, np.ndarr
         raise RequestError(f"The {what} {path} {fact}. {repair}")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata.get(KEY)  # noqa: SIM118
+            arrays = {
+                name: file.get_tensor(name) if name.startswith(prefix) else np.empty(0)
+                for name in file.keys()  # noqa: SIM118
+            }
+            return arrays, (file.metadata() or {}).get(KEY)
     except SafetensorError as error:
         raise RequestError(
             f"The file {path} is no safetensors file, or it is cut off ({error}). {repair}"

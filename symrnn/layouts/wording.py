@@ -5,59 +5,47 @@ from collections.abc import Sequence
 from symrnn import zoo
 from symrnn.declaration.axes import Size, size_text
 from symrnn.layouts.frameworks import OWN, PACKINGS
-from symrnn.layouts.packing import Named, Stacked
-from symrnn.layouts.records import BIASES, Array, Layout, Piece, Place, Span, spans
-
-FIRST = Place(0, False)
+from symrnn.layouts.records import BIASES, FIRST, Array, Layout, Place, Span, addends, spans
 
 
 def origins(layout: Layout) -> dict[str, str]:
     """Each parameter of the first layer as a NumPy expression of the framework's arrays."""
-    places = {(s.piece.kind, s.piece.gate): (a, s) for a in layout.arrays for s in spans(a)}
-
-    def part(piece: Piece) -> tuple[str, int]:
-        kinds = BIASES if piece.kind == "b" and "d" not in _kinds(OWN[layout.cell]) else piece.kind
-        found = [places[kind, piece.gate] for kind in kinds if (kind, piece.gate) in places]
-        if not found:
-            return "0", 1
-        text = " + ".join(_slice(layout, array, span) for array, span in found)
-        sign = found[0][1].piece.sign
-        return (f"({text})" if sign < 0 and len(found) > 1 else text), sign
-
+    there = {(s.piece.kind, s.piece.gate): _slice(layout, a, s) for a in layout.arrays for s in spans(a)}
+    negated = {s.piece.gate for a in layout.arrays for s in spans(a) if s.piece.sign < 0}
     made = {}
     for array in OWN[layout.cell]:
-        parts = [part(piece) for piece in array.pieces[0]]
-        text = parts[0][0] if len(parts) == 1 else f"[{', '.join(text for text, _ in parts)}]"
-        made[array.name] = f"-{text}" if parts[0][1] < 0 else text
+        pieces = [span.piece for span in spans(array)]
+        parts = [" + ".join(addends(piece, there, _pieces(OWN[layout.cell]))) or "0" for piece in pieces]
+        text = parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]"
+        if pieces[0].gate in negated and text != "0":
+            text = f"-({text})" if " + " in text else f"-{text}"
+        made[array.name] = text
     return {parameter.name: made[parameter.name] for parameter in zoo.cell(layout.cell).parameters}
 
 
-def _kinds(arrays: Sequence[Array]) -> set[str]:
-    return {piece.kind for array in arrays for row in array.pieces for piece in row}
+def _pieces(arrays: Sequence[Array]) -> set[tuple[str, str]]:
+    """Kind and gate of all pieces."""
+    return {(span.piece.kind, span.piece.gate) for array in arrays for span in spans(array)}
 
 
 def _slice(layout: Layout, array: Array, span: Span) -> str:
     """A piece as a part of the framework's array."""
-    packing = PACKINGS[layout.framework]
-    name = packing.alone if isinstance(packing, Named) else packing.placed
-    last = spans(array)[-1]
-    rows = _range(span.rows, last.rows[1]) if len(array.shape) == 2 else ""
-    columns = _range(span.columns, last.columns[1])
-    if array.is_bias and rows:
-        rows = str(span.rows[0])
-    index = [columns, rows] if array.transposed else [rows, columns]
-    index = ["0"] * isinstance(packing, Stacked) + index[len(index) - len(array.shape) :]
+    packing, last = PACKINGS[layout.framework], spans(array)[-1]
+    rows, columns = _range(span.rows, last.rows[1]), _range(span.columns, last.columns[1])
+    if array.is_bias:
+        index = [str(span.rows[0]), columns] if len(array.shape) == 2 else [columns]
+    else:
+        index = [columns, rows] if array.transposed else [rows, columns]
+    index = ["0"] * packing.paired + index
     while index and index[-1] == ":":
         index.pop()
-    text = name.format(array=array.name, place=FIRST) + (f"[{', '.join(index)}]" if index else "")
-    return f"{text}.T" if array.transposed else text
+    name = packing.alone.format(array=array.name, place=FIRST)
+    return name + (f"[{', '.join(index)}]" if index else "") + (".T" if array.transposed else "")
 
 
 def _range(ends: tuple[Size, Size], whole: Size) -> str:
-    start, stop = ends
-    return f"{size_text(start) if start != 0 else ''}:{size_text(stop) if stop != whole else ''}".replace(
-        " ", ""
-    )
+    start, stop = (size_text(end).replace(" ", "") for end in ends)
+    return f"{start if ends[0] != 0 else ''}:{stop if ends[1] != whole else ''}"
 
 
 def notes(layout: Layout, places: Sequence[Place]) -> tuple[str, ...]:
@@ -86,11 +74,11 @@ def notes(layout: Layout, places: Sequence[Place]) -> tuple[str, ...]:
 
 
 def _of_biases(layout: Layout) -> tuple[str, ...]:
-    own, theirs = _kinds(OWN[layout.cell]), _kinds(layout.arrays)
+    own, theirs = ({kind for kind, _ in _pieces(arrays)} for arrays in (OWN[layout.cell], layout.arrays))
     zero = [name for name, text in origins(layout).items() if text == "0"]
     if not theirs & {*BIASES}:
         return ("There are no biases: those of the cell are zero.",)
-    if "d" in theirs and "d" not in own:
+    if "d" in theirs - own:
         return (
             f"The two biases of a gate are added: {layout.cell} has one. Written back, the second is zero.",
         )

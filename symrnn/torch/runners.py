@@ -15,7 +15,7 @@ from symrnn.torch.operators import OTHER_BACKEND, kernel_name, kernel_of, run
 FLOATS = {torch.float32: np.float32, torch.float64: np.float64}
 """The number types in which kernels compute, as NumPy calls them."""
 
-BACKENDS = ("auto", "kernel", "torch")
+BACKENDS = _, KERNEL, PROGRAM = ("auto", "kernel", "torch")
 
 
 class Runner:
@@ -36,7 +36,7 @@ class Runner:
         self.states: dict[str, tuple[str, ...]] = dict(kernel.STATES)
         self.trained = frozenset(kernel.PARAMETERS)
         self.record = kernel.State
-        self.program: Callable[..., Any] | None = load(cell, "torch").forward if backend == "torch" else None
+        self.program: Callable[..., Any] | None = load(cell, "torch").forward if backend == PROGRAM else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Runner, (self.cell, self.save, self.backend)  # another process loads kernels of its own
@@ -72,9 +72,9 @@ class Runner:
         Raises:
             RequestError: nothing runs them.
         """
-        if self.backend != "torch" and device.type in ("cpu", "meta"):
+        if self.backend != PROGRAM and device.type in ("cpu", "meta"):
             return True
-        if self.backend == "kernel":
+        if self.backend == KERNEL:
             raise RequestError(f"Kernels run on the processor, and not on {device}; {OTHER_BACKEND}.")
         if self.program is None:
             self.program = load(self.cell, "torch").forward

@@ -15,13 +15,13 @@ from symrnn.validation.elements import elements, residues
 from symrnn.validation.equations import Evaluator
 from symrnn.validation.execution import execute, power_of
 from symrnn.validation.faults import unequal
-from symrnn.validation.field_numpy import APPROXIMATIONS, of_arrays, of_numbers
+from symrnn.validation.field_numpy import APPROXIMATIONS, FieldNumpy, of_arrays, of_numbers
 from symrnn.validation.maps import identities
 from symrnn.validation.plans import field_numbers
 from symrnn.validation.prime import PRIME, Draws
 from symrnn.validation.problem import LENGTHS, SAMPLES, STEPS
 
-FIELD = Field(of_arrays, of_numbers, power_of, APPROXIMATIONS)
+FIELD = Field(of_arrays, of_numbers, power_of, APPROXIMATIONS, FieldNumpy(0))
 """What targets put in place of the functions of their texts is made of this."""
 
 
@@ -128,11 +128,20 @@ class FunctionalKernel(Kernel):
         return self.module.backward(*given, tape.saved, d_outputs, tuple(d_state), lengths=tape.lengths)
 
 
+class DifferentiatedKernel(Kernel):
+    """A kernel in the field whose framework would differentiate it: `forward` keeps nothing, as `predict`."""
+
+    def predict(self, *arguments: Any, lengths: Any = None) -> Any:
+        """Outputs and the final state."""
+        return self.module.forward(*arguments, lengths=lengths)
+
+
 def prove_text(source: str, plan: Plan, target: str, contract: str = "full") -> None:
     """Raise unless the text of a kernel computes what its plan says.
 
     Proved are `forward` and `backward`, and as far as the contract has them `step`, `predict`, and `lengths`
-    in all but `step`, where every sample must give what it gives alone.
+    in all but `step`, where every sample must give what it gives alone. Of text that a framework
+    differentiates it is the values.
 
     Raises:
         ValidationError: symrnn is at fault; the message names the function, the array and both values.
@@ -142,9 +151,12 @@ def prove_text(source: str, plan: Plan, target: str, contract: str = "full") -> 
         wanted = case.wanted()
         try:
             offered = require_offer(target, contract).contract
-            called = FunctionalKernel if offered.functional else Kernel
-            kernel = called(execute(source, TARGETS[target].surroundings(FIELD)), TARGETS[target], case.sizes)
-            checks = [check for has, check in CHECKS if has in offered.words]
+            kind, checks = Kernel, [check for has, check in CHECKS if has in offered.words]
+            if offered.functional:
+                kind = FunctionalKernel
+            elif offered.differentiated:
+                kind, checks = DifferentiatedKernel, [*VALUES]
+            kernel = kind(execute(source, TARGETS[target].surroundings(FIELD)), TARGETS[target], case.sizes)
             said = next(filter(None, (check(kernel, case, wanted) for check in checks)), "")
         except FAULTS as error:
             said = f"execution ends with {type(error).__name__}: {error}".rstrip(".")
@@ -267,6 +279,26 @@ def _alone(kernel: Kernel, case: Case, b: int, length: int) -> tuple[Any, Any]:
     return run, kernel.backward(parameters, run.tape, kernel.given(case.d_outputs[:length, row]), d_state)
 
 
+def _ending(kernel: Kernel, case: Case, wanted: Result) -> str:
+    """The values of samples that end early against those of the same samples alone."""
+    del wanted
+    parameters, inputs, state = _arguments(kernel, case)
+    lengths = np.array([1, STEPS], np.int64)
+    outputs, final = kernel.predict(parameters, inputs, state, lengths=lengths)
+    pairs = []
+    for b, length in enumerate(lengths):
+        row = slice(b, b + 1)
+        cut = kernel.record("Inputs", (array[:length, row] for array in case.inputs.values()))
+        first = kernel.record("State", (array[row] for array in case.states))
+        alone, last = kernel.predict(parameters, cut, first)
+        said = f"of sample {b}"
+        pairs.append((f"forward with lengths: outputs {said}", outputs[:length, b], alone[:, 0]))
+        pairs.append((f"outputs {said} beyond its end", outputs[length:, b], 0 * outputs[length:, b]))
+        ends = [(found[b], array[0]) for found, array in zip(final, last, strict=True)]
+        pairs += [(f"state {n} {said}", *both) for n, both in zip(case.plan.states, ends, strict=True)]
+    return _first(kernel, pairs)
+
+
 def _unchanged(kernel: Kernel, case: Case, wanted: Result) -> str:
     """What was given, after all these calls, against what was drawn."""
     del wanted
@@ -287,3 +319,6 @@ CHECKS = (
     ("forward", _unchanged),
 )
 """By what a contract must have, what is proved of a text."""
+
+VALUES = (_predicted, _streamed, _ending, _unchanged)
+"""What is proved of a text that a framework differentiates."""

@@ -97,7 +97,7 @@ class softplus(PointwiseFunction):  # noqa: N801
         spelling=Spelling(
             numpy="_softplus",
             numba="_softplus",
-            torch="torch.nn.functional.softplus",
+            torch="(-torch.nn.functional.logsigmoid(-{}))",
             jax="jax.nn.softplus",
             numpy_once="np.logaddexp({}, 0)",
             latex=r"\operatorname{softplus}",

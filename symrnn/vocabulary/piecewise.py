@@ -37,7 +37,7 @@ class relu(PointwiseFunction):  # noqa: N801  (reads like the publication)
         spelling=Spelling(
             numpy="_relu",
             numba="_relu",
-            torch="torch.relu",
+            torch="_relu",
             jax="jax.nn.relu",
             numpy_once="np.maximum({}, 0)",
             latex=r"\operatorname{relu}",
@@ -63,7 +63,7 @@ class sign(PointwiseFunction):  # noqa: N801
         equivalent=sympy_sign,
         range=(-1.0, 1.0),
         words=Words(definition=r"$\operatorname{sign}(<a>)$ is $-1$, $0$ or $1$"),
-        spelling=replace(in_libraries("sign"), number="np.sign", latex=r"\operatorname{sign}"),
+        spelling=replace(in_libraries("sign"), torch="_sign", number="np.sign", latex=r"\operatorname{sign}"),
     )
 
 
@@ -85,7 +85,9 @@ class absolute(PointwiseFunction):  # noqa: N801
         equivalent=Abs,
         range=(0.0, inf),
         turns=(0.0,),
-        spelling=replace(in_libraries("abs"), number="abs", sign=r"\lvert\,\cdot\,\rvert"),
+        spelling=replace(
+            in_libraries("abs"), torch="_abs", jax="_abs", number="abs", sign=r"\lvert\,\cdot\,\rvert"
+        ),
         words=Words(
             derivative=r", and $\lvert <a>\rvert' = \operatorname{sign}(<a>)$, which is $0$ at $0$",
         ),
@@ -117,7 +119,7 @@ class maximum(PointwiseFunction):  # noqa: N801
         reference=_maximum,
         number=Max,
         equivalent=Max,
-        spelling=replace(in_libraries("maximum"), number="max", latex=r"\max"),
+        spelling=replace(in_libraries("maximum"), torch="_maximum", number="max", latex=r"\max"),
     )
 
 
@@ -138,7 +140,7 @@ class minimum(PointwiseFunction):  # noqa: N801
         reference=_minimum,
         number=Min,
         equivalent=Min,
-        spelling=replace(in_libraries("minimum"), number="min", latex=r"\min"),
+        spelling=replace(in_libraries("minimum"), torch="_minimum", number="min", latex=r"\min"),
     )
 
 
@@ -155,7 +157,7 @@ class stop_gradient(PointwiseFunction):  # noqa: N801
         spelling=Spelling(
             numpy="{}",
             numba="{}",
-            torch="{}.detach()",
+            torch="_stop_gradient",
             jax="jax.lax.stop_gradient",
             latex=r"\operatorname{sg}",
         ),

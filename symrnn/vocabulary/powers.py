@@ -129,7 +129,7 @@ class power(PointwiseFunction):  # noqa: N801
         number=lambda x, p: x**p,
         at_zero_singular=("The derivative of its power is infinite", "({} + eps)**{}"),
         spelling=Spelling(
-            numpy="({} ** {})", numba="_power", torch="({} ** {})", jax="({} ** {})", sign=r"(\cdot)^{p}"
+            numpy="({} ** {})", numba="_power", torch="({} ** {})", jax="_power", sign=r"(\cdot)^{p}"
         ),
     )
 

@@ -83,7 +83,7 @@ class largest(VectorFunction):  # noqa: N801
         rules=(_shared_by_ties,),
         value=np.max,
         reference=lambda xp, x: xp.max(x, axis=-1),  # JAX shares the gradient among equal elements
-        spelling=Spelling(torch="{}.amax(-1)", jax="{}.max(-1)", latex=r"\max"),
+        spelling=Spelling(torch="torch.amax({}, -1)", jax="jnp.max({}, -1)", latex=r"\max"),
         words=Words(
             definition=r"$\max(<a>)$ of one vector is its largest element",
             derivative=r", and equal largest elements share its gradient",

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from symrnn.pipeline import emit
 from symrnn.publishing.golden import with_functions
+from symrnn.zoo import cell
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -33,6 +35,11 @@ def test_kernel_excerpt_is_in_the_emitted_file() -> None:
     excerpt = next(block for block in fenced("text") if "_multiply" in block)
     emitted = (ROOT / "generated" / "gru" / "gru_numba.py").read_text()
     assert excerpt.rstrip("\n") in emitted
+
+
+def test_framework_excerpt_is_in_the_emitted_text() -> None:
+    excerpt = next(block for block in fenced("text") if "torch.addmm" in block)
+    assert excerpt.rstrip("\n") in emit(cell("gru"), "torch")
 
 
 def test_declaration_is_the_shipped_cell() -> None:

@@ -149,6 +149,12 @@ def test_what_does_not_fit_is_named(target: str) -> None:
         module.forward(arrays.parameters, arrays.inputs, arrays.state[0])
     with pytest.raises(ValueError, match=r"^saved has 3 arrays; it should have 4: c, h, tanh_c, a_all\.$"):
         module.backward(*given, saved[1:], arrays.d_outputs)
+    for odd in (None, iter(saved), dict(zip(module.SAVED, saved, strict=True)), saved[0]):
+        with pytest.raises(
+            ValueError,
+            match=r"^saved is a \w+; pass the 4 arrays c, h, tanh_c, a_all that forward gave, as a list\.$",
+        ):
+            module.backward(*given, odd, arrays.d_outputs)
     with pytest.raises(
         ValueError, match=r"^saved.tanh_c has shape \(3, 2, \d+\); it should have \(4, 2, \d+\)"
     ):

@@ -114,10 +114,8 @@ SINGULAR = {
 """A state's next value, and an output with an infinite derivative, or none, at a sample's final state."""
 
 
-@targets
-@pytest.mark.parametrize("save", ["all", "states"])
-@pytest.mark.parametrize("name", SINGULAR)
-def test_what_is_infinite_beyond_the_end_reaches_nothing(name: str, save: str, target: str) -> None:
+def singular(name: str, target: str, save: str = "all") -> tuple[Cell, Call, Any]:
+    """One of these cells, a call of its kernel, and lengths at whose ends the state is singular."""
     after, output = SINGULAR[name]
     cell = Cell("singular", Eq(h.next, after), Eq(top, output), output=top)
     module, rng = sr.load(cell, target, save), np.random.default_rng(3)
@@ -134,11 +132,19 @@ def test_what_is_infinite_beyond_the_end_reaches_nothing(name: str, save: str, t
         d_outputs=d_outputs,
         d_state=d_state._asdict(),
     )
-    call = Call(module, made, "float64")
+    return cell, Call(module, made, "float64"), lengths
+
+
+@targets
+@pytest.mark.parametrize("save", ["all", "states"])
+@pytest.mark.parametrize("name", SINGULAR)
+def test_what_is_infinite_beyond_the_end_reaches_nothing(name: str, save: str, target: str) -> None:
+    _, call, lengths = singular(name, target, save)
     expected = one_by_one(call, lengths)
     assert all(np.isfinite(array).all() for array in expected)
-    assert_close(results(padded(call, lengths), lengths), expected)
-    outputs, final = module.predict(parameters, padded(call, lengths).inputs, state, lengths=lengths)
+    made = padded(call, lengths)
+    assert_close(results(made, lengths), expected)
+    outputs, final = made.module.predict(made.parameters, made.inputs, made.state, lengths=lengths)
     assert_close([outputs, *final], expected[:2])
 
 

@@ -48,7 +48,7 @@ def without(given: dict[str, Any], *keys: str) -> dict[str, Any]:
             lambda: layouts.read(
                 {k: a for k, a in arrays("torch.LSTM", "all").items() if "l1_rev" not in k}, "torch"
             ),
-            r"no torch\.LSTM\. Missing: weight_ih_l1_reverse, weight_hh_l1_reverse, bias_ih_l1_reverse, ",
+            r"no layer of torch; torch\.LSTM is nearest\. Missing: weight_ih_l1_reverse, weight_hh_l1_rev",
         ),
         (
             lambda: layouts.read({**arrays("torch.GRU"), "weight_hr_l0": np.ones((2, 4))}, "torch.GRU"),
@@ -158,6 +158,29 @@ def without(given: dict[str, Any], *keys: str) -> dict[str, Any]:
             lambda: layouts.read(np.ones(9), "cudnn.RNN", sizes={"directions": 3}),
             r"Give 1 or 2 directions, and at most",
         ),
+        (
+            lambda: layouts.read(np.ones(9), "cudnn.RNN", sizes={"n": True, "m": 4}),
+            r"sizes is \{'n': True, .* to positive",
+        ),
+        (
+            lambda: layouts.read(arrays("torch.GRU"), "torch", sizes={"layers": 3}),
+            r"sizes is \{'layers': 3\}, and these arrays tell their sizes\. Leave it \(--size\) out\.$",
+        ),
+        *(
+            (
+                lambda dtype=dtype: layouts.read(
+                    {key: a.astype(dtype) for key, a in arrays("torch.RNN").items()}, "torch.RNN"
+                ),
+                rf"weight_ih_l0 is of dtype {name}, .*; weights are float32 or float64: convert them\.",
+            )
+            for dtype, name in (
+                ("e", "float16"),
+                ("F", "complex64"),
+                ("O", "object"),
+                ("g", r"float\d+"),
+                (">f4", ">f4"),
+            )
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(call: Any, message: str) -> None:
@@ -182,7 +205,7 @@ def test_what_does_not_fit_is_named(call: Any, message: str) -> None:
             lambda p: layouts.write({"l0": p, "l1": p}, "torch.GRU"),
             r"W_r_l1 has shape \(4, 3\); it should have \(m, m\)",
         ),
-        (lambda p: layouts.write({"l0": p, "l1_reverse": p}, "torch.GRU"), r"Missing: W_r_l0_reverse, "),
+        (lambda p: layouts.write({"l0": p, "l1_reverse": p}, "torch.GRU"), r"Missing: U_r_l0_reverse, "),
         (lambda p: layouts.write({"l0": 3}, "torch.GRU"), r"3 has no parameters\. Give each parameter"),
         (lambda p: layouts.write(3, "torch.GRU"), r"3 has no parameters\. Give each parameter"),
         (lambda p: layouts.write({}, "torch.GRU"), r"\{\} has no parameters\. Give each parameter"),
@@ -191,6 +214,10 @@ def test_what_does_not_fit_is_named(call: Any, message: str) -> None:
             lambda p: layouts.write(layouts.Weights(zoo.gru_reset_after, {"l0": p}), "onnx.GRU"),
             r"^These are weights of gru_reset_after, and onnx\.GRU is gru\. Choose one of torch\.GRU, "
             r"keras\.GRU, onnx\.GRU\(linear_before_reset=1\), cudnn\.GRU, flax\.GRUCell\.$",
+        ),
+        (
+            lambda p: layouts.write(layouts.Weights(zoo.gru_reset_after, {"l0": p}), "torch.GRU", "lstm"),
+            r"^These are weights of gru_reset_after, and 'lstm' is asked for\. Choose one of torch\.GRU, ",
         ),
         (
             lambda p: layouts.write(layouts.Weights(zoo.lstm_notes, {"l0": p}), "torch"),
@@ -210,6 +237,16 @@ def test_numbers_that_numpy_lacks() -> None:
     state = torch.nn.GRU(3, 4).bfloat16().state_dict()
     with pytest.raises(RequestError, match=r"^weight_ih_l0 cannot be made an array .* to float32\.$"):
         layouts.read(state, "torch.GRU")
+
+
+def test_a_whole_model_with_other_layers_has_the_prefix_named() -> None:
+    given = {f"net.rnn.{key}": a for key, a in arrays("torch.GRU", "all").items()} | {"net.head": np.ones(3)}
+    with pytest.raises(
+        RequestError,
+        match=r"^These weights are no layer of torch; .* Those that begin with 'net\.rnn\.' fit torch\.GRU",
+    ):
+        layouts.read(given, "torch")
+    assert layouts.read(given, "torch", prefix="net.rnn.").cell is zoo.gru_reset_after
 
 
 def test_of_many_the_first_are_named() -> None:

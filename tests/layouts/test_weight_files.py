@@ -98,6 +98,29 @@ def test_files_of_others_are_left_alone_and_refused(tmp_path: Path) -> None:
             verb(tmp_path)
 
 
+def test_of_a_file_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    save = pytest.importorskip("safetensors.torch").save_file
+    layer = torch.nn.GRU(3, 4).state_dict()
+    head = {"head.weight": torch.zeros(2, 4, dtype=torch.bfloat16)}
+    save({**{f"rnn.{key}": tensor for key, tensor in layer.items()}, **head}, tmp_path / "model.safetensors")
+    found = layouts.read(tmp_path / "model.safetensors", "torch", prefix="rnn.").layers["l0"]
+    np.testing.assert_array_equal(found["U_r"], layer["weight_hh_l0"][:4])
+    with pytest.raises(
+        RequestError, match=r"no name that begins with 'gru\.'\. Names in it: head\.weight, rnn\."
+    ):
+        layouts.read(tmp_path / "model.safetensors", "torch", prefix="gru.")
+    with pytest.raises(
+        RequestError, match=r"(kind that NumPy lacks|head.weight is of dtype bfloat16).*(C|c)onvert them"
+    ):
+        layouts.read(tmp_path / "model.safetensors", "torch")
+
+
+def test_weights_say_what_they_are_without_their_numbers() -> None:
+    arrays = layouts.write(layer("lstm"), "torch.LSTM")
+    assert len(repr(layouts.read(arrays, "torch"))) < 400
+
+
 def test_what_is_no_layer_is_not_saved(tmp_path: Path) -> None:
     path = tmp_path / "gru.safetensors"
     with pytest.raises(
@@ -168,6 +191,15 @@ def test_import_of_one_vector(folder: Path) -> None:
         (
             ("lstm.safetensors", "--from", "torch", "--size", "n:3"),
             "'n:3' is no size. Write --size NAME=NUMBER",
+        ),
+        (("lstm.safetensors", "--from", "cudnn"), "Give sizes, as in --size n=3 --size m=4"),
+        (
+            ("lstm.safetensors", "--from", "torch", "--size", "layers=3"),
+            "tell their sizes. Leave it (--size) out",
+        ),
+        (
+            ("absent.pt", "--from", "torch"),
+            "safetensors.torch.save_file(module.state_dict(), path) writes one.",
         ),
         (("lstm.safetensors", "--from", "torch", "-o", "lstm.safetensors"), "symrnn did not write it"),
     ],

@@ -113,6 +113,7 @@ VIEWS = {
             "kernels/python/target.py", "TARGET", "the shortest example: its name, contract and capabilities"
         ),
         Step("kernels/python/printer.py", "NAMES", "its statements, and the names that it forbids"),
+        Step("kernels/autodiff/module.py", "AutodiffPrinter", "the text where a framework differentiates"),
         Step("kernels/targets.py", "TARGETS", "all folders that have a target"),
         Step("kernels/names.py", "Namer", "how a name becomes legal in it"),
         Step(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
+from math import prod
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -156,19 +157,25 @@ def drawn(
     The parameters are small, so that long sequences do not amplify rounding.
     """
     module = kernel(name, target, save)
+    return drawn_call(module, {**dict(zip(module.AXES, (3, 5, 4), strict=False)), **sizes}, T, B, dtype)
+
+
+def drawn_call(module: ModuleType, sizes: Mapping[str, int], T: int, B: int, dtype: str = "float64") -> Call:
+    """The arguments for a kernel whose axes have these sizes: random ones, but for classes."""
     rng = np.random.default_rng([T, B])
-    sizes = {**dict(zip(module.AXES, (3, 5, 4), strict=False)), **sizes}
 
     def arrays(table: Mapping[str, tuple[str, ...]], *lead: int) -> dict[str, Any]:
         return {
-            field: rng.standard_normal((*lead, *map(sizes.__getitem__, shape)))
+            field: rng.standard_normal((*lead, *(number_of(size, sizes) for size in shape)))
             for field, shape in table.items()
         }
 
     fresh = module.init(rng, **sizes, dtype=np.float64)._asdict()
     made = SimpleNamespace(
         parameters={
-            field: rng.standard_normal(array.shape) / (2 * np.sqrt((1, *array.shape)[-1]))
+            field: array
+            if field in module.CONSTANTS
+            else rng.standard_normal(array.shape) / (2 * np.sqrt((1, *array.shape)[-1]))
             for field, array in fresh.items()
         },
         inputs=arrays(module.INPUTS, T, B),
@@ -177,6 +184,12 @@ def drawn(
         d_state=arrays(module.STATES, B),
     )
     return Call(module, made, dtype)
+
+
+def number_of(size: str, sizes: Mapping[str, int]) -> int:
+    """The number that the text of a size is: `2*m + n`."""
+    terms = (term.split("*") for term in size.split(" + "))
+    return sum(prod(sizes[factor] if factor in sizes else int(factor) for factor in term) for term in terms)
 
 
 def flat(gradients: Any) -> list[Any]:

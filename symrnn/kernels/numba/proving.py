@@ -7,25 +7,14 @@ tanh, exp and the like are not: they are right to some digits, and tests of thei
 import sys
 from collections.abc import Callable
 from itertools import pairwise
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from symrnn.kernels.target import Field, Surroundings
+from symrnn.kernels.target import Field, Own, Surroundings
 from symrnn.vocabulary.families import POINTWISE
 from symrnn.vocabulary.reductions import largest
-
-
-class _Own:
-    """A module with some names of its own."""
-
-    def __init__(self, module: ModuleType, **names: Any) -> None:
-        self.module = module
-        vars(self).update(names)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.module, name)
 
 
 def numba_surroundings(field: Field) -> Surroundings:
@@ -45,7 +34,7 @@ def numba_surroundings(field: Field) -> Surroundings:
         "numba.extending": SimpleNamespace(intrinsic=None),
         "llvmlite": SimpleNamespace(ir=None),
         "concurrent.futures": SimpleNamespace(ThreadPoolExecutor=None),
-        "sys": _Own(sys, modules={}),
+        "sys": Own(sys, modules={}),
         "os": SimpleNamespace(cpu_count=lambda: 2),
     }
     functions = {

@@ -5,7 +5,8 @@ Nothing is checked, packed or kept for later calls: the lines are the equations,
 
 import re
 
-from symrnn.declaration.axes import Axis
+from sympy import Integer
+
 from symrnn.errors import EmissionError
 from symrnn.kernels.arrays import FUNCTIONS
 from symrnn.kernels.docstrings import module_docstring
@@ -177,26 +178,12 @@ def _dtype(layout: Layout) -> str:
 def _sizes(layout: Layout) -> list[str]:
     """Lines that name the lengths of the axes."""
     plan = layout.plan
-    shared = [layout.table[name] for name in (*plan.parameters, *plan.constants)]
-    places = [(f"{b.name}.shape[{i}]", size) for b in shared for i, size in enumerate(b.shape)]
-    places += [
-        (f"{name}.shape[{i + 2}]", size)
-        for name in plan.inputs
-        for i, size in enumerate(layout.table[name].shape)
-    ]
-    known: list[Axis] = []
-    lines: list[str] = []
-    while len(known) < len(plan.axes):
-        found = next(((t, s, axis) for t, s in places if (axis := layout.open_axis(s, known))), None)
-        if found is None:
-            missing = tuple_text(axis.name for axis in plan.axes if axis not in known)
-            raise EmissionError(
-                f"The minimal contract of {plan.name} cannot tell the sizes {missing} from parameters and "
-                "inputs. Leave the contract out."
-            )
-        text, size, axis = found
-        rest = layout.size(size - axis)
-        taken = "" if rest == "0" else f" - ({rest})" if " + " in rest else f" - {rest}"
-        lines.append(f"{layout.axis_names[axis.name]} = {text}{taken}")
-        known.append(axis)
+    arrays = [(name, layout.table[name].shape) for name in (*plan.parameters, *plan.constants)]
+    arrays += [(name, (*[Integer(0)] * 2, *layout.table[name].shape)) for name in plan.inputs]
+    lines, missing = layout.size_lines(arrays, plan.axes)
+    if missing:
+        raise EmissionError(
+            f"The minimal contract of {plan.name} cannot tell the sizes "
+            f"{tuple_text(axis.name for axis in missing)} from parameters and inputs. Leave the contract out."
+        )
     return lines

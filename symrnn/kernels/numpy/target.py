@@ -12,6 +12,7 @@ from symrnn.kernels.numpy.module import (
     numpy_prepared,
 )
 from symrnn.kernels.target import Field, Offer, Surroundings, Target
+from symrnn.planning.passes import AS_WRITTEN
 
 PRINTERS = tuple(
     ArrayPrinter(
@@ -38,7 +39,10 @@ TARGET = Target(
     "numpy",
     "NumPy",
     NAMES,
-    (*(printer.offer for printer in PRINTERS), Offer(MINIMAL, emit_minimal, saves=("all",), as_written=True)),
+    (
+        *(printer.offer for printer in PRINTERS),
+        Offer(MINIMAL, emit_minimal, saves=("all",), passes=AS_WRITTEN),
+    ),
     model=PRINTERS[0],
     surroundings=numpy_surroundings,
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from sympy import Expr
 
-from symrnn.declaration.axes import Axis, Shape
+from symrnn.declaration.axes import Shape
 from symrnn.declaration.operations import POINTWISE, sigmoid
 from symrnn.errors import EmissionError
 from symrnn.kernels.contract import FULL
@@ -124,19 +124,16 @@ class Writer:
     def sizes(self) -> tuple[str, ...]:
         """Lines that read the lengths of all axes off the parameters."""
         names = (*self.plan.parameters, *self.plan.constants)
-        places = [(n, i, size) for n in names for i, size in enumerate(self.table[n].shape)]
-        known: list[Axis] = []
-        lines = []
-        while found := next((p for p in places if self.layout.open_axis(p[2], known)), None):
-            name, i, size = found
-            axis = self.layout.open_axis(size, known)
-            assert axis is not None
-            rest = "" if size == axis else f" - ({self.layout.size(size - axis)})"
-            lines.append(f"{self.layout.axis_names[axis.name]} = len({name}{'[0]' * i}){rest}")
-            known.append(axis)
-        if len(lines) < len(self.plan.axes):
+        arrays = [(name, self.table[name].shape) for name in names]
+        lines, missing = self.layout.size_lines(arrays, self.plan.axes, _length)
+        if missing:
             raise EmissionError(f"The parameters of {self.plan.name} do not tell the lengths of all axes.")
         return tuple(lines)
+
+
+def _length(name: str, axis: int) -> str:
+    """The text of the length of a nested list along an axis."""
+    return f"len({name}{'[0]' * axis})"
 
 
 def emit(plan: Plan, version: str) -> str:

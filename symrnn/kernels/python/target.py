@@ -7,6 +7,7 @@ import numpy as np
 from symrnn.kernels.contract import RUN, Contract, Function
 from symrnn.kernels.python.printer import NAMES, emit
 from symrnn.kernels.target import Offer, Target
+from symrnn.planning.passes import AS_WRITTEN
 
 ARGUMENTS = ("parameters", "inputs", "state=None")
 CONTRACT = Contract(
@@ -38,7 +39,7 @@ TARGET = Target(
     "python",
     "plain Python",
     NAMES,
-    (Offer(CONTRACT, emit, saves=("all",), as_written=True),),
+    (Offer(CONTRACT, emit, saves=("all",), passes=AS_WRITTEN),),
     dtypes=("float64",),
     given=nested,
     taken=stacked,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from symrnn.errors import RequestError
 from symrnn.planning.passes.affine import mark_affine, shorten_affine_loops
+from symrnn.planning.passes.differentiable import differentiable
 from symrnn.planning.passes.hoist import delay_gradients, hoist_inputs
 from symrnn.planning.passes.pack import pack_products
 from symrnn.planning.passes.recompute import recompute_from_states
@@ -30,6 +31,10 @@ PASSES: dict[str, tuple[PlanPass, ...]] = {
 
 AS_WRITTEN: tuple[PlanPass, ...] = (choose_saved,)
 """For a kernel that computes in every step what the equations say, and no more."""
+
+
+FOR_AUTODIFF: tuple[PlanPass, ...] = (differentiable, *MOVING, pack_products, choose_saved)
+"""For text that a framework differentiates: nothing is written in place, so that values share no memory."""
 
 
 def require_save(save: str) -> None:

@@ -1,17 +1,15 @@
-"""Which variable holds what part of which array, at one point of a program.
+"""Which variable holds what part of which array, at one point of a function.
 
-A plan overwrites ranges of memory; a program that autodiff goes through names values instead. So every write
+A plan overwrites ranges of memory; text that autodiff goes through names values instead. So every write
 is a new variable for a range of the array that owns the memory, and a read finds the latest writes to its
 range.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sympy import Expr, Integer
 
-from symrnn.checking.reference import numeric_size
-from symrnn.declaration.axes import Axis
 from symrnn.errors import EmissionError
 from symrnn.planning.ir import Buffer
 
@@ -54,12 +52,12 @@ class Seam:
 class Values:
     """Where the current value of every array is.
 
-    Ranges are compared as numbers, for the sizes that the program is made for, and written as text.
+    Ranges are compared as numbers, for some sizes, and written as text.
     """
 
-    def __init__(self, table: Mapping[str, Buffer], sizes: Mapping[Axis, int]) -> None:
+    def __init__(self, table: Mapping[str, Buffer], number: Callable[[Expr], int]) -> None:
         self.table = table
-        self.sizes = sizes
+        self.number = number
         self.writes: dict[str, list[Held]] = {}
 
     def place(self, name: str) -> tuple[str, Ranges]:
@@ -75,10 +73,6 @@ class Values:
         first = outer[window.axis][0]
         ranges[window.axis] = (first + window.start, first + window.stop)
         return root, tuple(ranges)
-
-    def number(self, size: Expr) -> int:
-        """The number that a size is."""
-        return numeric_size(size, self.sizes)
 
     def contains(self, outer: Ranges, inner: Ranges) -> bool:
         """Whether `inner` lies in `outer`."""
@@ -138,7 +132,7 @@ class Values:
                 return Piece(held, inside)
             if not self.disjoint(held.ranges, ranges):
                 return self.seam(ranges, held.ranges)
-        raise EmissionError(f"A program reads {root!r} before the plan has given it a value.")
+        raise EmissionError(f"A function reads {root!r} before the plan has given it a value.")
 
     def seam(self, ranges: Ranges, held: Ranges) -> Seam:
         """`ranges` cut where the range `held`, which overlaps, begins or ends inside it."""

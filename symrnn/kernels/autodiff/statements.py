@@ -1,19 +1,20 @@
-"""The statements of a plan as lines of PyTorch or JAX: named values, nothing in place."""
+"""The statements of a plan as lines of a framework that differentiates: named values, nothing in place."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
-from sympy import Add
+from sympy import Add, Expr
 
-from symrnn.bench.libraries import PRODUCTS, Library
-from symrnn.bench.values import Held, Piece, Ranges, Values
 from symrnn.declaration.normal_form import unique_name
-from symrnn.declaration.operations import PointwiseFunction
+from symrnn.declaration.operations import where
 from symrnn.declaration.reading_order import Roles, is_number
-from symrnn.kernels.expressions import Dialect, ExpressionPrinter
+from symrnn.kernels.autodiff.library import PRODUCTS, Library
+from symrnn.kernels.autodiff.values import Held, Piece, Ranges, Values
+from symrnn.kernels.expressions import ATOM, Dialect, ExpressionPrinter
 from symrnn.kernels.interface import listed, tuple_text
 from symrnn.kernels.layout import Layout
-from symrnn.kernels.names import PYTHON, Namer
+from symrnn.kernels.names import Namer
 from symrnn.planning.ir import (
     FORWARD,
     Block,
@@ -30,14 +31,6 @@ from symrnn.planning.ir import (
 )
 from symrnn.planning.plan import Plan
 
-NAMES = Namer(
-    PYTHON.union(
-        ("torch", "jax", "jnp", "math", "prepare", "run", "step", "T", "B", "at", "rows"),
-        ("parameters", "prepared", "inputs", "state", "outputs"),
-    )
-)
-"""The names that programs use themselves."""
-
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -53,19 +46,20 @@ class Wishes:
 
 
 class _Printer(ExpressionPrinter):
-    """Expressions; a maximum with a number is a clamp where the library wants it so."""
+    """Expressions; a choice between two numbers is one between numbers of the arrays' type."""
 
     def __init__(self, dialect: Dialect, roles: Roles, library: Library) -> None:
         super().__init__(dialect, roles)
         self.library = library
 
-    def call(self, expr: PointwiseFunction) -> str:
-        """A function call."""
-        numbers = [arg for arg in expr.args if is_number(arg)]
-        if type(expr) in self.library.clamps and numbers:
-            others = [arg for arg in expr.args if not is_number(arg)]
-            return self.library.clamps[type(expr)].format(*map(self.text, (*others, *numbers)))
-        return super().call(expr)
+    def print(self, expr: Expr) -> tuple[str, int]:
+        """The text of `expr` and how strongly its outermost operation binds."""
+        if isinstance(expr, where) and all(map(is_number, expr.args[1:])):
+            condition, *numbers = expr.args
+            chosen, otherwise = map(self.text, numbers)
+            typed = self.library.number.format(chosen)
+            return self.dialect.choose.format(self.condition(condition), typed, otherwise), ATOM
+        return super().print(expr)
 
 
 class StatementWriter:
@@ -75,12 +69,14 @@ class StatementWriter:
     `step`, "" in `prepare`.
     """
 
-    def __init__(self, plan: Plan, library: Library, sizes: Mapping[str, int], wishes: Wishes) -> None:
-        self.layout = Layout(plan, NAMES)
+    def __init__(self, plan: Plan, library: Library, namer: Namer, wishes: Wishes) -> None:
+        self.layout = Layout(plan, namer)
         self.plan, self.table = self.layout.plan, self.layout.table
         self.library = library
         self.wishes = wishes
-        self.sizes = {axis: sizes[axis.name] for axis in plan.axes}
+        # Ranges are ordered alike for all sizes, and equal for these only if they are for all.
+        sizes = {axis: 10007 * 101**i for i, axis in enumerate(plan.axes)}
+        self.number = cache(lambda size: int(size.subs(sizes)))
         self.taken = set(self.layout.taken)
         self.keys = 0
         self.begin("")
@@ -88,7 +84,7 @@ class StatementWriter:
     def begin(self, times: str) -> None:
         """Start a function."""
         self.times = times
-        self.values = Values(self.table, self.sizes)
+        self.values = Values(self.table, self.number)
         self.lines: list[str] = []
         self.row_names: dict[str, str] = {}
         self.marked: set[int] = set()
@@ -108,7 +104,7 @@ class StatementWriter:
         parts = self.wishes.parts.get(held.key, {})
         axis = self.values.cut_axis(held, list(parts))
         if axis is not None:
-            ordered = sorted(parts, key=lambda ranges: self.values.number(ranges[axis][0]))
+            ordered = sorted(parts, key=lambda ranges: self.number(ranges[axis][0]))
             starts = [self.layout.size(ranges[axis][0]) for ranges in ordered[1:]]
             sizes = [self.layout.size(ranges[axis][1] - ranges[axis][0]) for ranges in ordered]
             places = tuple_text(starts if self.library.cut_at else sizes)
@@ -149,7 +145,7 @@ class StatementWriter:
         held = piece.held
         if held.key in self.marked:
             self.wishes.moved[held.key] = None
-        number = self.values.number
+        number = self.number
         whole = tuple(stop - start for start, stop in held.ranges)
         if all(
             number(a) == 0 and number(b) == number(size)
@@ -268,7 +264,9 @@ class StatementWriter:
         if what == "identity":
             eye = self.library.identity.format(self.layout.size(buffer.shape[0]))
             return self.library.broadcast.format(eye, self.shape(buffer)) if buffer.lead else eye
-        return self.library.full.format(self.shape(buffer), {"zeros": "0.0", "ones": "1.0"}[what])
+        if what == "zeros":
+            return self.library.zeros.format(self.shape(buffer))
+        return self.library.full.format(self.shape(buffer), "1.0")
 
     def gathered(self, statement: Gather) -> str:
         """The text of the rows that an index picks: of a shared array, or of one of every sample."""
@@ -277,7 +275,7 @@ class StatementWriter:
             return f"{self.read(statement.operand)}[{index}]"
         rank = len(operand.shape)
         index = f"{index}[{', '.join(['...', *['None'] * rank])}]"
-        return f"{self.library.pick.format(self.read(statement.operand), index, -rank)}.squeeze({-rank})"
+        return self.library.pick.format(self.read(statement.operand), index, -rank)
 
     def scattered(self, statement: Scatter) -> str:
         """The text of zeros with something in the row that an index picks, as an outer product."""

@@ -1,0 +1,1 @@
+"""Modules for frameworks that differentiate by themselves: the forward part of a plan, in named values."""
