@@ -1,5 +1,6 @@
 """A whole model with its loss as a module: its cells' kernels, joined by PyTorch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -161,10 +162,19 @@ class Network(nn.Module):
 
     def _evaluate(self, evaluation: Evaluation, inputs: Any, state: Any, lengths: Any) -> Pass:
         """Run the layers that an evaluation needs."""
-        if not isinstance(inputs, dict) or not set(evaluation.reads) <= set(inputs):
-            raise RequestError(
-                f"inputs is {shown(inputs)}; give a dict of tensors: {', '.join(evaluation.reads)}."
-            )
+        carried = [
+            array.name for call in evaluation.calls for _, array in call.start if array.kind is Kind.STATE
+        ]
+        _require_tensors("inputs", inputs, evaluation.reads)
+        if state is not None and state != {}:
+            _require_tensors("state", state, carried)
+        for feed, _, shape in self._model.feeds:
+            lead = ("B",) if feed.over == ONCE else (feed.over, "B")
+            if feed.name in evaluation.reads and inputs[feed.name].dim() != len((*lead, *shape)):
+                raise RequestError(
+                    f"inputs {feed.name} has shape {tuple(inputs[feed.name].shape)}; it should have "
+                    f"({', '.join(map(str, (*lead, *shape)))})."
+                )
         made = Pass(dict(inputs), dict(state or {}), self._lengths(lengths))
         for call in evaluation.calls:
             self._run(call, made)
@@ -207,3 +217,9 @@ class Network(nn.Module):
     def extra_repr(self) -> str:
         """The model and the sizes of its axes."""
         return ", ".join([self._model.name, *(f"{axis}={size}" for axis, size in self.sizes.items())])
+
+
+def _require_tensors(what: str, given: Any, names: Iterable[str]) -> None:
+    """Raise unless `given` is a dict with a tensor of each name; it may have more."""
+    if not isinstance(given, dict) or not all(isinstance(given.get(name), Tensor) for name in names):
+        raise RequestError(f"{what} is {shown(given)}; give a dict of tensors: {', '.join(names)}.")

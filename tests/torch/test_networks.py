@@ -91,5 +91,13 @@ def test_refusals() -> None:
     made = st.module(MODELS["plain"], 3, 5, 4)
     with pytest.raises(RequestError, match=r"give a dict of tensors: x, target"):
         made({"x": torch.ones(1, 1, 3)})
+    given = {"x": torch.ones(1, 1, 3), "target": torch.ones(1, 1, 4)}
+    with pytest.raises(RequestError, match=r"^inputs is .*; give a dict of tensors: x, target"):
+        made({**given, "x": [[[1.0, 1.0, 1.0]]]})
+    with pytest.raises(RequestError, match=r"^inputs x has shape \(1, 3\); it should have \(T, B, n\)"):
+        made({**given, "x": torch.ones(1, 3)})
+    for state in (torch.ones(1, 5), {"none": torch.ones(1, 5)}):
+        with pytest.raises(RequestError, match=r"^state is .*; give a dict of tensors: c, h\."):
+            made(given, state)
     with pytest.raises(RequestError, match=r"lengths are given over S; the model's time axes: T"):
-        made({"x": torch.ones(1, 1, 3), "target": torch.ones(1, 1, 4)}, lengths={"S": [1]})
+        made(given, lengths={"S": [1]})
