@@ -63,6 +63,8 @@ class Runner:
         if self.is_kernel(inputs[0].device):
             return run(self.name, parameters, inputs, state, lengths)
         assert self.program is not None
+        if lengths is not None:
+            _require_steps(lengths, *inputs[0].shape[:2])
         outputs, final = self.program(tuple(parameters), tuple(inputs), tuple(state), lengths=lengths)
         return outputs, list(final)
 
@@ -105,3 +107,15 @@ class Runner:
 def seeded() -> np.random.Generator:
     """A generator of NumPy with a seed that PyTorch draws."""
     return np.random.default_rng(int(torch.randint(2**63 - 1, (), device="cpu").item()))
+
+
+def _require_steps(lengths: Tensor, T: int, B: int) -> None:
+    """Raise unless these are numbers of steps for a batch, as a kernel does by itself."""
+    if lengths.shape != (B,):
+        raise RequestError(
+            f"lengths has shape {tuple(lengths.shape)}; it should have {(B,)}, one number for every sample."
+        )
+    if not torch.compiler.is_compiling() and bool(((lengths < 0) | (lengths > T)).any()):
+        raise RequestError(
+            f"lengths is {lengths.tolist()}; each should be from 0 to {T}, the number of time steps."
+        )

@@ -295,6 +295,14 @@ def test_classes_and_several_inputs() -> None:
         ),
         (lambda: st.layer(GRU, 2, 4)(x, lengths=torch.ones(3) > 0), r"^lengths is .*; give whole numbers"),
         (
+            lambda: st.layer(GRU, 2, 4, backend="torch")(x, lengths=5),
+            r"^lengths has shape \(1,\); it should have \(3,\), one number for every sample",
+        ),
+        (
+            lambda: st.layer(GRU, 2, 4, backend="torch")(x, lengths=[-1, 5, 6]),
+            r"^lengths is \[-1, 5, 6\]; each should be from 0 to 5",
+        ),
+        (
             lambda: st.layer(GRU, 2, 4, device="meta")(x),
             r"tensors of 'gru' are on several devices: cpu, meta\. Move module",
         ),
