@@ -27,6 +27,13 @@ def results(layer: st.Layer, lengths: Any) -> list[torch.Tensor]:
     return [outputs, state, given.grad, *(p.grad for p in layer.parameters())]
 
 
+def test_a_batch_may_be_empty() -> None:
+    for backend in ("kernel", "torch"):
+        for lengths in (None, []):
+            outputs, state = made(backend)(x[:, :0], lengths=lengths)
+            assert (outputs.shape, state.shape) == ((5, 0, 4), (1, 0, 4))
+
+
 @pytest.mark.parametrize("lengths", [None, [3, 5, 0]])
 def test_both_backends_give_the_same(lengths: Any) -> None:
     options = {"num_layers": 2, "bidirectional": True}
@@ -37,6 +44,9 @@ def test_both_backends_give_the_same(lengths: Any) -> None:
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.filterwarnings(
+    "ignore:.torch.jit.script. is deprecated:DeprecationWarning"
+)  # of torch.func's own
 def test_it_differentiates_any_number_of_times_and_forwards() -> None:
     layer = made("torch")
     given = x.clone().requires_grad_()

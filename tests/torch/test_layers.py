@@ -222,6 +222,7 @@ class Outputs(Dataset):
             return self.layer(x[:, index])[0]
 
 
+@pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")  # by JAX, which other tests load
 @pytest.mark.parametrize("context", ["fork", "spawn"])
 def test_workers_that_load_data_run_it(context: str) -> None:
     own = seeded(lambda: st.layer(GRU, 2, 4))
