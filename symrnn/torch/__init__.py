@@ -1,7 +1,7 @@
 """Cells and models as PyTorch modules that run at the kernels' speed.
 
 `layer(cell, 64, 128)` takes the place of `torch.nn.GRU`, `step(cell, 64, 128)` that of `torch.nn.GRUCell`,
-and `module(model, ...)` is a whole model with its loss.
+`from_torch(module)` makes it of one that exists, and `module(model, ...)` is a whole model with its loss.
 """
 
 from symrnn.errors import RequestError
@@ -11,6 +11,7 @@ try:
 except ImportError:
     raise RequestError('symrnn.torch needs PyTorch. Install it with: pip install "symrnn[torch]"') from None
 
+from symrnn.torch.conversion import from_torch as from_torch
 from symrnn.torch.layers import Layer as Layer
 from symrnn.torch.layers import layer as layer
 from symrnn.torch.networks import Network as Network

@@ -1,5 +1,6 @@
 """A cell in the place of `torch.nn.GRU`: its parameters, and its calling convention."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from warnings import warn
 
@@ -108,10 +109,17 @@ class Layer(Weights):
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
+        self.take([self._runner.fresh(sizes, self._dtype, "cpu") for sizes in self._sizes])
+
+    def take(self, layers: Sequence[Mapping[str, Any]]) -> None:
+        """Take arrays as parameters, by the equations' names, for each layer and direction.
+
+        `list(weights.layers.values())` is what `symrnn.layouts.read` finds elsewhere.
+        """
         with torch.no_grad():
-            for names, sizes in zip(self._names, self._sizes, strict=True):
-                fresh = self._runner.fresh(sizes, self._dtype, "cpu")
-                for own, tensor in zip(names, fresh.values(), strict=True):
+            for names, arrays in zip(self._names, layers, strict=True):
+                for own, array in zip(names, arrays.values(), strict=True):
+                    tensor = torch.as_tensor(array)
                     if parametrize.is_parametrized(self, own):
                         setattr(self, own, tensor.to(getattr(self, own)))  # by its right inverse
                     else:

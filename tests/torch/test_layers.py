@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from torch.utils.data import DataLoader, Dataset
+from torch_problems import uncompiled
 
 import symrnn.torch as st
 from symrnn import zoo
@@ -70,6 +71,36 @@ def test_its_numbers_and_gradients_are_those_of_torch() -> None:
         torch.testing.assert_close(one, two)
     torch.testing.assert_close(given[0].grad, given[1].grad)
     torch.testing.assert_close(names["W_s_l0_reverse"].grad[:, 2:], other.weight_hh_l0_reverse.grad)
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")  # slow in torch
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.GRU(2, 4, num_layers=2, bidirectional=True, batch_first=True, dropout=0.5),
+        lambda: nn.LSTM(2, 4, bidirectional=True, num_layers=2, proj_size=3),
+        lambda: nn.LSTM(2, 4, bias=False),
+        lambda: nn.RNN(2, 4, nonlinearity="relu"),
+        lambda: nn.RNN(2, 4, dtype=torch.float64),
+    ],
+)
+def test_layers_of_torch_become_layers(make: Any) -> None:
+    """Outputs, final states and gradients are those of the layer of torch."""
+    other = seeded(make).eval()
+    with uncompiled():
+        own = st.from_torch(other)
+        given = [x.to(next(other.parameters()).dtype, copy=True).requires_grad_() for _ in range(2)]
+        (y, state), (z, final) = own(given[0]), other(given[1])
+        y.sin().sum().backward()
+    z.sin().sum().backward()
+    torch.testing.assert_close(y, z)
+    torch.testing.assert_close(given[0].grad, given[1].grad)
+    by_name = state._asdict() if isinstance(state, tuple) else {"h": state}
+    for name, tensor in zip("hc", final if isinstance(final, tuple) else (final,), strict=False):
+        torch.testing.assert_close(by_name[name], tensor)
+    assert not own.training
+    with pytest.raises(RequestError, match=r"^from_torch\(\) takes an nn.RNN, nn.GRU or nn.LSTM, and got"):
+        st.from_torch(nn.Linear(2, 3))
 
 
 def test_samples_that_end_early(deep: st.Layer) -> None:
