@@ -61,7 +61,9 @@ def require_offer(
     chosen = TARGETS[require_target(target)]
     offer = chosen.offer(contract)
     if offer is None:
-        raise _refusal(next(t for t in TARGETS.values() if t.offer(contract)), contract, f"target {target!r}")
+        served = [other for other in TARGETS.values() if other.offer(contract)]
+        languages = " and ".join(other.title for other in served)
+        raise _refusal(served[0], contract, f"target {target!r}", languages)
     if model and not _makes_models(chosen, offer):
         raise _refusal(chosen, contract, "a model")
     if planned and offer.passes:
@@ -75,7 +77,7 @@ def _makes_models(target: Target, offer: Offer) -> bool:
     return target.model is not None and target.model.contract == offer.contract
 
 
-def _refusal(target: Target, contract: str, wish: str) -> RequestError:
+def _refusal(target: Target, contract: str, wish: str, languages: str = "") -> RequestError:
     """The error that says what a target's offer is written for, that a wish is not, and what to ask for."""
     offer = target.offer(contract)
     assert offer is not None
@@ -85,6 +87,6 @@ def _refusal(target: Target, contract: str, wish: str) -> RequestError:
     named = f", contract={contract!r}" if contract != "full" else ""
     other = "leave the contract out" if named else f"choose another target: {', '.join(others)}"
     return RequestError(
-        f"The {contract} contract is written for {what}, in {target.title}, with save={saves}, and not for "
-        f"{wish}. Write emit(cell, {target.name!r}{named}), or {other}."
+        f"The {contract} contract is written for {what}, in {languages or target.title}, with save={saves}, "
+        f"and not for {wish}. Write emit(cell, {target.name!r}{named}), or {other}."
     )
