@@ -224,20 +224,13 @@ def _whole(what, value, shape, dtype):
 
 def _apart(arrays, given):
     """Arrays in one piece, none in the memory of another one or of a given one: copies of those that are not so."""
-    owners, made = {id(_owner(array)) for array in given}, []
+    owners, made = {0, *_owners(given)}, []
     for array in arrays:
-        if id(_owner(array)) in owners or not array.flags.carray:
+        if not owners.isdisjoint(_owners([array])) or not array.flags.carray:
             array = array.copy()
-        owners.add(id(_owner(array)))
+        owners.update(_owners([array]))
         made.append(array)
     return made
-
-
-def _owner(array):
-    """The array whose memory an array lies in."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
 
 
 def step(parameters, inputs_t, state):
@@ -280,6 +273,16 @@ def _new(name, shape, dtype):
     if array is None or array.nbytes > _MEMORY:
         raise _no_room(f"the array {name} of shape {shape}", math.prod(shape), dtype)
     return array
+
+
+def _owners(arrays):
+    """The ids of the arrays that own the memory of some; 0 where that is not known, as with memory of another library."""
+    found = []
+    for array in arrays:
+        while type(array.base) is np.ndarray:
+            array = array.base
+        found.append(id(array) if array.base is None and array.flags.owndata else 0)
+    return found
 
 
 # ---- Checks ------------------------------------------------------------------------------------------

@@ -182,8 +182,7 @@ class ArrayPrinter:
         """Which parts of a module the template is to give."""
         functional = self.contract.functional
         parts = {part: part in chosen for part in ("alone", "shared", "own")}
-        taped = {f"{part}_and_taped": parts[part] and not functional for part in ("shared", "own")}
-        return {**parts, **taped, "functional": functional, "taped": not functional}
+        return {**parts, "functional": functional, "taped": not functional}
 
 
 def fingerprint(value: object) -> str:

@@ -121,7 +121,6 @@ def _handed_over(
 ) -> dict[str, object]:
     """What a kernel that keeps nothing gives its caller: what a pass saves, and new arrays for gradients."""
     saved = layout.saved_memory()
-    lead = {b.name: [*b.lead] if not b.extended else ["T + 1", *b.lead[1:]] for b in saved}
 
     def new(buffer: Buffer, shape: str) -> str:
         name = layout.field(buffer.name)
@@ -130,7 +129,7 @@ def _handed_over(
     return {
         "saved_table": table_text(
             {
-                b.name: tuple_text(f'"{size}"' for size in (*lead[b.name], *map(size_text, b.shape)))
+                b.name: tuple_text(f'"{size}"' for size in (*layout.lead(b), *map(size_text, b.shape)))
                 for b in saved
             }
         ),

@@ -79,10 +79,12 @@ class Layout:
 
     def shape(self, buffer: Buffer) -> str:
         """The text of an array's shape, leading axes included: `(T, B, m)`."""
-        axes = [*buffer.lead, *(self.size(size) for size in buffer.shape)]
-        if buffer.extended:
-            axes[0] = "T + 1"
+        axes = [*self.lead(buffer), *(self.size(size) for size in buffer.shape)]
         return f"({axes[0]},)" if len(axes) == 1 else f"({', '.join(axes)})"
+
+    def lead(self, buffer: Buffer) -> tuple[str, ...]:
+        """The lengths of an array's leading axes, time with one more where the first value is held, too."""
+        return ("T + 1", *buffer.lead[1:]) if buffer.extended else tuple(buffer.lead)
 
     def is_brief(self, buffer: Buffer) -> bool:
         """Whether an array over time serves within a pass only, so that a few time steps of it suffice."""

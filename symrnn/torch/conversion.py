@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from symrnn import layouts
+from symrnn.declaration.axes import size_text
 from symrnn.errors import RequestError, shown
 from symrnn.torch.layers import Layer
 from symrnn.torch.operators import axis_sizes
@@ -23,7 +24,7 @@ def from_torch(module: nn.RNNBase, *, save: str = "all", backend: str = "auto") 
         raise RequestError(f"from_torch() takes an nn.RNN, nn.GRU or nn.LSTM, and got {shown(module)}.")
     weights = layouts.read(module.state_dict(), _layout(module))
     cell, first = weights.cell, weights.layers["l0"]
-    shapes = [tuple(map(str, cell.shape_of(q))) for q in cell.parameters]
+    shapes = [tuple(map(size_text, cell.shape_of(q))) for q in cell.parameters]
     like = next(module.parameters())
     made = Layer(
         cell,

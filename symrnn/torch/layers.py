@@ -159,8 +159,7 @@ class Layer(Weights):
         """The initial states (layers * directions, B, ...), checked."""
         number, B = self.num_layers * (1 + self.bidirectional), batch.inputs[0].shape[1]
         if hx is None:
-            weights = [getattr(self, name) for name in self._names[0]]
-            options = state_options(batch.inputs, weights, self._dtype)
+            options = state_options(batch.inputs, self._weights(self._names[0]), self._dtype)
             return [torch.zeros(number, B, *shape, **options) for shape in self._states.values()]
         found = named_tensors("hx", hx, tuple(self._states))
         if batch.single:
@@ -174,12 +173,9 @@ class Layer(Weights):
 
     def extra_repr(self) -> str:
         """What is not said by parameters: `gru, n=64, m=128, num_layers=2`."""
-        said = [self.cell.name, *(f"{axis}={size}" for axis, size in self.sizes.items())]
         usual = {"num_layers": 1, "batch_first": False, "bidirectional": False, "dropout": 0.0}
-        said += [
-            f"{name}={getattr(self, name)}" for name, value in usual.items() if getattr(self, name) != value
-        ]
-        return ", ".join(said)
+        options = {name: getattr(self, name) for name in usual if getattr(self, name) != usual[name]}
+        return ", ".join([super().extra_repr(), *(f"{name}={value}" for name, value in options.items())])
 
 
 def _sizes_above(cell: Cell, sizes: dict[str, int], directions: int) -> dict[str, int]:

@@ -15,7 +15,7 @@ from symrnn.models.model import Model
 from symrnn.pipeline import plan
 from symrnn.planning.model_plan import Array, Evaluation, How, Kind, LayerCall, ModelPlan
 from symrnn.running.loading import load
-from symrnn.torch.runners import FLOATS, Runner, seeded
+from symrnn.torch.runners import Runner, drawn
 from symrnn.torch.sequences import steps_of, turned
 from symrnn.torch.weights import chosen_sizes, registered, state_options
 
@@ -102,17 +102,9 @@ class Network(nn.Module):
             }
             for run in model.runs
         }
-        arrays = load(model, "numpy").init(
-            seeded(), **sizes, dtype=FLOATS.get(self._dtype, FLOATS[torch.float32])
-        )
-        fresh = arrays._asdict()
+        fresh = drawn(load(model, "numpy"), sizes, self._dtype, device)
         self._attributes = {
-            name: registered(
-                self,
-                name,
-                torch.from_numpy(fresh[name]).to(device, self._dtype),
-                trained=not isinstance(quantity, Constant),
-            )
+            name: registered(self, name, fresh[name], trained=not isinstance(quantity, Constant))
             for name, quantity, _ in model.parameters
         }
         self._parameters_of = {

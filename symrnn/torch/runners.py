@@ -1,6 +1,7 @@
 """What runs a cell: its kernel on the processor, or PyTorch's own operations."""
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -95,18 +96,19 @@ class Runner:
             )
 
     def fresh(self, sizes: dict[str, int], dtype: Any, device: Any) -> dict[str, Tensor]:
-        """Parameters and constants as `init` of the kernel draws them; the seed is PyTorch's."""
-        arrays = kernel_of(self.name).init(seeded(), **sizes, dtype=FLOATS.get(dtype, np.float32))
-        return {name: torch.from_numpy(a).to(device, dtype) for name, a in arrays._asdict().items()}
+        """Parameters and constants as `init` of the kernel draws them."""
+        return drawn(kernel_of(self.name), sizes, dtype, device)
 
     def returned(self, states: list[Tensor]) -> Any:
         """States as a caller gets them: one alone, several as a NamedTuple by their names."""
         return states[0] if len(states) == 1 else self.record(*states)
 
 
-def seeded() -> np.random.Generator:
-    """A generator of NumPy with a seed that PyTorch draws."""
-    return np.random.default_rng(int(torch.randint(2**63 - 1, (), device="cpu").item()))
+def drawn(module: ModuleType, sizes: dict[str, int], dtype: Any, device: Any) -> dict[str, Tensor]:
+    """Parameters and constants as `init` of an emitted module draws them; the seed is PyTorch's."""
+    rng = np.random.default_rng(int(torch.randint(2**63 - 1, (), device="cpu").item()))
+    arrays = module.init(rng, **sizes, dtype=FLOATS.get(dtype, np.float32))
+    return {name: torch.from_numpy(array).to(device, dtype) for name, array in arrays._asdict().items()}
 
 
 def _require_steps(lengths: Tensor, T: int, B: int) -> None:

@@ -55,8 +55,7 @@ class Step(Weights):
         lead = () if single else (inputs[0].shape[0],)
         wanted = {name: (*lead, *shape) for name, shape in self._states.items()}
         if hx is None:
-            weights = [getattr(self, name) for name in self._names]
-            options = state_options(inputs, weights, self._dtype)
+            options = state_options(inputs, self._weights(self._names), self._dtype)
             state = [torch.zeros(shape, **options) for shape in wanted.values()]
         else:
             state = named_tensors("hx", hx, tuple(self._states))
@@ -68,7 +67,3 @@ class Step(Weights):
         outputs, after = self._run(self._names, [x[None] for x in inputs], state, None)
         output, after = outputs[0], [s[0] for s in after] if single else after
         return output[0] if single else output, self._runner.returned(after)
-
-    def extra_repr(self) -> str:
-        """The cell and the sizes of its axes."""
-        return ", ".join([self.cell.name, *(f"{axis}={size}" for axis, size in self.sizes.items())])

@@ -79,14 +79,19 @@ class Weights(nn.Module):
             for name, tensor in fresh.items()
         )
 
+    def _weights(self, names: tuple[str, ...]) -> list[Tensor]:
+        """Parameters and constants as they are now: a parametrization may stand in their place."""
+        return [getattr(self, name) for name in names]
+
     def _run(
         self, names: tuple[str, ...], inputs: list[Tensor], state: list[Tensor], lengths: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
-        """Outputs (T, B, ...) and the final state.
+        """Outputs (T, B, ...) and the final state."""
+        return self._runner.run(self._weights(names), inputs, state, lengths)
 
-        Parameters are found by name: a parametrization may stand in their place.
-        """
-        return self._runner.run([getattr(self, name) for name in names], inputs, state, lengths)
+    def extra_repr(self) -> str:
+        """The cell and the sizes of its axes: `gru, n=64, m=128`."""
+        return ", ".join([self.cell.name, *(f"{axis}={size}" for axis, size in self.sizes.items())])
 
 
 def registered(owner: nn.Module, name: str, tensor: Tensor, *, trained: bool) -> str:
