@@ -29,15 +29,15 @@ def as_plain_python() -> Iterator[None]:
 
 
 def require_checked(given: Tensors, lengths: torch.Tensor | None, utilities: tuple[str, ...]) -> None:
-    """PyTorch's checks of both operators."""
+    """PyTorch's checks of both operators; those of the forward one compile the backward one as well."""
     groups = given.parameters, given.inputs, given.state
     torch.library.opcheck(torch.ops.symrnn.forward, (given.name, *groups, lengths), test_utils=utilities)
     plain = [[t.detach() for t in group] for group in groups]
     outputs, *rest = torch.ops.symrnn.forward(given.name, *plain, lengths)
     state, saved = rest[: len(given.state)], rest[len(given.state) :]
-    for input_gradients in (True, False):
+    for input_gradients, of_backward in ((True, UTILITIES[:-1]), (False, utilities)):
         arguments = (given.name, *plain, saved, outputs, state, lengths, input_gradients)
-        torch.library.opcheck(torch.ops.symrnn.backward, arguments, test_utils=utilities)
+        torch.library.opcheck(torch.ops.symrnn.backward, arguments, test_utils=of_backward)
 
 
 def require_gradients(given: Tensors) -> None:
@@ -59,11 +59,18 @@ def require_gradients(given: Tensors) -> None:
             np.testing.assert_allclose(found.numpy(), array, rtol=0, atol=1e-10 * scale)
 
 
+def is_differentiated(given: Tensors, lengths: torch.Tensor | None) -> bool:
+    """Whether differences tell the same, along one way for all gradients: each alone takes long."""
+    leaves = tuple(leaf.detach().requires_grad_() for leaf in given.leaves)
+    return torch.autograd.gradcheck(lambda *l: given.results(lengths, *l), leaves, fast_mode=True)
+
+
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_passes_the_checks_of_pytorch(name: str) -> None:
     given = Tensors(CELLS[name])
+    require_gradients(given)
     assert given.is_smooth()
-    assert torch.autograd.gradcheck(lambda *leaves: given.results(None, *leaves), tuple(given.leaves))
+    assert is_differentiated(given, None)
     require_checked(given, None, UTILITIES)
 
 
@@ -74,8 +81,7 @@ def test_random_cells_do(seed: int) -> None:
     given = Tensors(random_cell(400 + seed), save=("all", "states")[seed % 2])
     require_gradients(given)
     if given.is_smooth(lengths):
-        leaves = tuple(leaf.detach().requires_grad_() for leaf in given.leaves)
-        assert torch.autograd.gradcheck(lambda *l: given.results(lengths, *l), leaves, fast_mode=True)
+        assert is_differentiated(given, lengths)
     require_checked(given, lengths, UTILITIES if seed < COMPILED else UTILITIES[:-1])
 
 
