@@ -1,0 +1,114 @@
+"""What comes into a graph and what goes out, by name, and the sizes that a call tells."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symrnn.declaration.axes import Shape, size_text
+from symrnn.declaration.normal_form import unique_name
+from symrnn.declaration.quantities import Constant, Index, Quantity
+from symrnn.errors import RequestError, shown
+from symrnn.layouts.fitting import fit
+from symrnn.layouts.reading import placed
+from symrnn.layouts.records import FIRST, Sizes
+from symrnn.onnx_graphs.arrays import Array, Recorder, Size
+
+HALF = "ONNX graphs are made of float32 or float64; convert a graph to half precision after it is made."
+
+
+class Parameters(dict[str, NDArray[Any]]):
+    """Parameters and constants by name, of one type of floats, with the sizes that their shapes tell."""
+
+    def __init__(self, name: str, wanted: Sequence[tuple[str, Quantity, Shape]], given: object) -> None:
+        """Take what a caller gave for the cell or the model `name`; constants have values of their own.
+
+        Raises:
+            RequestError: they do not fit.
+
+        """
+        arrays = {} if not wanted and (given is None or given == () or given == {}) else self.of_one_layer(given)
+        shapes = {key: shape for key, quantity, shape in wanted}
+        optional = {key for key, quantity, _ in wanted if isinstance(quantity, Constant)} - set(arrays)
+        found = fit({key: shape for key, shape in shapes.items() if key not in optional}, arrays)
+        if found.faults:
+            told = f"These are no parameters of {name}. {' '.join(found.faults)}"
+            half = any(array.dtype.itemsize == 2 for array in arrays.values())
+            raise RequestError(f"{told} {HALF if half else 'Give them all, by the names of the equations.'}")
+        self.dtype = next((array.dtype for array in arrays.values()), np.dtype(np.float32))
+        self.sizes: Sizes = found.sizes
+        for key, quantity, shape in wanted:
+            if key in optional:
+                arrays[key] = np.full([int(size.xreplace(self.sizes)) for size in shape], quantity.value, self.dtype)
+            self[key] = arrays[key]
+
+    @staticmethod
+    def of_one_layer(given: object) -> dict[str, NDArray[Any]]:
+        """The arrays by name that a caller gave: a mapping, a kernel's `Parameters`, or weights of one layer."""
+        places = placed(given)
+        if [*places] != [FIRST]:
+            raise RequestError(
+                f"These are parameters of {', '.join(map(str, places))}, and a graph of a cell is one layer. "
+                "Give those of one, or a Model."
+            )
+        return dict(places[FIRST])
+
+
+class Interface:
+    """What comes into and goes out of the graph of a recorder."""
+
+    def __init__(self, recorder: Recorder, sizes: Sizes) -> None:
+        """Describe a graph whose parameters tell these sizes."""
+        self.recorder, self.sizes = recorder, sizes
+        self.told: dict[str, Array] = {}  # by a call, of inputs
+
+    def taken(self) -> list[str]:
+        """All names that inputs and outputs have so far."""
+        block = self.recorder.blocks[0]
+        return [array.name for array in (*block.inputs, *block.outputs)]
+
+    def size(self, text: str) -> Array:
+        """A length that inputs tell, by its name."""
+        return self.told[text]
+
+    def input(self, name: str, dtype: Any, lead: Sequence[str], shape: Shape = ()) -> Array:
+        """An input with leading axes, such as T and B, before a shape; it tells the sizes that none before told."""
+        made = self.recorder.input(dtype, (), unique_name(name, self.taken()))
+        numbers = [size.xreplace(dict(self.sizes)) for size in shape]
+        texts = [*lead, *(int(size) if size.is_Integer else size_text(size) for size in numbers)]
+        made.shape = tuple(1 if isinstance(text, str) else text for text in texts)
+        made.shape = tuple(self._size(made, axis, text) for axis, text in enumerate(texts))
+        return made
+
+    def _size(self, array: Array, axis: int, text: str | int) -> Size:
+        """The length of an axis of an input."""
+        if isinstance(text, int):
+            return text
+        if text not in self.told:
+            shape = self.recorder.node("Shape", [array], np.int64, (array.ndim,))
+            self.told[text] = made = shape.rows(np.int64(axis))
+            made.name = text
+        return self.told[text]
+
+    def quantity(self, name: str, quantity: Quantity, lead: Sequence[str], shape: Shape) -> Array:
+        """What arrives over time, or the state before it."""
+        return self.input(name, np.int64 if isinstance(quantity, Index) else self.recorder.dtype, lead, shape)
+
+    def output(self, name: str, array: Array) -> None:
+        """Let an array go out under a name."""
+        name = unique_name(name, self.taken())
+        self.recorder.give(self.recorder.blocks[0], [array])
+        self.recorder.blocks[0].outputs[-1].name = name
+
+
+def require_flag(name: str, value: Any, choices: Mapping[Any, str]) -> None:
+    """Raise unless an argument is one of some values.
+
+    Raises:
+        RequestError: it is something else.
+
+    """
+    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
+        told = ", ".join(f"{choice!r} ({what})" for choice, what in choices.items())
+        raise RequestError(f"{name} is {shown(value)}. Give one of: {told}.")
