@@ -1,44 +1,66 @@
 """The graphs of a cell: its whole sequence, and one step."""
 
-from symrnn.declaration.cell import Cell
-from symrnn.onnx_graphs.arrays import Recorder
-from symrnn.onnx_graphs.interface import Interface, Parameters
-from symrnn.onnx_graphs.texts import run_text
 import numpy as np
 
-
-def cell_parameters(cell: Cell, given: object) -> Parameters:
-    """What a caller gave as the parameters of a cell.
-
-    Raises:
-        RequestError: they do not fit.
-
-    """
-    return Parameters(cell.name, [(q.name, q, q.shape) for q in (*cell.parameters, *cell.constants)], given)
+from symrnn.declaration.cell import Cell
+from symrnn.declaration.digest import cell_digest
+from symrnn.onnx_graphs.arrays import Array, Recorder
+from symrnn.onnx_graphs.interface import Interface, Origin, Parameters
+from symrnn.onnx_graphs.layers import Runner, operator_of, runner
+from symrnn.onnx_graphs.native import Match
 
 
-def sequence_graph(cell: Cell, parameters: Parameters, lengths: bool) -> Recorder:
-    """A graph of inputs (T, B, ...) and states (B, ...), with the samples' numbers of steps if asked for."""
-    recorder = Recorder(parameters.dtype)
-    face = Interface(recorder, parameters.sizes)
-    inputs = {q.name: face.quantity(q.name, q, ("T", "B"), q.shape) for q in cell.inputs}
-    state = {q.name: face.quantity(q.name, q, ("B",), q.shape) for q in cell.states}
-    ends = face.input("lengths", np.int64, ("B",)) if lengths else None
-    outputs, final = run_text(cell, parameters, recorder).forward(inputs, state, ends)
-    face.output("outputs", outputs)
-    for name, array in final.items():
-        face.output(f"{name}_final", array)
-    return recorder
+class CellGraphs:
+    """Makes the graphs of a cell."""
 
+    no_step = ""
 
-def step_graph(cell: Cell, parameters: Parameters) -> Recorder:
-    """A graph of one step: inputs and states (B, ...)."""
-    recorder = Recorder(parameters.dtype)
-    face = Interface(recorder, parameters.sizes)
-    inputs = {q.name: face.quantity(q.name, q, ("B",), q.shape) for q in cell.inputs}
-    state = {q.name: face.quantity(q.name, q, ("B",), q.shape) for q in cell.states}
-    output, after = run_text(cell, parameters, recorder).step(inputs, state)
-    face.output("output", output)
-    for name, array in after.items():
-        face.output(f"{name}_next", array)
-    return recorder
+    def __init__(self, cell: Cell, parameters: object, native: object) -> None:
+        """Take the parameters, and choose what runs the cell.
+
+        Raises:
+            RequestError: the parameters do not fit, or an operator is asked for and none can run the cell.
+
+        """
+        wanted = [(q.name, q, q.shape) for q in (*cell.parameters, *cell.constants)]
+        self.cell, self.parameters = cell, Parameters(cell.name, wanted, parameters)
+        self.match = operator_of(cell, native, self.parameters.dtype)
+
+    @property
+    def matches(self) -> tuple[Match | None, ...]:
+        """The operators of its layers."""
+        return (self.match,)
+
+    @property
+    def origin(self) -> Origin:
+        """What the graphs are made from."""
+        return Origin("cell", self.cell.name, self.cell.title, self.cell.source, cell_digest(self.cell), str(self.cell))
+
+    def sequence(self, *, lengths: bool) -> Recorder:
+        """A graph of inputs (T, B, ...) and states (B, ...), with the samples' numbers of steps if asked for."""
+        face, inputs, state = self.opened(("T", "B"))
+        ends = face.input("lengths", np.int64, ("B",)) if lengths else None
+        outputs, final = self.runner(face).forward(inputs, state, ends)
+        face.give("outputs", outputs, final, "_final")
+        return face.recorder
+
+    def step(self) -> Recorder:
+        """A graph of one step, of inputs and states (B, ...)."""
+        face, inputs, state = self.opened(("B",))
+        output, after = self.runner(face).step(inputs, state)
+        face.give("output", output, after, "_next")
+        return face.recorder
+
+    def begin(self) -> None:
+        """No graph: a caller gives the states before the first step."""
+
+    def opened(self, lead: tuple[str, ...]) -> tuple[Interface, dict[str, Array], dict[str, Array]]:
+        """A new graph, and its inputs and states."""
+        face = Interface(Recorder(self.parameters.dtype), self.parameters.sizes)
+        inputs = {q.name: face.quantity(q.name, q, lead, q.shape) for q in self.cell.inputs}
+        state = {q.name: face.quantity(q.name, q, ("B",), q.shape) for q in self.cell.states}
+        return face, inputs, state
+
+    def runner(self, face: Interface) -> Runner:
+        """What runs the cell in a graph."""
+        return runner(self.cell, self.parameters, self.parameters.sizes, face.recorder, self.match)

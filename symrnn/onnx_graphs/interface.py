@@ -1,7 +1,7 @@
 """What comes into a graph and what goes out, by name, and the sizes that a call tells."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +9,24 @@ from numpy.typing import NDArray
 from symrnn.declaration.axes import Shape, size_text
 from symrnn.declaration.normal_form import unique_name
 from symrnn.declaration.quantities import Constant, Index, Quantity
-from symrnn.errors import RequestError, shown
+from symrnn.errors import RequestError
 from symrnn.layouts.fitting import fit
 from symrnn.layouts.reading import placed
 from symrnn.layouts.records import FIRST, Sizes
 from symrnn.onnx_graphs.arrays import Array, Recorder, Size
 
 HALF = "ONNX graphs are made of float32 or float64; convert a graph to half precision after it is made."
+
+
+class Origin(NamedTuple):
+    """What a graph is made from: a cell or a model, and its declaration as text."""
+
+    kind: str
+    name: str
+    title: str
+    source: str
+    digest: str
+    text: str
 
 
 class Parameters(dict[str, NDArray[Any]]):
@@ -68,10 +79,6 @@ class Interface:
         block = self.recorder.blocks[0]
         return [array.name for array in (*block.inputs, *block.outputs)]
 
-    def size(self, text: str) -> Array:
-        """A length that inputs tell, by its name."""
-        return self.told[text]
-
     def input(self, name: str, dtype: Any, lead: Sequence[str], shape: Shape = ()) -> Array:
         """An input with leading axes, such as T and B, before a shape; it tells the sizes that none before told."""
         made = self.recorder.input(dtype, (), unique_name(name, self.taken()))
@@ -95,20 +102,13 @@ class Interface:
         """What arrives over time, or the state before it."""
         return self.input(name, np.int64 if isinstance(quantity, Index) else self.recorder.dtype, lead, shape)
 
+    def give(self, name: str, outputs: Array, states: Mapping[str, Array], suffix: str) -> None:
+        """Let outputs go out under a name, and states under theirs with a suffix."""
+        for wanted, array in {name: outputs, **{f"{key}{suffix}": array for key, array in states.items()}}.items():
+            self.output(wanted, array)
+
     def output(self, name: str, array: Array) -> None:
         """Let an array go out under a name."""
         name = unique_name(name, self.taken())
         self.recorder.give(self.recorder.blocks[0], [array])
         self.recorder.blocks[0].outputs[-1].name = name
-
-
-def require_flag(name: str, value: Any, choices: Mapping[Any, str]) -> None:
-    """Raise unless an argument is one of some values.
-
-    Raises:
-        RequestError: it is something else.
-
-    """
-    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
-        told = ", ".join(f"{choice!r} ({what})" for choice, what in choices.items())
-        raise RequestError(f"{name} is {shown(value)}. Give one of: {told}.")

@@ -12,12 +12,16 @@ from symrnn.kernels.autodiff.proving import spelled
 from symrnn.kernels.jax.proving import spelling
 from symrnn.onnx_graphs.arrays import Array, Recorder, Size, broadcast
 from symrnn.vocabulary.activations import erf
-from symrnn.vocabulary.functions import PointwiseFunction
+from symrnn.vocabulary.functions import PointwiseFunction, Spelling
 
 HALF_PI_FROM = 1e300
 """The arc tangent of what is larger is pi / 2 in every type of floats."""
 
 Function = Callable[..., Any]
+
+
+def _in_numpy(of: Spelling) -> str:
+    return of.numpy
 
 
 def _unknown(values: Any) -> bool:
@@ -47,7 +51,8 @@ class Operations:
             for name in "arange broadcast_to concatenate einsum expm1 eye full log1p max split where zeros".split()
         }
         own = {"asarray": self.asarray, "copysign": self.copysign, "float32": np.float32}
-        self.numpy = SimpleNamespace(**spelled(self.of_arrays, spelling, "jnp.") | shared | own)
+        named = spelled(self.of_arrays, _in_numpy, "np.") | spelled(self.of_arrays, spelling, "jnp.")
+        self.numpy = SimpleNamespace(**named | shared | own)
 
     # -- the vocabulary -------------------------------------------------------------------------------
 

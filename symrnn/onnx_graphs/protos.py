@@ -35,7 +35,7 @@ def require_onnx(opset: object) -> int:
     )
 
 
-def model_of(recorder: Recorder, name: str, opset: int, words: str, record: Mapping[str, str]) -> Any:
+def model_of(recorder: Recorder, opset: int, name: str, words: str, record: Mapping[str, str]) -> Any:
     """The model of a recorder's graph; `words` explain it, and `record` is its metadata."""
     from onnx import helper
 
@@ -46,7 +46,7 @@ def model_of(recorder: Recorder, name: str, opset: int, words: str, record: Mapp
         opset_imports=versions,
         ir_version=helper.find_min_ir_version_for(versions),
         producer_name="symrnn",
-        producer_version=record["symrnn"],
+        producer_version=record["version"],
         doc_string=words,
     )
     helper.set_model_props(model, {f"symrnn.{key}": text for key, text in record.items()})

@@ -15,6 +15,7 @@ from symrnn.declaration.cell import Cell
 from symrnn.kernels.jax.proving import in_place_of_jax
 from symrnn.onnx_graphs.arrays import Array, Recorder, Size
 from symrnn.onnx_graphs.operations import Operations
+from symrnn.onnx_graphs.sequences import at_steps, turned
 from symrnn.pipeline import emit
 
 
@@ -43,11 +44,13 @@ class CellText:
     prepared: Any
 
     def forward(
-        self, inputs: Mapping[str, Array], state: Mapping[str, Array], lengths: Array | None
+        self, inputs: Mapping[str, Array], state: Mapping[str, Array], lengths: Array | None, *, reverse: bool = False
     ) -> tuple[Array, dict[str, Array]]:
-        """Outputs (T, B, ...) and the final states by name, of inputs (T, B, ...) and states (B, ...)."""
-        given = self.module.Inputs(*inputs.values()), self.module.State(*state.values())
+        """Outputs (T, B, ...) and the final states by name; a sample's steps taken in the other order, if asked."""
+        sequences = [turned(array, lengths) if reverse else array for array in inputs.values()]
+        given = self.module.Inputs(*sequences), self.module.State(*state.values())
         outputs, final = self.module.forward(self.prepared, *given, lengths=lengths)
+        outputs = turned(outputs, lengths) if reverse else outputs
         return outputs, dict(zip(state, final, strict=True))
 
     def step(self, inputs: Mapping[str, Array], state: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
@@ -118,8 +121,9 @@ class _Scan:
             recorder.give(body, [going, *ends, *kept])
         results = [(array.dtype, array.shape) for array in before]
         results += [(array.dtype, (length, *array.shape)) for array in kept]
-        steps = recorder.array(length, np.int64)
-        made = recorder.nodes("Loop", [steps, None, *before], results, bodies={"body": body})
+        always = recorder.constant(True, bool)  # may be left out; onnx.reference would take no step then
+        steps = [recorder.array(length, np.int64), always]
+        made = recorder.nodes("Loop", [*steps, *before], results, bodies={"body": body})
         count = len(before)
         return _records(carried, made[:count]), tuple(map(self.of_no_step, made[count:]))
 
@@ -146,14 +150,9 @@ class _Continued:
 
         There class numbers become 0: they may be anything, and rows are picked with them all the same.
         """
-        np_like, recorder = self.operations.numpy, lengths.recorder
-        T, B = inputs[0].shape[:2]
-        last = np_like.maximum(lengths - 1, 0)
-        steps = np_like.minimum(np_like.arange(T)[:, None], last)
-        samples = np_like.broadcast_to(np_like.arange(B), (T, B))
-        places = np_like.concatenate([steps[..., None], samples[..., None]], 2)
-        made = []
-        for array in inputs:
-            array = recorder.node("GatherND", [array, places], array.dtype, array.shape)
-            made.append(np_like.where(lengths > 0, array, 0) if array.dtype.kind == "i" else array)
+        numpy = self.operations.numpy
+        T = inputs[0].shape[0]
+        steps = numpy.minimum(numpy.arange(T)[:, None], numpy.maximum(lengths - 1, 0))
+        made = [at_steps(array, steps) for array in inputs]
+        made = [numpy.where(lengths > 0, array, 0) if array.dtype.kind == "i" else array for array in made]
         return type(inputs)(*made), state
