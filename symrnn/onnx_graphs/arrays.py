@@ -32,7 +32,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Nodes in their order, with what comes in and what goes out; `known` finds those that are noted already."""
+    """Nodes in their order, what comes in and what goes out; `known` finds those that are noted already."""
 
     inputs: "list[Array]" = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
@@ -199,12 +199,7 @@ class Array:
         """The transpose of a matrix."""
         if self.known is not None:
             return self.recorder.constant(self.known.T, name=f"{self.name}_T" if self.name else "")
-        return self.transposed((1, 0))
-
-    def transposed(self, order: Sequence[int]) -> "Array":
-        """The array with its axes in another order."""
-        shape = [self.shape[axis] for axis in order]
-        return self.recorder.node("Transpose", [self], self.dtype, shape, perm=list(order))
+        return self.recorder.node("Transpose", [self], self.dtype, self.shape[::-1], perm=[1, 0])
 
     def astype(self, dtype: Any) -> "Array":
         """The array as numbers of another type."""
@@ -232,25 +227,23 @@ class Array:
         """The array with more axes of one element after its own."""
         return self.unsqueeze(*range(self.ndim, len(sizes)))
 
-    def sum(self, axis: int | None = None, keepdims: bool = False) -> "Array":
+    def sum(self, axis: int | None = None) -> "Array":
         """The sum along an axis, or of all elements."""
-        return self.reduced("ReduceSum", range(self.ndim) if axis is None else [axis], keepdims)
+        return self.reduced("ReduceSum", range(self.ndim) if axis is None else [axis])
 
-    def reduced(self, operator: str, axes: Sequence[int], keepdims: bool = False) -> "Array":
-        """What is left of some axes."""
+    def reduced(self, operator: str, axes: Sequence[int]) -> "Array":
+        """The array without some axes, along which an operation puts it together."""
         chosen = [axis % self.ndim for axis in axes]
-        kept = [1 if axis in chosen else size for axis, size in enumerate(self.shape)]
-        shape = kept if keepdims else [size for axis, size in enumerate(self.shape) if axis not in chosen]
+        shape = [size for axis, size in enumerate(self.shape) if axis not in chosen]
         which = self.recorder.constant(np.array(chosen, np.int64))
-        return self.recorder.node(operator, [self, which], self.dtype, shape, keepdims=int(keepdims))
+        return self.recorder.node(operator, [self, which], self.dtype, shape, keepdims=0)
 
     def squeeze(self, *axes: int) -> "Array":
         """The array without axes that have one element."""
         if not axes:
             return self
-        chosen = [axis % self.ndim for axis in axes]
-        shape = [size for axis, size in enumerate(self.shape) if axis not in chosen]
-        which = self.recorder.constant(np.array(chosen, np.int64))
+        shape = [size for axis, size in enumerate(self.shape) if axis not in axes]
+        which = self.recorder.constant(np.array(axes, np.int64))
         return self.recorder.node("Squeeze", [self, which], self.dtype, shape)
 
     def unsqueeze(self, *axes: int) -> "Array":
@@ -278,10 +271,9 @@ class Array:
     def __getitem__(self, key: Any) -> "Array":
         keys = key if isinstance(key, tuple) else (key,)
         taken = sum(one is not None and one is not Ellipsis for one in keys)
-        if Ellipsis in [one if one is Ellipsis else None for one in keys]:
-            place = next(i for i, one in enumerate(keys) if one is Ellipsis)
+        for place in [i for i, one in enumerate(keys) if one is Ellipsis]:
             keys = (*keys[:place], *[slice(None)] * (self.ndim - taken), *keys[place + 1 :])
-        made, axis, new = self, 0, []
+        made, axis, new = self, 0, list[int]()
         for one in keys:
             if one is None:
                 new.append(axis + len(new))
@@ -315,6 +307,4 @@ def _product(one: Array, two: Array) -> Array:
     """The product of matrices in the last two axes; a vector is a row on the left, a column on the right."""
     rows, columns = one.shape[:-1][-1:], two.shape[1:][-1:]
     lead = broadcast(one.shape[:-2], two.shape[:-2])
-    return one.recorder.node(
-        "MatMul", [one, two], one.dtype, (*lead, *rows, *(columns if two.ndim > 1 else ()))
-    )
+    return one.recorder.node("MatMul", [one, two], one.dtype, (*lead, *rows, *columns))

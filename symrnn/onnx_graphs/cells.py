@@ -5,7 +5,7 @@ import numpy as np
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.digest import cell_digest
 from symrnn.onnx_graphs.arrays import Array, Recorder
-from symrnn.onnx_graphs.interface import Interface, Origin, Parameters
+from symrnn.onnx_graphs.interface import Interface, Origin, parameters_of
 from symrnn.onnx_graphs.layers import Runner, operator_of, runner
 from symrnn.onnx_graphs.native import Match
 
@@ -23,7 +23,7 @@ class CellGraphs:
 
         """
         wanted = [(q.name, q, q.shape) for q in (*cell.parameters, *cell.constants)]
-        self.cell, self.parameters = cell, Parameters(cell.name, wanted, parameters)
+        self.cell, self.parameters = cell, parameters_of(cell.name, wanted, parameters)
         self.match = operator_of(cell, native, self.parameters.dtype)
 
     @property
@@ -34,10 +34,12 @@ class CellGraphs:
     @property
     def origin(self) -> Origin:
         """What the graphs are made from."""
-        return Origin("cell", self.cell.name, self.cell.title, self.cell.source, cell_digest(self.cell), str(self.cell))
+        return Origin(
+            "cell", self.cell.name, self.cell.title, self.cell.source, cell_digest(self.cell), str(self.cell)
+        )
 
     def sequence(self, *, lengths: bool) -> Recorder:
-        """A graph of inputs (T, B, ...) and states (B, ...), with the samples' numbers of steps if asked for."""
+        """A graph of inputs (T, B, ...) and states (B, ...), with the samples' lengths if asked for."""
         face, inputs, state = self.opened(("T", "B"))
         ends = face.input("lengths", np.int64, ("B",)) if lengths else None
         outputs, final = self.runner(face).forward(inputs, state, ends)
@@ -51,8 +53,8 @@ class CellGraphs:
         face.give("output", output, after, "_next")
         return face.recorder
 
-    def begin(self) -> None:
-        """No graph: a caller gives the states before the first step."""
+    def begin(self, *, lengths: bool) -> None:
+        """No graph: whoever calls gives the states before the first step."""
 
     def opened(self, lead: tuple[str, ...]) -> tuple[Interface, dict[str, Array], dict[str, Array]]:
         """A new graph, and its inputs and states."""
@@ -63,4 +65,5 @@ class CellGraphs:
 
     def runner(self, face: Interface) -> Runner:
         """What runs the cell in a graph."""
-        return runner(self.cell, self.parameters, self.parameters.sizes, face.recorder, self.match)
+        given = self.parameters
+        return runner(self.cell, given.arrays, given.sizes, face.recorder, self.match)

@@ -37,7 +37,7 @@ class OnnxGraphs:
         begin: the states before the first step, where layers that run before tell them, as an encoder does;
             else None.
         no_step: why there is no step; empty if there is one.
-        operators: the operators of ONNX that are layers of it, such as ("GRU",); empty where all is equations.
+        operators: the operators of ONNX that are layers, as ("GRU",); empty where all is equations.
 
     """
 
@@ -48,7 +48,7 @@ class OnnxGraphs:
     operators: tuple[str, ...]
 
     def save(self, path: str | PathLike[str], *, force: bool = False) -> tuple[Path, ...]:
-        """The files written: all of them, or none. Beside `f.onnx` these are `f_step.onnx` and `f_begin.onnx`.
+        """The files written, all or none: `f.onnx`, and where there are such graphs `f_step`, `f_begin`.
 
         Raises:
             RequestError: `path` does not end in .onnx, or a file may not be written (`force` overwrites one
@@ -57,7 +57,9 @@ class OnnxGraphs:
         """
         place = Path(path)
         if place.suffix != ".onnx":
-            raise RequestError(f"{place} does not end in .onnx, by which other programs know the format. Add it.")
+            raise RequestError(
+                f"{place} does not end in .onnx, by which other programs know the format. Add it."
+            )
         graphs = {"": self.model, "_step": self.step, "_begin": self.begin}
         files: dict[Path, str | bytes] = {
             place.with_name(f"{place.stem}{suffix}.onnx"): graph.SerializeToString(deterministic=True)
@@ -80,9 +82,11 @@ def onnx(
 
     `parameters` are arrays by the equations' names, float32 or float64: a mapping, a kernel's `Parameters`,
     or `symrnn.layouts.Weights` of one layer. With `lengths` the graph takes the samples' numbers of steps,
-    from 0 to T: beyond its end a sample's outputs are zero, its states stand still, and inputs may be anything.
-    T and B may differ from call to call; T may be 0. With `native="auto"` what is a GRU, an LSTM or an RNN of
-    ONNX becomes that operator, if it computes in float32; `True` insists on it, `False` writes equations.
+    from 0 to T: beyond its end a sample's outputs are zero, its states stand still, and what inputs hold does
+    not matter. T and B may differ from call to call; T may be 0. With `native="auto"` what is a GRU, an LSTM
+    or an RNN of ONNX becomes that operator, if it computes in float32, in which alone onnxruntime has them;
+    `True` insists on it, for every layer that has states, `False` writes equations. A graph of operators
+    agrees with `onnx.reference` only without lengths, and not with a batch of none.
 
     A graph says in its metadata what it was made from, under `symrnn.cell` (or `model`), `symrnn.digest`,
     `symrnn.source` and others.
@@ -99,22 +103,27 @@ def onnx(
     kind = next((made for of, made in KINDS.items() if isinstance(source, of)), None)
     if kind is None:
         raise RequestError(
-            f"onnx() takes a Cell or a Model, and got {shown(source)}. A shipped one is symrnn.zoo.cell('gru')."
+            f"onnx() takes a Cell or a Model, and got {shown(source)}. Take one, as symrnn.zoo.cell('gru')."
         )
     graphs = kind(source, parameters, native)
-    size = sum(array.nbytes for array in graphs.parameters.values())
+    size = sum(array.nbytes for array in graphs.parameters.arrays.values())
     if size > LARGEST:
         raise RequestError(
-            f"The parameters have {size} bytes, and a file of ONNX holds less than 2 GiB. Give float32, or make a "
-            "graph of each half of the model."
+            f"The parameters have {size} bytes, and a file of ONNX holds less than 2 GiB. Give float32, or "
+            "make graphs of parts of the model."
         )
     operators = tuple(OPERATORS[match.shipped].name for match in graphs.matches if match)
 
     def made(recorder: Recorder | None) -> Any:
         return None if recorder is None else model_of(recorder, opset, *_words(graphs, operators))
 
-    recorders = graphs.sequence(lengths=lengths), graphs.step(), graphs.begin()
-    return OnnxGraphs(*map(made, recorders), no_step=graphs.no_step, operators=operators)
+    return OnnxGraphs(
+        made(graphs.sequence(lengths=lengths)),
+        made(graphs.step()),
+        made(graphs.begin(lengths=lengths)),
+        graphs.no_step,
+        operators,
+    )
 
 
 def _words(graphs: CellGraphs | ModelGraphs, operators: tuple[str, ...]) -> tuple[str, str, dict[str, str]]:

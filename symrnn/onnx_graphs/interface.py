@@ -1,6 +1,7 @@
 """What comes into a graph and what goes out, by name, and the sizes that a call tells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,8 @@ from symrnn.layouts.reading import placed
 from symrnn.layouts.records import FIRST, Sizes
 from symrnn.onnx_graphs.arrays import Array, Recorder, Size
 
-HALF = "ONNX graphs are made of float32 or float64; convert a graph to half precision after it is made."
+GIVE = "Give them all, by the names of the equations, float32 or float64."
+HALF = "Half precision is what a finished graph may be converted to."
 
 
 class Origin(NamedTuple):
@@ -29,41 +31,51 @@ class Origin(NamedTuple):
     text: str
 
 
-class Parameters(dict[str, NDArray[Any]]):
-    """Parameters and constants by name, of one type of floats, with the sizes that their shapes tell."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Parameters:
+    """Parameters and constants by name, of one type of floats, and the sizes that their shapes tell."""
 
-    def __init__(self, name: str, wanted: Sequence[tuple[str, Quantity, Shape]], given: object) -> None:
-        """Take what a caller gave for the cell or the model `name`; constants have values of their own.
+    arrays: Mapping[str, NDArray[Any]]
+    dtype: np.dtype[Any]
+    sizes: Sizes
 
-        Raises:
-            RequestError: they do not fit.
 
-        """
-        arrays = {} if not wanted and (given is None or given == () or given == {}) else self.of_one_layer(given)
-        shapes = {key: shape for key, quantity, shape in wanted}
-        optional = {key for key, quantity, _ in wanted if isinstance(quantity, Constant)} - set(arrays)
-        found = fit({key: shape for key, shape in shapes.items() if key not in optional}, arrays)
-        if found.faults:
-            told = f"These are no parameters of {name}. {' '.join(found.faults)}"
-            half = any(array.dtype.itemsize == 2 for array in arrays.values())
-            raise RequestError(f"{told} {HALF if half else 'Give them all, by the names of the equations.'}")
-        self.dtype = next((array.dtype for array in arrays.values()), np.dtype(np.float32))
-        self.sizes: Sizes = found.sizes
-        for key, quantity, shape in wanted:
-            if key in optional:
-                arrays[key] = np.full([int(size.xreplace(self.sizes)) for size in shape], quantity.value, self.dtype)
-            self[key] = arrays[key]
+def parameters_of(name: str, wanted: Sequence[tuple[str, Quantity, Shape]], given: object) -> Parameters:
+    """What a caller gave for the cell or the model `name`; constants may be left out, they have their values.
 
-    @staticmethod
-    def of_one_layer(given: object) -> dict[str, NDArray[Any]]:
-        """The arrays by name that a caller gave: a mapping, a kernel's `Parameters`, or weights of one layer."""
-        places = placed(given)
-        if [*places] != [FIRST]:
-            raise RequestError(
-                f"These are parameters of {', '.join(map(str, places))}, and a graph of a cell is one layer. "
-                "Give those of one, or a Model."
-            )
-        return dict(places[FIRST])
+    Raises:
+        RequestError: they do not fit.
+
+    """
+    nothing = given is None or (isinstance(given, Sized) and len(given) == 0)
+    needed = any(not isinstance(quantity, Constant) for _, quantity, _ in wanted)
+    arrays = _of_one_layer(given) if needed or not nothing else {}
+    valued = {
+        key: quantity for key, quantity, _ in wanted if isinstance(quantity, Constant) and key not in arrays
+    }
+    found = fit({key: shape for key, _, shape in wanted if key not in valued}, arrays)
+    if found.faults:
+        half = any(array.dtype.itemsize == 2 for array in arrays.values())
+        raise RequestError(
+            f"These are no parameters of {name}. {' '.join(found.faults)} {HALF if half else GIVE}"
+        )
+    dtype = next((array.dtype for array in arrays.values()), np.dtype(np.float32))
+    for key, _, shape in wanted:
+        if key in valued:
+            numbers = [int(size.xreplace(dict(found.sizes))) for size in shape]
+            arrays[key] = np.full(numbers, valued[key].value, dtype)
+    return Parameters({key: arrays[key] for key, _, _ in wanted}, dtype, found.sizes)
+
+
+def _of_one_layer(given: object) -> dict[str, NDArray[Any]]:
+    """The arrays by name that a caller gave: a mapping, a kernel's `Parameters`, or weights of one layer."""
+    places = placed(given)
+    if [*places] != [FIRST]:
+        raise RequestError(
+            f"These are parameters of {', '.join(map(str, places))}, and the graph of a cell is one layer. "
+            "Give those of one, or a Model with a layer for each."
+        )
+    return dict(places[FIRST])
 
 
 class Interface:
@@ -80,7 +92,7 @@ class Interface:
         return [array.name for array in (*block.inputs, *block.outputs)]
 
     def input(self, name: str, dtype: Any, lead: Sequence[str], shape: Shape = ()) -> Array:
-        """An input with leading axes, such as T and B, before a shape; it tells the sizes that none before told."""
+        """An input with leading axes, such as T and B, before a shape; it tells sizes that nothing told."""
         made = self.recorder.input(dtype, (), unique_name(name, self.taken()))
         numbers = [size.xreplace(dict(self.sizes)) for size in shape]
         texts = [*lead, *(int(size) if size.is_Integer else size_text(size) for size in numbers)]
@@ -104,7 +116,10 @@ class Interface:
 
     def give(self, name: str, outputs: Array, states: Mapping[str, Array], suffix: str) -> None:
         """Let outputs go out under a name, and states under theirs with a suffix."""
-        for wanted, array in {name: outputs, **{f"{key}{suffix}": array for key, array in states.items()}}.items():
+        for wanted, array in {
+            name: outputs,
+            **{f"{key}{suffix}": array for key, array in states.items()},
+        }.items():
             self.output(wanted, array)
 
     def output(self, name: str, array: Array) -> None:

@@ -18,7 +18,12 @@ class Runner(Protocol):
     """What computes a cell on arrays of a graph."""
 
     def forward(
-        self, inputs: Mapping[str, Array], state: Mapping[str, Array], lengths: Array | None, *, reverse: bool = False
+        self,
+        inputs: Mapping[str, Array],
+        state: Mapping[str, Array],
+        lengths: Array | None,
+        *,
+        reverse: bool = False,
     ) -> tuple[Array, dict[str, Array]]:
         """Outputs (T, B, ...) and the final states by name, of inputs (T, B, ...) and states (B, ...).
 
@@ -38,8 +43,8 @@ def operator_of(cell: Cell, native: object, dtype: np.dtype[Any]) -> Match | Non
     """
     if native is not True and native is not False and native != "auto":
         raise RequestError(
-            f"native is {shown(native)}. Give 'auto' (the operators GRU, LSTM and RNN where a cell is one), True "
-            "(refuse what is none) or False (equations)."
+            f"native is {shown(native)}. Give 'auto' (the operators GRU, LSTM and RNN where a cell is one), "
+            "True (refuse what is none) or False (equations)."
         )
     match = match_of(cell) if native else None
     single = dtype == np.float32
@@ -57,7 +62,7 @@ def operator_of(cell: Cell, native: object, dtype: np.dtype[Any]) -> Match | Non
 def runner(
     cell: Cell, parameters: Mapping[str, NDArray[Any]], sizes: Sizes, recorder: Recorder, match: Match | None
 ) -> Runner:
-    """What runs a cell with parameters by its quantities' names on a recorder, whose prefix names what is noted."""
+    """What runs a cell, with parameters by its quantities' names, on a recorder; its prefix names nodes."""
     if match is not None:
         return NativeLayer(match, parameters, sizes, recorder)
     return run_text(cell, parameters, recorder)

@@ -56,8 +56,8 @@ Choices = tuple[tuple[Quantity, Expr], ...]
 class Match:
     """How a cell is the shipped cell of an operator.
 
-    `way` pairs states and inputs of the cell with those of the shipped one, `choices` gives every parameter of
-    that, a divided matrix as its blocks, in the parameters of the cell.
+    `way` pairs states and inputs of the cell with those of the shipped one, `choices` gives every parameter
+    of that, a divided matrix as its blocks, in the parameters of the cell.
     """
 
     shipped: str
@@ -132,20 +132,28 @@ def match_of(cell: Cell) -> Match | None:
 class NativeLayer:
     """A cell as a node of its operator."""
 
-    def __init__(self, match: Match, given: Mapping[str, NDArray[Any]], sizes: Sizes, recorder: Recorder) -> None:
+    def __init__(
+        self, match: Match, given: Mapping[str, NDArray[Any]], sizes: Sizes, recorder: Recorder
+    ) -> None:
         """Put the weights into a recorder's graph, in the order of the operator."""
         self.operator, self.recorder = OPERATORS[match.shipped], recorder
         names = {theirs.name: ours.name for ours, theirs in match.way.states}
         self.states = [names[state] for state in self.operator.states]
         arrays = write(match.parameters(given, sizes), "onnx", match.shipped)
         self.weights = [
-            recorder.constant(array, recorder.dtype, name=recorder.prefix + name) for name, array in arrays.items()
+            recorder.constant(array, recorder.dtype, name=recorder.prefix + name)
+            for name, array in arrays.items()
         ]
 
     def forward(
-        self, inputs: Mapping[str, Array], state: Mapping[str, Array], lengths: Array | None, *, reverse: bool = False
+        self,
+        inputs: Mapping[str, Array],
+        state: Mapping[str, Array],
+        lengths: Array | None,
+        *,
+        reverse: bool = False,
     ) -> tuple[Array, dict[str, Array]]:
-        """Outputs (T, B, ...) and the final states by name; a sample's steps taken in the other order, if asked."""
+        """Outputs (T, B, ...) and final states by name; with `reverse` steps are taken from the last on."""
         (x,) = inputs.values()
         T, B = x.shape[:2]
         numpy = Operations(self.recorder).numpy

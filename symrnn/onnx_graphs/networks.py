@@ -9,7 +9,7 @@ from symrnn.declaration.axes import Shape
 from symrnn.models.layers import ONCE
 from symrnn.models.model import Model, model_digest
 from symrnn.onnx_graphs.arrays import Array, Recorder
-from symrnn.onnx_graphs.interface import Interface, Origin, Parameters
+from symrnn.onnx_graphs.interface import Interface, Origin, parameters_of
 from symrnn.onnx_graphs.layers import Runner, operator_of, runner
 from symrnn.onnx_graphs.native import Match
 from symrnn.onnx_graphs.operations import Operations
@@ -69,9 +69,11 @@ class ModelGraphs:
         planned = plan(model)
         assert isinstance(planned, ModelPlan)
         self.model, self.plan = model, planned
-        self.parameters = Parameters(model.name, model.parameters, parameters)
+        self.parameters = parameters_of(model.name, model.parameters, parameters)
         self.operators = {
-            run.label: operator_of(run.layer.cell, native if run.layer.cell.states else False, self.parameters.dtype)
+            run.label: operator_of(
+                run.layer.cell, native if run.layer.cell.states else False, self.parameters.dtype
+            )
             for run in model.runs
         }
 
@@ -97,12 +99,12 @@ class ModelGraphs:
         """A graph of what the output needs of a batch, and of states (B, ...), with lengths if asked for."""
         return self.evaluated(self.plan.output, lengths=lengths, before_steps=())
 
-    def begin(self) -> Recorder | None:
+    def begin(self, *, lengths: bool) -> Recorder | None:
         """A graph of the states before the first step, if what layers have at the end tells them."""
         step = self.plan.step
         if step is None or step.begin is None:
             return None
-        return self.evaluated(step.begin, lengths=True, before_steps=step.starts)
+        return self.evaluated(step.begin, lengths=lengths, before_steps=step.starts)
 
     def evaluated(
         self, evaluation: Evaluation, *, lengths: bool, before_steps: Sequence[tuple[str, Planned]]
@@ -110,7 +112,9 @@ class ModelGraphs:
         """A graph of the outputs of a layer, or of states before steps, if there are any."""
         face = Interface(Recorder(self.parameters.dtype), self.parameters.sizes)
         inputs = self.inputs(face, evaluation.reads)
-        carried = {array.name for call in evaluation.calls for _, array in call.start if array.kind is Kind.STATE}
+        carried = {
+            array.name for call in evaluation.calls for _, array in call.start if array.kind is Kind.STATE
+        }
         state = self.state(face, [pair for pair in self.model.states if pair[0] in carried])
         times = [over for over in dict.fromkeys(call.over for call in evaluation.calls) if over != ONCE]
         names = {over: "lengths" if len(times) == 1 else f"lengths_{over}" for over in times if lengths}
@@ -174,7 +178,7 @@ class Runners:
         if key not in self.made:
             given = self.graphs.parameters
             sizes = {axis: size.xreplace(dict(given.sizes)) for axis, size in run.sizes}
-            arrays = {quantity.name: given[name] for quantity, name in run.parameters}
+            arrays = {quantity.name: given.arrays[name] for quantity, name in run.parameters}
             match = self.graphs.operators[call.layer]
             self.made[key] = runner(run.layer.cell, arrays, sizes, self.recorder, match)
         return self.made[key]

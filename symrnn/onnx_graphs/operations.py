@@ -19,6 +19,12 @@ HALF_PI_FROM = 1e300
 
 Function = Callable[..., Any]
 
+IN_NUMPY = (
+    *("arange", "broadcast_to", "concatenate", "einsum", "expm1", "eye"),
+    *("full", "log1p", "max", "split", "where", "zeros"),
+)
+"""Functions that NumPy has under the same names."""
+
 
 def _in_numpy(of: Spelling) -> str:
     return of.numpy
@@ -46,10 +52,7 @@ class Operations:
     def __init__(self, recorder: Recorder) -> None:
         """Note what is done on a recorder."""
         self.recorder = recorder
-        shared = {
-            name: _either(getattr(np, name), getattr(self, name))
-            for name in "arange broadcast_to concatenate einsum expm1 eye full log1p max split where zeros".split()
-        }
+        shared = {name: _either(getattr(np, name), getattr(self, name)) for name in IN_NUMPY}
         own = {"asarray": self.asarray, "copysign": self.copysign, "float32": np.float32}
         named = spelled(self.of_arrays, _in_numpy, "np.") | spelled(self.of_arrays, spelling, "jnp.")
         self.numpy = SimpleNamespace(**named | shared | own)
@@ -67,28 +70,28 @@ class Operations:
         def noted(*given: Any) -> Array:
             like = next(value for value in given if isinstance(value, Array))
             arrays = [self.recorder.array(value, like.dtype).astype(like.dtype) for value in given]
-            operator, shape = facts.spelling.onnx, broadcast(*(array.shape for array in arrays))
-            single = operator in IN_SINGLE and like.dtype == np.float64
-            if single:
+            operator = facts.spelling.onnx
+            if operator in IN_SINGLE and like.dtype == np.float64:
                 return IN_SINGLE[operator](self, *arrays)
-            if not operator:
-                return facts.reference(self.numpy, *arrays)
-            return self.recorder.node(operator, arrays, like.dtype, shape)
+            if operator:
+                shape = broadcast(*(array.shape for array in arrays))
+                return self.recorder.node(operator, arrays, like.dtype, shape)
+            assert facts.reference is not None, function.name
+            made: Array = facts.reference(self.numpy, *arrays)
+            return made
 
         return _either(known, noted)
 
     def atan(self, x: Array) -> Array:
-        """The arc tangent y in double precision: that in single precision, and the arc tangent of what is left."""
-        np_like = self.numpy
-        x = np_like.minimum(np_like.maximum(x, -HALF_PI_FROM), HALF_PI_FROM)
-        y = self.of_arrays_in_single("Atan", x)
-        sine, cosine = np_like.sin(y), np_like.cos(y)
-        return y + (x * cosine - sine) / (cosine + x * sine)
+        """The arc tangent in double precision: y, that in single precision, and the tangent of what is left.
 
-    def of_arrays_in_single(self, operator: str, x: Array) -> Array:
-        """An operator in single precision."""
-        given = x.astype(np.float32)
-        return self.recorder.node(operator, [given], np.float32, x.shape).astype(x.dtype)
+        That is tan(atan(x) - y) = (x - tan y) / (1 + x tan y), so small that it is its own arc tangent.
+        """
+        x = self.numpy.minimum(self.numpy.maximum(x, -HALF_PI_FROM), HALF_PI_FROM)
+        y = self.recorder.node("Atan", [x.astype(np.float32)], np.float32, x.shape).astype(x.dtype)
+        sine, cosine = self.numpy.sin(y), self.numpy.cos(y)
+        made: Array = y + (x * cosine - sine) / (cosine + x * sine)
+        return made
 
     def erf(self, x: Array) -> Array:
         """The error function in double precision, as NumPy kernels compute it."""
@@ -143,7 +146,8 @@ class Operations:
 
     def expm1(self, x: Array) -> Array:
         """exp(x) - 1 without cancellation: tanh(x / 2) = (exp(x) - 1) / (exp(x) + 1)."""
-        return self.numpy.tanh(x / 2.0) * (self.numpy.exp(x) + 1.0)
+        made: Array = self.numpy.tanh(x / 2.0) * (self.numpy.exp(x) + 1.0)
+        return made
 
     def eye(self, size: Size, dtype: Any = None) -> Array:
         """The identity matrix."""
@@ -155,14 +159,17 @@ class Operations:
         return self.broadcast_to(self.recorder.array(value, dtype), shape)
 
     def log1p(self, x: Array) -> Array:
-        """log(1 + x) without cancellation, for x > -1: log(u) x / (u - 1) for u = 1 + x, as rounded (Kahan)."""
+        """log(1 + x) without cancellation, for x > -1: log(u) x / (u - 1) for u = 1 + x as rounded.
+
+        Source: W. Kahan, the program LN1P of the HP-15C Advanced Functions Handbook, 1982.
+        """
         u = x + 1.0
         rounded = u == 1.0
         return self.where(rounded, x, self.numpy.log(u) * (x / self.where(rounded, 1.0, u - 1.0)))
 
-    def max(self, x: Array, axis: int, keepdims: bool = False) -> Array:
+    def max(self, x: Array, axis: int) -> Array:
         """The largest element along an axis."""
-        return x.reduced("ReduceMax", [axis], keepdims)
+        return x.reduced("ReduceMax", [axis])
 
     def one_hot(self, index: Any, size: Size, dtype: Any = None) -> Any:
         """The unit vectors that indices name."""

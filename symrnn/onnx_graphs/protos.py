@@ -1,6 +1,6 @@
 """Graphs as models of the package onnx: the one door to it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,8 @@ def require_onnx(opset: object) -> int:
     if isinstance(opset, int) and LEAST_OPSET <= opset <= newest and opset is not True:
         return opset
     raise RequestError(
-        f"opset is {shown(opset)}. Give a whole number from {LEAST_OPSET}, the first version with all operators "
-        f"that graphs use, to {newest}, the newest that the installed onnx knows."
+        f"opset is {shown(opset)}. Give a whole number from {LEAST_OPSET}, the first version that has all "
+        f"operators that graphs use, to {newest}, the newest that the installed onnx knows."
     )
 
 

@@ -1,4 +1,4 @@
-"""The printed JAX program of a cell, run once in place of JAX: what it does to arrays becomes nodes of a graph."""
+"""The printed JAX program of a cell, run once without JAX: what it does to arrays becomes nodes."""
 
 import ast
 import builtins
@@ -26,8 +26,8 @@ class _Named(ast.NodeTransformer):
         """Make `a = value` tell the name with the value; several at once are told in their order."""
         target = node.targets[0]
         names = [one.id if isinstance(one, ast.Name) else "" for one in getattr(target, "elts", [target])]
-        told = ast.Constant(tuple(names) if isinstance(target, ast.Tuple) else names[0])
-        node.value = ast.Call(ast.Name("_named", ast.Load()), [told, node.value], [])
+        told: Any = tuple(names) if isinstance(target, ast.Tuple) else names[0]
+        node.value = ast.Call(ast.Name("_named", ast.Load()), [ast.Constant(told), node.value], [])
         return ast.fix_missing_locations(node)
 
 
@@ -44,9 +44,14 @@ class CellText:
     prepared: Any
 
     def forward(
-        self, inputs: Mapping[str, Array], state: Mapping[str, Array], lengths: Array | None, *, reverse: bool = False
+        self,
+        inputs: Mapping[str, Array],
+        state: Mapping[str, Array],
+        lengths: Array | None,
+        *,
+        reverse: bool = False,
     ) -> tuple[Array, dict[str, Array]]:
-        """Outputs (T, B, ...) and the final states by name; a sample's steps taken in the other order, if asked."""
+        """Outputs (T, B, ...) and final states by name; with `reverse` steps are taken from the last on."""
         sequences = [turned(array, lengths) if reverse else array for array in inputs.values()]
         given = self.module.Inputs(*sequences), self.module.State(*state.values())
         outputs, final = self.module.forward(self.prepared, *given, lengths=lengths)

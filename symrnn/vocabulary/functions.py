@@ -33,9 +33,10 @@ class Spelling:
 
     A target in which it has no spelling has "".
 
-    `onnx` is the operator's name; without one, the function's `reference` is the formula there. `number` is Python's, for what is made of numbers and axes alone. `numpy_once` stands where parameters
-    alone are computed, whatever the target: NumPy without the functions that a kernel defines. `sign` marks
-    it in diagrams; without `latex` it has a notation of its own there.
+    `onnx` is the name of an operator; without one, `reference` is the formula there. `number` is Python's,
+    for what is made of numbers and axes alone. `numpy_once` stands where parameters alone are computed,
+    whatever the target: NumPy without the functions that a kernel defines. `sign` marks it in diagrams;
+    without `latex` it has a notation of its own there.
     """
 
     numpy: str = ""

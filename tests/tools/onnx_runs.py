@@ -43,10 +43,17 @@ def names_of(values: Sequence[Any]) -> list[str]:
 
 
 class Run:
-    """A cell with parameters and inputs that are drawn, and what the NumPy kernel makes of them in float64."""
+    """A cell with parameters and inputs that are drawn, and what the NumPy kernel makes of it in float64."""
 
     def __init__(
-        self, cell: Cell, T: int, B: int, dtype: str = "float32", *, seed: int = 0, sizes: dict[str, int] | None = None
+        self,
+        cell: Cell,
+        T: int,
+        B: int,
+        dtype: str = "float32",
+        *,
+        seed: int = 0,
+        sizes: dict[str, int] | None = None,
     ) -> None:
         """Draw arrays of a type; where they are rounded to it, the kernel takes them rounded."""
         self.cell, self.T, self.B, self.dtype = cell, T, B, np.dtype(dtype)
@@ -93,7 +100,7 @@ class Run:
 
 
 def far(found: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> float:
-    """The largest error, relative to the largest number of each array where that is above 1; shapes are equal."""
+    """The largest error, relative to the largest number of its array if that is above 1; shapes agree."""
     worst = 0.0
     for one, other in zip(found, wanted, strict=True):
         assert one.shape == other.shape, (one.shape, other.shape)
@@ -101,7 +108,9 @@ def far(found: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> float:
         assert np.array_equal(np.isinf(one), np.isinf(other))
         finite = np.isfinite(other)
         scale = max(1.0, float(np.abs(other[finite]).max(initial=0.0)))
-        worst = max(worst, float(np.abs(one[finite].astype(np.float64) - other[finite]).max(initial=0.0)) / scale)
+        worst = max(
+            worst, float(np.abs(one[finite].astype(np.float64) - other[finite]).max(initial=0.0)) / scale
+        )
     return worst
 
 
