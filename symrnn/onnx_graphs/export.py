@@ -24,6 +24,21 @@ LARGEST = 2**31 - 2**20
 """So many bytes of parameters fit into a model, which Protocol Buffers keep below 2 GiB."""
 
 
+def require_name(path: str | PathLike[str]) -> Path:
+    """A path for a graph.
+
+    Raises:
+        RequestError: its name does not say what it is.
+
+    """
+    place = Path(path)
+    if place.suffix != ".onnx":
+        raise RequestError(
+            f"{place} does not end in .onnx, by which other programs know what it is. Add that."
+        )
+    return place
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OnnxGraphs:
     """A cell or a model with its parameters, as models of the package onnx (`onnx.ModelProto`).
@@ -55,11 +70,7 @@ class OnnxGraphs:
                 that symrnn did not write).
 
         """
-        place = Path(path)
-        if place.suffix != ".onnx":
-            raise RequestError(
-                f"{place} does not end in .onnx, by which other programs know the format. Add it."
-            )
+        place = require_name(path)
         graphs = {"": self.model, "_step": self.step, "_begin": self.begin}
         files: dict[Path, str | bytes] = {
             place.with_name(f"{place.stem}{suffix}.onnx"): graph.SerializeToString(deterministic=True)

@@ -168,8 +168,9 @@ class Operations:
         return self.where(rounded, x, self.numpy.log(u) * (x / self.where(rounded, 1.0, u - 1.0)))
 
     def max(self, x: Array, axis: int) -> Array:
-        """The largest element along an axis."""
-        return x.reduced("ReduceMax", [axis])
+        """The largest element along an axis, NaN where there is one, which onnxruntime may pass over."""
+        unordered = self.recorder.node("IsNaN", [x], bool, x.shape).astype(x.dtype).sum(axis) > 0.0
+        return self.where(unordered, np.nan, x.reduced("ReduceMax", [axis]))
 
     def one_hot(self, index: Any, size: Size, dtype: Any = None) -> Any:
         """The unit vectors that indices name."""
