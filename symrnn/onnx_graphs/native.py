@@ -102,7 +102,7 @@ def _linear(expr: Expr, known: Mapping[Expr, NDArray[Any]], shape: list[int]) ->
     """A sum of multiples of known arrays."""
     made = np.zeros(shape, next(iter(known.values())).dtype)
     for term, factor in _terms(expr) or ():
-        array = known.get(_untransposed(term), np.ones(()))
+        array = known.get(_untransposed(term), np.ones((), made.dtype))
         made = made + made.dtype.type(float(factor)) * (array if _untransposed(term) is term else array.T)
     return made
 

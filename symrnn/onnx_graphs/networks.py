@@ -116,9 +116,9 @@ class ModelGraphs:
             array.name for call in evaluation.calls for _, array in call.start if array.kind is Kind.STATE
         }
         state = self.state(face, [pair for pair in self.model.states if pair[0] in carried])
-        times = [over for over in dict.fromkeys(call.over for call in evaluation.calls) if over != ONCE]
-        names = {over: "lengths" if len(times) == 1 else f"lengths_{over}" for over in times if lengths}
-        made = Pass(inputs, state, {over: face.input(name, np.int64, ("B",)) for over, name in names.items()})
+        times = dict.fromkeys(call.over for call in evaluation.calls if lengths and call.over != ONCE)
+        ends = {over: face.input(self.lengths_name(over), np.int64, ("B",)) for over in times}
+        made = Pass(inputs, state, ends)
         runners = Runners(self, face.recorder)
         for call in evaluation.calls:
             runners.run(call, made)
@@ -145,6 +145,10 @@ class ModelGraphs:
         after = {name: made.array(array) for name, array in step.states if array.kind is not Kind.STATE}
         face.give("output", made.outputs[self.plan.output.layer], after, "_next")
         return face.recorder
+
+    def lengths_name(self, over: str) -> str:
+        """The name of the samples' numbers of steps over a time axis: if there are several, it is told."""
+        return "lengths" if {*self.model.times} <= {over, ONCE} else f"lengths_{over}"
 
     def inputs(self, face: Interface, reads: Sequence[str], *, step: bool = False) -> dict[str, Array]:
         """What a batch, or a step, brings."""

@@ -1,6 +1,7 @@
 """ONNX graphs at work: in onnxruntime and in onnx.reference, beside the NumPy kernel in double precision."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,21 @@ class Run:
             return self.rng.integers(0, size_number(size_text(quantity.classes), self.sizes), shape)
         return self.rng.standard_normal(shape).astype(self.dtype)
 
+    def of(self, T: int, B: int) -> "Run":
+        """The same parameters on inputs of another size."""
+        other = copy(self)
+        other.T, other.B = T, B
+        other.inputs = {q.name: self.drawn(q, (T, B)) for q in self.cell.inputs}
+        other.state = {q.name: self.drawn(q, (B,)) * 0.5 for q in self.cell.states}
+        return other
+
+    def graphs(self, **options: Any) -> Any:
+        """The graphs of the cell with these parameters, without a fault."""
+        made = sr.onnx(self.cell, self.parameters, **options)
+        checked(made.model)
+        checked(made.step)
+        return made
+
     def feeds(self, lengths: Any = None) -> Arrays:
         """What the graph of the whole sequence takes."""
         ends = {} if lengths is None else {"lengths": np.asarray(lengths, np.int64)}
@@ -115,6 +131,36 @@ def far(found: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> float:
 
 
 def checked(model: Any) -> Any:
-    """A model that onnx.checker finds no fault in."""
+    """A model in which onnx.checker finds no fault."""
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def stepped(step: Any, inputs: Arrays, state: Arrays) -> list[NDArray[Any]]:
+    """Outputs (T, B, ...) and the last states of a graph of one step, taken again and again."""
+    outputs = []
+    for t in range(len(next(iter(inputs.values())))):
+        output, *after = in_onnxruntime(step, {name: array[t] for name, array in inputs.items()} | state)
+        outputs.append(output)
+        state = dict(zip(state, after, strict=True))
+    return [np.stack(outputs), *state.values()]
+
+
+def errors_of(run: Run, *, native: bool | str = False, reference: bool = False) -> dict[str, float]:
+    """How far the graphs of a cell are from the kernel: sequences of several sizes, lengths, steps."""
+    lengths = [run.T, 0, 1, *[2] * run.B][: run.B]
+    whole, padded = run.graphs(lengths=False, native=native), run.graphs(native=native)
+    single, none = run.of(1, 1), run.of(0, 2)
+    found = {
+        "sequence": far(in_onnxruntime(whole.model, run.feeds()), run.wanted()),
+        "optimised": far(in_onnxruntime(whole.model, run.feeds(), optimised=True), run.wanted()),
+        "lengths": far(in_onnxruntime(padded.model, run.feeds(lengths)), run.wanted(lengths)),
+        "one step": far(in_onnxruntime(whole.model, single.feeds()), single.wanted()),
+        "no step": far(in_onnxruntime(whole.model, none.feeds()), none.wanted()),
+        "no step, lengths": far(in_onnxruntime(padded.model, none.feeds([0, 0])), none.wanted()),
+        "steps": far(stepped(whole.step, run.inputs, run.state), run.wanted()),
+    }
+    if reference:
+        found["reference"] = far(in_reference(whole.model, run.feeds()), run.wanted())
+        found["reference, lengths"] = far(in_reference(padded.model, run.feeds(lengths)), run.wanted(lengths))
+    return found
