@@ -209,6 +209,10 @@ def test_jinja_has_one_door() -> None:
     assert importers("jinja2") == {"templates.py"}
 
 
+def test_onnx_has_one_door() -> None:
+    assert importers("onnx") == {"onnx_graphs/protos.py"}
+
+
 def test_optional_libraries_are_imported_by_rooms_of_users_alone() -> None:
     for package in ("jax", "torch", "matplotlib", "typer", "rich"):
         assert all(name.split("/")[0] in (*HEAVY, "console.py") for name in importers(package))
