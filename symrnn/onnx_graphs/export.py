@@ -95,10 +95,10 @@ def onnx(
     or `symrnn.layouts.Weights` of one layer. With `lengths` the graph takes the samples' numbers of steps,
     from 0 to T, as `lengths`, or `lengths_T` and so on where there are several time axes: beyond its end a
     sample's outputs are zero, its states stand still, and what inputs hold does not matter. T and B may
-    differ from call to call; T may be 0. With `native="auto"` what is a GRU, an LSTM or an RNN of ONNX is that
-    operator, if it computes in float32, in which alone onnxruntime has them; `True` insists on it, for every
-    layer that has states, `False` writes equations. Of operators, `onnx.reference` passes over lengths, and
-    onnxruntime's lose NaN and end the process where B is 0.
+    differ from call to call; T may be 0. With `native="auto"` a cell that is a GRU, an LSTM or an RNN of ONNX
+    is that operator, if it computes in float32, in which alone onnxruntime has it; `True` insists on it, for
+    every layer that has states, `False` writes equations. Of operators, `onnx.reference` passes over lengths,
+    and onnxruntime's lose NaN and end the process where B is 0.
 
     A graph says in its metadata what it was made from, under `symrnn.cell` (or `model`), `symrnn.digest`,
     `symrnn.source` and others.

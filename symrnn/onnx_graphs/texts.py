@@ -148,8 +148,8 @@ def _records(like: Any, arrays: Sequence[Array]) -> tuple[Any, ...]:
 def _continued(operations: Operations, inputs: Any, state: Any, lengths: Array) -> tuple[Any, Any]:
     """Inputs in which a sample's last step goes on to T, in place of the function that minds gradients, too.
 
-    Of a sample without steps nothing is taken, whatever comes out. Its class numbers may be anything, and rows
-    are picked with them all the same: they become 0.
+    Of a sample without steps nothing is taken, whatever comes out. Its class numbers may be anything, and
+    rows are picked with them all the same: they become 0.
     """
     numpy = operations.numpy
     T = inputs[0].shape[0]
