@@ -33,6 +33,7 @@ HEAVY = (
     "notebook",
     "commands",
     "fuzzing",
+    "examples",
 )
 """Where libraries that may be absent, or take their time to load, are imported, within functions too."""
 
