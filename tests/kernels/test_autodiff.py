@@ -16,7 +16,7 @@ from kernel_problems import ALL, Call, assert_close, drawn, drawn_call, number_o
 from random_cells import random_cell, sizes_for
 from sympy import And, Eq
 from test_lengths import SINGULAR, padded, singular
-from unshipped_cells import MATRIX, PEEPHOLE
+from unshipped_cells import MATRIX, PEEPHOLE, SHARPENED
 
 import symrnn as sr
 from symrnn import Cell, Index, Input, Parameter, State, Value, pipeline, zoo
@@ -34,6 +34,7 @@ OTHERS = {
     "words": words(),
     "matrix memory": declared(MATRIX, "matrix_memory"),
     "peephole": declared(PEEPHOLE, "peephole"),
+    "sharpened": declared(SHARPENED, "sharpened"),  # what its gates share comes from two variables
 }
 n, m = sr.axes("n m")
 x, h, y, A, b = Input("x", m), State("h", m), Value("y"), Value("A"), Parameter("b", m)

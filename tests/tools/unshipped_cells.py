@@ -44,6 +44,25 @@ peephole = Cell(
 )
 """
 
+SHARPENED = """
+from sympy import Eq
+from symrnn import Cell, Input, Parameter, State, Value, axes, sigmoid, tanh
+
+n, m = axes("n m")
+x, h = Input("x", n), State("h", m)
+r, u, h_tilde = (Value(name) for name in ("r", "u", "h_tilde"))
+W_r, W_u, W_h = (Parameter(f"W_{name}", m, m + n) for name in "ruh")
+b_r, b_u, b_h = (Parameter(f"b_{name}", m) for name in "ruh")
+
+sharpened = Cell(
+    "sharpened",
+    Eq(r, sigmoid(2 * (W_r @ [h, x]) + b_r)),
+    Eq(u, sigmoid(W_u @ [h, x] + b_u)),
+    Eq(h_tilde, tanh(W_h @ [r * h, x] + b_h)),
+    Eq(h.next, u * h_tilde + (1 - u) * h),
+)
+"""
+
 MATRIX = """
 from sympy import Eq
 from symrnn import Cell, Input, Parameter, State, Value, axes, outer, sigmoid, sqrt

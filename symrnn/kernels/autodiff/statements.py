@@ -131,31 +131,33 @@ class StatementWriter:
     def range_text(self, root: str, ranges: Ranges, name: str) -> str:
         """The text of a range; if it lies in several variables, it is put together in one."""
         found = self.values.find(root, ranges)
+        whole = ranges == self.values.place(name)[1]
         if isinstance(found, Piece):
-            return self.piece(found, name)
+            return self.piece(found, name, whole=whole)
         parts = [self.range_text(root, part, name) for part in (found.low, found.high)]
         axis = len(self.lead(self.table[name])) + found.axis
         text = self.library.stack.format(", ".join(parts), axis)
-        if ranges == self.values.place(name)[1]:
-            return self.bind(name, text)
-        return text
+        return self.bind(name, text) if whole else text
 
-    def piece(self, piece: Piece, name: str) -> str:
-        """The text of a variable or of a part of it."""
+    def piece(self, piece: Piece, name: str, *, whole: bool) -> str:
+        """The text of a variable or of a part of it, which is the whole array `name` or a part of that too."""
         held = piece.held
         if held.key in self.marked:
             self.wishes.moved[held.key] = None
         number = self.number
-        whole = tuple(stop - start for start, stop in held.ranges)
+        sizes = tuple(stop - start for start, stop in held.ranges)
         if all(
             number(a) == 0 and number(b) == number(size)
-            for (a, b), size in zip(piece.ranges, whole, strict=True)
+            for (a, b), size in zip(piece.ranges, sizes, strict=True)
         ):
             return held.variable
-        self.wishes.parts.setdefault(held.key, {}).setdefault(piece.ranges, name)
+        parts = self.wishes.parts.setdefault(held.key, {})
+        if piece.ranges not in parts:
+            parts[piece.ranges] = name if whole else unique_name(name, self.taken)
+            self.taken.add(parts[piece.ranges])
         if held.key in self.part_names:
             return self.part_names[held.key][piece.ranges]
-        rows = [self.layout.rows(*pair, size) for pair, size in zip(piece.ranges, whole, strict=True)]
+        rows = [self.layout.rows(*pair, size) for pair, size in zip(piece.ranges, sizes, strict=True)]
         return f"{held.variable}[{', '.join([':'] * held.lead + rows)}]"
 
     def bind(self, name: str, text: str) -> str:
