@@ -30,6 +30,14 @@ _KERNEL_KEYS |= torch._C.DispatchKeySet(torch._C.DispatchKey.BackendSelect).raw_
 OTHER_BACKEND = 'backend="torch" computes with PyTorch\'s own operations, which can do that'
 
 
+def no_kernel_of(dtype: torch.dtype) -> RequestError:
+    """The error where kernels should compute in a number type."""
+    return RequestError(
+        f"Kernels compute in float32 and float64, and not in {dtype!r}. Under torch.autocast they take half "
+        f"precision and compute in float32; {OTHER_BACKEND}."
+    )
+
+
 def kernel_name(cell: Cell, save: str) -> str:
     """The name of a cell's kernel, loaded."""
     return load(cell, "numba", save, contract="functional").__name__.rpartition(".")[2]
@@ -56,20 +64,21 @@ def run(
     tensors = (*parameters, *inputs, *state)
     if not torch.compiler.is_compiling():
         _refuse_transforms(tensors)
-    if _is_plain(tensors):
+    if _is_plain(tensors if lengths is None else (*tensors, lengths)):
         outputs, *rest = _Pass.apply(name, (len(parameters), len(inputs)), lengths, *tensors)
     else:
         outputs, *rest = torch.ops.symrnn.forward(name, parameters, inputs, state, lengths)
     return outputs, rest[: len(state)]
 
 
-def _is_plain(tensors: Iterable[Tensor]) -> bool:
+def _is_plain(tensors: Sequence[Tensor]) -> bool:
     """Whether an operator on these tensors would do nothing but run its kernel, now and here.
 
     Then its kernel is called at once, which saves a quarter of a small training step. Compilers, subclasses,
-    autocast, modes and tracing are keys of PyTorch's dispatcher, each of which wants to hear of operators.
+    autocast, modes and tracing are keys of PyTorch's dispatcher, or have `__torch_function__`; each of them
+    wants to hear of operators.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or torch.overrides.has_torch_function(tensors):
         return False
     keys = torch._C._dispatch_tls_local_include_set().raw_repr()
     for tensor in tensors:
@@ -81,10 +90,12 @@ def _refuse_transforms(tensors: Sequence[Tensor]) -> None:
     """Raise if a tensor carries a tangent, or is one of `torch.func`: PyTorch leads neither to operators."""
     if any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
         raise RequestError(f"Kernels differentiate backwards, not in forward mode; {OTHER_BACKEND}.")
-    if any(torch._C._functorch.is_functorch_wrapped_tensor(tensor) for tensor in tensors):
+    of = torch._C._functorch
+    if any(of.is_functorch_wrapped_tensor(t) or of.is_legacy_batchedtensor(t) for t in tensors):
         raise RequestError(
             "Kernels are differentiated by .backward() and torch.autograd.grad(), and not by the transforms "
-            f"of torch.func, such as grad() and vmap(); {OTHER_BACKEND}."
+            "of torch.func, such as grad() and vmap(), nor with is_grads_batched=True or vectorize=True; "
+            f"{OTHER_BACKEND}."
         )
 
 
@@ -114,9 +125,18 @@ def _groups(tensors: Sequence[Tensor], counts: Iterable[int]) -> list[Tensors]:
     return [*groups, left]
 
 
-def _arrays(tensors: Iterable[Tensor]) -> list[Any]:
-    """The memory of tensors as arrays."""
-    return [np.from_dlpack(_Memory(tensor)) for tensor in tensors]
+def _arrays(tensors: Sequence[Tensor]) -> list[Any]:
+    """The memory of tensors as arrays.
+
+    Raises:
+        RequestError: they hold numbers that NumPy does not have.
+    """
+    try:
+        return [np.from_dlpack(_Memory(tensor)) for tensor in tensors]
+    except (BufferError, RuntimeError):
+        if any(tensor.dtype is torch.bfloat16 for tensor in tensors):
+            raise no_kernel_of(torch.bfloat16) from None
+        raise
 
 
 def _steps(lengths: Tensor | None) -> Any:
@@ -246,16 +266,22 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensors) -> None:
     ctx.save_for_backward(lengths, *parameters, *given, *state, *saved)
 
 
-def _differentiate(ctx: Any, d_output: Sequence[Tensor | None]) -> tuple[Any, ...]:
-    """The gradients by all arguments of the forward operator."""
+def _differentiate(
+    ctx: Any, d_output: Sequence[Tensor | None], *, were_plain: bool = False
+) -> tuple[Any, ...]:
+    """The gradients by all arguments of the forward operator, whose tensors `were_plain`, or perhaps not."""
     lengths, *kept = ctx.saved_tensors
     parameters, inputs, state, saved = _groups(kept, ctx.counts)
     d_outputs, *d_state = (
         torch.zeros(shape, **ctx.like) if d is None else d
         for d, shape in zip(d_output, ctx.shapes, strict=False)
     )
+    read = (d_outputs, *d_state) if were_plain else (d_outputs, *d_state, *kept)
     is_last = not torch.is_grad_enabled()  # nobody differentiates what is computed here
-    backward = _backward if is_last and _is_plain((d_outputs, *d_state)) else torch.ops.symrnn.backward
+    is_plain = is_last and _is_plain(read)
+    if not (is_plain or torch.compiler.is_compiling()):
+        _refuse_transforms(read)
+    backward = _backward if is_plain else torch.ops.symrnn.backward
     made = backward(
         ctx.name,
         parameters,
@@ -288,7 +314,7 @@ class _Pass(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Any, ...]:
         """The gradients by all arguments."""
-        _, *gradients, _ = _differentiate(ctx, d_results)
+        _, *gradients, _ = _differentiate(ctx, d_results, were_plain=True)
         return None, None, None, *chain(*gradients)
 
 

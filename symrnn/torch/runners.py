@@ -11,7 +11,7 @@ from torch import Tensor
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
 from symrnn.running.loading import load
-from symrnn.torch.operators import OTHER_BACKEND, kernel_name, kernel_of, run
+from symrnn.torch.operators import OTHER_BACKEND, kernel_name, kernel_of, no_kernel_of, run
 
 FLOATS = {torch.float32: np.float32, torch.float64: np.float64}
 """The number types in which kernels compute, as NumPy calls them."""
@@ -90,10 +90,7 @@ class Runner:
             RequestError: a kernel shall run, which computes in float32 and float64 alone.
         """
         if self.is_kernel(device) and dtype not in FLOATS:
-            raise RequestError(
-                f"Kernels compute in float32 and float64, and not in {dtype!r}. Under torch.autocast they "
-                f"take half precision and compute in float32; {OTHER_BACKEND}."
-            )
+            raise no_kernel_of(dtype)
 
     def fresh(self, sizes: dict[str, int], dtype: Any, device: Any) -> dict[str, Tensor]:
         """Parameters and constants as `init` of the kernel draws them."""

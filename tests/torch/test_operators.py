@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from random_cells import random_cell
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_problems import CELLS, Tensors, uncompiled
 
@@ -120,10 +121,49 @@ def test_negative_views_are_no_plain_tensors() -> None:
     numbers = given.inputs[0].detach()
     view = torch.complex(numbers, -numbers).conj().imag
     assert view.is_neg()
-    for one, other in zip(
-        *(run(given.name, given.parameters, [x], given.state, None) for x in (view, numbers)), strict=True
-    ):
+    found = []
+    for x in (view, numbers):
+        outputs, state = run(given.name, given.parameters, [x], given.state, None)
+        found.append([outputs, *state, *torch.autograd.grad(outputs.sin().sum(), given.parameters)])
+    for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+class HearingFunctions(TorchFunctionMode):
+    """Notes what is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[str] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.heard.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+class Marked(torch.Tensor):
+    """A subclass, which PyTorch's functions hand on."""
+
+
+def test_functions_that_are_listened_to_are_called() -> None:
+    given = Tensors(CELLS["gru"])
+    with HearingFunctions() as listening:
+        run(given.name, given.parameters, given.inputs, given.state, None)
+    assert "symrnn.forward" in listening.heard
+    marked = [x.detach().as_subclass(Marked) for x in given.inputs]
+    outputs, _ = run(given.name, given.parameters, marked, given.state, None)
+    assert isinstance(outputs, Marked)
+
+
+def test_numbers_that_numpy_does_not_have_are_refused() -> None:
+    given = Tensors(CELLS["gru"])
+    halves = [
+        [t.detach().bfloat16() for t in group] for group in (given.parameters, given.inputs, given.state)
+    ]
+    with pytest.raises(
+        RequestError, match=r'not in torch\.bfloat16\. Under torch\.autocast .* backend="torch"'
+    ):
+        run(given.name, *halves, None)
 
 
 @pytest.mark.parametrize("mode", [nullcontext, Listening])
@@ -150,6 +190,9 @@ def test_forward_mode_and_transforms_are_refused() -> None:
         torch.func.jvp(lambda x: run(given.name, given.parameters, [x], given.state, None)[0], (x,), (x,))
     with pytest.raises(RequestError, match=r'not by the transforms of torch\.func.* backend="torch"'):
         torch.func.grad(lambda x: run(given.name, given.parameters, [x], given.state, None)[0].sum())(x)
+    outputs, _ = run(given.name, given.parameters, given.inputs, given.state, None)
+    with pytest.raises(RequestError, match=r'nor with is_grads_batched=True .* backend="torch"'):
+        torch.autograd.grad(outputs, given.parameters, outputs[None].detach(), is_grads_batched=True)
 
 
 def test_lengths_of_axes_follow_from_shapes() -> None:

@@ -140,7 +140,7 @@ class StatementWriter:
         return self.bind(name, text) if whole else text
 
     def piece(self, piece: Piece, name: str, *, whole: bool) -> str:
-        """The text of a variable or of a part of it, which is the whole array `name` or a part of that too."""
+        """The text of a variable or of a part of it; that is the `whole` array `name`, or part of it."""
         held = piece.held
         if held.key in self.marked:
             self.wishes.moved[held.key] = None
