@@ -74,7 +74,7 @@ def as_array(value: Any, name: str) -> np.ndarray[Any, Any]:
         if hasattr(value, "detach"):
             value = value.detach().cpu().numpy()
         array = np.asarray(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # PyTorch raises the last one
         raise RequestError(
             f"{name} cannot be made an array of NumPy: {error}. Convert it, for example to float32."
         ) from None

@@ -28,9 +28,11 @@ def require_name(path: str | PathLike[str]) -> Path:
     """A path for a graph.
 
     Raises:
-        RequestError: its name does not say what it is.
+        RequestError: it is none, or its name does not say what it is.
 
     """
+    if not isinstance(path, str | PathLike):
+        raise RequestError(f"The path is {shown(path)}. Name a file, as in 'f.onnx'.")
     place = Path(path)
     if place.suffix != ".onnx":
         raise RequestError(
@@ -92,13 +94,14 @@ def onnx(
     """A cell, or what a model needs for its output, with its parameters, as graphs of ONNX.
 
     `parameters` are arrays by the equations' names, float32 or float64: a mapping, a kernel's `Parameters`,
-    or `symrnn.layouts.Weights` of one layer. With `lengths` the graph takes the samples' numbers of steps,
-    from 0 to T, as `lengths`, or `lengths_T` and so on where there are several time axes: beyond its end a
-    sample's outputs are zero, its states stand still, and what inputs hold does not matter. T and B may
-    differ from call to call; T may be 0. With `native="auto"` a cell that is a GRU, an LSTM or an RNN of ONNX
-    is that operator, if it computes in float32, in which alone onnxruntime has it; `True` insists on it, for
-    every layer that has states, `False` writes equations. Of operators, `onnx.reference` passes over lengths,
-    and onnxruntime's lose NaN and end the process where B is 0.
+    or `symrnn.layouts.Weights` of one layer; a cell without any computes in float32. With `lengths` the graph
+    takes the samples' numbers of steps, from 0 to T, as `lengths`, or `lengths_T` and so on where there are
+    several time axes: beyond its end a sample's outputs are zero, its states stand still, and what inputs
+    hold does not matter. T and B may differ from call to call; T may be 0. With `native="auto"` a cell that
+    is a GRU, an LSTM or an RNN of ONNX is that operator, if it computes in float32, in which alone
+    onnxruntime has it; `True` insists on it, for every layer that has states, `False` writes equations. Of
+    operators, `onnx.reference` passes over lengths, and onnxruntime's lose NaN and end the process where B is
+    0.
 
     A graph says in its metadata what it was made from, under `symrnn.cell` (or `model`), `symrnn.digest`,
     `symrnn.source` and others.

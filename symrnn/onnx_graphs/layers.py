@@ -41,7 +41,7 @@ def operator_of(cell: Cell, native: object, dtype: np.dtype[Any]) -> Match | Non
         RequestError: `native` is no such choice, or it is True and no operator can run the cell.
 
     """
-    if native is not True and native is not False and native != "auto":
+    if not (isinstance(native, bool) or (isinstance(native, str) and native == "auto")):
         raise RequestError(
             f"native is {shown(native)}. Give 'auto' (the operators GRU, LSTM and RNN where a cell is one), "
             "True (refuse what is none) or False (equations)."

@@ -234,6 +234,9 @@ def test_what_is_no_layer_is_not_written(call: Any, message: str) -> None:
 
 def test_numbers_that_numpy_lacks() -> None:
     torch = pytest.importorskip("torch")
+    state = torch.nn.GRU(3, 4, device="meta").state_dict()
+    with pytest.raises(RequestError, match=r"^weight_ih_l0 cannot be made an array .* meta tensor"):
+        layouts.read(state, "torch")
     state = torch.nn.GRU(3, 4).bfloat16().state_dict()
     with pytest.raises(RequestError, match=r"^weight_ih_l0 cannot be made an array .* to float32\.$"):
         layouts.read(state, "torch.GRU")

@@ -58,6 +58,7 @@ def test_parameters_that_do_not_fit(run: Run) -> None:
         ({"lengths": 3}, r"lengths is 3\. Give True"),
         ({"native": "yes"}, r"native is 'yes'\. Give 'auto'"),
         ({"native": 1}, r"native is 1\. Give 'auto'"),
+        ({"native": np.ones(2)}, r"native is array\(.*\. Give 'auto'"),
     ],
 )
 def test_options_that_are_none(run: Run, options: dict[str, Any], message: str) -> None:
@@ -118,6 +119,9 @@ def test_files_are_written_whole_and_not_over_others(run: Run, tmp_path: Path) -
     graphs.save(tmp_path / "a.onnx")  # over its own
     with pytest.raises(RequestError, match=r"a\.txt does not end in \.onnx"):
         graphs.save(tmp_path / "a.txt")
+    nowhere: Any = None
+    with pytest.raises(RequestError, match=r"The path is None\. Name a file, as in 'f\.onnx'"):
+        graphs.save(nowhere)
     foreign = tmp_path / "b_step.onnx"
     foreign.write_bytes(b"mine")
     with pytest.raises(RequestError, match=r"b_step\.onnx exists and symrnn did not write it"):
