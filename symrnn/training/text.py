@@ -148,8 +148,8 @@ class Stretches:
     """Batches from a text that is cut into B rows, each read from left to right, T characters at a time.
 
     A position is where the first row begins and which stretch of the rows is next. Rows are cut anew after
-    every pass, from a random beginning, so that what one pass leaves over is read in another. `rows` are those
-    that a batch holds, from the first to before the last, where the others are somebody else's.
+    every pass, from a random beginning, so that what one pass leaves over is read in another. `rows` are the
+    ones that batches hold, from the first to before the last, where the others are somebody else's.
     """
 
     module: Any

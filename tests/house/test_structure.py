@@ -27,6 +27,7 @@ HEAVY = (
     "publishing",
     "torch",
     "training",
+    "distributed",
     "gradients",
     "bench",
     "notebook",
