@@ -1,20 +1,29 @@
 """Several processes give the losses of one, killed or not, from the command line too."""
 
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_runs import invoked
-from process_runs import TEXT, TOOLS, Runs, one_process, sizes
+from process_runs import SIZES, TEXT, TOOLS, Runs, one_process, sizes
 
 from symrnn.distributed import checkpoints
 from symrnn.distributed.engines import COPIES, SHARDS, Engine
 from symrnn.distributed.processes import Place
 from symrnn.distributed.session import KIND, prepare_distributed, shards_of
+from symrnn.distributed.traffic import (
+    CHARACTERS,
+    SENDING,
+    UNITS,
+    of_units_and_characters,
+    trained_numbers,
+)
 from symrnn.training.checkpoints import read_checkpoint
 
 STEPS = 100
+WATCHED = TOOLS / "watched_worker.py"
 EXAMPLE = ("-m", "symrnn.examples.distributed")
 EXACT = {"rtol": 0, "atol": 1e-12}
 """Sums of another order in float64; 1e-6 is promised."""
@@ -32,15 +41,28 @@ def once(losses: dict[int, list[float]]) -> list[float]:
     return [seen[0] for seen in losses.values()]
 
 
+def sent(runs: Runs, operation: str) -> int:
+    """How many times a step sends as many bytes as the symbols say that all gradients have."""
+    subject = runs.subject()
+    numbers = of_units_and_characters(subject.language.model, trained_numbers(subject.language.model))
+    size = 8 * numbers.xreplace({UNITS: SIZES["hidden"], CHARACTERS: len(subject.text.vocabulary)})
+    seen = json.loads((runs.folder / "sent.json").read_text())
+    assert sum(found for _, found in seen if found != size) < 200  # the loss, and flags of DDP's own
+    return sum(operation in name and found == size for name, found in seen)
+
+
 def test_two_and_four_processes_give_the_losses_of_one(runs: Runs) -> None:
     wanted = runs.alone(STEPS)
-    asked = [*EXAMPLE, "text.txt", *sizes(), "--dtype=float64", f"--steps={STEPS}", "--every=50"]
-    for processes, accumulate in ((2, 2), (4, 1)):
+    asked = ["text.txt", *sizes(), "--dtype=float64", f"--steps={STEPS}", "--every=50"]
+    for processes, program, accumulate in ((2, [WATCHED], 2), (4, EXAMPLE, 1)):
         own = [f"--output={processes}.safetensors", f"--losses={processes}.jsonl"]
-        printed = runs.torchrun(processes, *asked, *own, f"--accumulate={accumulate}")
+        printed = runs.torchrun(
+            processes, *program, *asked, *own, f"--accumulate={accumulate}", SENT="sent.json"
+        )
         assert printed.count("step 100 of 100") == 1  # the first process speaks for all
         np.testing.assert_allclose(once(runs.losses(f"{processes}.jsonl")), wanted, **EXACT)
     assert wanted[-1] < wanted[0] - 0.2  # it learns
+    assert sent(runs, "allreduce") == SENDING["ddp"].reductions // 2  # an all-reduce is two
 
 
 def test_a_killed_worker_costs_the_steps_since_the_last_checkpoint(runs: Runs) -> None:
@@ -48,10 +70,13 @@ def test_a_killed_worker_costs_the_steps_since_the_last_checkpoint(runs: Runs) -
     wanted = runs.alone(STEPS + 10)
     printed = runs.torchrun(
         2,
-        *("--max-restarts=1", TOOLS / "dying_worker.py", "text.txt", *sizes(), "--dtype=float64"),
+        *("--max-restarts=1", WATCHED, "text.txt", *sizes(), "--dtype=float64"),
         *(f"--steps={STEPS}", "--every=20", "--engine=fsdp", "--accumulate=2", "--losses=killed.jsonl"),
         DIES_AT="73",
+        SENT="sent.json",
     )
+    assert sent(runs, "allgather") == 2 * SENDING["fsdp"].gathers  # for each of two parts
+    assert sent(runs, "reduce_scatter") == SENDING["fsdp"].reductions
     assert "from step 60" in printed
     losses = runs.losses("killed.jsonl")
     assert list(losses) == [*range(1, STEPS + 1)]

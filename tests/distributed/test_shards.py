@@ -13,7 +13,7 @@ import torch
 from command_runs import invoked
 from process_runs import TEXT, Runs, one_process
 
-from symrnn.distributed import checkpoints
+from symrnn.distributed import checkpoints, export, measuring
 from symrnn.distributed.engines import COPIES, SHARDS
 from symrnn.distributed.processes import GIVEN, Place, joined, together
 from symrnn.distributed.session import export_text, prepare_distributed, shards_of
@@ -133,6 +133,28 @@ def test_an_interrupt_saves_the_step_before(runs: Runs, place: Place) -> None:
     trained(prepared(runs, place, force=True), 3)
     resumed = prepared(runs, place, given={}, cell=None, resume=True)
     np.testing.assert_array_equal(trained(resumed, 6), undisturbed[3:])
+
+
+def test_a_folder_becomes_a_file(runs: Runs, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    trained(prepared(runs, place), 2)
+    folder, output = shards_of(runs.folder / "m.safetensors"), runs.folder / "made.safetensors"
+    assert export.main([str(folder), str(output)]) == 0
+    assert capsys.readouterr().out == f"{folder}/step_00000002 as {output}\n"
+    assert len(invoked("sample", output, "--length=5").output) == 6
+    assert export.main([str(runs.folder), str(output)]) == 2
+    assert "There is no whole checkpoint in" in capsys.readouterr().err
+    assert export.main([]) == 2
+    assert "python -m symrnn.distributed.export model.shards FILE" in capsys.readouterr().err
+
+
+def test_steps_are_measured(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    del place  # with which nothing is compiled
+    for name, small in (("STEPS", 3), ("CHARACTERS", 4)):
+        monkeypatch.setattr(measuring, name, small)
+    found = measuring.measured("here", (2, 3), (1, 2))
+    assert found["machine"] == "here"
+    assert [*found["seconds"]] == ["2", "3"]
+    assert all(0 < time < 60 for times in found["seconds"].values() for time in times.values())
 
 
 def test_single_numbers_are_not_sharded(place: Place) -> None:
