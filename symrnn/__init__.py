@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from symrnn.models.layers import Feed as Feed
     from symrnn.models.layers import Layer as Layer
     from symrnn.models.model import Model as Model
+    from symrnn.onnx_graphs.export import onnx as onnx
     from symrnn.pipeline import derive as derive
     from symrnn.pipeline import emit as emit
     from symrnn.pipeline import plan as plan
@@ -71,6 +72,7 @@ _NAMES = {
     "symrnn.models.closed_loop": "closed_loop",
     "symrnn.models.layers": "Feed Layer",
     "symrnn.models.model": "Model",
+    "symrnn.onnx_graphs.export": "onnx",
     "symrnn.pipeline": "derive emit plan",
     "symrnn.running.loading": "load",
     "symrnn.writing": "diff latex",

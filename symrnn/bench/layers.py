@@ -5,37 +5,29 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from symrnn import layouts
+from symrnn import layouts, zoo
 from symrnn.bench.contenders import Contender, Task, choose_threads, forget_gradients, torch_tensors
 from symrnn.bench.data import Arrays, Data
 from symrnn.bench.names import FORWARD, STEP, TRAIN, TRAIN_FIXED
-
-ONNX_OPSET, ONNX_IR = 14, 8  # the first with the nodes as they are today; every runtime reads it
+from symrnn.onnx_graphs.export import onnx
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """How a cell is called elsewhere.
+    """What a cell is called in `torch.nn` ("" where it has none), and its states in the order there."""
 
-    `kind` is the name in ONNX and, with `torch_kind`, in `torch.nn` ("" where it has none). `states` are the
-    cell's states in their order.
-    """
-
-    kind: str
     torch_kind: str
     states: tuple[str, ...]
-    onnx_options: tuple[tuple[str, Any], ...] = ()
 
 
 LAYERS = {
-    "lstm": Layer("LSTM", "LSTM", ("h", "c")),
-    "gru_reset_after": Layer("GRU", "GRU", ("h",), (("linear_before_reset", 1),)),
-    "gru": Layer("GRU", "", ("c",), (("linear_before_reset", 0),)),
-    "elman": Layer("RNN", "RNN", ("s",)),
+    "lstm": Layer("LSTM", ("h", "c")),
+    "gru_reset_after": Layer("GRU", ("h",)),
+    "gru": Layer("", ("c",)),
+    "elman": Layer("RNN", ("s",)),
 }
-"""By the name of the shipped cell."""
+"""By the name of the shipped cell; all of them are operators of ONNX."""
 
 
 def open_torch_layer(data: Data, cell: str) -> Contender:
@@ -85,69 +77,31 @@ def open_torch_layer(data: Data, cell: str) -> Contender:
     return Contender({**tasks, FORWARD: inference, STEP: streaming}, results)
 
 
-def onnx_model(data: Data, cell: str) -> bytes:
-    """A model with one recurrent node, the parameters inside it as constants."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    layer = LAYERS[cell]
-    constants = layouts.write(data.parameters, "onnx", cell)
-    n, m = (constants[name].shape[2] for name in "WR")
-    states = [f"{name}_0" for name in layer.states]
-    node = helper.make_node(
-        layer.kind,
-        ["x", "W", "R", "B", "", *states],
-        ["outputs", *(f"{name}_last" for name in layer.states)],
-        hidden_size=m,
-        **dict(layer.onnx_options),
-    )
-
-    def described(name: str, *shape: Any) -> Any:
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-
-    graph = helper.make_graph(
-        [node],
-        cell,
-        [described("x", "T", "B", n), *(described(s, 1, "B", m) for s in states)],
-        [
-            described("outputs", "T", 1, "B", m),
-            *(described(f"{name}_last", 1, "B", m) for name in layer.states),
-        ],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    opset = helper.make_opsetid("", ONNX_OPSET)
-    model = helper.make_model(graph, opset_imports=[opset], ir_version=ONNX_IR)
-    return bytes(model.SerializeToString())
-
-
 def open_onnx(data: Data, cell: str) -> Contender:
-    """A recurrent node in onnxruntime; inference alone. The streaming step reads and writes bound arrays."""
+    """An operator in onnxruntime; inference alone. The streaming step reads and writes bound arrays."""
     import onnxruntime
 
-    layer, model = LAYERS[cell], onnx_model(data, cell)
+    graphs = onnx(zoo.cell(cell), data.parameters, lengths=False, native=True)
 
-    def session(batch: int) -> Any:
+    def session(model: Any, batch: int) -> Any:
         options = onnxruntime.SessionOptions()
         if batch == 1:
             options.intra_op_num_threads = 1
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        providers = ["CPUExecutionProvider"]
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
 
-    def feeds(x: NDArray[Any], states: Arrays) -> dict[str, NDArray[Any]]:
-        return {"x": x, **{f"{name}_0": states[name][None] for name in layer.states}}
-
-    (inputs,), (first,) = data.inputs.values(), data.step_inputs.values()
-    given = feeds(inputs, data.states)
+    given = {**data.inputs, **data.states}
 
     def inference() -> Task:
-        whole = session(data.batch)  # which keeps its memory from call to call
+        whole = session(graphs.model, data.batch)  # which keeps its memory from call to call
         return Task(lambda: whole.run(None, given))
 
     def streaming() -> Task:
-        single = session(1)
+        single = session(graphs.step, 1)
         binding = single.io_binding()
-        arrays = feeds(first[None], data.step_states)
-        state = arrays[f"{layer.states[0]}_0"]
-        made = {"outputs": np.empty_like(state[None])}
-        made |= {f"{name}_last": np.empty_like(state) for name in layer.states}
+        arrays = {**data.step_inputs, **data.step_states}
+        made = {"output": np.empty_like(data.step_states[LAYERS[cell].states[0]])}
+        made |= {f"{name}_next": np.empty_like(state) for name, state in data.step_states.items()}
         for name, array in arrays.items():
             binding.bind_cpu_input(name, array)
         for name, array in made.items():
@@ -161,6 +115,6 @@ def open_onnx(data: Data, cell: str) -> Contender:
         return Task(call)
 
     def results() -> Arrays:
-        return {"outputs": session(data.batch).run(None, given)[0][:, 0]}
+        return {"outputs": session(graphs.model, data.batch).run(None, given)[0]}
 
     return Contender({FORWARD: inference, STEP: streaming}, results)

@@ -143,8 +143,11 @@ class _CellRun:
         if contender not in (TORCH_NN, ONNX):
             return ""
         layer = LAYERS.get(self.shipped)
-        kind = layer and (layer.kind if contender == ONNX else layer.torch_kind)
-        return "" if kind else f"{contender} has no layer that computes this cell"
+        return (
+            ""
+            if layer and (contender == ONNX or layer.torch_kind)
+            else f"{contender} has no layer that computes this cell"
+        )
 
     def fail(self, contender: str, size: Size | None, reason: str) -> None:
         """Note why a contender is not measured."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from symrnn.kernels.target_list import ARRAY_TARGET_NAMES, TARGET_NAMES
+from symrnn.kernels.target_list import ARRAY_TARGET_NAMES, TARGET_NAMES, WITH_WEIGHTS
 from symrnn.zoo import MODELS, SHIPPED
 
 
@@ -20,8 +20,8 @@ def complete_declared(incomplete: str) -> list[tuple[str, str]]:
 
 
 def complete_target(incomplete: str) -> list[str]:
-    """The targets whose names begin so."""
-    return [name for name in TARGET_NAMES if name.startswith(incomplete)]
+    """The targets whose names begin so, those that carry weights last."""
+    return [name for name in (*TARGET_NAMES, *WITH_WEIGHTS) if name.startswith(incomplete)]
 
 
 def complete_runnable(incomplete: str) -> list[str]:
@@ -30,7 +30,8 @@ def complete_runnable(incomplete: str) -> list[str]:
 
 
 ONE_NAME, NAMES = "A shipped name or path/to/file.py:name.", "Shipped names or file.py:name."
-ONE_TARGET, ONE_RUNNABLE = (f"One of: {', '.join(n)}." for n in (TARGET_NAMES, ARRAY_TARGET_NAMES))
+ONE_RUNNABLE = f"One of: {', '.join(ARRAY_TARGET_NAMES)}."
+ANY_TARGET = f"One of: {', '.join(TARGET_NAMES)}; with --weights {', '.join(WITH_WEIGHTS)}."
 
 Declared = Annotated[str, typer.Argument(metavar="CELL", help=ONE_NAME, autocompletion=complete_declared)]
 """A cell or a model."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from symrnn.layouts.storing import save as save
     from symrnn.mathematics.style import Style as Style
     from symrnn.models.model import Model as Model
+    from symrnn.onnx_graphs.files import write_graphs as write_graphs
     from symrnn.papers.web.difference import difference_page as difference_page
     from symrnn.pipeline import derive as derive
     from symrnn.pipeline import emit as emit
@@ -97,6 +98,7 @@ NAMES = {
     "symrnn.layouts.storing": "save",
     "symrnn.mathematics.style": "Style",
     "symrnn.models.model": "Model",
+    "symrnn.onnx_graphs.files": "write_graphs",
     "symrnn.papers.web.difference": "difference_page",
     "symrnn.pipeline": "derive emit plan",
     "symrnn.planning.passes": "require_save",

@@ -76,7 +76,13 @@ def joined(command: str) -> Iterator[Place]:
         torch.cuda.set_device(device)
     store, rank, world = next(dist.rendezvous("env://"))
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=_fresh(store, rank, world), rank=rank, world_size=world)
+    dist.init_process_group(
+        backend,
+        store=_fresh(store, rank, world),
+        rank=rank,
+        world_size=world,
+        device_id=device if device.type == "cuda" else None,
+    )
     try:
         yield Place(
             rank,

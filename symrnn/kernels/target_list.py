@@ -14,3 +14,9 @@ TARGET_NAMES: tuple[str, ...] = tuple(sorted(_FACTS, key=lambda name: _FACTS[nam
 
 ARRAY_TARGET_NAMES = tuple(name for name in TARGET_NAMES if _FACTS[name].ARRAYS)
 """Those whose kernels compute with arrays."""
+
+WITH_WEIGHTS = {
+    "onnx": "An ONNX graph carries weights. Write symrnn.onnx(cell, parameters), or symrnn emit CELL "
+    "--target onnx --weights FILE -o f.onnx"
+}
+"""What is no kernel, as it carries weights, and how one asks for it."""

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from symrnn.errors import RequestError
 from symrnn.kernels.target import Offer, Target
-from symrnn.kernels.target_list import ARRAY_TARGET_NAMES, TARGET_NAMES
+from symrnn.kernels.target_list import ARRAY_TARGET_NAMES, TARGET_NAMES, WITH_WEIGHTS
 
 TARGETS: dict[str, Target] = {
     name: import_module(f"{__package__}.{name}.target").TARGET for name in TARGET_NAMES
@@ -27,8 +27,10 @@ def require_target(target: str) -> str:
     """The name of a target.
 
     Raises:
-        RequestError: there is no such target.
+        RequestError: there is no such target, or it carries weights and is asked for otherwise.
     """
+    if isinstance(target, str) and target in WITH_WEIGHTS:
+        raise RequestError(f"{WITH_WEIGHTS[target]}.")
     if not isinstance(target, str) or target not in TARGETS:
         raise RequestError(f"There is no target {target!r}. Targets: {', '.join(TARGETS)}.")
     return target

@@ -44,6 +44,7 @@ class sigmoid(PointwiseFunction):  # noqa: N801  (reads like the publication)
             numba="_sigmoid",
             torch="torch.sigmoid",
             jax="jax.nn.sigmoid",
+            onnx="Sigmoid",
             numpy_once="(0.5 * np.tanh(0.5 * {}) + 0.5)",
             sign=r"\sigma",
         ),
@@ -69,7 +70,7 @@ class tanh(PointwiseFunction):  # noqa: N801
         range=(-1.0, 1.0),
         at_zero=S.Zero,
         limits=(S.One, -S.One),
-        spelling=replace(in_libraries("tanh"), number="math.tanh", latex=r"\tanh"),
+        spelling=replace(in_libraries("tanh", onnx="Tanh"), number="math.tanh", latex=r"\tanh"),
         words=Words(derivative=r", and $\tanh' = 1 - \tanh^{2}$", bound=r"$\tanh' = 1 - \tanh^{2} \le 1$"),
     )
 
@@ -152,6 +153,7 @@ class erf(PointwiseFunction):  # noqa: N801
             numba="_erf_number",
             torch="torch.erf",
             jax="jax.scipy.special.erf",
+            onnx="Erf",
             number="math.erf",
             latex=r"\operatorname{erf}",
         ),

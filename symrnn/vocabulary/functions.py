@@ -33,24 +33,32 @@ class Spelling:
 
     A target in which it has no spelling has "".
 
-    `number` is Python's, for what is made of numbers and axes alone. `numpy_once` stands where parameters
-    alone are computed, whatever the target: NumPy without the functions that a kernel defines. `sign` marks
-    it in diagrams; without `latex` it has a notation of its own there.
+    `onnx` is the name of an operator; without one, `reference` is the formula there. `number` is Python's,
+    for what is made of numbers and axes alone. `numpy_once` stands where parameters alone are computed,
+    whatever the target: NumPy without the functions that a kernel defines. `sign` marks it in diagrams;
+    without `latex` it has a notation of its own there.
     """
 
     numpy: str = ""
     numba: str = ""
     torch: str = ""
     jax: str = ""
+    onnx: str = ""
     number: str = ""
     numpy_once: str = ""
     latex: str = ""
     sign: str = ""
 
 
-def in_libraries(name: str, *, numba: str = "") -> Spelling:
+def in_libraries(name: str, *, numba: str = "", onnx: str = "") -> Spelling:
     """The spelling of what all array libraries call by one name; of Numba's, that with an underscore."""
-    return Spelling(numpy=f"np.{name}", numba=numba or f"_{name}", torch=f"torch.{name}", jax=f"jnp.{name}")
+    return Spelling(
+        numpy=f"np.{name}",
+        numba=numba or f"_{name}",
+        torch=f"torch.{name}",
+        jax=f"jnp.{name}",
+        onnx=onnx,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,9 @@ class sign(PointwiseFunction):  # noqa: N801
         equivalent=sympy_sign,
         range=(-1.0, 1.0),
         words=Words(definition=r"$\operatorname{sign}(<a>)$ is $-1$, $0$ or $1$"),
-        spelling=replace(in_libraries("sign"), torch="_sign", number="np.sign", latex=r"\operatorname{sign}"),
+        spelling=replace(
+            in_libraries("sign", onnx="Sign"), torch="_sign", number="np.sign", latex=r"\operatorname{sign}"
+        ),
     )
 
 
@@ -86,7 +88,11 @@ class absolute(PointwiseFunction):  # noqa: N801
         range=(0.0, inf),
         turns=(0.0,),
         spelling=replace(
-            in_libraries("abs"), torch="_abs", jax="_abs", number="abs", sign=r"\lvert\,\cdot\,\rvert"
+            in_libraries("abs", onnx="Abs"),
+            torch="_abs",
+            jax="_abs",
+            number="abs",
+            sign=r"\lvert\,\cdot\,\rvert",
         ),
         words=Words(
             derivative=r", and $\lvert <a>\rvert' = \operatorname{sign}(<a>)$, which is $0$ at $0$",
@@ -119,7 +125,7 @@ class maximum(PointwiseFunction):  # noqa: N801
         reference=_maximum,
         number=Max,
         equivalent=Max,
-        spelling=replace(in_libraries("maximum"), torch="_maximum", number="max", latex=r"\max"),
+        spelling=replace(in_libraries("maximum", onnx="Max"), torch="_maximum", number="max", latex=r"\max"),
     )
 
 
@@ -140,7 +146,7 @@ class minimum(PointwiseFunction):  # noqa: N801
         reference=_minimum,
         number=Min,
         equivalent=Min,
-        spelling=replace(in_libraries("minimum"), torch="_minimum", number="min", latex=r"\min"),
+        spelling=replace(in_libraries("minimum", onnx="Min"), torch="_minimum", number="min", latex=r"\min"),
     )
 
 
@@ -159,6 +165,7 @@ class stop_gradient(PointwiseFunction):  # noqa: N801
             numba="{}",
             torch="_stop_gradient",
             jax="jax.lax.stop_gradient",
+            onnx="Identity",
             latex=r"\operatorname{sg}",
         ),
         words=Words(definition=r"$\operatorname{sg}(<a>) = <a>$ passes no gradient back"),
@@ -177,7 +184,9 @@ class floor(PointwiseFunction):  # noqa: N801
         number=sympy_floor,
         equivalent=sympy_floor,
         spelling=replace(
-            in_libraries("floor", numba="np.floor"), number="math.floor", latex=r"\operatorname{floor}"
+            in_libraries("floor", numba="np.floor", onnx="Floor"),
+            number="math.floor",
+            latex=r"\operatorname{floor}",
         ),
         words=Words(
             definition=r"$\operatorname{floor}(<a>)$ is the largest whole number that is not above $<a>$"

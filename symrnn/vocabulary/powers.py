@@ -31,7 +31,7 @@ class exp(PointwiseFunction):  # noqa: N801  (reads like the publication)
         equivalent=sympy_exp,
         range=(0.0, inf),
         at_zero=S.One,
-        spelling=replace(in_libraries("exp"), number="math.exp", latex=r"\exp"),
+        spelling=replace(in_libraries("exp", onnx="Exp"), number="math.exp", latex=r"\exp"),
         words=Words(derivative=r", and $\exp' = \exp$"),
     )
 
@@ -48,7 +48,7 @@ class log(PointwiseFunction):  # noqa: N801
         number=sympy_log,
         equivalent=sympy_log,
         at_zero_singular=("Its logarithm is infinite", "log({} + eps)"),
-        spelling=replace(in_libraries("log"), number="math.log", latex=r"\log"),
+        spelling=replace(in_libraries("log", onnx="Log"), number="math.log", latex=r"\log"),
         words=Words(derivative=r", and $\log'(<a>) = 1/<a>$"),
     )
 
@@ -65,7 +65,7 @@ class sqrt(PointwiseFunction):  # noqa: N801
         number=sympy_sqrt,
         range=(0.0, inf),
         at_zero_singular=("The derivative of its root is infinite", "sqrt({} + eps)"),
-        spelling=replace(in_libraries("sqrt"), sign=r"\surd"),
+        spelling=replace(in_libraries("sqrt", onnx="Sqrt"), sign=r"\surd"),
         words=Words(derivative=r", and $(\sqrt{<a>}\,)' = 1/(2\sqrt{<a>}\,)$"),
     )
 
@@ -82,7 +82,12 @@ class reciprocal(PointwiseFunction):  # noqa: N801
         number=lambda x: 1 / x,
         at_zero_singular=("What is divided by it is infinite", "1 / ({} + eps)"),
         spelling=Spelling(
-            numpy="(1 / {})", numba="(one / {})", torch="torch.reciprocal", jax="jnp.reciprocal", sign=r"\div"
+            numpy="(1 / {})",
+            numba="(one / {})",
+            torch="torch.reciprocal",
+            jax="jnp.reciprocal",
+            onnx="Reciprocal",
+            sign=r"\div",
         ),
         words=Words(derivative=r", and $(1/<a>)' = -1/<a>^{2}$"),
     )
@@ -129,7 +134,12 @@ class power(PointwiseFunction):  # noqa: N801
         number=lambda x, p: x**p,
         at_zero_singular=("The derivative of its power is infinite", "({} + eps)**{}"),
         spelling=Spelling(
-            numpy="({} ** {})", numba="_power", torch="({} ** {})", jax="_power", sign=r"(\cdot)^{p}"
+            numpy="({} ** {})",
+            numba="_power",
+            torch="({} ** {})",
+            jax="_power",
+            onnx="Pow",
+            sign=r"(\cdot)^{p}",
         ),
     )
 

@@ -29,7 +29,7 @@ class sin(PointwiseFunction):  # noqa: N801  (reads like the publication)
         range=(-1.0, 1.0),
         turns=None,
         at_zero=S.Zero,
-        spelling=replace(in_libraries("sin", numba="np.sin"), number="math.sin", latex=r"\sin"),
+        spelling=replace(in_libraries("sin", numba="np.sin", onnx="Sin"), number="math.sin", latex=r"\sin"),
         words=Words(
             derivative=r", and $\sin' = \cos$", bound=r"$\lvert\sin'\rvert = \lvert\cos\rvert \le 1$"
         ),
@@ -50,7 +50,7 @@ class cos(PointwiseFunction):  # noqa: N801
         range=(-1.0, 1.0),
         turns=None,
         at_zero=S.One,
-        spelling=replace(in_libraries("cos", numba="np.cos"), number="math.cos", latex=r"\cos"),
+        spelling=replace(in_libraries("cos", numba="np.cos", onnx="Cos"), number="math.cos", latex=r"\cos"),
         words=Words(
             derivative=r", and $\cos' = -\sin$", bound=r"$\lvert\cos'\rvert = \lvert\sin\rvert \le 1$"
         ),
@@ -71,7 +71,9 @@ class atan(PointwiseFunction):  # noqa: N801
         range=(-pi / 2, pi / 2),
         at_zero=S.Zero,
         limits=(exact_pi / 2, -exact_pi / 2),
-        spelling=replace(in_libraries("arctan", numba="np.arctan"), number="math.atan", latex=r"\arctan"),
+        spelling=replace(
+            in_libraries("arctan", numba="np.arctan", onnx="Atan"), number="math.atan", latex=r"\arctan"
+        ),
         words=Words(
             derivative=r", and $\arctan'(<a>) = 1/(1 + <a>^{2})$",
             bound=r"$\arctan'(<a>) = 1/(1 + <a>^{2}) \le 1$",

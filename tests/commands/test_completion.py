@@ -60,7 +60,7 @@ def test_where_no_model_is_taken_cells_alone_are_completed(command):
 
 
 def test_targets_are_completed():
-    assert completed("symrnn emit gru --target ") == [*TARGETS]
+    assert completed("symrnn emit gru --target ") == [*TARGETS, "onnx"]
     for command in ("check gru", "train-text", "sample"):
         assert completed(f"symrnn {command} --target ") == [*ARRAY_TARGETS]
 

@@ -121,6 +121,14 @@ emit gru --target numpy -o absent/gru.py
 emit gru --target numpy -o .
 emit gru --target numpy -o text.txt
 emit language_model --target c++
+emit gru --target onnx
+emit gru --target onnx --weights noise.safetensors
+emit gru --target onnx --weights noise.safetensors -o x.onnx
+emit gru --target onnx --weights text.txt -o x.onnx
+emit gru --target onnx --weights . -o x.onnx
+emit gru --target onnx --weights noise.safetensors -o absent/x.onnx
+emit gru --target numpy --weights noise.safetensors
+check gru --target onnx
 check gru --target c++
 check gru --dtype int8
 check gru --dtype ''

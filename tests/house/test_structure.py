@@ -22,6 +22,7 @@ APART = {
 
 HEAVY = (
     "layouts",
+    "onnx_graphs",
     "running",
     "checking",
     "torch",
@@ -33,6 +34,7 @@ HEAVY = (
     "notebook",
     "commands",
     "fuzzing",
+    "examples",
 )
 """Where libraries that may be absent, or take their time to load, are imported, within functions too."""
 
@@ -199,6 +201,7 @@ def test_only_the_known_tables_load_when_they_are_asked() -> None:
         "running/loading.py",
         "torch/operators.py",
         "validation/execution.py",
+        "onnx_graphs/texts.py",
     }  # which are none of ours
     targets = {"kernels/targets.py", "kernels/target_list.py"}  # they are found in their folders
     assert importing == {"places.py"} | targets | kernels
@@ -206,6 +209,10 @@ def test_only_the_known_tables_load_when_they_are_asked() -> None:
 
 def test_jinja_has_one_door() -> None:
     assert importers("jinja2") == {"templates.py"}
+
+
+def test_onnx_has_one_door() -> None:
+    assert importers("onnx") == {"onnx_graphs/protos.py"}
 
 
 def test_optional_libraries_are_imported_by_rooms_of_users_alone() -> None:

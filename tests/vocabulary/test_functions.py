@@ -1,5 +1,6 @@
 """What every function of the vocabulary must do, drawn from its record: who adds one has tests of it."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from latex_proofs import PARTS, prove
 from latex_reader import Document
+from onnx_runs import checked, in_onnxruntime, in_reference
 from sympy import Eq, Expr, Mod, ceiling, floor, zeta
 
 import symrnn as sr
@@ -17,6 +19,9 @@ from symrnn.checking.problem import draw_problem
 from symrnn.declaration.operations import POINTWISE, VECTOR_FUNCTIONS, PointwiseFunction
 from symrnn.derivation.reverse import derive
 from symrnn.fuzzing.constructs import BINARY, UNARY, VECTOR
+from symrnn.onnx_graphs.arrays import Array, Recorder
+from symrnn.onnx_graphs.operations import Operations
+from symrnn.onnx_graphs.protos import LEAST_OPSET, model_of
 from symrnn.papers.document import latex_document
 from symrnn.papers.terminal import derivation_picture
 from symrnn.publishing.pages import page
@@ -90,6 +95,50 @@ def test_what_is_known_at_zero_and_far_away(function: Any) -> None:
             for point in facts.turns:
                 around = facts.value(np.array([point - 1e-3, point, point + 1e-3]))
                 assert (around[1] - around[0]) * (around[2] - around[1]) <= 0
+
+
+EVERYWHERE = np.array(
+    [-np.inf, -1e30, -100, -2.5, -1, -1e-3, -1e-9, -0.0, 0, 1e-9, 0.3, 1, 2.5, 50, 100, 1e30, np.inf, np.nan]
+)
+"""Arguments of all sizes."""
+
+IN_ONNX = [(run, *dtype) for run in (in_onnxruntime, in_reference) for dtype in (("f4", 4e-7), ("f8", 1e-14))]
+
+
+def graph_of(
+    dtype: str, shapes: list[tuple[int, ...]], call: Callable[[Operations, list[Array]], Array]
+) -> Any:
+    """The ONNX graph of a function of inputs with these shapes."""
+    recorder = Recorder(dtype)
+    made = call(
+        Operations(recorder), [recorder.input(dtype, shape, f"x{i}") for i, shape in enumerate(shapes)]
+    )
+    recorder.give(recorder.blocks[0], [made])
+    recorder.blocks[0].outputs[0].name = "y"
+    return checked(model_of(recorder, LEAST_OPSET, "function", "", {"version": ""}))
+
+
+@pytest.mark.parametrize(("run", "dtype", "bound"), IN_ONNX)
+@pointwise
+def test_its_operator_or_its_formula_in_onnx(
+    function: type[PointwiseFunction], run: Callable[..., Any], dtype: str, bound: float
+) -> None:
+    pairs = np.meshgrid(*[EVERYWHERE] * function.arity)
+    arrays = [pair.ravel().astype(dtype) for pair in pairs]
+    with np.errstate(all="ignore"):
+        wanted = function.facts.value(*(array.astype(np.float64) for array in arrays)).astype(dtype)
+    graph = graph_of(dtype, [array.shape for array in arrays], lambda made, x: made.of_arrays(function)(*x))
+    (found,) = run(graph, {f"x{i}": array for i, array in enumerate(arrays)})
+    assert found.dtype == np.dtype(dtype)
+    np.testing.assert_allclose(found, wanted, rtol=bound, atol=1e-37, equal_nan=True)
+
+
+@pytest.mark.parametrize("run", [in_onnxruntime, in_reference])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_the_largest_element_in_onnx(run: Callable[..., Any], dtype: str) -> None:
+    x = np.array([[1, np.nan, 0], [np.nan, 2, 1], [1, 2, np.nan], [-np.inf] * 3, [3, 3, 1]]).astype(dtype)
+    (found,) = run(graph_of(dtype, [x.shape], lambda made, given: made.numpy.max(*given, -1)), {"x0": x})
+    np.testing.assert_array_equal(found, np.max(x, -1))
 
 
 @pointwise

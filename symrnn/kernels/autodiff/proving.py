@@ -44,17 +44,19 @@ class Arrays:
         return array[(*np.indices(samples.shape, sparse=True), samples)]
 
 
-def spelled(field: Field, spelling: Callable[[Spelling], str], prefix: str) -> dict[str, Any]:
-    """The functions of the vocabulary that a framework has under a prefix, by the rest of their names."""
+def spelled(
+    of_arrays: Callable[[Any], Any], spelling: Callable[[Spelling], str], prefix: str
+) -> dict[str, Any]:
+    """What `of_arrays` makes of functions that a framework has under a prefix, by the rest of their names."""
     names = {spelling(function.facts.spelling): function for function in POINTWISE}
     return {
-        name.removeprefix(prefix): field.of_arrays(function)
+        name.removeprefix(prefix): of_arrays(function)
         for name, function in names.items()
         if name.startswith(prefix) and name.removeprefix(prefix).isidentifier()
     }
 
 
-def own(field: Field, spelling: Callable[[Spelling], str]) -> dict[str, Any]:
+def own(of_arrays: Callable[[Any], Any], spelling: Callable[[Spelling], str]) -> dict[str, Any]:
     """Those that a module defines, by their names."""
-    functions = spelled(field, spelling, "_")
+    functions = spelled(of_arrays, spelling, "_")
     return {f"_{name}": function for name, function in functions.items()}

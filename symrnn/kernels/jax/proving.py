@@ -1,4 +1,4 @@
-"""What an emitted JAX module meets while it is proved: nothing is traced."""
+"""What an emitted JAX module meets in JAX's place: while it is proved, nothing is traced."""
 
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
@@ -11,8 +11,27 @@ from symrnn.kernels.target import Field, Own, Surroundings
 from symrnn.vocabulary.functions import Spelling
 
 
-def _spelling(spelling: Spelling) -> str:
-    return spelling.jax
+def spelling(of: Spelling) -> str:
+    """How JAX writes a function."""
+    return of.jax
+
+
+def in_place_of_jax(
+    of_arrays: Callable[[Any], Any],
+    numpy: Any,
+    scan: Callable[..., Any],
+    one_hot: Callable[..., Any],
+    picked: Callable[..., Any],
+) -> Surroundings:
+    """What stands for JAX: functions of the vocabulary as `of_arrays` makes them, and the others as given."""
+    jax = SimpleNamespace(
+        numpy=numpy,
+        Array=np.ndarray,
+        nn=SimpleNamespace(**spelled(of_arrays, spelling, "jax.nn."), one_hot=one_hot),
+        lax=SimpleNamespace(**spelled(of_arrays, spelling, "jax.lax."), scan=scan),
+        scipy=SimpleNamespace(special=SimpleNamespace(**spelled(of_arrays, spelling, "jax.scipy.special."))),
+    )
+    return Surroundings({"jax": jax, "jax.numpy": jax}, {**own(of_arrays, spelling), "_picked": picked})
 
 
 def jax_surroundings(field: Field) -> Surroundings:
@@ -26,11 +45,5 @@ def jax_surroundings(field: Field) -> Surroundings:
             kept.append(made)
         return carried, tuple(map(arrays.stacked, zip(*kept, strict=True)))
 
-    jax = SimpleNamespace(
-        numpy=Own(field.numpy, split=arrays.cut, broadcast_to=arrays.repeated),
-        Array=np.ndarray,
-        nn=SimpleNamespace(**spelled(field, _spelling, "jax.nn."), one_hot=arrays.one_hot),
-        lax=SimpleNamespace(**spelled(field, _spelling, "jax.lax."), scan=scan),
-        scipy=SimpleNamespace(special=SimpleNamespace(**spelled(field, _spelling, "jax.scipy.special."))),
-    )
-    return Surroundings({"jax": jax, "jax.numpy": jax}, {**own(field, _spelling), "_picked": arrays.picked})
+    numpy = Own(field.numpy, split=arrays.cut, broadcast_to=arrays.repeated)
+    return in_place_of_jax(field.of_arrays, numpy, scan, arrays.one_hot, arrays.picked)

@@ -24,7 +24,7 @@ def torch_surroundings(field: Field) -> Surroundings:
     )
     torch = Own(
         numpy,
-        **spelled(field, _spelling, "torch."),
+        **spelled(field.of_arrays, _spelling, "torch."),
         Tensor=np.ndarray,
         float32=np.float32,
         nn=SimpleNamespace(functional=functional),
@@ -44,4 +44,4 @@ def torch_surroundings(field: Field) -> Surroundings:
         zeros=lambda shape, **_: numpy.zeros(shape),
     )
     names = {"_one_hot": arrays.one_hot, "_picked": arrays.picked}
-    return Surroundings({"torch": torch}, {**own(field, _spelling), **names})
+    return Surroundings({"torch": torch}, {**own(field.of_arrays, _spelling), **names})
