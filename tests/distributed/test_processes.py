@@ -89,7 +89,7 @@ def test_a_killed_worker_costs_the_steps_since_the_last_checkpoint(runs: Runs) -
     shards = checkpoints.whole(checkpoints.record_at(shards_of(output) / "step_00000100", KIND))
     np.testing.assert_allclose(runs.alone(STEPS + 10, shards), wanted[STEPS:], **EXACT)
     np.testing.assert_allclose(runs.alone(STEPS + 10, read_checkpoint(output, KIND)), wanted[STEPS:], **EXACT)
-    with one_process() as place:
+    with one_process("cpu") as place:
         for engine in (COPIES, SHARDS):
             np.testing.assert_allclose(gone_on(runs, output, place, engine), wanted[STEPS:], **EXACT)
             checkpoints.forget_all(shards_of(output))  # so the second one goes on from the file

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from command_runs import invoked
-from process_runs import TEXT, Runs, one_process
+from process_runs import SIZES, TEXT, Runs, one_process
 
 from symrnn.distributed import checkpoints, export, measuring
-from symrnn.distributed.engines import COPIES, SHARDS
+from symrnn.distributed.engines import COPIES, SHARDS, Engine
 from symrnn.distributed.processes import GIVEN, Place, joined, together
 from symrnn.distributed.session import export_text, prepare_distributed, shards_of
 from symrnn.errors import RequestError
@@ -22,8 +22,8 @@ from symrnn.training.trainer import InterruptedTrainingError
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
-    with one_process() as made:
+def place(device: str) -> Iterator[Place]:
+    with one_process(device) as made:
         yield made
 
 
@@ -155,6 +155,17 @@ def test_steps_are_measured(place: Place, monkeypatch: pytest.MonkeyPatch) -> No
     assert found["machine"] == "here"
     assert [*found["seconds"]] == ["2", "3"]
     assert all(0 < time < 60 for times in found["seconds"].values() for time in times.values())
+
+
+@pytest.mark.parametrize("engine", [COPIES, SHARDS], ids=["copies", "shards"])
+def test_one_process_takes_the_steps_of_the_trainer(
+    runs: Runs, place: Place, device: str, engine: Engine
+) -> None:
+    """On the device, and by the library that sends there."""
+    options = {"given": SIZES | {"target": "numpy"}, "cell": "lstm", "accumulate": 2, "dtype": np.float64}
+    made = prepared(runs, place, engine=engine, **options)
+    assert place.said == f"1 process on {device.partition(':')[0]}, {'gloo' if device == 'cpu' else 'nccl'}"
+    np.testing.assert_allclose(trained(made, 20), runs.alone(20), rtol=0, atol=1e-12)
 
 
 def test_single_numbers_are_not_sharded(place: Place) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch_problems import uncompiled
 
 from symrnn.distributed.processes import Place, joined
@@ -23,6 +24,7 @@ TEXT = "der schnelle Fuchs läuft über den faulen Hund; 今日は。\n" * 60
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "PYTHONPATH": os.pathsep.join(map(str, (ROOT, TOOLS))),
+    "CUDA_VISIBLE_DEVICES": "",
     "NUMBA_DISABLE_JIT": "1",  # at these sizes every process would compile for longer than it runs
 }
 SIZES = {"hidden": 6, "time": 5, "batch": 8}
@@ -85,11 +87,13 @@ def sizes() -> list[str]:
 
 
 @contextmanager
-def one_process() -> Iterator[Place]:
-    """This process as the only one, with kernels that are not compiled."""
+def one_process(device: str) -> Iterator[Place]:
+    """This process as the only one, on a device, with kernels that are not compiled."""
     place = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
     with pytest.MonkeyPatch.context() as patch, uncompiled():
         for name, value in (place | {"MASTER_ADDR": "localhost", "MASTER_PORT": "0"}).items():
             patch.setenv(name, value)
+        if device == "cpu":
+            patch.setattr(torch.cuda, "is_available", lambda: False)
         with joined("a.program") as made:
             yield made
