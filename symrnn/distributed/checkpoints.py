@@ -88,8 +88,7 @@ def save(
     path = folder / f"step_{record['step']:08d}"
     part = path.with_name(path.name + PART)
     if dist.get_rank() == 0:
-        for old in (part, path):
-            shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
     dist.barrier()
     try:
         dcp.save(dict(tensors), checkpoint_id=part)
@@ -100,6 +99,7 @@ def save(
         arrays = {name: array.tolist() for name, array in vocabulary.items()}
         text = json.dumps({**record, "arrays": arrays, "files": files})
         write(part / RECORD, text, force=True)
+        shutil.rmtree(path, ignore_errors=True)  # the same step, taken again
         os.rename(part, path)
         _forget_old(folder)
     dist.barrier()

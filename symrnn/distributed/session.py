@@ -124,8 +124,8 @@ def prepare_distributed(
 ) -> DistributedTextTraining:
     """This process's share in a training, from its beginning or from a checkpoint on.
 
-    It goes on from the newest checkpoint if that is asked for, or if the same run wrote it, whose processes
-    torchrun has started again. Where there is none, it begins.
+    It goes on from the newest checkpoint, a folder of shards or the file, if that is asked for, and from the
+    newest shards if the same run wrote them, whose processes torchrun has started again.
 
     Raises:
         RequestError: as `prepare_training`, or the samples cannot be cut among the processes; in one process
@@ -143,13 +143,12 @@ def prepare_distributed(
     subject, begun, notes = together(subject_and_start)
     trainer = together(lambda: _trainer(subject, place, engine, accumulate, dtype))
     if begun is not None and begun.path.is_dir():
-        snapshot = _resumed(trainer, subject, begun)
-    else:
-        if place.first:
-            checkpoints.forget_all(shards_of(output))
-        snapshot = trainer.taken_up(together(lambda: training_of(subject, begun, dtype)[1]))
+        return DistributedTextTraining(subject, trainer, _resumed(trainer, subject, begun), output, notes)
+    if place.first:
+        checkpoints.forget_all(shards_of(output))
+    snapshot = trainer.taken_up(together(lambda: training_of(subject, begun, dtype)[1]))
     made = DistributedTextTraining(subject, trainer, snapshot, output, notes)
-    made.save(snapshot)
+    made.save(snapshot)  # now we know that it can be written
     return made
 
 
@@ -162,11 +161,18 @@ def _begun(
         require_free(output, force)
         require_free(shards_of(output), force)
         return None, ()
+    file = read_checkpoint(output, KIND) if resume and output.is_file() else None
+    if file is not None and (checkpoint is None or _step(file) > _step(checkpoint)):
+        return file, found.notes
     if checkpoint is not None:
         return checkpoint, found.notes
-    if output.is_file():
-        return read_checkpoint(output, KIND), found.notes
     return None, (*found.notes, f"There is no checkpoint in {shards_of(output)}: from the beginning.")
+
+
+def _step(checkpoint: Checkpoint) -> int:
+    """How many steps a checkpoint's training has taken."""
+    with damage_told(checkpoint.path):
+        return int(checkpoint.record["step"])
 
 
 def _same_run(checkpoint: Checkpoint, place: Place) -> bool:

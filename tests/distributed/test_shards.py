@@ -2,8 +2,11 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import torch
 from command_runs import invoked
 from process_runs import SIZES, TEXT, Runs, one_process
 
-from symrnn.distributed import checkpoints, export, measuring
+from symrnn.distributed import checkpoints, export, measuring, processes
 from symrnn.distributed.engines import COPIES, SHARDS, Engine
 from symrnn.distributed.processes import GIVEN, Place, joined, together
 from symrnn.distributed.session import export_text, prepare_distributed, shards_of
@@ -135,6 +138,23 @@ def test_an_interrupt_saves_the_step_before(runs: Runs, place: Place) -> None:
     np.testing.assert_array_equal(trained(resumed, 6), undisturbed[3:])
 
 
+def test_what_is_further_is_gone_on_from(runs: Runs, place: Place) -> None:
+    """The file, if one process has trained on with it; else the shards."""
+    made = prepared(runs, place)
+    trained(made, 2)
+    made.finish()
+    options = ("-o", runs.folder / "m.safetensors", "--resume", "--every=2")
+    invoked("train-text", runs.folder / "text.txt", *options, "--steps=6")
+    further = prepared(runs, place, given={}, cell=None, resume=True)
+    assert further.snapshot.step == 6
+    losses = trained(further, 8)
+    again = prepared(runs, place, given={}, cell=None, resume=True)
+    assert again.snapshot.step == 8
+    invoked("train-text", runs.folder / "text.txt", *options, "--steps=8")
+    undisturbed = trained(prepared(runs, place, force=True), 8)
+    np.testing.assert_allclose(losses, undisturbed[6:], rtol=0, atol=1e-5)
+
+
 def test_a_folder_becomes_a_file(runs: Runs, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     trained(prepared(runs, place), 2)
     folder, output = shards_of(runs.folder / "m.safetensors"), runs.folder / "made.safetensors"
@@ -188,6 +208,23 @@ def test_an_error_of_one_process_ends_all(place: Place, monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.distributed, "all_gather_object", elsewhere)
     with pytest.raises(SystemExit, match="2"):
         together(lambda: 1)
+
+
+def test_processes_do_not_meet_where_earlier_ones_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a store that torchrun kept, with names of processes that died before they had all met."""
+    server = torch.distributed.TCPStore("localhost", 0, is_master=True)
+    stores = [server, *(torch.distributed.TCPStore("localhost", server.port) for _ in range(2))]
+    for name, value in (("symrnn", "old"), ("old/1", "dead"), ("old/dead", "welcome")):
+        server.set(name, value)
+    monkeypatch.setattr(processes, "PATIENCE", timedelta(seconds=0.05))
+    with ThreadPoolExecutor(3) as pool:
+        others = [pool.submit(processes._fresh, stores[rank], rank, 3) for rank in (1, 2)]
+        time.sleep(0.2)
+        assert not any(other.done() for other in others)
+        first = processes._fresh(server, 0, 3)
+        met = [other.result(10) for other in others]
+    first.set("word", "heard")
+    assert [store.get("word") for store in met] == [b"heard"] * 2
 
 
 def test_without_torchrun_the_line_to_type_is_told(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
