@@ -118,7 +118,7 @@ class DistributedTrainer:
 
     def _clipped(self) -> float:
         """The global norm of the gradients, within its limit afterwards: `clip_by_norm` in place."""
-        gradients = [parameter.grad for parameter in self.network.parameters()]
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         total = get_total_norm(gradients)
         norm = float(total.full_tensor() if isinstance(total, DTensor) else total)
         if norm > self.clip_norm:
