@@ -7,6 +7,7 @@ is finite: arguments of logarithms, roots and quotients stay clear of 0, and not
 import math
 from collections.abc import Sequence
 from functools import reduce
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -80,17 +81,21 @@ def _bounds(function: type[PointwiseFunction], low: float, high: float) -> tuple
     facts = function.facts
     if facts.turns is None:
         return facts.range
-    met = [low, *(point for point in facts.turns if low < point < high), high]
-    values = [float(facts.value(np.float64(point))) for point in met]
+    values = [float(facts.value(np.float64(point))) for point in _met(function, low, high)]
     return min(values), max(values)
 
 
+def _met(function: type[PointwiseFunction], low: float, high: float) -> list[float]:
+    """The ends of an interval, and where between them a function stops to grow or to fall."""
+    return [low, *(point for point in function.facts.turns or () if low < point < high), high]
+
+
 def of_two(name: str, left: Term, right: Term) -> Term:
-    """A function of two arguments that grows with both."""
+    """A function of two arguments, which grows or falls with the second everywhere."""
     function = FUNCTIONS[name]
-    ends = (left.low, right.low), (left.high, right.high)
-    low, high = (float(function.facts.value(*pair)) for pair in ends)
-    return Term(function(left.expr, right.expr), left.shape or right.shape, low, high)
+    met = product(_met(function, left.low, left.high), (right.low, right.high))
+    values = [float(function.facts.value(*pair)) for pair in met]
+    return Term(function(left.expr, right.expr), left.shape or right.shape, min(values), max(values))
 
 
 def of_vector(name: str, term: Term, count: int) -> Term:

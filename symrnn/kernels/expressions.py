@@ -67,9 +67,11 @@ class ExpressionPrinter:
         return self.dialect.choose.format(self.condition(expr.condition), *branches), ATOM
 
     def call(self, expr: PointwiseFunction) -> str:
-        """A function call, or the operator that the dialect writes for it."""
+        """A function call, the operator that the dialect writes for it, or its formula."""
         callee = self.dialect.functions.get(type(expr))
-        if callee is None:
+        if not callee and expr.facts.formula is not None:
+            return self.text(expr.facts.formula(*expr.args), ATOM)
+        if not callee:
             raise EmissionError(f"The target has no function for {expr.name}.")
         if "{}" in callee:  # an operator form, which brings its own brackets
             return callee.format(*(self.text(arg, ATOM) for arg in expr.args))

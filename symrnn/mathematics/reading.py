@@ -21,6 +21,7 @@ from symrnn.declaration.operations import (
     where,
 )
 from symrnn.declaration.quantities import Parameter, Part, Quantity, Value
+from symrnn.declaration.resolution import is_coefficient
 from symrnn.derivation.derivation import (
     Adjoint,
     AdjointEquation,
@@ -167,8 +168,9 @@ class _Reader:
                 call, PointwiseFunction | VectorFunction
             ):
                 continue
-            argument = call.args[0]
-            if len(call.args) == 1 and isinstance(argument, Part) and argument not in found:
+            argument, *others = call.args
+            told = not others or (call.facts.words.derivative and all(map(is_coefficient, others)))
+            if told and isinstance(argument, Part) and argument not in found:
                 found.add(argument)
                 yield definition.symbol, argument
 

@@ -32,7 +32,9 @@ TIME = re.compile(r"A (super|sub)script \$(?:\\langle ?)?(\\?\w+?)(?:\\rangle)?\
 E = r"(?:e|\\mathrm\{e\})"
 SIGNS = {
     **{  # a reader knows what an integral is, and what words say
-        function.name: re.compile(re.escape(told).replace("<a>", r"\w").replace(r"e\^", E + r"\^"))
+        function.facts.spelling.latex.removeprefix(r"\operatorname{").removesuffix("}"): re.compile(
+            re.sub("<[aq]>", r"\\w", re.escape(told)).replace(r"e\^", E + r"\^")
+        )
         for function in POINTWISE
         if (told := function.facts.words.definition) and (r"\int" in told or "$ is " in told)
     },
