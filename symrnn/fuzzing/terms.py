@@ -5,7 +5,7 @@ is finite: arguments of logarithms, roots and quotients stay clear of 0, and not
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import product
 from typing import NamedTuple
@@ -14,9 +14,17 @@ import numpy as np
 from sympy import Expr, Rational
 
 from symrnn.declaration.axes import Axis, Shape
-from symrnn.declaration.operations import as_operand, logsumexp, softmax
+from symrnn.declaration.operations import (
+    as_operand,
+    largest,
+    layer_norm,
+    logsumexp,
+    norm,
+    rms_norm,
+    softmax,
+)
 from symrnn.vocabulary.families import POINTWISE, VECTOR_FUNCTIONS
-from symrnn.vocabulary.functions import PointwiseFunction
+from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
 
 FUNCTIONS = {function.name: function for function in POINTWISE}
 VECTORS = {function.name: function for function in VECTOR_FUNCTIONS}
@@ -100,12 +108,23 @@ def of_two(name: str, left: Term, right: Term) -> Term:
 
 def of_vector(name: str, term: Term, count: int) -> Term:
     """A function of a vector with so many elements."""
-    expr, shape, low, high = term
+    expr, shape = term.expr, term.shape
     function = VECTORS[name]
-    if function is softmax:
-        return Term(function(expr), shape, math.exp(low - high) / count, 1.0)
-    spread = math.log(count) if function is logsumexp else 0.0
-    return Term(function(expr), shape if function.gives_vector else (), low + spread, high + spread)
+    bounds = BOUNDS[function](term, count)
+    return Term(function(expr), shape if function.gives_vector else (), *bounds)
+
+
+BOUNDS: dict[type[VectorFunction], Callable[[Term, int], tuple[float, float]]] = {
+    softmax: lambda term, count: (math.exp(term.low - term.high) / count, 1.0),
+    logsumexp: lambda term, count: (term.low + math.log(count), term.high + math.log(count)),
+    largest: lambda term, count: (term.low, term.high),
+    norm: lambda term, count: (
+        math.sqrt(count) * max(term.low, -term.high, 0.0),
+        math.sqrt(count) * term.size,
+    ),
+    **dict.fromkeys((layer_norm, rms_norm), lambda term, count: (-math.sqrt(count), math.sqrt(count))),
+}
+"""Between which numbers functions of a vector lie, given its elements' bounds and how many they are."""
 
 
 SCALES = (-1, Rational(1, 2), 2, 0.75, Rational(-3, 2), -0.25, Rational(1, 3))

@@ -66,7 +66,8 @@ class Facts:
     """What is known of a function, once.
 
     Attributes:
-        rules: one per argument, in terms of y where that is possible; None: no gradient goes back.
+        rules: one per argument, in terms of y where that is possible; None: no gradient goes back. That of a
+            function of a vector gets the vector's size after the arguments.
         value: its value, of NumPy's arrays; of a vector along the last axis.
         reference: its value as autodiff may differentiate it, `reference(xp, *arrays)`, with the slopes at
             ties that the vocabulary promises; None where the array library has a function of its own.
