@@ -223,7 +223,7 @@ FORMS: Mapping[type, Callable[[_Moment, Any], Array]] = {
     op.PointwiseFunction: lambda at, e: at.library.elementwise(
         formula(type(e), at.library), *at.aligned(e.args)
     ),
-    op.VectorFunction: lambda at, e: VECTOR_FORMULAS[type(e)](at.xp, at.value(e.args[0])),
+    op.VectorFunction: lambda at, e: VECTOR_FORMULAS[type(e)](at.xp, *map(at.value, e.args)),
     op.where: lambda at, e: at.xp.where(*_align([at.truth(e.condition), *map(at.value, e.operands)])),
     op.Contract: _Moment.contraction,
     op.concatenate: _Moment.stacked,

@@ -148,7 +148,8 @@ class Resolver:
     def _(self, expr: VectorFunction) -> Resolved:
         vector = self.resolve(expr.args[0])
         require_vector(expr.name, expr, vector.shape)
-        return Resolved(type(expr)(vector.expr), vector.shape if expr.gives_vector else ())
+        made = type(expr)(vector.expr, *expr.args[1:])
+        return Resolved(made, vector.shape if expr.gives_vector else ())
 
     @_form.register
     def _(self, expr: one_hot) -> Resolved:

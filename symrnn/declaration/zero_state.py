@@ -17,6 +17,7 @@ from symrnn.declaration.operations import (
     PointwiseFunction,
     concatenate,
     largest,
+    norm,
     power,
     stop_gradient,
     where,
@@ -85,7 +86,7 @@ FORMS: Mapping[type, Callable[[ZeroState, Any], Expr]] = {
     State: lambda step, state: S.Zero,
     **dict.fromkeys((Value, NextState), ZeroState._of_symbol),
     **dict.fromkeys((Add, Mul, Pow), ZeroState._algebra),
-    **dict.fromkeys((concatenate, largest, where), ZeroState._of_parts),
+    **dict.fromkeys((concatenate, largest, norm, where), ZeroState._of_parts),
     Contract: ZeroState._product,
     PointwiseFunction: ZeroState._pointwise,
 }

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from sympy import Add, Expr, Mul, Pow, S
 
 from symrnn.declaration.cell import Cell
-from symrnn.declaration.operations import tanh, where
+from symrnn.declaration.operations import hard_sigmoid, hard_tanh, tanh, where
 from symrnn.declaration.quantities import Constant, Parameter, Quantity, State
 from symrnn.derivation.bounds import Bounds, Interval, is_bounded
 from symrnn.derivation.jacobian import StepJacobian
 from symrnn.derivation.operators import MATRICES, Column, Diag, Identity, MatrixOf, Row
+from symrnn.derivation.rules import pointwise_term
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,17 @@ class _Finder:
                 if isinstance(self.calls.get(base, base), tanh):
                     yield "tanh"
             if isinstance(factor, where) and {factor.args[1], factor.args[2]} == {S.Zero, S.One}:
-                yield "relu"
+                yield self.switched(factor)
+
+    def switched(self, factor: where) -> str:
+        """The function whose derivative is constant where the condition of a choice holds, else 0."""
+        for quantity in sorted(factor.condition.atoms(Quantity), key=str):
+            call = self.calls.get(quantity)
+            if isinstance(call, hard_sigmoid | hard_tanh):
+                derivative = pointwise_term(S.One, quantity, call, 0)
+                if isinstance(derivative, where) and derivative.condition == factor.condition:
+                    return call.name
+        return "relu"
 
 
 def _content(weight: Expr) -> Expr:

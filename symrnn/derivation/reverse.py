@@ -227,7 +227,7 @@ class _Sweep:
         if held is not None:
             return d * held
         if isinstance(call, VectorFunction):
-            return vector_term(d, definition.symbol, call)
+            return vector_term(d, definition.symbol, call, self.cell.shape_of(call.args[0])[0])
         return pointwise_term(d, definition.symbol, call, position)
 
     def derivative_at_hand(self, definition: Definition) -> Quantity | None:

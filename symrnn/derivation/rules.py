@@ -34,7 +34,7 @@ POINTWISE_RULES: dict[type[PointwiseFunction], tuple[Rule | None, ...]] = {
 VECTOR_RULES: dict[type[VectorFunction], Rule] = {
     function: rule for function in VECTOR_FUNCTIONS if (rule := function.facts.rules[0]) is not None
 }
-"""function of a vector -> its rule, called as rule(d, y, a)."""
+"""function of a vector -> its rule, called as rule(d, y, a, ..., size)."""
 
 DERIVATIVES: dict[type[Operation], type[Operation]] = {
     function: function.facts.derivative
@@ -59,8 +59,8 @@ def pointwise_term(d: Expr, y: Expr, call: PointwiseFunction, position: int) -> 
     return None if rule is None else rule(d, y, *call.args)
 
 
-def vector_term(d: Expr, y: Expr, call: VectorFunction) -> Expr:
-    """What y = f(a) hands to the vector a.
+def vector_term(d: Expr, y: Expr, call: VectorFunction, size: Expr) -> Expr:
+    """What y = f(a) hands to the vector a of this size.
 
     Raises:
         DerivationError: the function has no rule.
@@ -70,7 +70,7 @@ def vector_term(d: Expr, y: Expr, call: VectorFunction) -> Expr:
         raise DerivationError(
             f"{type(call).__name__} has no vector-Jacobian rule. Add one to VECTOR_RULES in rules.py."
         )
-    return rule(d, y, *call.args)
+    return rule(d, y, *call.args, size)
 
 
 def derivative_of(call: Operation) -> Expr | None:

@@ -149,15 +149,16 @@ class Tangent:
 
     def _vector_function(self, call: VectorFunction, result: Expr) -> Expr:
         """The rule of the reverse sweep serves here too: the Jacobian is symmetric, or it is one row."""
-        (argument,) = call.args
+        argument = call.args[0]
         moved = self.derivative(argument)
         if moved == 0:
             return S.Zero
-        moved = self.shaped(moved, self.shape(argument))
+        shape = self.shape(argument)
+        moved = self.shaped(moved, shape)
         if call.gives_vector:
-            return vector_term(moved, result, call)
+            return vector_term(moved, result, call, *shape)
         row = derivative_of(call)
-        return Contract("i,i->", vector_term(S.One, result, call) if row is None else row, moved)
+        return Contract("i,i->", vector_term(S.One, result, call, *shape) if row is None else row, moved)
 
     def _choice(self, expr: where, _: Expr) -> Expr:
         sides = tuple(map(self.derivative, expr.operands))

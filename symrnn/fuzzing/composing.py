@@ -28,6 +28,7 @@ from symrnn.fuzzing.quantities import INNER_SIZES, SIZES, Pick, Quantities
 from symrnn.fuzzing.specs import SPECS, fitting_specs
 from symrnn.fuzzing.terms import (
     LIMIT,
+    VECTORS,
     NoTermError,
     Term,
     added,
@@ -204,7 +205,7 @@ class Composer:
     def function(self, name: str, shape: Shape, given: Given, depth: int, low: float) -> Term:
         """A function, a multiple, or what goes element by element."""
         if name in VECTOR:
-            size = self.choose(INNER_SIZES) if name != "softmax" else shape[0]
+            size = self.choose(INNER_SIZES) if not VECTORS[name].gives_vector else shape[0]
             inside = given["of"] if given else self.term((size,), depth, low)
             return of_vector(name, inside, number_of(inside.shape[0], SIZES))
         if name in UNARY:

@@ -62,9 +62,7 @@ LEAVES: dict[str, Ranks] = {
 
 RESULTS: dict[str, Ranks] = {
     **dict.fromkeys((*UNARY, *BINARY, "scaled", "sum", "product", "where"), ANY),
-    "softmax": (1,),
-    "logsumexp": (0,),
-    "largest": (0,),
+    **{function.name: (int(function.gives_vector),) for function in VECTOR_FUNCTIONS},
     "stack": ARRAY,
     "matrix @ vector": (1,),
     "vector @ matrix": (1,),

@@ -5,17 +5,26 @@ is finite: arguments of logarithms, roots and quotients stay clear of 0, and not
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from sympy import Expr, Rational
 
 from symrnn.declaration.axes import Axis, Shape
-from symrnn.declaration.operations import as_operand, logsumexp, softmax
+from symrnn.declaration.operations import (
+    as_operand,
+    largest,
+    layer_norm,
+    logsumexp,
+    norm,
+    rms_norm,
+    softmax,
+)
 from symrnn.vocabulary.families import POINTWISE, VECTOR_FUNCTIONS
-from symrnn.vocabulary.functions import PointwiseFunction
+from symrnn.vocabulary.functions import PointwiseFunction, VectorFunction
 
 FUNCTIONS = {function.name: function for function in POINTWISE}
 VECTORS = {function.name: function for function in VECTOR_FUNCTIONS}
@@ -80,27 +89,42 @@ def _bounds(function: type[PointwiseFunction], low: float, high: float) -> tuple
     facts = function.facts
     if facts.turns is None:
         return facts.range
-    met = [low, *(point for point in facts.turns if low < point < high), high]
-    values = [float(facts.value(np.float64(point))) for point in met]
+    values = [float(facts.value(np.float64(point))) for point in _met(function, low, high)]
     return min(values), max(values)
 
 
+def _met(function: type[PointwiseFunction], low: float, high: float) -> list[float]:
+    """The ends of an interval, and where between them a function stops to grow or to fall."""
+    return [low, *(point for point in function.facts.turns or () if low < point < high), high]
+
+
 def of_two(name: str, left: Term, right: Term) -> Term:
-    """A function of two arguments that grows with both."""
+    """A function of two arguments, which grows or falls with the second everywhere."""
     function = FUNCTIONS[name]
-    ends = (left.low, right.low), (left.high, right.high)
-    low, high = (float(function.facts.value(*pair)) for pair in ends)
-    return Term(function(left.expr, right.expr), left.shape or right.shape, low, high)
+    met = product(_met(function, left.low, left.high), (right.low, right.high))
+    values = [float(function.facts.value(*pair)) for pair in met]
+    return Term(function(left.expr, right.expr), left.shape or right.shape, min(values), max(values))
 
 
 def of_vector(name: str, term: Term, count: int) -> Term:
     """A function of a vector with so many elements."""
-    expr, shape, low, high = term
+    expr, shape = term.expr, term.shape
     function = VECTORS[name]
-    if function is softmax:
-        return Term(function(expr), shape, math.exp(low - high) / count, 1.0)
-    spread = math.log(count) if function is logsumexp else 0.0
-    return Term(function(expr), shape if function.gives_vector else (), low + spread, high + spread)
+    bounds = BOUNDS[function](term, count)
+    return Term(function(expr), shape if function.gives_vector else (), *bounds)
+
+
+BOUNDS: dict[type[VectorFunction], Callable[[Term, int], tuple[float, float]]] = {
+    softmax: lambda term, count: (math.exp(term.low - term.high) / count, 1.0),
+    logsumexp: lambda term, count: (term.low + math.log(count), term.high + math.log(count)),
+    largest: lambda term, count: (term.low, term.high),
+    norm: lambda term, count: (
+        math.sqrt(count) * max(term.low, -term.high, 0.0),
+        math.sqrt(count) * term.size,
+    ),
+    **dict.fromkeys((layer_norm, rms_norm), lambda term, count: (-math.sqrt(count), math.sqrt(count))),
+}
+"""Between which numbers functions of a vector lie, given its elements' bounds and how many they are."""
 
 
 SCALES = (-1, Rational(1, 2), 2, 0.75, Rational(-3, 2), -0.25, Rational(1, 3))

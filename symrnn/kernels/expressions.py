@@ -16,11 +16,14 @@ from symrnn.declaration.nodes import entry
 from symrnn.declaration.operations import PointwiseFunction, where
 from symrnn.declaration.reading_order import Roles, is_number, ordered_factors, ordered_terms
 from symrnn.errors import EmissionError
-from symrnn.vocabulary.families import EQUIVALENTS
+from symrnn.vocabulary.families import EQUIVALENTS, POINTWISE
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # binding strength, weakest first
 
 NUMBER_FUNCTIONS = {called: function.facts.spelling.number for called, function in EQUIVALENTS.items()}
+
+FORMULAS = {f: f.facts.formula for f in POINTWISE if f.facts.formula is not None}
+"""What stands for a function in a target that has no spelling of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,11 @@ class ExpressionPrinter:
         return self.dialect.choose.format(self.condition(expr.condition), *branches), ATOM
 
     def call(self, expr: PointwiseFunction) -> str:
-        """A function call, or the operator that the dialect writes for it."""
+        """A function call, the operator that the dialect writes for it, or its formula."""
         callee = self.dialect.functions.get(type(expr))
-        if callee is None:
+        if not callee and type(expr) in FORMULAS:
+            return self.text(FORMULAS[type(expr)](*expr.args), ATOM)
+        if not callee:
             raise EmissionError(f"The target has no function for {expr.name}.")
         if "{}" in callee:  # an operator form, which brings its own brackets
             return callee.format(*(self.text(arg, ATOM) for arg in expr.args))

@@ -18,9 +18,12 @@ from symrnn.declaration.operations import (
     Slice,
     VectorFunction,
     concatenate,
+    layer_norm,
+    rms_norm,
     where,
 )
 from symrnn.declaration.quantities import Parameter, Part, Quantity, Value
+from symrnn.declaration.resolution import is_coefficient
 from symrnn.derivation.derivation import (
     Adjoint,
     AdjointEquation,
@@ -149,7 +152,7 @@ class _Reader:
         self.definitions = {definition.symbol: definition for definition in cell.definitions}
         self.order = {symbol: number for number, symbol in enumerate(self.definitions)}
         self.activations = list(self._find_activations())
-        self.named = {part for _, part in self.activations}
+        self.named = {part for _, part in self.activations} | set(self._find_normalised())
         self.blocks = {}
         self.adjoints = {equation.symbol: equation for equation in self.derivation.equations}
         self.expanded = {}
@@ -167,10 +170,19 @@ class _Reader:
                 call, PointwiseFunction | VectorFunction
             ):
                 continue
-            argument = call.args[0]
-            if len(call.args) == 1 and isinstance(argument, Part) and argument not in found:
+            argument, *others = call.args
+            told = not others or (call.facts.words.derivative and all(map(is_coefficient, others)))
+            if told and isinstance(argument, Part) and argument not in found:
                 found.add(argument)
                 yield definition.symbol, argument
+
+    def _find_normalised(self) -> Iterable[Part]:
+        """What is normalised, and what that gives: a derivative takes each of them several times."""
+        for definition in self.definitions.values():
+            if isinstance(definition.expr, layer_norm | rms_norm):
+                for part in (definition.symbol, definition.expr.args[0]):
+                    if isinstance(part, Part):
+                        yield part
 
     def _find_blocks(self) -> None:
         """A symbol for every column block of a fixed matrix that multiplies a stack."""

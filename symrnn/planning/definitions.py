@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import cached_property, singledispatchmethod
 
-from sympy import Add, Expr, Gt, S, Symbol
+from sympy import Add, Eq, Expr, Gt, S, Symbol
 
 from symrnn.declaration.axes import Shape
 from symrnn.declaration.cell import Cell
@@ -12,14 +12,18 @@ from symrnn.declaration.operations import (
     Contract,
     Operation,
     VectorFunction,
+    absolute,
     concatenate,
     exp,
     largest,
+    layer_norm,
     log,
     logsumexp,
+    norm,
     one_hot,
     ones,
     power,
+    rms_norm,
     softmax,
     sqrt,
     where,
@@ -48,6 +52,27 @@ VECTOR_FORMS: dict[type[VectorFunction], Callable[[Symbol, Symbol, Symbol], Expr
     logsumexp: lambda top, powers, total: where(Gt(total, 0), top + log(total), top),
 }
 """A function of a vector a in terms of t = largest(a), exp(a - t) and the sum of that."""
+
+LARGE = 1e15
+"""Squares of what is at most this, and sums of many of them, do not overflow; to divide it would round it."""
+
+NORM_FORMS: dict[type[VectorFunction], tuple[Callable[[Symbol], Expr], Callable[..., Expr]]] = {
+    norm: (
+        lambda top: where(Eq(top, 0), S.One, top),
+        lambda small, scale, squares, n: where(
+            Eq(squares, 0), S.Zero, scale * sqrt(where(Eq(squares, 0), S.One, squares))
+        ),
+    ),
+    **dict.fromkeys(
+        (rms_norm, layer_norm),
+        (
+            lambda top: where(Gt(top, LARGE), top, S.One),
+            lambda small, scale, squares, eps, n: small / sqrt(squares / n + eps / scale / scale),
+        ),
+    ),
+}
+"""A function of a vector a: a positive number to divide a by, in terms of the largest |a|; and the function
+in terms of what that gives, of the number, of the sum of squares, of its other arguments and of the size."""
 
 
 class Definitions:
@@ -197,6 +222,8 @@ class Definitions:
         operand = self.array_of[call.args[0]]
         if isinstance(call, largest):
             return [Largest(out, operand)]
+        if type(call) in NORM_FORMS:
+            return self.scaled(call, operand, out)
         made = [] if operand in self.exponentials else self.exponentials_of(operand)
         top, powers, total = (array_symbol(name) for name in self.exponentials[operand])
         return [*made, Pointwise(out, VECTOR_FORMS[type(call)](top, powers, total))]
@@ -206,17 +233,52 @@ class Definitions:
 
         So the largest exponential is 1: nothing overflows, and the sum is at least 1.
         """
-        vector = self.buffers[operand]
-        kind, lead = ("value", "TB") if vector.lead else ("prepared", "")
-        top, total = (self.new(f"{what}_{operand}", kind, lead, ()) for what in ("largest", "total_exp"))
-        powers = self.new(f"exp_{operand}", kind, lead, vector.shape)
+        top, total = (self.like(operand, what, ()) for what in ("largest", "total_exp"))
+        powers = self.like(operand, "exp", self.buffers[operand].shape)
         self.exponentials[operand] = top, powers, total
-        batch = "B" if vector.lead else ""
+        batch = "B" if self.buffers[operand].lead else ""
         return [
             Largest(top, operand),
             Pointwise(powers, exp(array_symbol(operand) - array_symbol(top))),
             Contraction(total, f"{batch}i->{batch}", (powers,)),
         ]
+
+    def scaled(self, call: VectorFunction, operand: str, out: str) -> list[Statement]:
+        """The statements of a function of the sum of squares, all of which are at most 1.
+
+        The elements are divided by the largest of them. It is written as the square of its root: thus it is
+        known to be positive where the plan is proved, on a prime field.
+        """
+        shape = self.buffers[operand].shape
+        scale, form = NORM_FORMS[type(call)]
+        sizes, small = (self.like(operand, what, shape) for what in ("abs", "scaled"))
+        top, root, squares = (self.like(operand, what, ()) for what in ("largest_abs", "root", "squares"))
+        made: list[Statement] = [
+            Pointwise(sizes, absolute(array_symbol(operand))),
+            Largest(top, sizes),
+            Pointwise(root, sqrt(scale(array_symbol(top)))),
+            Pointwise(small, array_symbol(operand) / array_symbol(root) ** 2),
+        ]
+        batch = "B" if self.buffers[operand].lead else ""
+        if isinstance(call, layer_norm):
+            total, centred = self.like(operand, "total", ()), self.like(operand, "centred", shape)
+            mean = array_symbol(total) / shape[0]
+            made += [
+                Contraction(total, f"{batch}i->{batch}", (small,)),
+                Pointwise(centred, array_symbol(small) - mean),
+            ]
+            small = centred
+        numbers = array_symbol(small), array_symbol(root) ** 2, array_symbol(squares)
+        return [
+            *made,
+            Contraction(squares, f"{batch}i,{batch}i->{batch}", (small, small)),
+            Pointwise(out, form(*numbers, *call.args[1:], *shape)),
+        ]
+
+    def like(self, operand: str, what: str, shape: Shape) -> str:
+        """The name of a new array that is as fixed as an operand, or moves as that does."""
+        kind, lead = ("value", "TB") if self.buffers[operand].lead else ("prepared", "")
+        return self.new(f"{what}_{operand}", kind, lead, shape)
 
     @structural.register
     def stack(self, expr: concatenate, out: str) -> list[Statement]:

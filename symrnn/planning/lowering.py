@@ -5,6 +5,7 @@ move, merge and share. Sums of products are laid down as one contraction and upd
 in which parts of them can move out of the loop.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sympy import Add, Expr, Mul, preorder_traversal
@@ -237,7 +238,7 @@ class _Lowering(Definitions):
     def without_products(self, term: Expr, out: str) -> Expr:
         """`term` as a pointwise expression: slices become windows, inner products temporaries."""
         table: dict[Expr, Expr] = {}
-        nodes = tuple(dict.fromkeys(preorder_traversal(term)))  # in their order: it decides on names
+        nodes = tuple(dict.fromkeys(_outermost(term)))  # in their order: it decides on names
         for piece in (node for node in nodes if isinstance(node, Slice)):
             table[piece] = array_symbol(self.window_of(piece))
         for product in (node for node in nodes if isinstance(node, Contract)):
@@ -248,6 +249,14 @@ class _Lowering(Definitions):
             before.append(self.contraction(name, product))
             table[product] = array_symbol(name)
         return self.pointwise(term.xreplace(table))
+
+    def operand(self, expr: Expr, out: str) -> str:
+        """The array of an operand, which may have products inside."""
+        if not expr.atoms(Contract) or isinstance(expr, Quantity):
+            return super().operand(expr, out)
+        name, before = self.temporary(f"{out}_terms", expr, self.shape_of(expr))
+        before.append(Pointwise(name, self.without_products(expr, out)))
+        return name
 
     def window_of(self, piece: Slice) -> str:
         """The array that is rows start to stop of a stack's adjoint."""
@@ -305,6 +314,15 @@ class _Lowering(Definitions):
         names = tuple(self.array_of[factor] for factor in ordered)
         full = any(self.buffers[name].shape for name in names) or not self.shape_of(term)
         return names if full and any(name not in self.static for name in names) else ()
+
+
+def _outermost(term: Expr) -> Iterator[Expr]:
+    """The parts of a term, but for those of products."""
+    walk = preorder_traversal(term)
+    for node in walk:
+        yield node
+        if isinstance(node, Contract):
+            walk.skip()
 
 
 def _size_of_letter(

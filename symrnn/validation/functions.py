@@ -44,6 +44,11 @@ class Traced:
         """Wrap a dual number."""
         self.dual = dual
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of its value."""
+        return self.dual.value.shape
+
     def __add__(self, other: Any) -> "Traced":
         return Traced(added([self.dual, _dual(other)]))
 

@@ -6,7 +6,7 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from sympy import Expr, S, pi
+from sympy import Expr, Gt, Max, Min, S, pi
 from sympy import erf as sympy_erf
 from sympy import exp as sympy_exp
 from sympy import log as sympy_log
@@ -15,9 +15,9 @@ from sympy import tanh as sympy_tanh
 
 from symrnn.vocabulary.functions import Facts, PointwiseFunction, Spelling, Words, in_libraries
 from symrnn.vocabulary.powers import exp, expm1
-from symrnn.vocabulary.structure import as_operand
+from symrnn.vocabulary.structure import as_operand, where
 
-__all__ = ["erf", "gelu", "sigmoid", "silu", "softplus", "tanh"]
+__all__ = ["elu", "erf", "gelu", "log_sigmoid", "sigmoid", "silu", "softplus", "tanh"]
 
 
 def _sigmoid(xp: Any, x: Any) -> Any:
@@ -106,6 +106,73 @@ class softplus(PointwiseFunction):  # noqa: N801
         words=Words(
             definition=r"$\operatorname{softplus}(<a>) = \log(1 + e^{<a>})$",
             derivative=(r", and $\operatorname{softplus}'(<a>) = 1 - e^{-\operatorname{softplus}(<a>)}$"),
+        ),
+    )
+
+
+class log_sigmoid(PointwiseFunction):  # noqa: N801
+    """The logarithm of the logistic function, -softplus(-x), computed without overflow."""
+
+    __slots__ = ()
+    name = "log_sigmoid"
+    facts = Facts(
+        rules=(lambda d, y, a: -d * expm1(y),),
+        value=lambda x: -np.logaddexp(-x, 0.0),
+        reference=lambda xp, x: -_softplus(xp, -x),
+        number=lambda x: -sympy_log(1 + sympy_exp(-x)),
+        exponential=lambda xp, x, y: (y, _sigmoid(xp, x)),
+        range=(-inf, 0.0),
+        at_zero=-sympy_log(2),
+        spelling=Spelling(
+            numpy="(-_softplus(-{}))",
+            numba="(-_softplus(-{}))",
+            torch="torch.nn.functional.logsigmoid",
+            jax="jax.nn.log_sigmoid",
+            numpy_once="(-np.logaddexp(-{}, 0))",
+            latex=r"\operatorname{logsigmoid}",
+        ),
+        words=Words(
+            definition=r"$\operatorname{logsigmoid}(<a>) = -\log(1 + e^{-<a>})$",
+            derivative=r", and $\operatorname{logsigmoid}'(<a>) = 1 - e^{\operatorname{logsigmoid}(<a>)}$",
+            bound=r"$\operatorname{logsigmoid}'$ is between $0$ and $1$",
+        ),
+    )
+
+
+def _negative(xp: Any, x: Any) -> Any:
+    """min(x, 0); NaN stays NaN."""
+    return xp.where(x > 0, 0.0, x)
+
+
+class elu(PointwiseFunction):  # noqa: N801
+    """The exponential linear unit: x where x > 0, else alpha (exp(x) - 1); `alpha` is 1 if it is left out.
+
+    Its derivative at 0 is alpha. Source: Clevert et al. 2016, arXiv:1511.07289.
+    """
+
+    __slots__ = ()
+    name = "elu"
+    arity = 2
+    defaults = (S.One,)
+    facts = Facts(
+        rules=(
+            lambda d, y, a, alpha: where(Gt(a, 0), d, d * (y + alpha)),
+            lambda d, y, a, alpha: d * expm1(where(Gt(a, 0), S.Zero, a)),
+        ),
+        value=lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0))),
+        reference=lambda xp, x, alpha: xp.where(x > 0, x, alpha * xp.expm1(_negative(xp, x))),
+        number=lambda x, alpha: Max(x, 0) + alpha * (sympy_exp(Min(x, 0)) - 1),
+        formula=lambda a, alpha: where(Gt(a, 0), a, alpha * expm1(where(Gt(a, 0), S.Zero, a))),
+        turns=(0.0,),
+        spelling=Spelling(latex=r"\operatorname{elu}"),
+        words=Words(
+            definition=(
+                r"$\operatorname{elu}(<a>, <q>)$ is $<a>$ where $<a> > 0$ and $<q>\,(e^{<a>} - 1)$ elsewhere"
+            ),
+            derivative=(
+                r", and the derivative of $<y> = \operatorname{elu}(<a>, <q>)$ by $<a>$ is $1$ where "
+                r"$<a> > 0$ and $<y> + <q>$ elsewhere"
+            ),
         ),
     )
 

@@ -31,7 +31,7 @@ class Words:
 class Spelling:
     """How a function is written in each target: a name, or a form with `{}` for every argument.
 
-    A target in which it has no spelling has "".
+    A target in which it has no spelling has "": there, `formula` of its facts is written.
 
     `onnx` is the name of an operator; without one, `reference` is the formula there. `number` is Python's,
     for what is made of numbers and axes alone. `numpy_once` stands where parameters alone are computed,
@@ -66,11 +66,14 @@ class Facts:
     """What is known of a function, once.
 
     Attributes:
-        rules: one per argument, in terms of y where that is possible; None: no gradient goes back.
+        rules: one per argument, in terms of y where that is possible; None: no gradient goes back. That of a
+            function of a vector gets the vector's size after the arguments.
         value: its value, of NumPy's arrays; of a vector along the last axis.
         reference: its value as autodiff may differentiate it, `reference(xp, *arrays)`, with the slopes at
             ties that the vocabulary promises; None where the array library has a function of its own.
         number: its value in SymPy's terms, where it is applied to numbers and axes.
+        formula: what it is in terms of other functions, for targets that have no spelling of it; autodiff may
+            differentiate it.
         equivalent: SymPy's own function that means the same; a declaration may use either.
         support: the text of the function that `spelling.numpy` names, where NumPy has none.
         derivative: the function of the same arguments that is its derivative, if the vocabulary has it.
@@ -88,6 +91,7 @@ class Facts:
     spelling: Spelling = Spelling()
     words: Words = Words()
     number: Callable[..., Expr] | None = None
+    formula: Callable[..., Expr] | None = None
     equivalent: type | None = None
     support: str = ""
     derivative: type[Operation] | None = None
@@ -107,14 +111,16 @@ class NamedFunction(Operation):
 
 
 class PointwiseFunction(NamedFunction):
-    """A function of its arguments, element by element."""
+    """A function of its arguments, element by element; the last of them may have `defaults`."""
 
     __slots__ = ()
     is_elementwise = True
     arity: ClassVar[int] = 1
+    defaults: ClassVar[tuple[Any, ...]] = ()
 
     def __new__(cls, *args: Any) -> "PointwiseFunction":
         """Apply the function to expressions of equal shape (scalars go with any)."""
+        args += cls.defaults[len(args) + len(cls.defaults) - cls.arity :] if args else ()
         if len(args) != cls.arity:
             raise DeclarationError(
                 f"{cls.name} takes {cls.arity} argument{'s' * (cls.arity > 1)}, not {len(args)}. "

@@ -5,14 +5,15 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from sympy import Abs, Eq, Expr, Gt, Lt, Max, Min, Mod, S, ceiling
+from sympy import Abs, And, Eq, Expr, Ge, Gt, Le, Lt, Max, Min, Mod, S, ceiling
 from sympy import floor as sympy_floor
 from sympy import sign as sympy_sign
 
 from symrnn.vocabulary.functions import Facts, PointwiseFunction, Rule, Spelling, Words, in_libraries
 from symrnn.vocabulary.structure import as_operand, where
 
-__all__ = ["absolute", "floor", "maximum", "minimum", "mod", "relu", "sign", "stop_gradient"]
+__all__ = ["absolute", "floor", "hard_sigmoid", "hard_tanh", "leaky_relu", "maximum", "minimum", "mod"]
+__all__ += ["relu", "sign", "stop_gradient"]
 
 ZERO = S.Zero
 
@@ -46,6 +47,114 @@ class relu(PointwiseFunction):  # noqa: N801  (reads like the publication)
             definition=r"$\operatorname{relu}(<a>) = \max(<a>, 0)$",
             derivative=r", and $\operatorname{relu}'$ is $1$ where its argument is positive, else $0$",
             bound=r"$\operatorname{relu}'$ is $0$ or $1$",
+        ),
+    )
+
+
+class leaky_relu(PointwiseFunction):  # noqa: N801
+    """x where x > 0, else x times a slope, which is 0.01 if it is left out, and at 0 the derivative.
+
+    A parameter as the slope makes it the PReLU. Sources: Maas et al. 2013, Rectifier nonlinearities improve
+    neural network acoustic models; for the PReLU, He et al. 2015, arXiv:1502.01852.
+    """
+
+    __slots__ = ()
+    name = "leaky_relu"
+    arity = 2
+    defaults = (0.01,)
+    facts = Facts(
+        rules=(
+            lambda d, y, a, slope: where(Gt(a, 0), d, d * slope),
+            lambda d, y, a, slope: where(Gt(a, 0), ZERO, d * a),
+        ),
+        value=lambda x, slope: np.where(x > 0, x, slope * x),
+        reference=lambda xp, x, slope: xp.where(x > 0, x, slope * x),
+        number=lambda x, slope: Max(x, 0) + slope * Min(x, 0),
+        formula=lambda a, slope: where(Gt(a, 0), a, slope * a),
+        turns=(0.0,),
+        spelling=Spelling(latex=r"\operatorname{leakyrelu}"),
+        words=Words(
+            definition=(
+                r"$\operatorname{leakyrelu}(<a>, <q>)$ is $<a>$ where $<a> > 0$ and $<q> <a>$ elsewhere"
+            ),
+            derivative=(
+                r", and the derivative of $\operatorname{leakyrelu}(<a>, <q>)$ by $<a>$ is $1$ where "
+                r"$<a> > 0$ and $<q>$ elsewhere"
+            ),
+        ),
+    )
+
+
+def _clipped(xp: Any, x: Any, low: float, high: float) -> Any:
+    """x, but not less than `low` nor more than `high`: slope 0 at both, NaN stays NaN."""
+    return xp.where(x >= high, high, xp.where(x <= low, low, x))
+
+
+def _between(a: Expr, low: Expr, high: Expr) -> Expr:
+    """The same in terms of choices."""
+    return where(Ge(a, high), high, where(Le(a, low), low, a))
+
+
+class hard_tanh(PointwiseFunction):  # noqa: N801
+    """max(-1, min(1, x)), with derivative 0 at -1 and 1; propagates NaN.
+
+    Source: Collobert 2004, Large scale machine learning (thesis, Universite Paris VI).
+    """
+
+    __slots__ = ()
+    name = "hard_tanh"
+    facts = Facts(
+        rules=(lambda d, y, a: where(And(Gt(y, -1), Lt(y, 1)), d, ZERO),),
+        value=lambda x: np.clip(x, -1.0, 1.0),
+        reference=lambda xp, x: _clipped(xp, x, -1.0, 1.0),
+        number=lambda x: Max(-1, Min(1, x)),
+        formula=lambda a: _between(a, -S.One, S.One),
+        range=(-1.0, 1.0),
+        at_zero=ZERO,
+        limits=(S.One, -S.One),
+        spelling=Spelling(
+            numpy="np.minimum(np.maximum({}, -1), 1)",
+            numba="_minimum(_maximum({}, -one), one)",
+            latex=r"\operatorname{hardtanh}",
+        ),
+        words=Words(
+            definition=r"$\operatorname{hardtanh}(<a>) = \max(-1, \min(1, <a>))$",
+            derivative=r", and $\operatorname{hardtanh}'$ is $1$ where it is between $-1$ and $1$, else $0$",
+            bound=r"$\operatorname{hardtanh}'$ is $0$ or $1$",
+        ),
+    )
+
+
+class hard_sigmoid(PointwiseFunction):  # noqa: N801
+    """max(0, min(1, x / 6 + 1 / 2)), with derivative 0 at -3 and 3; propagates NaN.
+
+    This is the one of PyTorch, Keras 3 and Howard et al. 2019, arXiv:1905.02244. Others have other slopes:
+    older Keras and ONNX by default x / 5 + 1 / 2, Courbariaux et al. 2016, arXiv:1602.02830, (x + 1) / 2:
+    as (hard_tanh(2 * x / 5) + 1) / 2 and (hard_tanh(x) + 1) / 2.
+    """
+
+    __slots__ = ()
+    name = "hard_sigmoid"
+    facts = Facts(
+        rules=(lambda d, y, a: where(And(Gt(y, 0), Lt(y, 1)), d / 6, ZERO),),
+        value=lambda x: np.clip(x / 6 + 0.5, 0.0, 1.0),
+        reference=lambda xp, x: _clipped(xp, x / 6 + 0.5, 0.0, 1.0),
+        number=lambda x: Max(0, Min(1, x / 6 + S.Half)),
+        formula=lambda a: _between(a / 6 + S.Half, ZERO, S.One),
+        range=(0.0, 1.0),
+        at_zero=S.Half,
+        limits=(S.One, ZERO),
+        spelling=Spelling(
+            numpy="np.minimum(np.maximum({} / 6 + 0.5, 0), 1)",
+            numba="_minimum(_maximum({} / real(6) + real(0.5), zero), one)",
+            latex=r"\operatorname{hardsigmoid}",
+        ),
+        words=Words(
+            definition=r"$\operatorname{hardsigmoid}(<a>) = \max(0, \min(1, <a>/6 + 1/2))$",
+            derivative=(
+                r", and $\operatorname{hardsigmoid}'$ is $1/6$ where it is between $0$ and $1$, else $0$"
+            ),
+            bound=r"$\operatorname{hardsigmoid}'$ is $0$ or $\frac{1}{6}$",
         ),
     )
 

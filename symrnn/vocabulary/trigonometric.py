@@ -9,10 +9,11 @@ from sympy import atan as sympy_atan
 from sympy import cos as sympy_cos
 from sympy import pi as exact_pi
 from sympy import sin as sympy_sin
+from sympy import tan as sympy_tan
 
 from symrnn.vocabulary.functions import Facts, PointwiseFunction, Words, in_libraries
 
-__all__ = ["atan", "cos", "sin"]
+__all__ = ["atan", "cos", "sin", "tan"]
 
 
 class sin(PointwiseFunction):  # noqa: N801  (reads like the publication)
@@ -54,6 +55,24 @@ class cos(PointwiseFunction):  # noqa: N801
         words=Words(
             derivative=r", and $\cos' = -\sin$", bound=r"$\lvert\cos'\rvert = \lvert\sin\rvert \le 1$"
         ),
+    )
+
+
+class tan(PointwiseFunction):  # noqa: N801
+    """The tangent, of radians: infinite at odd multiples of pi/2."""
+
+    __slots__ = ()
+    name = "tan"
+    facts = Facts(
+        rules=(lambda d, y, a: d * (1 + y**2),),
+        value=np.tan,
+        reference=lambda xp, x: xp.sin(x) / xp.cos(x),
+        number=sympy_tan,
+        equivalent=sympy_tan,
+        turns=tuple(odd * pi / 2 for odd in range(-9, 10, 2)),
+        at_zero=S.Zero,
+        spelling=replace(in_libraries("tan", numba="np.tan"), number="math.tan", latex=r"\tan"),
+        words=Words(derivative=r", and $\tan' = 1 + \tan^{2}$"),
     )
 
 

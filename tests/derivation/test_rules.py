@@ -49,6 +49,10 @@ CALLS: dict[str, Callable[[Expr, Expr], Expr]] = {
     "power": lambda a, _: positive(a) ** 0.3 + positive(a) ** 2.7,
     "maximum": sr.maximum,
     "minimum": sr.minimum,
+    "elu": sr.elu,
+    "leaky_relu": sr.leaky_relu,
+    "hard_tanh": lambda a, _: sr.hard_tanh(a),
+    "hard_sigmoid": lambda a, _: sr.hard_sigmoid(4 * a),
     "stop_gradient": lambda a, c: c * sr.stop_gradient(a),
     "sign": lambda a, c: c * sign(a),
     "expm1": lambda a, _: expm1(a),
@@ -57,6 +61,9 @@ VECTOR_CALLS: dict[str, Expr] = {
     "logsumexp": sr.logsumexp(x * b) * y,
     "largest": sr.largest(x * b) * y,
     "softmax": sr.softmax(x * b) * y,
+    "norm": sr.norm(x * b) * y,
+    "rms_norm": sr.rms_norm(x * b) * y,
+    "layer_norm": sr.layer_norm(x * b) * y,
 }
 STRUCTURES: dict[str, Expr] = {
     "algebraic": x**3 * b - 2 * x + b,

@@ -27,6 +27,9 @@ FUNCTIONS: dict[type, Any] = {
     op.logsumexp: lambda x: np.log(np.sum(np.exp(x))),
     op.largest: np.max,
     op.softmax: lambda x: np.exp(x) / np.sum(np.exp(x)),
+    op.norm: lambda x: np.sqrt(np.sum(x**2)),
+    op.rms_norm: lambda x, eps: x / np.sqrt(np.mean(x**2) + eps),
+    op.layer_norm: lambda x, eps: (x - np.mean(x)) / np.sqrt(np.var(x) + eps),
 }
 RELATIONS: dict[type, Any] = {
     Gt: np.greater,

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from latex_mathematics import Grammar, Node, Tokens, UnreadableError, tokens_of
 from latex_values import Array
 
-from symrnn.declaration.operations import POINTWISE
+from symrnn.declaration.operations import POINTWISE, VECTOR_FUNCTIONS
 
 Arrays: TypeAlias = dict[str, Array]
 
@@ -32,8 +32,10 @@ TIME = re.compile(r"A (super|sub)script \$(?:\\langle ?)?(\\?\w+?)(?:\\rangle)?\
 E = r"(?:e|\\mathrm\{e\})"
 SIGNS = {
     **{  # a reader knows what an integral is, and what words say
-        function.name: re.compile(re.escape(told).replace("<a>", r"\w").replace(r"e\^", E + r"\^"))
-        for function in POINTWISE
+        function.facts.spelling.latex.removeprefix(r"\operatorname{").removesuffix("}"): re.compile(
+            re.sub("<[aq]>", r"\\w", re.escape(told)).replace(r"e\^", E + r"\^")
+        )
+        for function in (*POINTWISE, *VECTOR_FUNCTIONS)
         if (told := function.facts.words.definition) and (r"\int" in told or "$ is " in told)
     },
     "[]": re.compile(r"\$\[\w\]\$ is \$1\$ where \$\w\$ holds and \$0\$ elsewhere"),

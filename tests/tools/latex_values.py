@@ -37,7 +37,13 @@ OF_VECTORS: dict[str, Callable[[Array], Array]] = {
     "softmax": lambda a: np.exp(a) / np.sum(np.exp(a)),
     "logsumexp": lambda a: np.log(np.sum(np.exp(a))),
     r"\max": np.max,
+    "norm": np.linalg.norm,
 }
+NORMALISING: dict[str, Callable[[Array], Array]] = {
+    "rmsnorm": lambda a: a,
+    "layernorm": lambda a: a - np.mean(a),
+}
+"""What is divided by the root of a number and the mean of its squares."""
 
 
 class UnknownError(UnreadableError):
@@ -152,6 +158,10 @@ class Meaning:
                 raise UnreadableError(f"{node.word} takes one vector")
             made = OF_VECTORS[node.word](of.array)
             return Value(np.asarray(made), row=of.row and np.ndim(made) == 1)
+        if node.word in NORMALISING:
+            of, added = arguments
+            left = NORMALISING[node.word](of.array)
+            return replace(of, array=left / np.sqrt(np.mean(left**2) + added.array))
         if node.word not in POINTWISE:
             raise UnreadableError(f"the document does not define {node.word}")
         return pointwise(POINTWISE[node.word], *arguments)
