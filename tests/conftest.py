@@ -19,6 +19,7 @@ os.environ.setdefault(
 
 import pytest  # noqa: E402
 from compiled_programs import compile_in_turn, make_room  # noqa: E402
+from devices import PROCESSOR, computes_there, title_of  # noqa: E402
 
 from symrnn import pipeline  # noqa: E402
 
@@ -30,6 +31,30 @@ def pytest_configure(config: pytest.Config) -> None:
     """Kernels that tests load lie in pytest's own cache folder: all processes and later runs share them."""
     os.environ.setdefault("SYMRNN_CACHE", str(config.cache.mkdir("kernels")))
     compile_in_turn(config.cache.mkdir("functions"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--device cuda`: run what can be run there, and nothing else."""
+    parser.addoption("--device", default=PROCESSOR, help="where PyTorch computes: cpu, cuda, cuda:1, mps")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """On which device the tests compute, if one is asked for."""
+    asked = config.getoption("--device")
+    return [] if asked == PROCESSOR else [f"tests that compute on {title_of(asked)}, and no others"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what does not compute on the device that is asked for."""
+    if config.getoption("--device") != PROCESSOR:
+        config.hook.pytest_deselected(items=[item for item in items if not computes_there(item)])
+        items[:] = [item for item in items if computes_there(item)]
+
+
+@pytest.fixture(scope="session")
+def device(pytestconfig: pytest.Config) -> str:
+    """Where PyTorch computes."""
+    return str(pytestconfig.getoption("--device"))
 
 
 def pytest_collection_finish() -> None:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from symrnn.commands.terminal import print_builds as print_builds
     from symrnn.commands.terminal import print_report as print_report
     from symrnn.commands.terminal import print_weights as print_weights
+    from symrnn.distributed.engines import COPIES as COPIES
+    from symrnn.distributed.engines import SHARDS as SHARDS
+    from symrnn.distributed.processes import joined as joined
+    from symrnn.distributed.session import prepare_distributed as prepare_distributed
+    from symrnn.distributed.session import shards_of as shards_of
     from symrnn.gradients.figure import gradients_figure as gradients_figure
     from symrnn.gradients.flow import flows_json as flows_json
     from symrnn.gradients.flow import gradient_flows as gradient_flows
@@ -81,6 +86,9 @@ NAMES = {
     "symrnn.commands.difference_text": "print_comparison",
     "symrnn.commands.model_text": "model_text",
     "symrnn.commands.terminal": "cell_text print_builds print_report print_weights",
+    "symrnn.distributed.engines": "COPIES SHARDS",
+    "symrnn.distributed.processes": "joined",
+    "symrnn.distributed.session": "prepare_distributed shards_of",
     "symrnn.gradients.figure": "gradients_figure",
     "symrnn.gradients.flow": "flows_json gradient_flows",
     "symrnn.gradients.request": "GradientRequest parse_changes",

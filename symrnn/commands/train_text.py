@@ -1,5 +1,9 @@
 """The command `symrnn train-text`: a language model of characters, trained on a text."""
 
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +12,7 @@ import typer
 from symrnn.commands import rooms
 from symrnn.commands.options import ONE_RUNNABLE, complete_runnable
 from symrnn.commands.outermost import CHECK_FAILED, INTERRUPTED
+from symrnn.errors import RequestError
 
 
 def train_text(
@@ -39,6 +44,13 @@ def train_text(
         bool, typer.Option("--resume", help="Continue from the checkpoint; options left out are as in it.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the checkpoint.")] = False,
+    distributed: Annotated[
+        bool, typer.Option("--distributed", help="Train in the processes that torchrun started.")
+    ] = False,
+    shard: Annotated[
+        bool, typer.Option("--shard", help="Parameters are cut among them (FSDP2), not copied (DDP).")
+    ] = False,
+    accumulate: Annotated[int, typer.Option(min=1, help="Parts in which a process takes its samples.")] = 1,
 ) -> None:
     """Train a language model of characters on a text; Ctrl-C saves it."""
     if target is not None:
@@ -52,11 +64,42 @@ def train_text(
     }
     asked |= {"clip": clip, "seed": seed, "target": target}
     given = {name: value for name, value in asked.items() if value is not None}
-    training = rooms.prepare_training(files, output, cell=cell, given=given, resume=resume, force=force)
+    begin: dict[str, Any] = {"cell": cell, "given": given, "resume": resume, "force": force}
+    if distributed:
+        _train_together(files, output, steps, every, shard, begin | {"accumulate": accumulate})
+        return
+    if shard or accumulate > 1:
+        option = "--shard" if shard else "--accumulate"
+        raise RequestError(f"{option} is for several processes. Give --distributed as well.")
+    training = rooms.prepare_training(files, output, **begin)
     typer.echo(training.heading)
-    try:
-        with rooms.training_progress(training.snapshot.step, steps) as tell:
+    with _ends_told(output), rooms.training_progress(training.snapshot.step, steps) as tell:
+        training.run(steps, every, rooms.print_line, tell)
+
+
+def _train_together(
+    files: list[Path], output: Path, steps: int, every: int, shard: bool, begin: dict[str, Any]
+) -> None:
+    """Train as one of several processes; the first one speaks for all."""
+    with rooms.joined(f"symrnn {shlex.join(sys.argv[1:])}") as place:
+        engine = rooms.SHARDS if shard else rooms.COPIES
+        training = rooms.prepare_distributed(files, output, place, engine, **begin)
+        training.trainer.stop_when_asked()
+        if not place.first:
+            training.work(steps, every)
+            return
+        typer.echo(training.heading)
+        begun = training.snapshot.step
+        with _ends_told(rooms.shards_of(output)), rooms.training_progress(begun, steps) as tell:
             training.run(steps, every, rooms.print_line, tell)
+        training.finish()
+
+
+@contextmanager
+def _ends_told(output: Path) -> Iterator[None]:
+    """A training that is stopped or diverges ends the command, and the user hears what is kept."""
+    try:
+        yield
     except rooms.InterruptedTrainingError as stop:
         kept = f"The training is saved in {output}" if stop.saved else _as_it_was(output)
         typer.echo(f"{stop} {kept}; continue it with --resume.", err=True)

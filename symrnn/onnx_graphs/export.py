@@ -93,11 +93,12 @@ def onnx(
 
     `parameters` are arrays by the equations' names, float32 or float64: a mapping, a kernel's `Parameters`,
     or `symrnn.layouts.Weights` of one layer. With `lengths` the graph takes the samples' numbers of steps,
-    from 0 to T: beyond its end a sample's outputs are zero, its states stand still, and what inputs hold does
-    not matter. T and B may differ from call to call; T may be 0. With `native="auto"` what is a GRU, an LSTM
-    or an RNN of ONNX becomes that operator, if it computes in float32, in which alone onnxruntime has them;
-    `True` insists on it, for every layer that has states, `False` writes equations. A graph of operators
-    agrees with `onnx.reference` only without lengths, and not with a batch of none.
+    from 0 to T, as `lengths`, or `lengths_T` and so on where there are several time axes: beyond its end a
+    sample's outputs are zero, its states stand still, and what inputs hold does not matter. T and B may
+    differ from call to call; T may be 0. With `native="auto"` a cell that is a GRU, an LSTM or an RNN of ONNX
+    is that operator, if it computes in float32, in which alone onnxruntime has it; `True` insists on it, for
+    every layer that has states, `False` writes equations. Of operators, `onnx.reference` passes over lengths,
+    and onnxruntime's lose NaN and end the process where B is 0.
 
     A graph says in its metadata what it was made from, under `symrnn.cell` (or `model`), `symrnn.digest`,
     `symrnn.source` and others.

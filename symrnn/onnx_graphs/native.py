@@ -116,7 +116,7 @@ def _calls(cell: Cell) -> Counter[type]:
 @lru_cache(maxsize=REMEMBERED)
 def match_of(cell: Cell) -> Match | None:
     """The operator that computes a cell, if there is one: proved in the symbols, whatever the names are."""
-    if len(cell.inputs) != 1 or isinstance(cell.inputs[0], Index) or cell.constants:
+    if len(cell.inputs) != 1 or isinstance(cell.inputs[0], Index) or cell.constants or not cell.parameters:
         return None
     for name, operator in OPERATORS.items():
         shipped = zoo.cell(name)

@@ -5,6 +5,7 @@ import builtins
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import CodeType, SimpleNamespace
 from typing import Any
 
@@ -86,7 +87,7 @@ def run_text(cell: Cell, parameters: Mapping[str, NDArray[Any]], recorder: Recor
     }
     exec(_code(cell), scope)
     scope |= {name: own for name, own in surroundings.functions.items() if name in scope}
-    scope["_continued"] = _Continued(operations, scope)
+    scope["_continued"] = partial(_continued, operations)
     module = SimpleNamespace(**scope)
     made = module.prepare(module.Parameters(*parameters.values()))
     arrays = [
@@ -144,20 +145,15 @@ def _records(like: Any, arrays: Sequence[Array]) -> tuple[Any, ...]:
     return tuple(type(record)(*(next(rest) for _ in record)) for record in like)
 
 
-class _Continued:
-    """Inputs in which a sample's last step goes on to T, in place of the function that minds gradients."""
+def _continued(operations: Operations, inputs: Any, state: Any, lengths: Array) -> tuple[Any, Any]:
+    """Inputs in which a sample's last step goes on to T, in place of the function that minds gradients, too.
 
-    def __init__(self, operations: Operations, scope: Mapping[str, Any]) -> None:
-        self.operations, self.scope = operations, scope
-
-    def __call__(self, inputs: Any, state: Any, lengths: Array) -> tuple[Any, Any]:
-        """The inputs and the state; of a sample without steps, whatever comes out, nothing is taken.
-
-        There class numbers become 0: they may be anything, and rows are picked with them all the same.
-        """
-        numpy = self.operations.numpy
-        T = inputs[0].shape[0]
-        steps = numpy.minimum(numpy.arange(T)[:, None], numpy.maximum(lengths - 1, 0))
-        made = [at_steps(array, steps) for array in inputs]
-        made = [numpy.where(lengths > 0, array, 0) if array.dtype.kind == "i" else array for array in made]
-        return type(inputs)(*made), state
+    Of a sample without steps nothing is taken, whatever comes out. Its class numbers may be anything, and
+    rows are picked with them all the same: they become 0.
+    """
+    numpy = operations.numpy
+    T = inputs[0].shape[0]
+    steps = numpy.minimum(numpy.arange(T)[:, None], numpy.maximum(lengths - 1, 0))
+    made = [at_steps(array, steps) for array in inputs]
+    made = [numpy.where(lengths > 0, array, 0) if array.dtype.kind == "i" else array for array in made]
+    return type(inputs)(*made), state

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from symrnn.declaration.cell import Cell
+from symrnn.distributed import page as machines
 from symrnn.files import write_all
 from symrnn.mathematics.style import Style
 from symrnn.models.model import Model
@@ -33,6 +34,7 @@ def golden_files() -> dict[str, str]:
         "gru/gru_fragment.tex": latex(gru, Style("subscript", "row"), fragment=True),
         "gru/gru_minimal.py": emit(gru, "numpy", contract="minimal"),
         "gru/gru_functional.py": emit(gru, "numpy", contract="functional"),
+        machines.NAME: machines.page(),
     }
 
 

@@ -135,7 +135,8 @@ class Layer(Weights):
         as `hx` is, several as a NamedTuple by their names.
         """
         batch = batch_of(input, self._runner.inputs, lengths, batch_first=self.batch_first)
-        states = self._initial(hx, batch)
+        parameters = [self._weights(names) for names in self._names]
+        states = self._initial(hx, batch, parameters[0])
         directions = 1 + self.bidirectional
         inputs, lengths, finals = batch.inputs, batch.lengths, []
         for number in range(self.num_layers):
@@ -144,7 +145,7 @@ class Layer(Weights):
                 place = number * directions + direction
                 given = [turned(x, lengths) for x in inputs] if direction else inputs
                 start = [state[place] for state in states]
-                outputs, final = self._run(self._names[place], given, start, lengths)
+                outputs, final = self._runner.run(parameters[place], given, start, lengths)
                 made.append(turned(outputs, lengths) if direction else outputs)
                 finals.append(final)
             outputs = torch.cat(made, -1) if directions > 1 else made[0]
@@ -155,11 +156,11 @@ class Layer(Weights):
         after = [tensor.squeeze(1) if batch.single else tensor for tensor in after]
         return batch.given_back(outputs), self._runner.returned(after)
 
-    def _initial(self, hx: Any, batch: Batch) -> list[Tensor]:
+    def _initial(self, hx: Any, batch: Batch, parameters: list[Tensor]) -> list[Tensor]:
         """The initial states (layers * directions, B, ...), checked."""
         number, B = self.num_layers * (1 + self.bidirectional), batch.inputs[0].shape[1]
         if hx is None:
-            options = state_options(batch.inputs, self._weights(self._names[0]), self._dtype)
+            options = state_options(batch.inputs, parameters, self._dtype)
             return [torch.zeros(number, B, *shape, **options) for shape in self._states.values()]
         found = named_tensors("hx", hx, tuple(self._states))
         if batch.single:

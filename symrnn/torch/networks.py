@@ -130,6 +130,10 @@ class Network(nn.Module):
         """The model that this runs."""
         return self._model
 
+    def named(self, name: str) -> Tensor:
+        """The parameter, or the constant, that the model calls so."""
+        return getattr(self, self._attributes[name])
+
     def forward(self, inputs: Any, state: Any = None, *, lengths: Any = None) -> tuple[Tensor, Any]:
         """The loss, the mean over all steps of all samples, and the state that the next call goes on from.
 

@@ -7,6 +7,7 @@ survives compilation, export and the way to another process. Its arrays are the 
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
+from itertools import chain
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -21,6 +22,10 @@ from symrnn.errors import RequestError
 from symrnn.running.loading import PACKAGE, load
 
 Tensors: TypeAlias = list[Tensor]
+
+_KERNEL_KEYS = torch._C._dispatch_keys(torch.empty(0)).remove(torch._C.DispatchKey.AutocastCPU).raw_repr()
+_KERNEL_KEYS |= torch._C.DispatchKeySet(torch._C.DispatchKey.BackendSelect).raw_repr()
+"""The dispatcher's keys of a tensor in the processor's memory, when nothing else is at work."""
 
 OTHER_BACKEND = 'backend="torch" computes with PyTorch\'s own operations, which can do that'
 
@@ -48,10 +53,28 @@ def run(
     Raises:
         RequestError: forward mode or a transform of `torch.func` is at work.
     """
+    tensors = (*parameters, *inputs, *state)
     if not torch.compiler.is_compiling():
-        _refuse_transforms((*parameters, *inputs, *state))
-    outputs, *rest = torch.ops.symrnn.forward(name, parameters, inputs, state, lengths)
+        _refuse_transforms(tensors)
+    if _is_plain(tensors):
+        outputs, *rest = _Pass.apply(name, (len(parameters), len(inputs)), lengths, *tensors)
+    else:
+        outputs, *rest = torch.ops.symrnn.forward(name, parameters, inputs, state, lengths)
     return outputs, rest[: len(state)]
+
+
+def _is_plain(tensors: Iterable[Tensor]) -> bool:
+    """Whether an operator on these tensors would do nothing but run its kernel, now and here.
+
+    Then its kernel is called at once, which saves a quarter of a small training step. Compilers, subclasses,
+    autocast, modes and tracing are keys of PyTorch's dispatcher, each of which wants to hear of operators.
+    """
+    if torch.compiler.is_compiling():
+        return False
+    keys = torch._C._dispatch_tls_local_include_set().raw_repr()
+    for tensor in tensors:
+        keys |= torch._C._dispatch_keys(tensor).raw_repr()
+    return not keys & ~torch._C._dispatch_tls_local_exclude_set().raw_repr() & ~_KERNEL_KEYS
 
 
 def _refuse_transforms(tensors: Sequence[Tensor]) -> None:
@@ -65,14 +88,40 @@ def _refuse_transforms(tensors: Sequence[Tensor]) -> None:
         )
 
 
+class _Memory:
+    """A tensor's memory, as NumPy asks for it.
+
+    `Tensor.__dlpack__` does the same, and looks at device, stream and more before, which takes a seventh of a
+    small training step. `Tensor.numpy` forbids others, such as FSDP, to give the memory back.
+    """
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+    def __dlpack__(self, **options: Any) -> Any:
+        del options
+        return torch._C._to_dlpack_versioned(self.tensor)
+
+
+def _groups(tensors: Sequence[Tensor], counts: Iterable[int]) -> list[Tensors]:
+    """Tensors in groups of so many each; what is left over is the last group."""
+    left, groups = list(tensors), []
+    for count in counts:
+        groups.append(left[:count])
+        left = left[count:]
+    return [*groups, left]
+
+
 def _arrays(tensors: Iterable[Tensor]) -> list[Any]:
     """The memory of tensors as arrays."""
-    return [np.from_dlpack(tensor.detach()) for tensor in tensors]
+    return [np.from_dlpack(_Memory(tensor)) for tensor in tensors]
 
 
 def _steps(lengths: Tensor | None) -> Any:
     """Samples' numbers of steps as an array, if there are any."""
-    return None if lengths is None else np.from_dlpack(lengths)
+    return None if lengths is None else _arrays([lengths])[0]
 
 
 def _tensors(arrays: Iterable[Any]) -> Tensors:
@@ -200,21 +249,19 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensors) -> None:
 def _differentiate(ctx: Any, d_output: Sequence[Tensor | None]) -> tuple[Any, ...]:
     """The gradients by all arguments of the forward operator."""
     lengths, *kept = ctx.saved_tensors
-    groups = []
-    for count in ctx.counts:
-        groups.append(kept[:count])
-        kept = kept[count:]
-    parameters, inputs, state = groups
+    parameters, inputs, state, saved = _groups(kept, ctx.counts)
     d_outputs, *d_state = (
-        torch.zeros(shape, **ctx.like) if d is None else d.contiguous()
+        torch.zeros(shape, **ctx.like) if d is None else d
         for d, shape in zip(d_output, ctx.shapes, strict=False)
     )
-    made = torch.ops.symrnn.backward(
+    is_last = not torch.is_grad_enabled()  # nobody differentiates what is computed here
+    backward = _backward if is_last and _is_plain((d_outputs, *d_state)) else torch.ops.symrnn.backward
+    made = backward(
         ctx.name,
         parameters,
         inputs,
         state,
-        kept,
+        saved,
         d_outputs,
         d_state,
         lengths,
@@ -223,6 +270,26 @@ def _differentiate(ctx: Any, d_output: Sequence[Tensor | None]) -> tuple[Any, ..
     d_parameters, made = made[: len(parameters)], iter(made[len(parameters) :])
     d_inputs = [next(made) if ctx.input_gradients and x.is_floating_point() else None for x in inputs]
     return None, d_parameters, d_inputs, list(made), None
+
+
+class _Pass(torch.autograd.Function):
+    """The forward operator of plain tensors (see `_is_plain`)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, name: str, counts: tuple[int, int], lengths: Tensor | None, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Outputs and the final state."""
+        parameters, inputs, state = _groups(tensors, counts)
+        made = _forward(name, parameters, inputs, state, lengths)
+        _keep(ctx, (name, parameters, inputs, state, lengths), made)
+        return tuple(made[: 1 + len(state)])
+
+    @staticmethod
+    def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Any, ...]:
+        """The gradients by all arguments."""
+        _, *gradients, _ = _differentiate(ctx, d_results)
+        return None, None, None, *chain(*gradients)
 
 
 def _keep_nothing(ctx: Any, inputs: tuple[Any, ...], output: Tensors) -> None:

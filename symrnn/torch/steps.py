@@ -53,9 +53,10 @@ class Step(Weights):
             raise RequestError(f"The inputs of a step have shapes {found}; they should have: {shapes}.")
         single = ranks == {0}
         lead = () if single else (inputs[0].shape[0],)
+        parameters = self._weights(self._names)
         wanted = {name: (*lead, *shape) for name, shape in self._states.items()}
         if hx is None:
-            options = state_options(inputs, self._weights(self._names), self._dtype)
+            options = state_options(inputs, parameters, self._dtype)
             state = [torch.zeros(shape, **options) for shape in wanted.values()]
         else:
             state = named_tensors("hx", hx, tuple(self._states))
@@ -64,6 +65,6 @@ class Step(Weights):
                 raise RequestError(f"hx {name} has shape {tuple(tensor.shape)}; it should have {shape}.")
         if single:
             inputs, state = [x[None] for x in inputs], [s[None] for s in state]
-        outputs, after = self._run(self._names, [x[None] for x in inputs], state, None)
+        outputs, after = self._runner.run(parameters, [x[None] for x in inputs], state, None)
         output, after = outputs[0], [s[0] for s in after] if single else after
         return output[0] if single else output, self._runner.returned(after)

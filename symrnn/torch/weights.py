@@ -83,12 +83,6 @@ class Weights(nn.Module):
         """Parameters and constants as they are now: a parametrization may stand in their place."""
         return [getattr(self, name) for name in names]
 
-    def _run(
-        self, names: tuple[str, ...], inputs: list[Tensor], state: list[Tensor], lengths: Tensor | None
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Outputs (T, B, ...) and the final state."""
-        return self._runner.run(self._weights(names), inputs, state, lengths)
-
     def extra_repr(self) -> str:
         """The cell and the sizes of its axes: `gru, n=64, m=128`."""
         return ", ".join([self.cell.name, *(f"{axis}={size}" for axis, size in self.sizes.items())])

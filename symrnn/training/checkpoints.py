@@ -62,12 +62,20 @@ def write_checkpoint(
     """
     require_checkpoints()
     arrays = {f"settings.{name}": array for name, array in (more or {}).items()}
-    arrays |= _arrays("parameters", snapshot.parameters)
+    write_tensors(path, arrays | arrays_of(snapshot), record_of(kind, settings, snapshot), force=True)
+
+
+def arrays_of(snapshot: Snapshot) -> dict[str, Any]:
+    """The arrays of a training by the names that they have in a checkpoint."""
+    arrays = _arrays("parameters", snapshot.parameters)
     for name, bundle in snapshot.moments.means.items():
         arrays |= _arrays(f"moments.{name}", bundle)
-    if snapshot.carried is not None:
-        arrays |= _arrays("state", snapshot.carried)
-    text = {
+    return arrays if snapshot.carried is None else arrays | _arrays("state", snapshot.carried)
+
+
+def record_of(kind: str, settings: Mapping[str, Any], snapshot: Snapshot) -> dict[str, Any]:
+    """All else of a training, ready for JSON."""
+    return {
         "made": f"{SIGNATURE} {__version__}",
         "format": FORMAT,
         "kind": kind,
@@ -80,10 +88,9 @@ def write_checkpoint(
         "losses": [snapshot.loss_sum, snapshot.loss_count],
         "first_loss": snapshot.first_loss,
     }
-    write_tensors(path, arrays, text, force=True)
 
 
-def _arrays(prefix: str, bundle: Bundle) -> dict[str, np.ndarray]:
+def _arrays(prefix: str, bundle: Bundle) -> dict[str, Any]:
     pairs = zip(bundle._fields, bundle, strict=True)
     return {f"{prefix}.{name}": array for name, array in pairs}
 
@@ -101,6 +108,16 @@ def read_checkpoint(path: Path, kind: str) -> Checkpoint:
         raise RequestError(
             f"The file {path} was not written by symrnn. Name a checkpoint that a training wrote."
         )
+    return checkpoint_of(path, kind, text, arrays)
+
+
+def checkpoint_of(path: Path, kind: str, text: str, arrays: Mapping[str, np.ndarray]) -> Checkpoint:
+    """The checkpoint of which `path` holds a record, in JSON, and arrays.
+
+    Raises:
+        RequestError: the record is damaged, or of another kind or format.
+
+    """
     with damage_told(path):
         record = json.loads(text)
         found, made = record["format"], record["made"]
@@ -136,6 +153,20 @@ def restored(
             for name in optimiser.start(parameters).means
         }
         carried = _bundle(checkpoint, "state", module.State, states, dtype) if record["carried"] else None
+    return snapshot_of(checkpoint, parameters, means, carried)
+
+
+def snapshot_of(
+    checkpoint: Checkpoint, parameters: Bundle, means: Mapping[str, Bundle], carried: Any
+) -> Snapshot:
+    """The training of a checkpoint whose arrays are read.
+
+    Raises:
+        RequestError: the record is damaged.
+
+    """
+    record = checkpoint.record
+    with damage_told(checkpoint.path):
         loss_sum, loss_count = record["losses"]
         first = record.get("first_loss")  # None before the first step, or written by an earlier version
         generator_from(record["generator"])

@@ -27,7 +27,7 @@ from symrnn.training.checkpoints import (
 from symrnn.training.language_model import LanguageModel, language_model
 from symrnn.training.optimisers import Adam
 from symrnn.training.text import Corpus, Stretches, Vocabulary, corpus, read_texts
-from symrnn.training.trainer import DivergenceError, Snapshot, Taken, Trainer, train
+from symrnn.training.trainer import DivergenceError, Snapshot, Steps, Taken, Trainer, train
 from symrnn.zoo import SHIPPED
 
 KIND = "language model of characters"
@@ -85,14 +85,43 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TextTraining:
-    """A training of a language model, ready to run, and where its checkpoint lies."""
+class Subject:
+    """What is trained, on what, and how."""
 
     cell: Cell
     settings: Settings
     text: Corpus
     language: LanguageModel
-    trainer: Trainer
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The settings that a checkpoint keeps."""
+        return asdict(self.settings) | {
+            "cell": self.cell.name,
+            "cell_digest": cell_digest(self.cell),
+            "text_digest": self.text.digest,
+        }
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays among them."""
+        return {"vocabulary": self.text.vocabulary.points}
+
+    def stretches(self, dtype: Any = np.float32) -> Stretches:
+        """The batches of the text."""
+        text, settings = self.text, self.settings
+        size = len(text.vocabulary)
+        return Stretches(
+            self.language.module, text.training, size, settings.time, settings.batch, dtype=dtype
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextTraining:
+    """A training of a language model, ready to run, and where its checkpoint lies."""
+
+    subject: Subject
+    trainer: Steps
     snapshot: Snapshot
     output: Path
 
@@ -100,21 +129,23 @@ class TextTraining:
     def heading(self) -> str:
         """What is trained, on what, from where, in one line."""
         begun = f"; from step {self.snapshot.step}" if self.snapshot.step else ""
+        text = self.subject.text
         return (
-            f"{self.cell.name}, {self.language.size:,} parameters, "
-            f"{len(self.text.training):,} characters to train on and "
-            f"{len(self.text.validation):,} to validate, {len(self.text.vocabulary)} different{begun}"
+            f"{self.subject.cell.name}, {self.subject.language.size:,} parameters, "
+            f"{len(text.training):,} characters to train on and "
+            f"{len(text.validation):,} to validate, {len(text.vocabulary)} different{begun}"
         )
 
     def save(self, snapshot: Snapshot) -> None:
         """Write the checkpoint."""
-        settings = asdict(self.settings) | {
-            "cell": self.cell.name,
-            "cell_digest": cell_digest(self.cell),
-            "text_digest": self.text.digest,
-        }
-        more = {"vocabulary": self.text.vocabulary.points}
-        write_checkpoint(self.output, KIND, settings, snapshot, more)
+        write_checkpoint(self.output, KIND, self.subject.record, snapshot, self.subject.arrays)
+
+    def validation(self, snapshot: Snapshot) -> float:
+        """The loss on the text that is held out, in bits per character."""
+        settings = self.subject.settings
+        return self.subject.language.bits_per_character(
+            snapshot.parameters, self.subject.text.validation, settings.time, settings.batch
+        )
 
     def report(self, snapshot: Snapshot, steps: int) -> Report:
         """How a training stands.
@@ -123,9 +154,7 @@ class TextTraining:
             DivergenceError: the validation gives no finite number.
 
         """
-        bits = self.language.bits_per_character(
-            snapshot.parameters, self.text.validation, self.settings.time, self.settings.batch
-        )
+        bits = self.validation(snapshot)
         if not math.isfinite(bits):
             raise DivergenceError(
                 f"The training stopped at step {snapshot.step}: the loss in validation is {bits}. "
@@ -136,7 +165,7 @@ class TextTraining:
 
     def bound(self, snapshot: Snapshot) -> float:
         """The loss, in nats per character, from which on the training is worse than when it knew nothing."""
-        guessing = math.log(len(self.text.vocabulary))
+        guessing = math.log(len(self.subject.text.vocabulary))
         return WORSE * max(guessing, snapshot.first_loss or 0.0)
 
     def run(
@@ -180,16 +209,39 @@ def prepare_training(
 
     """
     require_checkpoints()
-    checkpoint = None
-    if resume:
-        checkpoint = read_checkpoint(output, KIND)
-        settings = _resumed_settings(checkpoint, given)
-    else:
-        _require_free(output, force)
-        settings = Settings(**given)
+    if not resume:
+        require_free(output, force)
+    checkpoint = read_checkpoint(output, KIND) if resume else None
+    require_place(output)
+    subject = subject_of(paths, checkpoint, cell, given)
+    trainer, snapshot = training_of(subject, checkpoint)
+    made = TextTraining(subject, trainer, snapshot, output)
+    made.save(snapshot)  # now we know that it can be written
+    return made
+
+
+def require_place(output: Path) -> None:
+    """Raise unless a checkpoint can be written to `output`, and read again.
+
+    Raises:
+        RequestError: it cannot.
+
+    """
     if is_stream(output):
         raise RequestError(f"{output} is no regular file, and a checkpoint is read again. Name a file.")
     require_writable([output], force=True)
+
+
+def subject_of(
+    paths: list[Path], checkpoint: Checkpoint | None, cell: str | None, given: Mapping[str, Any]
+) -> Subject:
+    """What a request is about, which goes on from a checkpoint if there is one.
+
+    Raises:
+        RequestError: a text, the cell or a setting cannot be used, or they are not those of the checkpoint.
+
+    """
+    settings = Settings(**given) if checkpoint is None else _resumed_settings(checkpoint, given)
     text = corpus(read_texts(paths), settings.time, settings.batch)
     if checkpoint is None:
         found = find_cell(cell or "lstm")
@@ -203,28 +255,37 @@ def prepare_training(
         np.dtype(np.float32).itemsize,
         "Take a smaller --hidden or fewer --layers.",
     )
-    stretches = Stretches(language.module, text.training, len(text.vocabulary), settings.time, settings.batch)
+    return Subject(found, settings, text, language)
+
+
+def training_of(
+    subject: Subject, checkpoint: Checkpoint | None = None, dtype: Any = np.float32
+) -> tuple[Trainer, Snapshot]:
+    """What trains in this process, from the beginning or from a checkpoint on.
+
+    Raises:
+        RequestError: the checkpoint is damaged or of another model.
+
+    """
+    settings, language, stretches = subject.settings, subject.language, subject.stretches(dtype)
     trainer = Trainer(language.module, stretches, Adam(settings.learning_rate), clip_norm=settings.clip)
     if checkpoint is None:
         rng = np.random.default_rng(settings.seed)
-        snapshot = trainer.begin(language.init(rng), rng)
-    else:
-        snapshot = restored(
-            checkpoint,
-            language.module,
-            trainer.optimiser,
-            language.shapes,
-            language.states(settings.batch),
-        )
-        with damage_told(output):
-            stretches.require(snapshot.position)
-    made = TextTraining(found, settings, text, language, trainer, snapshot, output)
-    made.save(snapshot)  # now we know that it can be written
-    return made
+        return trainer, trainer.begin(language.init(rng, dtype), rng)
+    states = language.states(settings.batch)
+    snapshot = restored(checkpoint, language.module, trainer.optimiser, language.shapes, states)
+    with damage_told(checkpoint.path):
+        stretches.require(snapshot.position)
+    return trainer, snapshot
 
 
-def _require_free(output: Path, force: bool) -> None:
-    """A training may have taken hours, so not even our own file is replaced unasked."""
+def require_free(output: Path, force: bool) -> None:
+    """Raise if there is something: a training may have taken hours, so not even our own is replaced unasked.
+
+    Raises:
+        RequestError: there is, and `force` is false.
+
+    """
     if output.exists() and not force:
         raise RequestError(
             f"The file {output} exists, so it is left as it is. Continue that training with --resume, name "

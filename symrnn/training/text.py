@@ -148,7 +148,8 @@ class Stretches:
     """Batches from a text that is cut into B rows, each read from left to right, T characters at a time.
 
     A position is where the first row begins and which stretch of the rows is next. Rows are cut anew after
-    every pass, from a random beginning, so that what one pass leaves over is read in another.
+    every pass, from a random beginning, so that what one pass leaves over is read in another. `rows` are the
+    ones that batches hold, from the first to before the last, where the others are somebody else's.
     """
 
     module: Any
@@ -157,6 +158,7 @@ class Stretches:
     T: int
     B: int
     dtype: Any = np.float32
+    rows: tuple[int, int] | None = None
 
     @property
     def per_pass(self) -> int:
@@ -172,9 +174,10 @@ class Stretches:
         """Characters as inputs, and as targets those that follow; a new pass starts from the zero state."""
         begin, stretch = position
         row = np.arange(self.T + 1)[:, None] + begin + stretch * self.T
-        codes = self.codes[row + np.arange(self.B) * (self.per_pass * self.T)]  # (T + 1, B)
+        held = np.arange(*(self.rows or (0, self.B)))
+        codes = self.codes[row + held * (self.per_pass * self.T)]  # (T + 1, B)
         hot = one_hot(codes, self.size, self.dtype)
-        return Batch(self.module.Inputs(x=hot[:-1], y=hot[1:]), self.T * self.B, fresh=stretch == 0)
+        return Batch(self.module.Inputs(x=hot[:-1], y=hot[1:]), self.T * len(held), fresh=stretch == 0)
 
     def following(self, position: Position, rng: np.random.Generator) -> Position:
         """The next stretch, or a new pass."""

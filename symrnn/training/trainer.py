@@ -144,7 +144,7 @@ class Trainer:
             workspace=workspace,
         )
         gradients, norm = self.clipped(evaluation.gradients)
-        _require_finite(before.step + 1, evaluation.loss, norm)
+        require_finite(before.step + 1, evaluation.loss, norm)
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused in the next line
             parameters, moments = self.optimiser.step(before.parameters, gradients, before.moments)
         _require_finite_parameters(before.step + 1, parameters)
@@ -175,8 +175,21 @@ class Trainer:
         return gradients, norm
 
 
+class Steps(Protocol):
+    """What takes the steps of a training: a `Trainer`, or several processes together."""
+
+    @property
+    def module(self) -> Any:
+        """The emitted module of the model."""
+        ...
+
+    def step(self, before: Snapshot, workspace: Any = None) -> tuple[Snapshot, Taken]:
+        """The training one step later, and what the step saw; `KeyboardInterrupt` leaves it as before."""
+        ...
+
+
 def train(
-    trainer: Trainer,
+    trainer: Steps,
     snapshot: Snapshot,
     steps: int,
     *,
@@ -261,7 +274,13 @@ def generator_from(state: Mapping[str, Any]) -> np.random.Generator:
     return np.random.Generator(generator)
 
 
-def _require_finite(step: int, loss: float, norm: float) -> None:
+def require_finite(step: int, loss: float, norm: float) -> None:
+    """Raise unless what a step saw is finite.
+
+    Raises:
+        DivergenceError: it is not.
+
+    """
     for what, number in (("loss", loss), ("norm of the gradients", norm)):
         if not math.isfinite(number):
             raise _diverged(step, f"the {what} is {number}")

@@ -25,14 +25,16 @@ HEAVY = (
     "onnx_graphs",
     "running",
     "checking",
-    "publishing",
     "torch",
     "training",
+    "distributed",
+    "publishing",
     "gradients",
     "bench",
     "notebook",
     "commands",
     "fuzzing",
+    "examples",
 )
 """Where libraries that may be absent, or take their time to load, are imported, within functions too."""
 
@@ -207,6 +209,10 @@ def test_only_the_known_tables_load_when_they_are_asked() -> None:
 
 def test_jinja_has_one_door() -> None:
     assert importers("jinja2") == {"templates.py"}
+
+
+def test_onnx_has_one_door() -> None:
+    assert importers("onnx") == {"onnx_graphs/protos.py"}
 
 
 def test_optional_libraries_are_imported_by_rooms_of_users_alone() -> None:

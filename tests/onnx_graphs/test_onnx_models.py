@@ -11,6 +11,7 @@ from onnx_runs import checked, far, in_onnxruntime, in_reference
 import symrnn as sr
 from symrnn import Feed, Layer, Model, zoo
 from symrnn.declaration.axes import size_number, size_text
+from symrnn.fuzzing.models import scheduled_model
 from symrnn.models.layers import ONCE
 
 ENDS = {"T": np.array([5, 0, 2, 1]), "S": np.array([1, 6, 3, 0])}
@@ -105,6 +106,18 @@ def test_models_give_what_their_modules_give(name: str, native: Any) -> None:
     if not native:
         assert far(in_reference(whole, run.given(whole, ENDS)), run.wanted()) < bound
         assert far(in_reference(padded, run.given(padded, ENDS)), run.wanted(ENDS)) < bound
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_random_models(number: int) -> None:
+    model = scheduled_model(5, number)
+    steps = {time: 5 + i for i, time in enumerate(time for time in model.times if time != ONCE)}
+    ends: dict[str, Any] = {"T": None} | {time: np.array([size, 0, 2, 1]) for time, size in steps.items()}
+    run = ModelRun(model, "float64", steps)
+    whole = checked(sr.onnx(model, run.weights, lengths=False).model)
+    padded = checked(sr.onnx(model, run.weights).model)
+    assert far(in_onnxruntime(whole, run.given(whole, ends)), run.wanted()) < 1e-12
+    assert far(in_onnxruntime(padded, run.given(padded, ends)), run.wanted(ends)) < 1e-12
 
 
 def test_layers_are_operators_in_both_directions() -> None:

@@ -44,9 +44,10 @@ ROOMS = (
     "onnx_graphs",
     "running",
     "checking",
-    "publishing",
     "torch",
     "training",
+    "distributed",
+    "publishing",
     "gradients",
     "bench",
     "notebook",
@@ -141,8 +142,9 @@ VIEWS = {
 
 
 def module_files() -> list[Path]:
-    """All modules but the face, which shows what is inside."""
-    return sorted(path for path in HOME.rglob("*.py") if path != HOME / "__init__.py")
+    """All modules but the faces, for Python and for the command line, which show what is inside."""
+    faces = {HOME / "__init__.py", HOME / "__main__.py"}
+    return sorted(path for path in HOME.rglob("*.py") if path not in faces)
 
 
 def room_of(path: Path) -> str:

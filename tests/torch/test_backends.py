@@ -6,49 +6,52 @@ from typing import Any
 
 import pytest
 import torch
+from devices import title_of
 from model_problems import MODELS, SIZES, drawn
+from torch_problems import uncompiled
 
 import symrnn.torch as st
 from symrnn import zoo
 
 GRU = zoo.cell("gru")
-x = torch.randn(5, 3, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+X = torch.randn(5, 3, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
-def made(backend: str, **options: Any) -> st.Layer:
+def made(backend: str, device: str = "cpu", **options: Any) -> st.Layer:
     torch.manual_seed(0)
-    return st.layer(GRU, 2, 4, backend=backend, dtype=torch.float64, **options)
+    return st.layer(GRU, 2, 4, backend=backend, device=device, dtype=torch.float64, **options)
 
 
 def results(layer: st.Layer, lengths: Any) -> list[torch.Tensor]:
-    given = x.clone().requires_grad_()
+    given = X.to(next(layer.parameters()).device, copy=True).requires_grad_()
     outputs, state = layer(given, lengths=lengths)
     (outputs.sin().sum() + state.square().sum()).backward()
-    return [outputs, state, given.grad, *(p.grad for p in layer.parameters())]
+    return [t.cpu() for t in (outputs, state, given.grad, *(p.grad for p in layer.parameters()))]
 
 
-def test_a_batch_may_be_empty() -> None:
-    for backend in ("kernel", "torch"):
+def test_a_batch_may_be_empty(device: str) -> None:
+    for backend, place in (("kernel", "cpu"), ("torch", device)):
         for lengths in (None, []):
-            outputs, state = made(backend)(x[:, :0], lengths=lengths)
+            outputs, state = made(backend, place)(X[:, :0].to(place), lengths=lengths)
             assert (outputs.shape, state.shape) == ((5, 0, 4), (1, 0, 4))
 
 
 @pytest.mark.parametrize("lengths", [None, [3, 5, 0]])
-def test_both_backends_give_the_same(lengths: Any) -> None:
+def test_both_backends_give_the_same(lengths: Any, device: str) -> None:
+    """And so does the one that is chosen where none is named."""
     options = {"num_layers": 2, "bidirectional": True}
-    pairs = zip(
-        results(made("kernel", **options), lengths), results(made("torch", **options), lengths), strict=True
-    )
-    for one, other in pairs:
-        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+    wanted = results(made("kernel", **options), lengths)
+    for backend in ("torch", "auto"):
+        found = results(made(backend, device, **options), lengths)
+        for one, other in zip(found, wanted, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.filterwarnings(
     "ignore:.torch.jit.script. is deprecated:DeprecationWarning"
 )  # of torch.func's own
-def test_it_differentiates_any_number_of_times_and_forwards() -> None:
-    layer = made("torch")
+def test_it_differentiates_any_number_of_times_and_forwards(device: str) -> None:
+    layer, x = made("torch", device), X.to(device)
     given = x.clone().requires_grad_()
     [slope] = torch.autograd.grad(layer(given)[0].sum(), given, create_graph=True)
     slope.square().sum().backward()
@@ -64,29 +67,38 @@ def test_it_differentiates_any_number_of_times_and_forwards() -> None:
     torch.testing.assert_close(each, layer(x)[0])
 
 
-def test_half_precision_copies_and_compilers() -> None:
-    layer = st.layer(GRU, 2, 4, backend="torch", dtype=torch.bfloat16)
+def test_half_precision_copies_and_compilers(device: str) -> None:
+    x = X.to(device)
+    layer = st.layer(GRU, 2, 4, backend="torch", dtype=torch.bfloat16, device=device)
     assert layer(x.bfloat16())[0].dtype == torch.bfloat16
-    whole = made("torch")
+    whole = made("torch", device)
     for other in (copy.deepcopy(whole), pickle.loads(pickle.dumps(whole))):
         torch.testing.assert_close(other(x)[0], whole(x)[0])
     compiled = torch.compile(whole, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(x)[0], whole(x)[0])
-    step = st.step(GRU, 2, 4, backend="torch", dtype=torch.float64)
+    step = st.step(GRU, 2, 4, backend="torch", dtype=torch.float64, device=device)
     step.load_state_dict(whole.state_dict())
     torch.testing.assert_close(step(x[0])[0], whole(x)[0][0])
 
 
-def test_models_too() -> None:
+def test_models_too(device: str) -> None:
     batch, model = drawn(MODELS["encoder_decoder"], padded=True), MODELS["encoder_decoder"]
-    inputs = {name: torch.tensor(array) for name, array in batch.inputs.items()}
     lengths = {name: torch.tensor(array) for name, array in batch.lengths.items()}
     losses = []
-    for backend in ("kernel", "torch"):
-        torch.manual_seed(0)
-        network = st.module(model, *SIZES[: len(model.axes)], backend=backend, dtype=torch.float64)
-        loss, _ = network(inputs, lengths=lengths)
-        loss.backward()
-        losses.append([loss, *(p.grad for p in network.parameters())])
+    with uncompiled():
+        for backend, place in (("kernel", "cpu"), ("torch", device)):
+            torch.manual_seed(0)
+            options = {"backend": backend, "device": place, "dtype": torch.float64}
+            network = st.module(model, *SIZES[: len(model.axes)], **options)
+            inputs = {name: torch.tensor(array, device=place) for name, array in batch.inputs.items()}
+            loss, _ = network(inputs, lengths=lengths)
+            loss.backward()
+            losses.append([t.cpu() for t in (loss, *(p.grad for p in network.parameters()))])
     for one, other in zip(*losses, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_a_device_that_is_not_there_is_told() -> None:
+    assert title_of("cpu") == "the processor"
+    with pytest.raises(pytest.UsageError, match=r"^There is no device 'xla' here \(.+\)\. PyTorch"):
+        title_of("xla")

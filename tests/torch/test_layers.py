@@ -176,6 +176,17 @@ def test_results_can_be_changed_in_place() -> None:
     require_equal(*found)
 
 
+def test_memory_of_parameters_can_be_given_back() -> None:
+    """As FSDP does between steps; NumPy's own way to a tensor's memory would forbid it."""
+    own = seeded(lambda: st.layer(GRU, 2, 4))
+    for parameter in own.parameters():
+        parameter.data = parameter.data.clone()  # memory of PyTorch's own
+    own(x)[0].sum().backward()
+    for parameter in own.parameters():
+        parameter.untyped_storage().resize_(0)
+        assert parameter.untyped_storage().nbytes() == 0
+
+
 def test_dropout_falls_between_layers_in_training() -> None:
     own = seeded(lambda: st.layer(GRU, 2, 4, num_layers=2, dropout=0.5))
     assert not torch.equal(own(x)[0], own(x)[0])

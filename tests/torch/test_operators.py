@@ -1,11 +1,14 @@
 """The operators, as PyTorch's own checks see them: their schema, their shapes, and their gradients."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from random_cells import random_cell
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch_problems import CELLS, Tensors, uncompiled
 
 import symrnn.torch
@@ -26,15 +29,15 @@ def as_plain_python() -> Iterator[None]:
 
 
 def require_checked(given: Tensors, lengths: torch.Tensor | None, utilities: tuple[str, ...]) -> None:
-    """PyTorch's checks of both operators."""
+    """PyTorch's checks of both operators; those of the forward one compile the backward one as well."""
     groups = given.parameters, given.inputs, given.state
     torch.library.opcheck(torch.ops.symrnn.forward, (given.name, *groups, lengths), test_utils=utilities)
     plain = [[t.detach() for t in group] for group in groups]
     outputs, *rest = torch.ops.symrnn.forward(given.name, *plain, lengths)
     state, saved = rest[: len(given.state)], rest[len(given.state) :]
-    for input_gradients in (True, False):
+    for input_gradients, of_backward in ((True, UTILITIES[:-1]), (False, utilities)):
         arguments = (given.name, *plain, saved, outputs, state, lengths, input_gradients)
-        torch.library.opcheck(torch.ops.symrnn.backward, arguments, test_utils=utilities)
+        torch.library.opcheck(torch.ops.symrnn.backward, arguments, test_utils=of_backward)
 
 
 def require_gradients(given: Tensors) -> None:
@@ -56,11 +59,18 @@ def require_gradients(given: Tensors) -> None:
             np.testing.assert_allclose(found.numpy(), array, rtol=0, atol=1e-10 * scale)
 
 
+def is_differentiated(given: Tensors, lengths: torch.Tensor | None) -> bool:
+    """Whether differences tell the same, along one way for all gradients: each alone takes long."""
+    leaves = tuple(leaf.detach().requires_grad_() for leaf in given.leaves)
+    return torch.autograd.gradcheck(lambda *l: given.results(lengths, *l), leaves, fast_mode=True)
+
+
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_passes_the_checks_of_pytorch(name: str) -> None:
     given = Tensors(CELLS[name])
+    require_gradients(given)
     assert given.is_smooth()
-    assert torch.autograd.gradcheck(lambda *leaves: given.results(None, *leaves), tuple(given.leaves))
+    assert is_differentiated(given, None)
     require_checked(given, None, UTILITIES)
 
 
@@ -71,19 +81,65 @@ def test_random_cells_do(seed: int) -> None:
     given = Tensors(random_cell(400 + seed), save=("all", "states")[seed % 2])
     require_gradients(given)
     if given.is_smooth(lengths):
-        leaves = tuple(leaf.detach().requires_grad_() for leaf in given.leaves)
-        assert torch.autograd.gradcheck(lambda *l: given.results(lengths, *l), leaves, fast_mode=True)
+        assert is_differentiated(given, lengths)
     require_checked(given, lengths, UTILITIES if seed < COMPILED else UTILITIES[:-1])
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # PyTorch's own
-def test_what_cannot_be_differentiated_is_refused() -> None:
+class Listening(TorchDispatchMode):
+    """A mode that hears of operators, as profilers and compilers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.heard.add(func.name())
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("lengths", [None, torch.tensor([1, 2])])
+@pytest.mark.parametrize("name", ["lstm", "embedding"])
+def test_plain_tensors_get_what_operators_give(name: str, lengths: torch.Tensor | None) -> None:
+    """Without a mode kernels are called at once, and the numbers are the same."""
+    found = []
+    listening = Listening()
+    for mode in (nullcontext(), listening):
+        given = Tensors(CELLS[name])
+        with mode:
+            results = given.results(lengths)
+            sum(r.sin().sum() for r in results).backward()
+        found.append([*results, *(leaf.grad for leaf in given.leaves)])
+    assert {"symrnn::forward", "symrnn::backward"} <= listening.heard
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_negative_views_are_no_plain_tensors() -> None:
+    """Their memory holds the numbers with the other sign."""
     given = Tensors(CELLS["gru"])
-    groups = given.parameters, given.inputs, given.state
-    outputs, _ = run(given.name, *groups, None)
-    gradients = torch.autograd.grad(outputs.sum(), given.leaves, create_graph=True)
-    with pytest.raises(RequestError, match=r'gradient of a gradient; backend="torch"'):
-        sum(g.sum() for g in gradients).backward()
+    numbers = given.inputs[0].detach()
+    view = torch.complex(numbers, -numbers).conj().imag
+    assert view.is_neg()
+    for one, other in zip(
+        *(run(given.name, given.parameters, [x], given.state, None) for x in (view, numbers)), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("mode", [nullcontext, Listening])
+def test_gradients_of_gradients_are_refused(mode: Any) -> None:
+    """Of a plain sum too, whose gradient depends on no cotangent."""
+    given = Tensors(CELLS["gru"])
+    with mode():
+        outputs, _ = run(given.name, given.parameters, given.inputs, given.state, None)
+        gradients = torch.autograd.grad(outputs.sum(), given.leaves, create_graph=True)
+        with pytest.raises(RequestError, match=r'gradient of a gradient; backend="torch"'):
+            sum(g.sum() for g in gradients).backward()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # PyTorch's own
+def test_forward_mode_and_transforms_are_refused() -> None:
+    given = Tensors(CELLS["gru"])
     x = given.inputs[0].detach()
     with (
         torch.autograd.forward_ad.dual_level(),

@@ -1,0 +1,5 @@
+"""`python -m symrnn`: the command line."""
+
+from symrnn.commands.command_line import main
+
+main()

@@ -1,0 +1,1 @@
+"""Training on several processes and machines: PyTorch's engines, and what sending costs."""
