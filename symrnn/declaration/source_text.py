@@ -30,6 +30,7 @@ from symrnn.declaration.reading_order import ordered_factors, ordered_terms
 from symrnn.declaration.resolution import Resolver, is_coefficient
 from symrnn.errors import DeclarationError
 from symrnn.field_names import KEYWORDS
+from symrnn.vocabulary.structure import Tensorial
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # binding strength, weakest first
 AUTHORS_NAMES = ("Eq", "axes", "Cell", "Input", "Index", "State", "Parameter", "Constant", "Value")
@@ -210,6 +211,8 @@ class _Script:
         operands = list(map(self.expression, expr.operands))
         if any(map(self.has_scalar_factor, expr.operands)):
             return self.call("Contract", [_literal(expr.spec), *operands])
+        if expr.written_as == "@" and not any(isinstance(op, Tensorial) for op in expr.operands):
+            return self.call("matmul", operands)  # SymPy's own sums and products know no @
         if expr.written_as == "@":
             return " @ ".join(self.expression(operand, POWER) for operand in expr.operands), PRODUCT
         spec = [_literal(expr.spec)] if expr.written_as == "einsum" else []
@@ -269,4 +272,6 @@ def _import(module: str, names: Iterable[str]) -> str:
 def _function_names(expr: Expr) -> set[str]:
     """The names of the functions in an expression, and of those that contractions are written with."""
     found = {type(node).__name__ for node in expr.atoms(Operation)}
-    return found | ({"take", "outer", "transpose", "total", "einsum"} if "Contract" in found else set())
+    return found | (
+        {"matmul", "take", "outer", "transpose", "total", "einsum"} if "Contract" in found else set()
+    )

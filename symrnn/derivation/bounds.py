@@ -6,7 +6,7 @@ from math import exp as exp_of
 from math import inf, isinf
 from typing import Any, TypeAlias
 
-from sympy import Add, Expr, Mul, Pow
+from sympy import Add, Expr, Mul, Pow, S
 
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.nodes import entry
@@ -50,6 +50,11 @@ def _times(a: float, b: float) -> float:
     return 0.0 if 0.0 in (a, b) else a * b
 
 
+def is_switch(factor: Expr) -> bool:
+    """Whether it is 1 where a condition holds and 0 elsewhere, or the other way round."""
+    return isinstance(factor, where) and set(factor.operands) == {S.Zero, S.One}
+
+
 class Bounds:
     """Gives the interval of expressions of one cell."""
 
@@ -86,6 +91,18 @@ class Bounds:
         found = [self(expr) for expr in exprs]
         return Interval(low(i.low for i in found), high(i.high for i in found))
 
+    def _sum(self, expr: Add) -> Interval:
+        """The sum of the terms; of two between which a condition tells, one alone is there."""
+        switches = {factor: term for term in expr.args for factor in Mul.make_args(term) if is_switch(factor)}
+        terms, made = list(expr.args), Interval(0.0, 0.0)
+        for switch, term in switches.items():
+            other = switch.over(reversed(switch.operands))
+            if other in switches and term in terms and switches[other] in terms:
+                terms.remove(term)
+                terms.remove(switches[other])
+                made += self.around((term / switch, switches[other] / other))
+        return sum(map(self, terms), made)
+
     def _product(self, expr: Mul) -> Interval:
         """The product of the factors; a gate and 1 minus it have a product of at most a quarter."""
         factors, made = list(expr.args), Interval(1.0, 1.0)
@@ -118,7 +135,7 @@ class Bounds:
 FORMS: Mapping[type, Callable[[Bounds, Any], Interval]] = {
     ones: lambda bounds, e: Interval(1.0, 1.0),
     Quantity: Bounds._defined,
-    Add: lambda bounds, e: sum(map(bounds, e.args), Interval(0.0, 0.0)),
+    Add: Bounds._sum,
     Mul: Bounds._product,
     Pow: Bounds._power,
     where: lambda bounds, e: bounds.around(e.operands),

@@ -13,7 +13,7 @@ from sympy import Add, Expr, Mul, Pow, S
 from symrnn.declaration.cell import Cell
 from symrnn.declaration.operations import hard_sigmoid, hard_tanh, tanh, where
 from symrnn.declaration.quantities import Constant, Parameter, Quantity, State
-from symrnn.derivation.bounds import Bounds, Interval, is_bounded
+from symrnn.derivation.bounds import Bounds, Interval, is_bounded, is_switch
 from symrnn.derivation.jacobian import StepJacobian
 from symrnn.derivation.operators import MATRICES, Column, Diag, Identity, MatrixOf, Row
 from symrnn.derivation.rules import pointwise_term
@@ -177,7 +177,7 @@ class _Finder:
                 base = squared.args[0]
                 if isinstance(self.calls.get(base, base), tanh):
                     yield "tanh"
-            if isinstance(factor, where) and {factor.args[1], factor.args[2]} == {S.Zero, S.One}:
+            if is_switch(factor):
                 yield self.switched(factor)
 
     def switched(self, factor: where) -> str:

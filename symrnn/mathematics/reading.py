@@ -19,6 +19,7 @@ from symrnn.declaration.operations import (
     VectorFunction,
     concatenate,
     layer_norm,
+    norm,
     rms_norm,
     where,
 )
@@ -177,9 +178,9 @@ class _Reader:
                 yield definition.symbol, argument
 
     def _find_normalised(self) -> Iterable[Part]:
-        """What is normalised, and what that gives: a derivative takes each of them several times."""
+        """What is normalised or measured, and what that gives: a derivative takes both several times."""
         for definition in self.definitions.values():
-            if isinstance(definition.expr, layer_norm | rms_norm):
+            if isinstance(definition.expr, layer_norm | norm | rms_norm):
                 for part in (definition.symbol, definition.expr.args[0]):
                     if isinstance(part, Part):
                         yield part

@@ -153,5 +153,5 @@ class expm1(PointwiseFunction):  # noqa: N801
         rules=(lambda d, y, a: d * (1 + y),),
         value=np.expm1,
         reference=lambda xp, x: xp.expm1(x),
-        spelling=replace(in_libraries("expm1"), sign=r"\operatorname{expm1}"),
+        spelling=replace(in_libraries("expm1"), number="math.expm1", sign=r"\operatorname{expm1}"),
     )

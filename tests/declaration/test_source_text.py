@@ -72,6 +72,7 @@ def test_numbers_and_signs() -> None:
         2 * (x + h) * (x - h) / 3,
         x * (x + h) / 2 - h / sympy.sqrt(m) / 3,
         -0.25 * (x + h) - sympy.pi * x**2 / m,
+        sr.matmul(1 + x**2, x + h) * x,
         2**x + x**0.3 + (1 + x**2) ** sympy.Rational(-3, 2),
         sympy.exp(1) * x - sympy.sqrt(2) * h / 2 + sympy.log(m) * c,
         absolute(x) ** 2 + x * reciprocal(x) - abs(h),

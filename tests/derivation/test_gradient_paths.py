@@ -94,6 +94,10 @@ def test_intervals() -> None:
     assert bounds(-3 * gate**2) == Interval(-3.0, 0.0)
     assert bounds(sr.tanh(h) ** 2) == Interval(0.0, 1.0)
     assert bounds(sr.where(h > 0, 2, gate)) == Interval(0.0, 2.0)
+    low, high = sr.where(h > 0, 0, 1), sr.where(h > 0, 1, 0)
+    assert bounds(high + low / 4) == Interval(0.25, 1.0)
+    assert bounds(high - 2 * low * gate + 1) == Interval(-1.0, 2.0)
+    assert bounds(high + 2 * sr.where(h > 1, 0, 1)) == Interval(0.0, 3.0)
     assert bounds(h * gate).size == np.inf
     assert bounds(sr.exp(-sr.softplus(h))) == Interval(0.0, 1.0)
     assert bounds(sr.maximum(gate, sr.tanh(h))) == Interval(0.0, 1.0)

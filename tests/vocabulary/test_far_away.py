@@ -155,6 +155,31 @@ def test_the_gradient_of_a_norm_at_zero_is_zero_in_every_target(target: str) -> 
         np.testing.assert_array_equal(found, np.zeros_like(found))
 
 
+def test_they_are_those_of_pytorch() -> None:
+    functional = pytest.importorskip("torch.nn.functional")
+    torch = pytest.importorskip("torch")
+    theirs = {
+        sr.elu: functional.elu,
+        sr.leaky_relu: functional.leaky_relu,
+        sr.hard_tanh: functional.hardtanh,
+        sr.hard_sigmoid: functional.hardsigmoid,
+        sr.log_sigmoid: functional.logsigmoid,
+        sr.tan: torch.tan,
+        sr.rms_norm: lambda a: functional.rms_norm(a, a.shape[-1:], eps=1e-5),
+        sr.layer_norm: lambda a: functional.layer_norm(a, a.shape[-1:], eps=1e-5),
+        sr.norm: lambda a: torch.linalg.vector_norm(a, dim=-1, keepdim=True),
+    }
+    rows = np.array([[-4, -3, -1, -0.5, 0, 0.3, 1, 3, 5], [0, 0, 0, 0, 0, 0, 0, 0, 0]], float)
+    for function, other in theirs.items():
+        given = torch.tensor(rows, requires_grad=True)
+        wanted = other(given)
+        wanted.sum().backward()
+        value, gradient = results(function, "numpy", rows)
+        np.testing.assert_allclose(value, wanted.detach(), rtol=1e-13, atol=1e-14)
+        bound = 1e-7 if function is sr.hard_sigmoid else 1e-12  # PyTorch's sixth is one in single precision
+        np.testing.assert_allclose(gradient, given.grad, rtol=bound, atol=1e-13)
+
+
 @pytest.mark.parametrize("function", [sr.rms_norm, sr.layer_norm], ids=lambda f: f.name)
 @pytest.mark.parametrize("eps", [0, -1, g, "small"])
 def test_eps_is_a_positive_number(function: Any, eps: Any) -> None:

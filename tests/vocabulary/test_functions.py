@@ -144,6 +144,21 @@ def test_the_largest_element_in_onnx(run: Callable[..., Any], dtype: str) -> Non
     np.testing.assert_array_equal(found, np.max(x, -1))
 
 
+@pytest.mark.parametrize("run", [in_onnxruntime, in_reference])
+@pytest.mark.parametrize("function", VECTOR_FUNCTIONS, ids=lambda function: function.name)
+def test_functions_of_a_vector_in_onnx(function: Any, run: Callable[..., Any]) -> None:
+    cell = cell_with(function)
+    kernel, rng = sr.load(cell, "numpy"), np.random.default_rng(0)
+    parameters = kernel.init(rng, n=2, m=3, dtype=np.float64)
+    inputs, state = rng.standard_normal((4, 2, 2)), rng.standard_normal((2, 3))
+    wanted, final = kernel.predict(parameters, inputs, state)
+    given = {"x": inputs, "h": state, "lengths": np.array([4, 4])}
+    for found, right in zip(
+        run(checked(sr.onnx(cell, parameters).model), given), (wanted, *final), strict=True
+    ):
+        np.testing.assert_allclose(found, right, rtol=1e-12, atol=1e-14)
+
+
 @pointwise
 def test_a_symbol_of_sympy_means_the_same(function: type[PointwiseFunction]) -> None:
     if function.facts.equivalent is not None and function.arity == 1:

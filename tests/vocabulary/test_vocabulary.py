@@ -19,6 +19,7 @@ from symrnn import (
     exp,
     identity,
     largest,
+    layer_norm,
     log,
     log_softmax,
     logsumexp,
@@ -26,10 +27,12 @@ from symrnn import (
     maximum,
     mean,
     minimum,
+    norm,
     one_hot,
     ones,
     outer,
     relu,
+    rms_norm,
     sigmoid,
     softmax,
     softplus,
@@ -180,6 +183,10 @@ VECTOR_CASES = [
     (logsumexp([h, x]), (), lambda: np.log(np.exp(a["h"]).sum() + np.exp(a["x"]).sum())),
     (softmax(W @ x) * c, (m,), lambda: np.exp(a["W"] @ a["x"]) / np.exp(a["W"] @ a["x"]).sum() * a["c"]),
     (largest(2 * ones(m)), (), lambda: 2.0),
+    (norm(h), (), lambda: np.linalg.norm(a["h"])),
+    (norm([h, x]), (), lambda: np.linalg.norm(np.concatenate([a["h"], a["x"]]))),
+    (rms_norm(h), (m,), lambda: a["h"] / np.sqrt((a["h"] ** 2).mean() + 1e-5)),
+    (layer_norm(h, 0.1), (m,), lambda: (a["h"] - a["h"].mean()) / np.sqrt(a["h"].var() + 0.1)),
 ]
 
 PICKING_CASES = [
