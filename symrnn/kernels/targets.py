@@ -32,7 +32,9 @@ def require_target(target: str) -> str:
     if isinstance(target, str) and target in WITH_WEIGHTS:
         raise RequestError(f"{WITH_WEIGHTS[target]}.")
     if not isinstance(target, str) or target not in TARGETS:
-        raise RequestError(f"There is no target {target!r}. Targets: {', '.join(TARGETS)}.")
+        names = ", ".join(TARGETS)
+        weighty = f"with weights: {', '.join(WITH_WEIGHTS)}"
+        raise RequestError(f"There is no target {target!r}. Targets: {names}; {weighty}.")
     return target
 
 

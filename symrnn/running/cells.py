@@ -82,6 +82,8 @@ def _executed(path: Path, wanted: str) -> ModuleType:
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     try:
         with _importable(path.resolve().parent):
+            if b"\0" in path.read_bytes():  # before 3.11.4 Python raises a ValueError for these
+                raise SyntaxError("source code string cannot contain null bytes")
             return import_file(path, f"symrnn_cell_file_{digest}")
     except SyntaxError as error:
         raise RequestError(

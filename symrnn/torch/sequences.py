@@ -101,9 +101,13 @@ def steps_of(lengths: Any) -> Tensor | None:
     """
     if lengths is None:
         return None
-    steps = torch.atleast_1d(torch.as_tensor(lengths, device="cpu"))
+    wrong = f"lengths is {shown(lengths)}; give whole numbers, one for every sample."
+    try:
+        steps = torch.atleast_1d(torch.as_tensor(lengths, device="cpu"))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise RequestError(wrong) from error
     if steps.numel() and (steps.dtype == torch.bool or steps.is_floating_point()):
-        raise RequestError(f"lengths is {shown(lengths)}; give whole numbers, one for every sample.")
+        raise RequestError(wrong)
     return steps.to(torch.int64)
 
 

@@ -17,7 +17,7 @@ from symrnn.kernels.targets import ARRAY_TARGETS as TARGETS
 from symrnn.publishing import building, typesetting
 from symrnn.zoo import CELLS
 
-NO_SUCH_TARGET = f"There is no target 'cuda'. Targets: {', '.join(targets.TARGETS)}."
+NO_SUCH_TARGET = f"There is no target 'cuda'. Targets: {', '.join(targets.TARGETS)}; with weights: onnx."
 CELL_FILE = """
 from sympy import Eq
 from symrnn import Cell, Input, Parameter, State, axes, tanh

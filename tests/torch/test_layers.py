@@ -337,6 +337,7 @@ def test_classes_and_several_inputs() -> None:
             r"^lengths is \[3\.5, 5, 1\]; give whole numbers",
         ),
         (lambda: st.layer(GRU, 2, 4)(x, lengths=torch.ones(3) > 0), r"^lengths is .*; give whole numbers"),
+        (lambda: st.layer(GRU, 2, 4)(x, lengths="all"), r"^lengths is 'all'; give whole numbers"),
         (
             lambda: st.layer(GRU, 2, 4, backend="torch")(x, lengths=5),
             r"^lengths has shape \(1,\); it should have \(3,\), one number for every sample",
