@@ -2,8 +2,8 @@
 
 Sentences come from a small grammar in which many words are of two kinds: "the light man can light the can".
 What a word is follows from its neighbours on both sides, so the layer is bidirectional. Everything but
-`accelerated` and `exported` is a program as any other that uses `torch.nn.GRU`; padding is handled by packed
-sequences. Trained, it is a graph that onnxruntime serves without PyTorch.
+`accelerated` and `exported` is a program as any other that uses `torch.nn.GRU` on padded batches. Trained, it
+is a graph that onnxruntime serves without PyTorch.
 
     pip install "symrnn[torch,onnx]" onnxruntime
     python -m symrnn.examples.tagger
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
+from torch.nn.utils.rnn import pad_sequence
 
 import symrnn
 from symrnn import Feed, Layer, Model, zoo
@@ -34,7 +34,8 @@ WORDS = {
 }
 TAGS = tuple(WORDS)
 PADDING = len(TAGS)  # the tag of what stands behind a sentence's end
-VOCABULARY = tuple(sorted({word for words in WORDS.values() for word in words.split()}))
+VOCABULARY = ("", *sorted({word for words in WORDS.values() for word in words.split()}))
+"""The first one stands behind a sentence's end."""
 
 
 def sentence(rng: np.random.Generator) -> list[str]:
@@ -48,8 +49,8 @@ def sentence(rng: np.random.Generator) -> list[str]:
     return [*group(), *verb, *(group() if rng.random() < 0.7 else []), *["adverb"] * int(rng.integers(0, 2))]
 
 
-def batches(seed: int, samples: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Words (T, B), tags (T, B) and lengths (B,), without end."""
+def batches(seed: int, samples: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Words and tags (T, B), without end."""
     rng = np.random.default_rng(seed)
     choices = {tag: words.split() for tag, words in WORDS.items()}
     while True:
@@ -59,7 +60,6 @@ def batches(seed: int, samples: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         yield (
             pad_sequence([torch.tensor(line) for line in words]),
             pad_sequence([torch.tensor(line) for line in numbers], padding_value=PADDING),
-            torch.tensor([len(line) for line in tags]),
         )
 
 
@@ -73,11 +73,10 @@ class Tagger(nn.Module):
         self.recurrent: nn.Module = nn.GRU(hidden, hidden, bidirectional=True)
         self.scores = nn.Linear(2 * hidden, len(TAGS))
 
-    def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, words: Tensor) -> Tensor:
         """Scores (T, B, tags)."""
-        packed = pack_padded_sequence(self.embedding(words), lengths, enforce_sorted=False)
-        outputs, _ = self.recurrent(packed)
-        scores: Tensor = self.scores(pad_packed_sequence(outputs)[0])
+        outputs, _ = self.recurrent(self.embedding(words))
+        scores: Tensor = self.scores(outputs)
         return scores
 
 
@@ -105,28 +104,26 @@ def exported(tagger: Tagger) -> Any:
         symbol, _, way = name.removeprefix("recurrent.").partition("_l0")
         own = names.get(name, f"{'back' if way else 'ahead'}_{symbol}")
         arrays[own] = parameter.detach().numpy()
-    return symrnn.onnx(tagger_model(), arrays)
+    return symrnn.onnx(tagger_model(), arrays, lengths=False)
 
 
-def served(tagger: Tagger, words: Tensor, lengths: Tensor) -> np.ndarray[Any, Any]:
+def served(tagger: Tagger, words: Tensor) -> np.ndarray[Any, Any]:
     """The scores (T, B, tags) that onnxruntime gives."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(exported(tagger).model.SerializeToString())
-    start = np.zeros((len(lengths), tagger.embedding.embedding_dim), np.float32)
-    given = {"words": words.numpy(), "lengths": lengths.numpy(), "ahead_h": start}
+    start = np.zeros((words.shape[1], tagger.embedding.embedding_dim), np.float32)
+    given = {"words": words.numpy(), "ahead_h": start}
     scores: np.ndarray[Any, Any] = session.run(["outputs"], given)[0]
     return scores
 
 
 def apart(tagger: Tagger) -> float:
     """By how much onnxruntime's scores differ from PyTorch's on new sentences, as part of the largest one."""
-    words, _, lengths = next(batches(1, 32))
+    words, _ = next(batches(1, 32))
     with torch.inference_mode():
-        own = tagger(words, lengths).numpy()
-    inside = np.arange(len(words))[:, None] < lengths.numpy()
-    differences = np.abs(served(tagger, words, lengths) - own)[inside]
-    return float(differences.max() / np.abs(own[inside]).max())
+        own = tagger(words).numpy()
+    return float(np.abs(served(tagger, words) - own).max() / np.abs(own).max())
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +139,10 @@ def train_tagger(tagger: Tagger, steps: int, samples: int = 32) -> Run:
     optimiser = torch.optim.Adam(tagger.parameters(), lr=1e-2)
     measure = nn.CrossEntropyLoss(ignore_index=PADDING)
     losses, times = [], []
-    for _, (words, tags, lengths) in zip(range(steps), batches(0, samples), strict=False):
+    for _, (words, tags) in zip(range(steps), batches(0, samples), strict=False):
         began = time.perf_counter()
         optimiser.zero_grad()
-        loss = measure(tagger(words, lengths).flatten(0, 1), tags.flatten())
+        loss = measure(tagger(words).flatten(0, 1), tags.flatten())
         loss.backward()
         optimiser.step()
         times.append(time.perf_counter() - began)
