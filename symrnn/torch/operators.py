@@ -20,6 +20,7 @@ from symrnn.declaration.axes import size_number
 from symrnn.declaration.cell import Cell
 from symrnn.errors import RequestError
 from symrnn.running.loading import PACKAGE, load
+from symrnn.torch.threads import POOL
 
 Tensors: TypeAlias = list[Tensor]
 
@@ -162,7 +163,7 @@ def _forward(
         _arrays(inputs),
         _arrays(state),
         lengths=_steps(lengths),
-        threads=torch.get_num_threads(),
+        threads=POOL.threads(parameters, inputs),
     )
     return _tensors((outputs, *final, *saved))
 
@@ -188,7 +189,7 @@ def _backward(
         _arrays(d_state),
         lengths=_steps(lengths),
         input_gradients=input_gradients,
-        threads=torch.get_num_threads(),
+        threads=POOL.threads(parameters, inputs),
     )
     given = (array for array in made.inputs or () if array is not None)
     return _tensors((*made.parameters, *given, *made.state))
