@@ -143,11 +143,8 @@ class _CellRun:
         if contender not in (TORCH_NN, ONNX):
             return ""
         layer = LAYERS.get(self.shipped)
-        return (
-            ""
-            if layer and (contender == ONNX or layer.torch_kind)
-            else f"{contender} has no layer that computes this cell"
-        )
+        there = layer and (contender == ONNX or layer.torch_kind)
+        return "" if there else f"{contender} has no layer that computes this cell"
 
     def fail(self, contender: str, size: Size | None, reason: str) -> None:
         """Note why a contender is not measured."""

@@ -9,18 +9,17 @@ import json
 import statistics
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from symrnn.distributed.page import STEP_TIMES
 from symrnn.files import write
 from symrnn.torch import module, torch
 from symrnn.training.language_model import axis_sizes, character_model
 from symrnn.training.text import one_hot
 from symrnn.zoo import lstm
 
-FILE = Path(__file__).with_name("step_times.json")
 CHARACTERS, STEPS = 100, 64
 SIZES = (128, 512, 1024)
 SAMPLES = (1, 2, 4, 8, 16, 32, 64)
@@ -64,4 +63,4 @@ def measured(
 
 
 if __name__ == "__main__":
-    write(FILE, json.dumps(measured(" ".join(sys.argv[1:])), indent=1) + "\n", force=True)
+    write(STEP_TIMES, json.dumps(measured(" ".join(sys.argv[1:])), indent=1) + "\n", force=True)

@@ -121,12 +121,22 @@ class norm(VectorFunction):  # noqa: N801
     )
 
 
-def _normalising(function: type[VectorFunction], vector: Any, eps: Any) -> Any:
-    """A function of a vector and of a positive number."""
-    added = as_operand(eps, function.name)
-    if not (added.is_number and added.is_positive):
-        raise DeclarationError(f"{function.name} got eps={eps}. Give a positive number, such as 1e-5.")
-    return Expr.__new__(function, as_operand(vector, function.name), added)
+class _Normalising:
+    """A function of a vector and of a positive number, 1e-5 if it is left out."""
+
+    __slots__ = ()
+
+    def __new__(cls, vector: Any, eps: Any = 1e-5) -> Any:
+        """Apply the function to an expression of rank 1; a list stacks.
+
+        Raises:
+            DeclarationError: `eps` is no positive number.
+        """
+        name = cls.__name__
+        added = as_operand(eps, name)
+        if not (added.is_number and added.is_positive):
+            raise DeclarationError(f"{name} got eps={eps}. Give a positive number, such as 1e-5.")
+        return Expr.__new__(cls, as_operand(vector, name), added)
 
 
 def _root(a: Expr, eps: Expr, n: Expr) -> Expr:
@@ -139,7 +149,7 @@ def _rms_norm(xp: Any, x: Any, eps: Any) -> Any:
     return x / xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True) / x.shape[-1] + eps)
 
 
-class rms_norm(VectorFunction):  # noqa: N801
+class rms_norm(_Normalising, VectorFunction):  # noqa: N801
     """a / sqrt(mean(a**2) + eps), without overflow; `eps` is a positive number, 1e-5 if it is left out.
 
     Gain and bias, if any, are the cell's own: `g * rms_norm(a) + b`.
@@ -166,21 +176,13 @@ class rms_norm(VectorFunction):  # noqa: N801
         ),
     )
 
-    def __new__(cls, vector: Any, eps: Any = 1e-5) -> Any:
-        """Apply the function to an expression of rank 1; a list stacks.
-
-        Raises:
-            DeclarationError: `eps` is no positive number.
-        """
-        return _normalising(cls, vector, eps)
-
 
 def _layer_norm(xp: Any, x: Any, eps: Any) -> Any:
     """The same of x without its mean."""
     return _rms_norm(xp, x - xp.sum(x, axis=-1, keepdims=True) / x.shape[-1], eps)
 
 
-class layer_norm(VectorFunction):  # noqa: N801
+class layer_norm(_Normalising, VectorFunction):  # noqa: N801
     """(a - mean(a)) / sqrt(variance + eps), the variance being mean((a - mean(a))**2), without overflow.
 
     `eps` is a positive number, 1e-5 if it is left out. Gain and bias, if any, are the cell's own:
@@ -212,14 +214,6 @@ class layer_norm(VectorFunction):  # noqa: N801
             ),
         ),
     )
-
-    def __new__(cls, vector: Any, eps: Any = 1e-5) -> Any:
-        """Apply the function to an expression of rank 1; a list stacks.
-
-        Raises:
-            DeclarationError: `eps` is no positive number.
-        """
-        return _normalising(cls, vector, eps)
 
 
 def log_softmax(vector: Any) -> Expr:
