@@ -8,7 +8,6 @@ from symrnn import zoo
 from symrnn.examples.adding import train_adding
 from symrnn.examples.dates import Dates, dates_model, decoded, train_dates, written
 from symrnn.examples.sine import train_sine
-from symrnn.examples.tagger import accelerated, apart, fresh, train_tagger
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm"])
@@ -54,12 +53,3 @@ def test_unseen_dates_are_not_seen() -> None:
         return {tuple(date) for batch in batches for date in batch.inputs.target.T}
 
     assert not dates(True) & dates(False)
-
-
-def test_a_tagger_whose_gru_becomes_a_kernel_has_the_same_losses_and_leaves_as_onnx() -> None:
-    """It learns: to say that every tag is as likely as any other is 1.95."""
-    plain, tagger = train_tagger(fresh(16), 30), accelerated(fresh(16))
-    made = train_tagger(tagger, 30)
-    assert np.allclose(plain.losses, made.losses, rtol=1e-5, atol=0)
-    assert np.mean(made.losses[-5:]) < 1
-    assert apart(tagger) < 1e-6
