@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from symrnn.examples.tagger import accelerated, apart, fresh, train_tagger  # noqa: E402
+from symrnn.examples.tagger import accelerated, apart, fresh, train_tagger
 
 
 def test_a_tagger_whose_gru_becomes_a_kernel_has_the_same_losses_and_leaves_as_onnx() -> None:
